@@ -1,0 +1,1 @@
+"""The CLIP part: loading, towers, prompts, zero-shot head, classifier, export, retrieval."""

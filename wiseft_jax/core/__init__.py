@@ -1,0 +1,1 @@
+"""Foundations that every part stands on; imports neither jax nor transformers by itself."""

@@ -1,0 +1,51 @@
+"""Exit codes, the errors that carry them, and "did you mean"."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+EXIT_DONE = 0
+EXIT_INTERNAL = 1
+EXIT_BAD_INPUT = 2
+EXIT_FAULTS_FOUND = 3
+EXIT_INTERRUPTED = 42
+
+
+class InputError(ValueError):
+    """What the user gave is wrong: names the thing, what was expected, what was found, the fix.
+
+    The command line prints the message alone, without a traceback, and exits with 2.
+    """
+
+
+class NonFiniteLossError(RuntimeError):
+    """The loss became NaN or infinite; the command line exits with 1."""
+
+
+class Interrupted(Exception):  # noqa: N818  (it is not an error)
+    """SIGTERM or SIGINT arrived and the state was saved; the command line exits with 42."""
+
+
+def did_you_mean(name: str, options: Iterable[str]) -> str:
+    """Return ``" Did you mean 'x'?"`` for the closest option, or an empty string.
+
+    Args:
+      name: What was given.
+      options: The names that exist.
+    """
+    close = difflib.get_close_matches(name, list(options), n=1, cutoff=0.5)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def unknown_name(kind: str, name: str, options: Iterable[str]) -> InputError:
+    """Return the error for a name that is in no table.
+
+    Args:
+      kind: What is named, for example ``"prompt set"``.
+      name: What was given.
+      options: The names that exist.
+    """
+    options = sorted(options)
+    listed = ", ".join(options[:20]) + (", ..." if len(options) > 20 else "")
+    return InputError(f"unknown {kind} {name!r}.{did_you_mean(name, options)} Known: {listed}.")

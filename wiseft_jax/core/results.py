@@ -1,0 +1,132 @@
+"""Result rows: the versioned schema of ``results.jsonl``, written and read without jax.
+
+A number without its n, its interval and the configuration that made it is not a result.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal, TypedDict, cast
+
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.metrics import Accuracy
+from wiseft_jax.core.typing import Role, Split
+from wiseft_jax.core.writers import write_text
+
+SCHEMA_VERSION = 1
+RESULTS_FILE = "results.jsonl"
+METHODS = ("direct", "curve")
+
+
+class Row(TypedDict):
+    """One measured value. Accuracies are fractions in [0, 1]; the interval is 95 %."""
+
+    schema: int
+    dataset: str
+    split: Split
+    role: Role
+    alpha: float
+    metric: str
+    value: float
+    n: int
+    ci_low: float
+    ci_high: float
+    method: Literal["direct", "curve"]
+    config_hash: str
+
+
+REQUIRED = tuple(Row.__annotations__)
+
+
+def accuracy_row(
+    accuracy: Accuracy,
+    *,
+    dataset: str,
+    split: Split,
+    role: Role,
+    alpha: float,
+    config_hash: str,
+    method: Literal["direct", "curve"] = "direct",
+) -> Row:
+    """Return the row of one top-1 accuracy with its exact (Clopper-Pearson) 95 % interval."""
+    low, high = accuracy.interval()
+    return Row(
+        schema=SCHEMA_VERSION,
+        dataset=dataset,
+        split=split,
+        role=role,
+        alpha=float(alpha),
+        metric="top1",
+        value=accuracy.compute(),
+        n=accuracy.n,
+        ci_low=low,
+        ci_high=high,
+        method=method,
+        config_hash=config_hash,
+    )
+
+
+def write_rows(path: Path | str, rows: Iterable[Row]) -> None:
+    """Write rows to ``path`` as JSON lines, atomically."""
+    write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def read_rows(path: Path | str) -> list[Row]:
+    """Return the rows of a ``results.jsonl`` file, or of a run directory that holds one.
+
+    Raises:
+      InputError: If the file is missing, a line isn't a row, or its schema is newer than this
+        program's; the message names the file and the line.
+    """
+    path = Path(path)
+    path = path / RESULTS_FILE if path.is_dir() else path
+    if not path.is_file():
+        raise InputError(f"{path}: no such results file; give a run directory or a {RESULTS_FILE}")
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if line.strip():
+            rows.append(_parse_row(line, f"{path}:{number}"))
+    return rows
+
+
+def _parse_row(line: str, where: str) -> Row:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{where}: not a JSON object ({error})") from None
+    if not isinstance(row, dict):
+        raise InputError(f"{where}: expected a JSON object, found {type(row).__name__}")
+    missing = [name for name in REQUIRED if name not in row]
+    if missing:
+        raise InputError(f"{where}: a result row lacks {', '.join(missing)}")
+    if row["schema"] > SCHEMA_VERSION:
+        raise InputError(
+            f"{where}: schema {row['schema']} is newer than {SCHEMA_VERSION}; upgrade wiseft-jax"
+        )
+    return cast(Row, row)
+
+
+def select_rows(
+    rows: Sequence[Row],
+    *,
+    dataset: str | None = None,
+    split: Split | None = None,
+    role: Role | None = None,
+) -> list[Row]:
+    """Return the rows that match every given field, in their order."""
+    wanted = {"dataset": dataset, "split": split, "role": role}
+    return [
+        row
+        for row in rows
+        if all(value is None or row[name] == value for name, value in wanted.items())
+    ]
+
+
+def mean_over_shifts(rows: Sequence[Row]) -> dict[float, float]:
+    """Return alpha -> unweighted mean of the shifts' test values (the paper's "avg. shifts")."""
+    by_alpha: dict[float, list[float]] = {}
+    for row in select_rows(rows, split="test", role="shift"):
+        by_alpha.setdefault(row["alpha"], []).append(row["value"])
+    return {alpha: sum(values) / len(values) for alpha, values in sorted(by_alpha.items())}

@@ -1,0 +1,1 @@
+"""The data part: sources, decoding, verification, splits and the pipeline."""

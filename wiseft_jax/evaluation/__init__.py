@@ -1,0 +1,1 @@
+"""Evaluation across alphas: sweep, stored predictions, selection."""

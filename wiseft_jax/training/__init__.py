@@ -1,0 +1,1 @@
+"""Fine-tuning: losses, optimizer, step and loop."""

@@ -1,0 +1,1 @@
+"""Operations on weights; `interpolate` holds the only lerp."""
