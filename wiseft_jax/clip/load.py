@@ -1,0 +1,212 @@
+"""Load a CLIP: configuration, parameters, tokenizer, preprocessing; the only user of transformers."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import logging
+from pathlib import Path
+from typing import Any, get_args
+
+import jax
+import jax.numpy as jnp
+
+from wiseft_jax.clip.convert import from_hf
+from wiseft_jax.clip.hub import resolve_directory
+from wiseft_jax.clip.processor import read_preprocess
+from wiseft_jax.clip.tokenize import TOKENIZER_FILES, Tokenizer, make_tokenizer
+from wiseft_jax.core.errors import InputError, unknown_name
+from wiseft_jax.core.preprocess import Preprocess
+from wiseft_jax.core.tensors import read_tensors
+from wiseft_jax.core.trees import hash_tree
+from wiseft_jax.core.typing import ComputeDtype, Params, PyTree
+
+_LEGACY_EOS = 2  # OpenAI's configurations say 2, and the text tower then pools at the largest id
+
+_log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Clip:
+    """A CLIP model: two towers into one space, and what comes with them.
+
+    Attributes:
+      params: ``{text_model, vision_model, text_projection, visual_projection, logit_scale}``,
+        float32 host arrays, whatever the compute dtype.
+      config: transformers' ``CLIPConfig``.
+      module: transformers' ``FlaxCLIPModule``; takes NHWC.
+      tokenizer: Texts to token ids.
+      preprocess: How its images are prepared.
+      source: The name or path that it was loaded from.
+    """
+
+    params: Params
+    config: Any
+    module: Any
+    tokenizer: Tokenizer
+    preprocess: Preprocess
+    source: str
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """The content hash of the parameters."""
+        return hash_tree(self.params)
+
+
+def load_clip(name_or_path: str | Path, dtype: ComputeDtype = "float32") -> Clip:
+    """Load a CLIP model with its tokenizer and preprocessing.
+
+    Weights are read from safetensors (PyTorch's or Flax's layout, sharded or not) or Flax msgpack,
+    without PyTorch and without a random initialisation.
+
+    Args:
+      name_or_path: ``"glyphclip"`` (embedded), a directory, or a hub id ``owner/name[@revision]``.
+      dtype: What the towers compute in; the parameters stay float32.
+
+    Returns:
+      The model.
+
+    Raises:
+      InputError: Names the file or key, what was expected, what was found, and what to do.
+
+    Example:
+      >>> clip = load_clip("glyphclip")
+      >>> sorted(clip.params)
+      ['logit_scale', 'text_model', 'text_projection', 'vision_model', 'visual_projection']
+    """
+    directory = resolve_directory(name_or_path)
+    config = read_config(directory)
+    module = clip_module(config, dtype)
+    params = from_hf(read_tensors(directory), params_template(module), str(directory))
+    tokenizer = read_tokenizer(directory, config.text_config.max_position_embeddings)
+    _check_tokenizer(directory, tokenizer, config)
+    preprocess = read_preprocess(directory, config.vision_config.image_size)
+    return Clip(params, config, module, tokenizer, preprocess, str(name_or_path))
+
+
+def clip_module(config: Any, dtype: ComputeDtype = "float32") -> Any:
+    """Return transformers' ``FlaxCLIPModule`` of a configuration (it takes NHWC, and no wrapper).
+
+    Args:
+      config: A ``CLIPConfig``.
+      dtype: What it computes in.
+    """
+    if dtype not in get_args(ComputeDtype):
+        raise unknown_name("compute dtype", str(dtype), get_args(ComputeDtype))
+    logging.getLogger("transformers.modeling_flax_utils").addFilter(_not_deprecation)
+    from transformers.models.clip.modeling_flax_clip import FlaxCLIPModule
+
+    return FlaxCLIPModule(config, dtype=jnp.dtype(dtype))
+
+
+def params_template(module: Any) -> PyTree:
+    """Return the shapes of a module's parameters, without computing or allocating anything."""
+    text, vision = module.config.text_config, module.config.vision_config
+    ids = jax.ShapeDtypeStruct((1, text.max_position_embeddings), jnp.int32)
+    shape = (1, vision.image_size, vision.image_size, vision.num_channels)
+    pixels = jax.ShapeDtypeStruct(shape, jnp.float32)
+    key = jax.ShapeDtypeStruct((2,), jnp.uint32)
+    return jax.eval_shape(module.init, key, ids, pixels, ids, ids)["params"]
+
+
+def read_config(directory: Path) -> Any:
+    """Read ``config.json`` as transformers' ``CLIPConfig``.
+
+    Raises:
+      InputError: It is missing, not JSON, of another kind of model, or can't be built.
+    """
+    path = directory / "config.json"
+    if not path.is_file():
+        raise InputError(f"{path}: missing; expected a CLIP model's directory.")
+    try:
+        settings = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}).") from error
+    kind = settings.get("model_type") if isinstance(settings, dict) else None
+    if kind in ("clip_vision_model", "clip_text_model"):
+        raise InputError(
+            f"{path}: model_type is {kind!r}, one tower of a CLIP; the zero-shot head needs both. "
+            "Give the directory of the whole CLIPModel."
+        )
+    if kind != "clip":
+        raise InputError(f"{path}: model_type is {kind!r}; expected 'clip'.")
+    if not (_is_object(settings, "text_config") and _is_object(settings, "vision_config")):
+        raise InputError(f"{path}: expected objects 'text_config' and 'vision_config'.")
+    from transformers import CLIPConfig
+
+    try:
+        config = CLIPConfig.from_dict(settings)
+        params_template(clip_module(config))
+    except Exception as error:  # a wrong value fails in whatever line of the model reads it
+        raise InputError(
+            f"{path}: no CLIP can be built from it ({type(error).__name__}: {error})."
+        ) from error
+    return config
+
+
+def read_tokenizer(directory: Path, context_length: int) -> Tokenizer:
+    """Read a tokenizer from ``tokenizer.json``, or from ``vocab.json`` and ``merges.txt``.
+
+    Args:
+      directory: The model's directory.
+      context_length: Tokens in a row, from ``config.json``.
+    """
+    files = {
+        name: (directory / name).read_bytes()
+        for name in TOKENIZER_FILES
+        if (directory / name).is_file()
+    }
+    try:
+        if "tokenizer.json" in files:
+            from tokenizers import Tokenizer as Backend
+
+            backend = Backend.from_str(files["tokenizer.json"].decode())
+        elif "vocab.json" in files and "merges.txt" in files:
+            from transformers import CLIPTokenizerFast
+
+            backend = CLIPTokenizerFast(
+                str(directory / "vocab.json"), str(directory / "merges.txt")
+            ).backend_tokenizer
+        else:
+            found = ", ".join(files) or "none of them"
+            raise InputError(
+                f"{directory}: no tokenizer. Expected tokenizer.json, or vocab.json and "
+                f"merges.txt; found {found}. Copy them from the original model."
+            )
+    except InputError:
+        raise
+    except Exception as error:  # `tokenizers` raises bare Exception
+        raise InputError(f"{directory}: the tokenizer's files are damaged ({error}).") from error
+    return make_tokenizer(backend, context_length, files, str(directory))
+
+
+def _check_tokenizer(directory: Path, tokenizer: Tokenizer, config: Any) -> None:
+    text = config.text_config
+    if tokenizer.vocabulary_size > text.vocab_size:
+        raise InputError(
+            f"{directory}: the tokenizer has {tokenizer.vocabulary_size} tokens, config.json's "
+            f"text_config.vocab_size is {text.vocab_size}; they don't belong together."
+        )
+    if text.eos_token_id not in (_LEGACY_EOS, tokenizer.end_id):
+        raise InputError(
+            f"{directory}: config.json's text_config.eos_token_id is {text.eos_token_id}, the "
+            f"tokenizer's <|endoftext|> is {tokenizer.end_id}; texts would be pooled at the wrong "
+            "token. Make them equal."
+        )
+    if text.eos_token_id == _LEGACY_EOS and tokenizer.end_id != tokenizer.vocabulary_size - 1:
+        _log.warning(
+            "%s: text_config.eos_token_id is 2, so texts are pooled at their largest token id, but "
+            "<|endoftext|> (%d) is not the largest of the vocabulary (%d)",
+            directory,
+            tokenizer.end_id,
+            tokenizer.vocabulary_size - 1,
+        )
+
+
+def _is_object(settings: dict[str, Any], key: str) -> bool:
+    return isinstance(settings.get(key), dict) or isinstance(settings.get(f"{key}_dict"), dict)
+
+
+def _not_deprecation(record: logging.LogRecord) -> bool:
+    return "JAX classes are deprecated" not in record.getMessage()
