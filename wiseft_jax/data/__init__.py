@@ -1,1 +1,31 @@
 """The data part: sources, decoding, verification, splits and the pipeline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wiseft_jax.core.lazy import lazy_exports
+
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "ArraySource": "source",
+        "Batch": "pipeline",
+        "Batches": "pipeline",
+        "Dataset": "source",
+        "Source": "source",
+        "array_dataset": "source",
+        "eval_batches": "pipeline",
+        "train_batches": "pipeline",
+    },
+)
+
+if TYPE_CHECKING:
+    from wiseft_jax.data.pipeline import Batch as Batch
+    from wiseft_jax.data.pipeline import Batches as Batches
+    from wiseft_jax.data.pipeline import eval_batches as eval_batches
+    from wiseft_jax.data.pipeline import train_batches as train_batches
+    from wiseft_jax.data.source import ArraySource as ArraySource
+    from wiseft_jax.data.source import Dataset as Dataset
+    from wiseft_jax.data.source import Source as Source
+    from wiseft_jax.data.source import array_dataset as array_dataset

@@ -1,0 +1,208 @@
+"""What the rest of the program takes as data: a source of images, and a dataset over it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Int, Integer
+
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.hashing import hash_arrays, hash_json
+from wiseft_jax.core.typing import Role, Split
+
+OnBadImage = Literal["stop", "skip"]
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Images with labels, by index; cheap to open, thread-safe to read, picklable.
+
+    Attributes:
+      name: A short name for tables and messages.
+      class_names: The source's own classes, in the order that ``labels`` count.
+      labels: int32[N], index into ``class_names``; -1 for an image without a label.
+      ids: What a person calls an image: its path, or its record.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+
+    @property
+    def labels(self) -> Int[np.ndarray, "N"]:
+        """The label of each image."""
+        ...
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The id of each image."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def read(self, index: int) -> bytes | np.ndarray:
+        """Return an image as encoded bytes, or decoded as uint8[H, W, 3]."""
+        ...
+
+    def fingerprint(self) -> str:
+        """Return a hash that changes when an image, a label or their order does."""
+        ...
+
+
+class ArraySource:
+    """Images in memory.
+
+    Args:
+      images: uint8[N, H, W, 3].
+      labels: int[N], index into ``class_names``.
+      class_names: The classes.
+      name: A short name.
+      ids: One a image; ``name[i]`` by default.
+
+    Raises:
+      InputError: If shapes, dtypes or labels don't fit.
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        class_names: Sequence[str],
+        name: str = "memory",
+        ids: Sequence[str] | None = None,
+    ) -> None:
+        images, labels = np.asarray(images), np.asarray(labels)
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3:
+            raise InputError(
+                f"{name}: expected images uint8[N, H, W, 3], found {images.dtype}"
+                f"{list(images.shape)}; for grey images repeat the channel, for floats scale to 255"
+            )
+        if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
+            raise InputError(
+                f"{name}: expected {len(images)} integer labels, found {labels.dtype}"
+                f"{list(labels.shape)}"
+            )
+        check_labels(labels, len(class_names), name)
+        if ids is not None and len(ids) != len(images):
+            raise InputError(f"{name}: expected {len(images)} ids, found {len(ids)}")
+        self.name = name
+        self.class_names = tuple(class_names)
+        self.images = images
+        self.labels = labels.astype(np.int32)
+        self.ids: Sequence[str] = (
+            tuple(ids) if ids is not None else tuple(f"{name}[{i}]" for i in range(len(images)))
+        )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def read(self, index: int) -> np.ndarray:
+        """Return the image, uint8[H, W, 3]."""
+        return self.images[index]
+
+    def fingerprint(self) -> str:
+        """Return the hash of pixels, labels and class names."""
+        arrays = hash_arrays({"images": self.images, "labels": self.labels})
+        return hash_json([arrays, self.class_names])
+
+
+def check_labels(labels: np.ndarray, classes: int, name: str) -> None:
+    """Raise unless every label is -1 (no label) or below ``classes``.
+
+    Raises:
+      InputError: Names the first label that is out of range.
+    """
+    wrong = np.flatnonzero((labels < -1) | (labels >= classes))
+    if len(wrong):
+        raise InputError(
+            f"{name}: label {labels[wrong[0]]} of image {wrong[0]} is outside 0..{classes - 1} "
+            f"({classes} class names were given)"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """Images of a source with labels in the CLASSIFIER's class order; what training and sweep take.
+
+    Attributes:
+      name: The name in tables and result rows.
+      source: Where the images come from.
+      labels: int32[N], index into the classifier's classes; -1 for an image without a label.
+      split: What the dataset may be used for.
+      role: ``"reference"``, or ``"shift"``.
+      indices: int64[N], which images of the source; None is all of them.
+      on_bad_image: What to do with an image that turns out to be bad.
+      skipped: ``"id: reason"`` of the bad images that were left out beforehand.
+      class_names: The classifier's classes; empty when there are no labels.
+    """
+
+    name: str
+    source: Source
+    labels: Integer[np.ndarray, "N"]
+    split: Split = "test"
+    role: Role = "reference"
+    indices: Integer[np.ndarray, "N"] | None = None
+    on_bad_image: OnBadImage = "stop"
+    skipped: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        expected = len(self.source) if self.indices is None else len(self.indices)
+        if len(self.labels) != expected:
+            raise InputError(f"{self.name}: {len(self.labels)} labels for {expected} images")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def source_index(self, position: int) -> int:
+        """Return the index in the source of the image at ``position`` of the dataset."""
+        return int(position if self.indices is None else self.indices[position])
+
+    def id(self, position: int) -> str:
+        """Return the id (path or record) of the image at ``position``."""
+        return self.source.ids[self.source_index(position)]
+
+    def fingerprint(self) -> str:
+        """Return a hash of the images, the labels and which images are in; not of the name."""
+        own = {"labels": self.labels.astype(np.int64)}
+        if self.indices is not None:
+            own["indices"] = self.indices.astype(np.int64)
+        return hash_json([self.source.fingerprint(), hash_arrays(own), self.class_names])
+
+    def subset(self, positions: Integer[np.ndarray, "M"], **changes: object) -> Dataset:
+        """Return the dataset of the given positions, with any other field replaced.
+
+        Example:
+          >>> dataset.subset(np.arange(100), split="validation")
+        """
+        base = np.arange(len(self)) if self.indices is None else self.indices
+        return dataclasses.replace(
+            self, labels=self.labels[positions], indices=base[positions], **changes
+        )
+
+
+def array_dataset(
+    images: np.ndarray,
+    labels: np.ndarray,
+    class_names: Sequence[str],
+    *,
+    name: str = "memory",
+    split: Split = "test",
+    role: Role = "reference",
+    ids: Sequence[str] | None = None,
+) -> Dataset:
+    """Return the dataset of images in memory, labelled in the classifier's class order.
+
+    Args:
+      images: uint8[N, H, W, 3].
+      labels: int[N], index into ``class_names``.
+      class_names: The classifier's classes.
+      name: The name in tables.
+      split: ``"train"``, ``"validation"`` or ``"test"``.
+      role: ``"reference"`` or ``"shift"``.
+      ids: One a image; ``name[i]`` by default.
+    """
+    source = ArraySource(images, labels, class_names, name, ids)
+    return Dataset(name, source, source.labels, split, role, class_names=source.class_names)
