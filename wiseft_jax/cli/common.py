@@ -1,0 +1,69 @@
+"""What every verb shares: its common options, logging, and output on stdout."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from wiseft_jax.core.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class CommonOptions:
+    """Options that every verb takes."""
+
+    quiet: Annotated[bool, tyro.conf.arg(aliases=["-q"])] = False
+    """Show warnings and errors only; no progress."""
+    verbose: Annotated[bool, tyro.conf.arg(aliases=["-v"])] = False
+    """Show debug messages."""
+    debug: bool = False
+    """Show the traceback of an error."""
+    log_file: Path | None = None
+    """Write the log there too."""
+    cache: bool = True
+    """Use the cache of text heads, features and verified images."""
+    json: bool = False
+    """Print the result as JSON on stdout, in place of the table."""
+
+    def apply(self) -> None:
+        """Set up logging and the cache switch for this process."""
+        level = logging.INFO
+        if self.quiet or self.verbose:
+            level = logging.WARNING if self.quiet else logging.DEBUG
+        handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+        if self.log_file is not None:
+            try:
+                self.log_file.parent.mkdir(parents=True, exist_ok=True)
+                handlers.append(logging.FileHandler(self.log_file, encoding="utf-8"))
+            except OSError as error:
+                raise InputError(f"--log-file {self.log_file}: {error.strerror}") from None
+        logger = logging.getLogger("wiseft_jax")
+        for old in list(logger.handlers):
+            logger.removeHandler(old)
+        for handler in handlers:
+            handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+            logger.addHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = False
+        if not self.cache:
+            os.environ["WISEFT_NO_CACHE"] = "1"
+
+
+Common = Annotated[CommonOptions, tyro.conf.arg(name="")]
+
+
+def print_json(value: Any) -> None:
+    """Print ``value`` as JSON on stdout."""
+    print(json.dumps(value, indent=2))
+
+
+def parse_list(text: str) -> tuple[str, ...]:
+    """Split a comma-separated list; empty parts are dropped."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())

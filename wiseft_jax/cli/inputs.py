@@ -1,0 +1,28 @@
+"""The data of a configuration: the user's own, or the embedded digits."""
+
+from __future__ import annotations
+
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.experiment import ExperimentConfig, ExperimentData
+
+EMBEDDED = "quickstart:digits"
+
+
+def experiment_data(config: ExperimentConfig) -> ExperimentData:
+    """Return the datasets that ``config`` names.
+
+    Raises:
+      InputError: If no training data is named, or it can't be read.
+    """
+    if not config.data.train:
+        raise InputError(
+            "data.train: no training images are named; give for example"
+            " --data.train folder:PATH (a folder per class) or --data.train table:FILE.csv"
+        )
+    if config.data.train == EMBEDDED:
+        from wiseft_jax.quickstart.job import embedded_data
+
+        return embedded_data(config)
+    from wiseft_jax.experiment import load_data
+
+    return load_data(config.data)

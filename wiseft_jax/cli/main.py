@@ -1,0 +1,112 @@
+"""The entry point: find the verb, run it, turn what it raises into an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+from wiseft_jax.core import errors
+
+VERBS = {
+    "quickstart": "see WiSE-FT work on real images, in minutes, with nothing to prepare",
+    "run": "the whole job: fine-tune, interpolate, sweep, choose, report, export",
+    "train": "fine-tune only",
+    "sweep": "evaluate every alpha between two models, choose one, report",
+    "evaluate": "accuracy of one model on labelled images",
+    "predict": "label images, or find and compare them by text",
+    "export": "write a merged model of a run as a CLIP directory",
+}
+
+_USAGE = """usage: wiseft VERB [options]
+
+Robust fine-tuning of CLIP: fine-tune, interpolate with the zero-shot weights, choose alpha.
+
+verbs:
+{verbs}
+
+  wiseft VERB --help     the options of a verb
+  wiseft --version       the version
+
+start here:  wiseft quickstart
+"""
+
+
+def usage() -> str:
+    """Return the text of ``wiseft --help``."""
+    lines = [f"  {name:<12} {summary}" for name, summary in VERBS.items()]
+    return _USAGE.format(verbs="\n".join(lines))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code.
+
+    Args:
+      argv: The arguments without the program's name; ``sys.argv[1:]`` by default.
+
+    Returns:
+      0 done; 1 internal error or non-finite loss; 2 bad input; 3 a check found faults;
+      42 interrupted and resumable.
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if not argv or argv[0] in ("-h", "--help"):
+        print(usage(), end="")
+        return errors.EXIT_DONE if argv else errors.EXIT_BAD_INPUT
+    if argv[0] == "--version":
+        from wiseft_jax import __version__
+
+        print(f"wiseft-jax {__version__}")
+        return errors.EXIT_DONE
+    verb, *rest = argv
+    if verb not in VERBS:
+        return _complain(errors.unknown_name("verb", verb, VERBS))
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    return _run(verb, rest)
+
+
+def _run(verb: str, argv: list[str]) -> int:
+    debug = "--debug" in argv
+    previous = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return importlib.import_module(f"wiseft_jax.cli.{verb}").main(argv)
+    except (errors.InputError, errors.NonFiniteLossError) as error:
+        if debug:
+            raise
+        bad_input = isinstance(error, errors.InputError)
+        return _complain(error, errors.EXIT_BAD_INPUT if bad_input else errors.EXIT_INTERNAL)
+    except errors.Interrupted as interrupted:
+        return _complain(interrupted, errors.EXIT_INTERRUPTED, "interrupted")
+    except KeyboardInterrupt:
+        hint = KeyboardInterrupt("whatever was saved is intact; to continue, add --resume")
+        return _complain(hint, errors.EXIT_INTERRUPTED, "interrupted")
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return errors.EXIT_DONE
+    except Exception as error:
+        if debug:
+            raise
+        logging.getLogger("wiseft_jax").debug("internal error", exc_info=True)
+        message = f"{type(error).__name__}: {error} (internal error; --debug shows where)"
+        return _complain(message, errors.EXIT_INTERNAL)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _complain(
+    error: object, code: int = errors.EXIT_BAD_INPUT, what: str = "error"
+) -> int:
+    print(f"wiseft: {what}: {error}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""``wiseft run``: the whole job."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from wiseft_jax.cli.common import Common, CommonOptions, print_json
+from wiseft_jax.cli.inputs import experiment_data
+from wiseft_jax.cli.outcome import print_outcome
+from wiseft_jax.cli.parse import parse
+from wiseft_jax.cli.presets import all_presets, load_config
+from wiseft_jax.core.errors import EXIT_DONE, InputError
+from wiseft_jax.core.run_directory import RunDirectory
+from wiseft_jax.experiment import ExperimentConfig
+
+USAGE = "usage: wiseft run PRESET_OR_FILE [options]   |   wiseft run --list   |   --help"
+
+
+@dataclasses.dataclass(frozen=True)
+class RunArgs:
+    """Fine-tune, interpolate, sweep, choose alpha, report, export.
+
+    The defaults shown are those of the preset; every one can be overridden here.
+    """
+
+    config: Annotated[ExperimentConfig, tyro.conf.arg(name="")]
+    out: Path | None = None
+    """The run directory; a dated one under runs/ when not given."""
+    resume: bool = False
+    """Continue the interrupted run in --out."""
+    overwrite: bool = False
+    """Replace the run in --out."""
+    dry_run: bool = False
+    """Resolve data, model and steps, print them, and stop before training."""
+    common: Common = CommonOptions()
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the verb."""
+    if "--list" in argv:
+        return _list_presets(as_json="--json" in argv)
+    if not argv or argv[0].startswith("-"):
+        if {"-h", "--help"} & set(argv):
+            print(USAGE + "\n")
+            parse(RunArgs, ["--help"], "run PRESET_OR_FILE", default=RunArgs(ExperimentConfig()))
+        raise InputError(f"no preset or file is named\n{USAGE}")
+    name, *rest = argv
+    args = parse(RunArgs, rest, f"run {name}", default=RunArgs(load_config(name)))
+    return execute(args)
+
+
+def execute(args: RunArgs) -> int:
+    """Do what the options say; ``quickstart`` comes through here too."""
+    args.common.apply()
+    config = args.config
+    if args.dry_run:
+        from wiseft_jax.cli.dry_run import describe_plan
+
+        return describe_plan(config, as_json=args.common.json)
+    directory = RunDirectory(args.out or dated_directory(config.name))
+    if args.resume and args.out is None:
+        raise InputError("--resume needs --out DIR: the run directory to continue")
+    directory.prepare(config, resume=args.resume, overwrite=args.overwrite)
+    data = experiment_data(config)
+    from wiseft_jax import experiment
+
+    outcome = experiment.run(config, data, directory, resume=args.resume)
+    print_outcome(outcome, directory, as_json=args.common.json)
+    return EXIT_DONE
+
+
+def dated_directory(name: str) -> Path:
+    """Return ``runs/<name>-<date>-<time>``."""
+    now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    return Path("runs") / f"{name.replace('/', '-')}-{now}"
+
+
+def _list_presets(*, as_json: bool) -> int:
+    presets = all_presets()
+    if as_json:
+        print_json([{"name": p.name, "summary": p.summary} for p in presets.values()])
+        return EXIT_DONE
+    width = max(map(len, presets), default=0)
+    for preset in presets.values():
+        print(f"{preset.name:<{width}}  {preset.summary}")
+    return EXIT_DONE

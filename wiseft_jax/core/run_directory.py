@@ -1,0 +1,153 @@
+"""The layout of a run directory; it holds no absolute path, so it can be moved."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from wiseft_jax.core.config_io import config_hash, read_json, to_dict
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.results import RESULTS_FILE
+from wiseft_jax.core.writers import write_json
+
+CONFIG_FILE = "config.json"
+PACKAGES = (
+    "wiseft-jax",
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "transformers",
+    "orbax-checkpoint",
+    "grain",
+    "numpy",
+    "pillow",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class RunDirectory:
+    """The files of one run.
+
+    Attributes:
+      path: The directory.
+    """
+
+    path: Path
+
+    @property
+    def config_file(self) -> Path:
+        """The resolved configuration, its hash, and the versions of the packages."""
+        return self.path / CONFIG_FILE
+
+    @property
+    def results_file(self) -> Path:
+        """The rows."""
+        return self.path / RESULTS_FILE
+
+    @property
+    def curve_file(self) -> Path:
+        """The main picture (PNG; the SVG lies beside it)."""
+        return self.path / "curve.png"
+
+    @property
+    def report_file(self) -> Path:
+        """The report in Markdown."""
+        return self.path / "report.md"
+
+    @property
+    def merged_dir(self) -> Path:
+        """The exported merged model."""
+        return self.path / "merged"
+
+    def prepare(self, config: Any, *, resume: bool, overwrite: bool) -> None:
+        """Create the directory for ``config``, or check that it may be continued.
+
+        Raises:
+          InputError: If it exists with content and neither ``resume`` nor ``overwrite`` is given;
+            if it should be resumed and holds another configuration; if both are given.
+        """
+        if resume and overwrite:
+            raise InputError("--resume and --overwrite exclude each other: give one of them")
+        if self.path.exists() and not self.path.is_dir():
+            raise InputError(f"{self.path}: expected a directory, found a file; give another --out")
+        occupied = self.path.is_dir() and any(self.path.iterdir())
+        if occupied and resume:
+            self._check_same(config)
+        elif occupied and overwrite:
+            self._remove()
+        elif occupied:
+            raise InputError(
+                f"{self.path}: the run directory exists and isn't empty; continue it with --resume,"
+                " replace it with --overwrite, or give another --out"
+            )
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_json(self.config_file, describe(config))
+        except OSError as error:
+            raise InputError(f"{self.path}: can't write there ({error.strerror})") from None
+
+    def _remove(self) -> None:
+        """Delete an old run, and nothing that doesn't look like one."""
+        if not self.config_file.is_file():
+            raise InputError(
+                f"{self.path}: --overwrite replaces run directories, and this one has no"
+                f" {CONFIG_FILE}; remove it by hand or give another --out"
+            )
+        shutil.rmtree(self.path)
+
+    def _check_same(self, config: Any) -> None:
+        if not self.config_file.is_file():
+            raise InputError(f"{self.path}: nothing to resume: there is no {CONFIG_FILE}")
+        old, new = self.read_config(), to_dict(config)
+        if config_hash(config) != read_json(self.config_file)["config_hash"]:
+            names = ", ".join(_differences(old, new)) or "the configuration's layout"
+            raise InputError(
+                f"{self.path}: can't resume with another configuration; these differ: {names}."
+                " Give the same options, or another --out"
+            )
+
+    def read_config(self) -> dict[str, Any]:
+        """Return the stored configuration as plain values.
+
+        Raises:
+          InputError: If the directory or its configuration isn't there, or is damaged.
+        """
+        if not self.path.is_dir():
+            raise InputError(f"{self.path}: no such run directory")
+        stored = read_json(self.config_file)
+        if not isinstance(stored, dict) or "config" not in stored:
+            raise InputError(f"{self.config_file}: not the configuration of a run")
+        return stored["config"]
+
+
+def describe(config: Any) -> dict[str, Any]:
+    """Return the content of ``config.json``: configuration, hash, versions, command."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    return {
+        "schema": 1,
+        "config": to_dict(config),
+        "config_hash": config_hash(config),
+        "python": sys.version.split()[0],
+        "versions": versions,
+    }
+
+
+def _differences(old: Any, new: Any, prefix: str = "") -> list[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = sorted(old.keys() | new.keys())
+        return [
+            name
+            for key in keys
+            for name in _differences(old.get(key), new.get(key), f"{prefix}{key}.")
+        ]
+    return [] if old == new else [f"{prefix.rstrip('.')} ({old!r} -> {new!r})"]
