@@ -1,0 +1,184 @@
+"""Spec strings: ``[NAME=]folder:PATH``, ``table:FILE``, ``tfds:NAME[/CONFIG]:SPLIT``.
+
+Add a scheme in three steps: see README.md beside this file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from wiseft_jax.core.errors import InputError, did_you_mean, unknown_name
+
+
+@dataclasses.dataclass(frozen=True)
+class Scheme:
+    """How a scheme is written, and the module of this package that opens it.
+
+    The module has ``open_source(spec, options) -> Source``.
+    """
+
+    usage: str
+    module: str
+
+
+SCHEMES: dict[str, Scheme] = {
+    "folder": Scheme("folder:PATH (one folder for each class)", "folder"),
+    "table": Scheme("table:FILE.csv|tsv|jsonl (columns path and label)", "table"),
+    "tfds": Scheme("tfds:NAME[/CONFIG]:SPLIT (prepared by TensorFlow Datasets)", "tfds"),
+}
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl")
+_GENERIC = {"train", "training", "val", "valid", "validation", "test", "images", "data"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """A parsed spec string.
+
+    Attributes:
+      scheme: A key of ``SCHEMES``.
+      target: The path, or the name of the TFDS data set.
+      split: Of a TFDS data set, ``train[:10%]`` for example; else empty.
+      name: The name in tables: as given (``NAME=...``), or made from the target.
+    """
+
+    scheme: str
+    target: str
+    split: str
+    name: str
+
+    @property
+    def path(self) -> Path:
+        """The target as a path, ``~`` expanded."""
+        return Path(self.target).expanduser()
+
+    def __str__(self) -> str:
+        return f"{self.scheme}:{self.target}" + (f":{self.split}" if self.split else "")
+
+
+@dataclasses.dataclass(frozen=True)
+class SourceOptions:
+    """What opening a source may need beside its spec.
+
+    Attributes:
+      path_column: Of a table.
+      label_column: Of a table.
+      data_dir: Where TFDS looks; None is ``TFDS_DATA_DIR``, then ``~/tensorflow_datasets``.
+    """
+
+    path_column: str = "path"
+    label_column: str = "label"
+    data_dir: str | None = None
+
+
+def parse_spec(text: str) -> Spec:
+    """Parse a spec string; the data are not opened.
+
+    Args:
+      text: ``[NAME=]SCHEME:TARGET``.
+
+    Raises:
+      InputError: Unknown or missing scheme, missing target or split; says what to write instead.
+
+    Example:
+      >>> parse_spec("sketches=folder:~/sketches").name
+      'sketches'
+    """
+    match = re.match(r"([^:=/]+)=(?=.)", text)
+    name, rest = (match[1].strip(), text[match.end() :]) if match else ("", text)
+    scheme, colon, target = rest.partition(":")
+    if not colon or "/" in scheme or (scheme not in SCHEMES and Path(rest).exists()):
+        raise _no_scheme(rest)
+    if scheme == "memory":
+        raise InputError(f"{text!r}: images in memory come from Python: wiseft_jax.array_dataset")
+    if scheme not in SCHEMES:
+        raise unknown_name("data scheme", scheme, SCHEMES)
+    split = ""
+    if scheme == "tfds":
+        target, split = _split_tfds(target, text)
+    if not target:
+        raise InputError(f"{text!r}: nothing after {scheme!r}; write {SCHEMES[scheme].usage}")
+    spec = Spec(scheme, target, split, name)
+    return spec if name else dataclasses.replace(spec, name=_default_name(spec))
+
+
+def parse_specs(texts: Sequence[str]) -> tuple[Spec, ...]:
+    """Parse several specs, whose names must differ.
+
+    Raises:
+      InputError: If two have the same name.
+    """
+    specs = tuple(parse_spec(text) for text in texts)
+    names = [spec.name for spec in specs]
+    for name in names:
+        if names.count(name) > 1:
+            first = specs[names.index(name)]
+            raise InputError(f"two data sets are called {name!r}; write OTHER_NAME={first}")
+    return specs
+
+
+def open_source(spec: Spec | str, options: SourceOptions | None = None) -> Any:
+    """Open a spec and return its ``Source``.
+
+    Raises:
+      InputError: If it isn't there, or isn't what its scheme says.
+    """
+    spec = parse_spec(spec) if isinstance(spec, str) else spec
+    module = importlib.import_module(f"wiseft_jax.data.{SCHEMES[spec.scheme].module}")
+    return module.open_source(spec, options or SourceOptions())
+
+
+def require_path(path: Path, what: str) -> None:
+    """Raise unless ``path`` exists.
+
+    Raises:
+      InputError: Says how far the path exists, and which name there is close.
+    """
+    if path.exists():
+        return
+    parent = path.absolute().parent
+    missing = path.name
+    while not parent.exists():
+        missing, parent = parent.name, parent.parent
+    hint = ""
+    if parent.is_dir():
+        hint = did_you_mean(missing, [entry.name for entry in parent.iterdir()])
+    raise InputError(f"{path}: no such {what}; {parent} exists, without {missing!r}.{hint}")
+
+
+def _no_scheme(text: str) -> InputError:
+    path = Path(text).expanduser()
+    if path.suffix.lower() in TABLE_SUFFIXES:
+        hint = f"did you mean 'table:{text}'?"
+    elif path.exists() or "/" in text:
+        hint = f"did you mean 'folder:{text}'?"
+    else:
+        hint = "write one of: " + "; ".join(scheme.usage for scheme in SCHEMES.values())
+    return InputError(f"{text!r} doesn't say what kind of data it is; {hint}")
+
+
+def _split_tfds(target: str, text: str) -> tuple[str, str]:
+    depth, cut = 0, -1
+    for position, character in enumerate(target):
+        depth += (character == "[") - (character == "]")
+        if character == ":" and depth == 0:
+            cut = position
+    name, split = target[:cut], target[cut + 1 :]
+    if cut < 0 or not name or not split:
+        raise InputError(f"{text!r}: which split? Write tfds:NAME:SPLIT, as in tfds:mnist:test")
+    return name, split
+
+
+def _default_name(spec: Spec) -> str:
+    if spec.scheme == "tfds":
+        return f"{Path(spec.target).name if spec.path.is_dir() else spec.target}-{spec.split}"
+    path = spec.path.absolute()
+    name = path.stem if spec.scheme == "table" else path.name
+    if name.lower() in _GENERIC and path.parent.name:
+        name = f"{path.parent.name}-{name}"
+    return name

@@ -1,0 +1,244 @@
+"""``tfds:NAME[/CONFIG]:SPLIT``: what TensorFlow Datasets prepared, read without TensorFlow.
+
+ArrayRecord files are read by array_record, TFRecord files through ``data/tfrecord.py``; images stay
+encoded until the pipeline decodes them.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from jaxtyping import Int
+
+from wiseft_jax.core.cache import Cache
+from wiseft_jax.core.errors import InputError, did_you_mean
+from wiseft_jax.core.hashing import hash_bytes, hash_json
+from wiseft_jax.core.progress import progress_bar
+from wiseft_jax.data.specs import SourceOptions, Spec
+from wiseft_jax.data.tfrecord import RecordRange, TFRecordReader
+
+logger = logging.getLogger(__name__)
+
+
+class RecordIds(Sequence[str]):
+    """The ids ``prefix[i]`` of N records, made when asked for."""
+
+    def __init__(self, prefix: str, length: int) -> None:
+        self._prefix, self._length = prefix, length
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        """Return one id, or a list of them."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(self._length))]
+        if not -self._length <= index < self._length:
+            raise IndexError(index)
+        return f"{self._prefix}[{index % self._length}]"
+
+
+class TfdsSource:
+    """A split of a prepared data set.
+
+    Args:
+      name: A short name.
+      full_name: ``name/config/version:split``, for ids.
+      records: The serialised examples, by index.
+      features: The data set's ``FeaturesDict``.
+      image_key: Which feature is the image.
+      label_key: Which feature is the class.
+      fingerprint: A hash of what the files hold.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        full_name: str,
+        records: Any,
+        features: Any,
+        image_key: str,
+        label_key: str,
+        fingerprint: str,
+    ) -> None:
+        import tensorflow_datasets as tfds
+
+        self.name = name
+        self.class_names = tuple(features[label_key].names)
+        self.ids: Sequence[str] = RecordIds(full_name, len(records))
+        self._records = records
+        self._features = features
+        self._decoders = {image_key: tfds.decode.SkipDecoding()}
+        self._image_key, self._label_key = image_key, label_key
+        self._fingerprint = fingerprint
+        self._labels: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def _example(self, index: int) -> dict[str, Any]:
+        return self._features.deserialize_example_np(self._records[index], decoders=self._decoders)
+
+    def read(self, index: int) -> bytes:
+        """Return the encoded image."""
+        return bytes(self._example(int(index))[self._image_key])
+
+    @property
+    def labels(self) -> Int[np.ndarray, "N"]:
+        """The classes; reading them goes through all the records once, then they are cached."""
+        if self._labels is None:
+            self._labels = self._load_labels()
+        return self._labels
+
+    def _load_labels(self) -> np.ndarray:
+        cached = Cache().load("tfds-labels", self._fingerprint)
+        if cached is not None:
+            return cached["labels"]
+        labels = np.empty(len(self), np.int32)
+        with progress_bar(f"reading labels of {self.name}", len(self)) as advance:
+            for index in range(len(self)):
+                labels[index] = self._example(index)[self._label_key]
+                advance(1)
+        Cache().store("tfds-labels", self._fingerprint, {"labels": labels})
+        return labels
+
+    def fingerprint(self) -> str:
+        """Return the hash of version, split, and the files' names, sizes and times."""
+        return self._fingerprint
+
+
+def open_source(spec: Spec, options: SourceOptions) -> TfdsSource:
+    """Open ``tfds:NAME[/CONFIG]:SPLIT``; NAME may also be a prepared version's directory.
+
+    SPLIT takes TFDS's slices and sums: ``train[:10%]``, ``train+test``.
+
+    Raises:
+      InputError: If the data set isn't known or not prepared (says how to), the split doesn't
+        exist, the file format can't be read, or there isn't one image and one class label.
+    """
+    builder = _find_builder(spec.target, options.data_dir)
+    instructions = _instructions(builder, spec)
+    image_key, label_key = _keys(builder, spec)
+    records = _records(builder, instructions, spec)
+    full_name = f"{builder.info.full_name}:{spec.split}"
+    files = [
+        (Path(part.filename).name, *_size_and_time(part.filename), part.skip, part.take)
+        for part in instructions
+    ]
+    names = hash_bytes(*(name.encode() for name in builder.info.features[label_key].names))
+    fingerprint = hash_json([full_name, files, names])
+    return TfdsSource(
+        spec.name, full_name, records, builder.info.features, image_key, label_key, fingerprint
+    )
+
+
+def _size_and_time(filename: str) -> tuple[int, int]:
+    from etils import epath  # also knows gs://
+
+    stat = epath.Path(filename).stat()
+    return stat.length, stat.mtime
+
+
+def _find_builder(target: str, data_dir: str | None) -> Any:
+    import tensorflow_datasets as tfds
+
+    directory = Path(target).expanduser()
+    if (directory / "dataset_info.json").is_file():
+        return tfds.builder_from_directory(str(directory))
+    try:
+        return tfds.core.read_only_builder.builder_from_files(target, data_dir=data_dir)
+    except tfds.core.registered.DatasetNotFoundError:
+        pass
+    except ValueError as error:
+        raise InputError(f"tfds:{target}: {error}") from None
+    raise _not_prepared(target, data_dir)
+
+
+def _not_prepared(target: str, data_dir: str | None) -> InputError:
+    where = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    prepared = Path(where).expanduser()
+    names = [path.name for path in prepared.iterdir()] if prepared.is_dir() else []
+    names = sorted(name for name in names if not name.startswith((".", "downloads")))
+    there = f" Prepared there: {', '.join(names)}." if names else " Nothing is prepared there."
+    argument = f", data_dir={data_dir!r}" if data_dir else ""
+    command = (
+        f'python -c "import tensorflow_datasets as tfds; tfds.builder({target!r}{argument}, '
+        f"file_format='array_record').download_and_prepare()\""
+    )
+    return InputError(
+        f"tfds:{target}: no prepared data in {where}.{there}{did_you_mean(target, names)} "
+        "To prepare it (downloads; some need TensorFlow: pip install 'wiseft-jax[tf]'):\n"
+        f"  {command}\nTo look elsewhere, set TFDS_DATA_DIR."
+    )
+
+
+def _instructions(builder: Any, spec: Spec) -> list[Any]:
+    splits = builder.info.splits
+    try:
+        instructions = list(splits[spec.split].file_instructions)
+    except (ValueError, KeyError, AssertionError) as error:
+        known = sorted(splits)
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"{spec}: no such split ({reason}). The splits are {', '.join(known)}; a part is "
+            f"written {known[0] if known else 'train'}[:10%].{did_you_mean(spec.split, known)}"
+        ) from None
+    if not instructions:
+        raise InputError(f"{spec}: there are no examples in this split")
+    return instructions
+
+
+def _keys(builder: Any, spec: Spec) -> tuple[str, str]:
+    import tensorflow_datasets as tfds
+
+    features = builder.info.features
+    images = [key for key, value in features.items() if isinstance(value, tfds.features.Image)]
+    labels = [key for key, value in features.items() if isinstance(value, tfds.features.ClassLabel)]
+    supervised = builder.info.supervised_keys or ()
+    found = []
+    for kind, keys in (("Image", images), ("ClassLabel", labels)):
+        preferred = [key for key in keys if key in supervised] or keys
+        if len(preferred) != 1:
+            listed = ", ".join(f"{key}: {type(value).__name__}" for key, value in features.items())
+            raise InputError(
+                f"{spec}: expected one {kind} feature, found {len(keys)}; the features are {listed}"
+            )
+        found.append(preferred[0])
+    return found[0], found[1]
+
+
+def _records(builder: Any, instructions: list[Any], spec: Spec) -> Any:
+    file_format = builder.info.file_format.value if builder.info.file_format else "unknown"
+    from etils import epath
+
+    missing = [part.filename for part in instructions if not epath.Path(part.filename).exists()]
+    if missing:
+        raise InputError(
+            f"{spec}: {len(missing)} files are missing: {missing[0]}; prepare it again"
+        )
+    if file_format == "array_record":
+        from array_record.python.array_record_data_source import ArrayRecordDataSource
+
+        return ArrayRecordDataSource(instructions)
+    if file_format == "tfrecord" and "://" not in instructions[0].filename:
+        return TFRecordReader(
+            [RecordRange(part.filename, part.skip, part.take) for part in instructions]
+        )
+    reason = (
+        "tensorflow-datasets reads only half of the rows of parquet files"
+        if file_format == "parquet"
+        else "only ArrayRecord, and TFRecord on a local disk, can be read without TensorFlow"
+    )
+    raise InputError(
+        f"{spec}: prepared as {file_format}: {reason}; prepare it again with "
+        "file_format='array_record'"
+    )
