@@ -74,7 +74,7 @@ def tiny_config(
         "model_type": "clip",
         "architectures": ["CLIPModel"],
         "projection_dim": size["projection"],
-        "logit_scale_init_value": 2.6592,
+        "logit_scale_init_value": 2.6592,  # the stored one is ln 100
         "text_config": {
             **common,
             "hidden_size": size["text_width"],
@@ -101,15 +101,17 @@ def tiny_config(
 
 def tiny_tensors(config: Mapping[str, Any], seed: int = 0) -> dict[str, np.ndarray]:
     """Return every tensor of the model in PyTorch's names and layout, float32."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.PCG64(seed)
     text, vision = config["text_config"], config["vision_config"]
     width, patch = vision["hidden_size"], vision["patch_size"]
     positions = (vision["image_size"] // patch) ** 2 + 1
     tensors: dict[str, np.ndarray] = {}
 
     def add(name: str, *shape: int, fan_in: int = 1, mean: float = 0.0) -> None:
-        values = rng.standard_normal(shape, np.float32) / np.float32(np.sqrt(fan_in))
-        tensors[name] = (values + np.float32(mean)).astype(np.float32)
+        # Uniform numbers of unit variance from the raw bits, which no NumPy version changes.
+        unit = (rng.random_raw(int(np.prod(shape))) >> np.uint64(40)).reshape(shape) / 2**24
+        values = (2 * unit - 1) * np.sqrt(3 / fan_in) + mean
+        tensors[name] = values.astype(np.float32)
 
     def norm(name: str, features: int) -> None:
         add(f"{name}.weight", features, fan_in=100, mean=1.0)
@@ -148,7 +150,7 @@ def tiny_tensors(config: Mapping[str, Any], seed: int = 0) -> dict[str, np.ndarr
     out = config["projection_dim"]
     add("text_projection.weight", out, text["hidden_size"], fan_in=text["hidden_size"])
     add("visual_projection.weight", out, width, fan_in=width)
-    tensors["logit_scale"] = np.array(2.6592, np.float32)
+    tensors["logit_scale"] = np.array(np.log(100), np.float32)
     return tensors
 
 
@@ -201,8 +203,8 @@ def tiny_clip(path: Path, **options: Any) -> Clip:
 
 def tiny_images(count: int = 4, size: int = 16, seed: int = 0) -> np.ndarray:
     """Return smooth random images, uint8 ``[count, size, size, 3]``."""
-    rng = np.random.default_rng(seed)
-    coarse = rng.integers(0, 256, (count, 4, 4, 3), np.uint8)
+    raw = np.random.PCG64(seed).random_raw(count * 48)
+    coarse = (raw >> np.uint64(56)).astype(np.uint8).reshape(count, 4, 4, 3)
     repeat = -(-size // 4)
     return coarse.repeat(repeat, 1).repeat(repeat, 2)[:, :size, :size]
 

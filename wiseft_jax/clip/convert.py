@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import jax
+import jax.numpy as jnp
 import numpy as np
 
 from wiseft_jax.core.errors import InputError
@@ -63,7 +63,7 @@ def from_hf(
             problems["of another shape"].append(
                 f"{name} (expected {expected}, found {tensor.shape})"
             )
-        elif not jax.dtypes.issubdtype(value.dtype, np.floating):
+        elif not jnp.issubdtype(value.dtype, jnp.floating):
             problems["not floating point"].append(f"{name} ({value.dtype})")
         else:
             leaves[path] = np.array(value, np.float32, order="C")

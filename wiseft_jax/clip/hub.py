@@ -56,7 +56,7 @@ def _download(name: str) -> Path:
     )
 
     repository, _, revision = name.partition("@")
-    both = f"{name!r}: there is no directory {Path(name).absolute()}, so it was taken for a hub id, and "
+    both = f"{name!r}: no directory {Path(name).absolute()}, so it was taken for a hub id, and "
 
     def fetch(patterns: list[str]) -> Path:
         return Path(
@@ -77,10 +77,10 @@ def _download(name: str) -> Path:
             else f"the hub can't be reached and its cache doesn't hold it ({error}). "
         )
         raise InputError(f"{both}{reason}give a local directory.") from error
-    except (RepositoryNotFoundError, RevisionNotFoundError, HFValidationError) as error:
-        raise InputError(f"{both}the hub has no such model or revision ({error}).") from error
     except GatedRepoError as error:
         raise InputError(f"{both}access to it is gated: log in with `hf auth login`.") from error
+    except (RepositoryNotFoundError, RevisionNotFoundError, HFValidationError) as error:
+        raise InputError(f"{both}the hub has no such model or revision ({error}).") from error
     except (HfHubHTTPError, OSError) as error:
         raise InputError(f"{both}the download failed ({error}).") from error
     return directory

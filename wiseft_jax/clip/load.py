@@ -1,4 +1,4 @@
-"""Load a CLIP: configuration, parameters, tokenizer, preprocessing; the only user of transformers."""
+"""Load a CLIP: configuration, weights, tokenizer, preprocessing; the only user of transformers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,6 +17,7 @@ from wiseft_jax.clip.convert import from_hf
 from wiseft_jax.clip.hub import resolve_directory
 from wiseft_jax.clip.processor import read_preprocess
 from wiseft_jax.clip.tokenize import TOKENIZER_FILES, Tokenizer, make_tokenizer
+from wiseft_jax.clip.towers import image_features, l2_normalise, normalise_pixels, text_features
 from wiseft_jax.core.errors import InputError, unknown_name
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.core.tensors import read_tensors
@@ -53,6 +55,29 @@ class Clip:
         """The content hash of the parameters."""
         return hash_tree(self.params)
 
+    @functools.cached_property
+    def image_encoder(self) -> Callable[..., Any]:
+        """The compiled ``(params, uint8[B, S, S, 3]) -> L2-normalised float32[B, D]``."""
+
+        def encode(params: Params, images: Any) -> Any:
+            pixels = normalise_pixels(images, self.preprocess)
+            return l2_normalise(image_features(self.module, params, pixels))
+
+        return jax.jit(encode)
+
+    @functools.cached_property
+    def text_encoder(self) -> Callable[..., Any]:
+        """The compiled ``(params, ids, mask) -> L2-normalised float32[B, D]``.
+
+        It computes in float32 whatever the model's dtype: a head is made once and used for long.
+        """
+        module = clip_module(self.config, "float32")
+
+        def encode(params: Params, ids: Any, mask: Any) -> Any:
+            return l2_normalise(text_features(module, params, ids, mask))
+
+        return jax.jit(encode)
+
 
 def load_clip(name_or_path: str | Path, dtype: ComputeDtype = "float32") -> Clip:
     """Load a CLIP model with its tokenizer and preprocessing.
@@ -78,7 +103,8 @@ def load_clip(name_or_path: str | Path, dtype: ComputeDtype = "float32") -> Clip
     directory = resolve_directory(name_or_path)
     config = read_config(directory)
     module = clip_module(config, dtype)
-    params = from_hf(read_tensors(directory), params_template(module), str(directory))
+    template = _template(directory, module)
+    params = from_hf(read_tensors(directory), template, str(directory))
     tokenizer = read_tokenizer(directory, config.text_config.max_position_embeddings)
     _check_tokenizer(directory, tokenizer, config)
     preprocess = read_preprocess(directory, config.vision_config.image_size)
@@ -136,13 +162,9 @@ def read_config(directory: Path) -> Any:
     from transformers import CLIPConfig
 
     try:
-        config = CLIPConfig.from_dict(settings)
-        params_template(clip_module(config))
-    except Exception as error:  # a wrong value fails in whatever line of the model reads it
-        raise InputError(
-            f"{path}: no CLIP can be built from it ({type(error).__name__}: {error})."
-        ) from error
-    return config
+        return CLIPConfig.from_dict(settings)
+    except Exception as error:  # a wrong value fails in whatever line reads it
+        raise _unbuildable(directory, error) from error
 
 
 def read_tokenizer(directory: Path, context_length: int) -> Tokenizer:
@@ -202,6 +224,18 @@ def _check_tokenizer(directory: Path, tokenizer: Tokenizer, config: Any) -> None
             tokenizer.end_id,
             tokenizer.vocabulary_size - 1,
         )
+
+
+def _template(directory: Path, module: Any) -> PyTree:
+    try:
+        return params_template(module)
+    except Exception as error:  # a wrong value fails in whatever line of the model reads it
+        raise _unbuildable(directory, error) from error
+
+
+def _unbuildable(directory: Path, error: Exception) -> InputError:
+    reason = f"{type(error).__name__}: {error}"
+    return InputError(f"{directory / 'config.json'}: no CLIP can be built from it ({reason}).")
 
 
 def _is_object(settings: dict[str, Any], key: str) -> bool:

@@ -1,0 +1,88 @@
+"""From a prompt set's name, a user's file or a list to templates."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from wiseft_jax.clip.prompts.sets import PROMPT_SETS
+from wiseft_jax.core.errors import InputError, unknown_name
+
+_SLOT = "{}"
+_SUFFIXES = (".txt", ".json")
+
+_log = logging.getLogger(__name__)
+
+
+def resolve_templates(templates: str | Path | Sequence[str]) -> tuple[str, ...]:
+    """Return templates in which ``{}`` stands for the class name.
+
+    Args:
+      templates: A name in ``PROMPT_SETS``; a ``.txt`` file (one template a line; empty lines don't
+        count) or a ``.json`` file (a list of strings); one template; or a list of templates. The
+        class's place is ``{}`` or ``{c}``.
+
+    Raises:
+      InputError: No such set or file; no templates; a template without ``{}``, by line.
+
+    Example:
+      >>> resolve_templates("simple")
+      ('a photo of a {}.',)
+    """
+    if not isinstance(templates, str | Path):
+        numbered = [(f"template {i}", text) for i, text in enumerate(templates, 1)]
+        return _checked("the list of templates", numbered)
+    if isinstance(templates, str) and templates in PROMPT_SETS:
+        return PROMPT_SETS[templates].templates
+    if isinstance(templates, str) and (_SLOT in templates or "{c}" in templates):
+        return _checked("the template", [("template 1", templates)])
+    path = Path(templates).expanduser()
+    if path.suffix in _SUFFIXES or path.is_file():
+        return _read(path)
+    if isinstance(templates, Path):
+        raise InputError(f"{path}: no such file.")
+    error = unknown_name("prompt set", templates, PROMPT_SETS)
+    raise InputError(f"{error} Or give a .txt or .json file, or a template with {{}}.")
+
+
+def fill(template: str, class_name: str) -> str:
+    """Return the prompt: ``template`` with every ``{}`` replaced by ``class_name``."""
+    return template.replace(_SLOT, class_name)
+
+
+def _read(path: Path) -> tuple[str, ...]:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file (looked at {path.absolute()}).")
+    try:
+        text = path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text ({error}).") from error
+    if path.suffix != ".json":
+        lines = enumerate(text.splitlines(), 1)
+        return _checked(str(path), [(f"line {i}", line) for i, line in lines if line.strip()])
+    try:
+        entries = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}).") from error
+    if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
+        raise InputError(f"{path}: expected a JSON list of strings.")
+    return _checked(str(path), [(f"entry {i}", entry) for i, entry in enumerate(entries, 1)])
+
+
+def _checked(where: str, numbered: list[tuple[str, str]]) -> tuple[str, ...]:
+    if not numbered:
+        raise InputError(f"{where}: no templates.")
+    templates = []
+    for place, text in numbered:
+        template = text.strip().replace("{c}", _SLOT)
+        if _SLOT not in template:
+            raise InputError(
+                f"{where}: {place} has no {{}} for the class name: {text!r}. Write, for example, "
+                "'a photo of a {}.'"
+            )
+        if template in templates:
+            _log.warning("%s: %s occurs twice and counts twice: %r", where, place, template)
+        templates.append(template)
+    return tuple(templates)
