@@ -1,22 +1,32 @@
-"""Test session set-up: 8 CPU devices, rank promotion raises, no network, no caches of the user's."""
+"""Test session set-up: 8 CPU devices, rank promotion raises, no network, no cache of the user's."""
 
 from __future__ import annotations
 
+import collections
 import os
 import socket
+from typing import Any
 
-os.environ["XLA_FLAGS"] = (
-    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+os.environ["XLA_FLAGS"] = " ".join(
+    {*os.environ.get("XLA_FLAGS", "").split(), "--xla_force_host_platform_device_count=8"}
 )
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["NO_COLOR"] = "1"
+os.environ["MPLBACKEND"] = "agg"
 
+import hypothesis
 import jax
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+hypothesis.settings.register_profile("repository", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("repository")
 
+TIERS = ("slow", "torch", "browser", "tpu_compile")
+"""The markers of the tests that the fast tier leaves out."""
+
+_deselected: collections.Counter[str] = collections.Counter()
 _real_connect = socket.socket.connect
 
 
@@ -42,3 +52,30 @@ def private_cache(
     """Point the program's cache at a directory of the test session."""
     root = tmp_path_factory.getbasetemp() / "cache"
     monkeypatch.setenv("XDG_CACHE_HOME", str(root))
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Count by tier what isn't run."""
+    for item in items:
+        _deselected.update(tier for tier in TIERS if item.get_closest_marker(tier))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand a worker's counts to the process that prints the summary."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["deselected_tiers"] = dict(_deselected)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over a worker's counts; all workers collect the same tests."""
+    for tier, count in getattr(node, "workeroutput", {}).get("deselected_tiers", {}).items():
+        _deselected[tier] = max(_deselected[tier], count)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say by name which tiers were left out, and how many tests each."""
+    if _deselected:
+        counts = ", ".join(f"{tier} {_deselected[tier]}" for tier in TIERS if _deselected[tier])
+        terminalreporter.write_line(f"deselected: {counts} (scripts/test_all.sh runs them)")
