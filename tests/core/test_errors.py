@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+
+from wiseft_jax.core import errors
+
+
+def test_exit_codes_are_the_documented_ones():
+    codes = (
+        errors.EXIT_DONE,
+        errors.EXIT_INTERNAL,
+        errors.EXIT_BAD_INPUT,
+        errors.EXIT_FAULTS_FOUND,
+        errors.EXIT_INTERRUPTED,
+    )
+    assert codes == (0, 1, 2, 3, 42)
+
+
+def test_input_error_can_be_caught_as_value_error():
+    with pytest.raises(ValueError, match="folder"):
+        raise errors.InputError("folder")
+    assert not issubclass(errors.NonFiniteLossError, errors.InputError)
+    assert not issubclass(errors.Interrupted, errors.InputError)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("imagnet", " Did you mean 'imagenet'?"),
+        ("simpel", " Did you mean 'simple'?"),
+        ("zzz", ""),
+        ("", ""),
+    ],
+)
+def test_did_you_mean(name: str, expected: str):
+    assert errors.did_you_mean(name, ["simple", "imagenet"]) == expected
+
+
+def test_unknown_name_says_what_there_is():
+    error = errors.unknown_name("prompt set", "imagnet", ["simple", "imagenet"])
+    assert isinstance(error, errors.InputError)
+    assert str(error) == (
+        "unknown prompt set 'imagnet'. Did you mean 'imagenet'? Known: imagenet, simple."
+    )
+
+
+def test_unknown_name_takes_an_iterator_and_cuts_a_long_list():
+    error = errors.unknown_name("class", "n999", (f"n{i:03}" for i in range(30)))
+    assert "n000, n001" in str(error)
+    assert str(error).endswith("n019, ....")
+    assert "n020" not in str(error)

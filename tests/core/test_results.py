@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from wiseft_jax.core import results
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.metrics import Accuracy, clopper_pearson
+from wiseft_jax.core.typing import Role
+
+
+def row(dataset: str = "photos", alpha: float = 0.5, hits: int = 3, role: Role = "reference"):
+    return results.accuracy_row(
+        Accuracy(hits, 4),
+        dataset=dataset,
+        split="test",
+        role=role,
+        alpha=alpha,
+        config_hash="abc",
+    )
+
+
+def test_a_row_has_every_field_of_the_schema():
+    low, high = clopper_pearson(3, 4)
+    assert row() == {
+        "schema": 1,
+        "dataset": "photos",
+        "split": "test",
+        "role": "reference",
+        "alpha": 0.5,
+        "metric": "top1",
+        "value": 0.75,
+        "n": 4,
+        "ci_low": low,
+        "ci_high": high,
+        "method": "direct",
+        "config_hash": "abc",
+    }
+
+
+def test_rows_survive_a_round_trip_by_file_and_by_directory(tmp_path: Path):
+    rows = [row(alpha=0.0), row("sketches", 1.0, role="shift")]
+    results.write_rows(tmp_path / results.RESULTS_FILE, rows)
+    assert results.read_rows(tmp_path / "results.jsonl") == rows
+    assert results.read_rows(str(tmp_path)) == rows
+
+
+def test_blank_lines_are_no_rows(tmp_path: Path):
+    path = tmp_path / "results.jsonl"
+    path.write_text("\n" + json.dumps(row()) + "\n\n")
+    assert results.read_rows(path) == [row()]
+
+
+def test_unknown_fields_are_kept(tmp_path: Path):
+    path = tmp_path / "results.jsonl"
+    path.write_text(json.dumps({**row(), "note": "later"}) + "\n")
+    (read,) = results.read_rows(path)
+    assert read["note"] == "later"  # type: ignore[typeddict-item]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{not json", r"results\.jsonl:2: not a JSON object"),
+        ("[1]", r"results\.jsonl:2: expected a JSON object, found list"),
+        ('{"schema": 1}', r"results\.jsonl:2: a result row lacks dataset, split"),
+        (
+            json.dumps({**row(), "schema": 2}),
+            r"results\.jsonl:2: schema 2 is newer than 1; upgrade",
+        ),
+    ],
+    ids=["no json", "no object", "fields missing", "newer schema"],
+)
+def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str):
+    path = tmp_path / "results.jsonl"
+    path.write_text(json.dumps(row()) + "\n" + line + "\n")
+    with pytest.raises(InputError, match=message):
+        results.read_rows(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path):
+    with pytest.raises(InputError, match=r"results\.jsonl: no such results file"):
+        results.read_rows(tmp_path)
+
+
+def test_select_rows_matches_every_given_field():
+    rows = [row("a"), row("b", role="shift"), row("b", 1.0, role="shift")]
+    assert results.select_rows(rows) == rows
+    assert results.select_rows(rows, dataset="b") == rows[1:]
+    assert results.select_rows(rows, role="reference", split="test") == rows[:1]
+    assert results.select_rows(rows, dataset="a", role="shift") == []
+
+
+def test_the_mean_over_shifts_is_unweighted_and_sorted():
+    rows = [
+        row("a", 1.0, hits=4, role="shift"),
+        row("a", 0.0, hits=1, role="shift"),
+        row("b", 0.0, hits=2, role="shift"),
+        row("reference", 0.0, hits=4),
+    ]
+    rows[1]["n"] = 1_000_000
+    means = results.mean_over_shifts(rows)
+    assert list(means.items()) == [(0.0, (0.25 + 0.5) / 2), (1.0, 1.0)]
+
+
+def test_the_mean_over_shifts_leaves_validation_rows_out():
+    validation = {**row("a", hits=0, role="shift"), "split": "validation"}
+    rows = [row("a", hits=4, role="shift"), validation]
+    assert results.mean_over_shifts(rows) == {0.5: 1.0}  # type: ignore[arg-type]

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from wiseft_jax.core import writers
+
+
+def test_a_write_creates_folders_and_leaves_nothing_else(tmp_path: Path):
+    path = tmp_path / "a" / "b.txt"
+    writers.write_text(path, "né\n")
+    assert path.read_bytes() == "né\n".encode()
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_failed_write_keeps_the_old_file(tmp_path: Path):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    with pytest.raises(RuntimeError, match="power"), writers.atomic_open(path) as file:
+        file.write(b"half")
+        raise RuntimeError("power cut")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_file_appears_only_at_the_end(tmp_path: Path):
+    path = tmp_path / "file"
+    with writers.atomic_open(path) as file:
+        file.write(b"data")
+        assert not path.exists()
+    assert path.read_bytes() == b"data"
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
+def test_the_mode_follows_the_umask(tmp_path: Path, umask: int, mode: int):
+    old = os.umask(umask)
+    try:
+        writers.write_bytes(tmp_path / "file", b"x")
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == mode
+
+
+def test_json_ends_with_a_newline(tmp_path: Path):
+    writers.write_json(tmp_path / "x.json", {"a": [1, 2]})
+    text = (tmp_path / "x.json").read_text()
+    assert text.endswith("}\n")
+    assert json.loads(text) == {"a": [1, 2]}
+
+
+def test_jsonl_appends_and_every_line_is_on_disk_at_once(tmp_path: Path):
+    path = tmp_path / "logs" / "train.jsonl"
+    with writers.JsonlWriter(path) as log:
+        log.write({"step": 1})
+        assert path.read_text() == '{"step": 1}\n'
+    with writers.JsonlWriter(path) as log:
+        log.write({"step": 2})
+    assert [json.loads(line)["step"] for line in path.read_text().splitlines()] == [1, 2]
+
+
+def test_jsonl_refuses_writes_after_the_end(tmp_path: Path):
+    with writers.JsonlWriter(tmp_path / "log.jsonl") as log:
+        pass
+    with pytest.raises(ValueError, match="closed"):
+        log.write({})
