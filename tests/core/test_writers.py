@@ -20,9 +20,14 @@ def test_a_write_creates_folders_and_leaves_nothing_else(tmp_path: Path):
 def test_a_failed_write_keeps_the_old_file(tmp_path: Path):
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    with pytest.raises(RuntimeError, match="power"), writers.atomic_open(path) as file:
-        file.write(b"half")
-        raise RuntimeError("power cut")
+
+    def fail_halfway() -> None:
+        with writers.atomic_open(path) as file:
+            file.write(b"half")
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        fail_halfway()
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
