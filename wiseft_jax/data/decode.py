@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import io
 import logging
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image
@@ -53,8 +53,12 @@ class BadImageError(InputError):
         return BadImageError, (self.where, self.reason)
 
 
-def open_image(data: bytes, where: str) -> Image.Image:
+def open_image(data: bytes | IO[bytes], where: str) -> Image.Image:
     """Open an encoded image and check its header; the pixels are not decoded yet.
+
+    Args:
+      data: The encoded bytes, or an open file.
+      where: The path or record, for messages.
 
     Raises:
       BadImageError: If it is empty, not an image, or larger than a decompression bomb's limit.
@@ -62,7 +66,7 @@ def open_image(data: bytes, where: str) -> Image.Image:
     if not data:
         raise BadImageError(where, "the file is empty")
     try:
-        image = Image.open(io.BytesIO(data))
+        image = Image.open(io.BytesIO(data) if isinstance(data, bytes) else data)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise BadImageError(where, _too_large("")) from None
     except MemoryError:
@@ -102,12 +106,35 @@ def decode_image(data: bytes | np.ndarray, where: str) -> Image.Image:
     except (BadImageError, MemoryError):
         raise
     except Exception as error:
-        raise BadImageError(where, f"can't be decoded ({error or type(error).__name__})") from None
+        raise _undecodable(where, error) from None
 
 
-def frame_count(image: Image.Image) -> int:
-    """Return how many frames an opened image has; only the first one is used."""
-    return getattr(image, "n_frames", 1)
+def check_decodes(data: bytes, where: str) -> bool:
+    """Decode an image to see whether it can be; a JPEG at an eighth of its size, which is faster.
+
+    Returns:
+      Whether it is animated; only the first frame will be used.
+
+    Raises:
+      BadImageError: As ``decode_image`` would.
+    """
+    image = open_image(data, where)
+    try:
+        animated = bool(getattr(image, "is_animated", False))
+        if image.format == "JPEG":
+            image.draft(image.mode, (image.width // 8, image.height // 8))
+            image.load()
+            return animated
+    except (BadImageError, MemoryError):
+        raise
+    except Exception as error:
+        raise _undecodable(where, error) from None
+    decode_image(data, where)
+    return animated
+
+
+def _undecodable(where: str, error: Exception) -> BadImageError:
+    return BadImageError(where, f"can't be decoded ({str(error) or type(error).__name__})")
 
 
 def _to_rgb(image: Image.Image, where: str) -> Image.Image:

@@ -149,14 +149,14 @@ def _size_and_time(filename: str) -> tuple[int, int]:
 
 
 def _find_builder(target: str, data_dir: str | None) -> Any:
-    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core import read_only_builder, registered
 
     directory = Path(target).expanduser()
     if (directory / "dataset_info.json").is_file():
-        return tfds.builder_from_directory(str(directory))
+        return read_only_builder.builder_from_directory(str(directory))
     try:
-        return tfds.core.read_only_builder.builder_from_files(target, data_dir=data_dir)
-    except tfds.core.registered.DatasetNotFoundError:
+        return read_only_builder.builder_from_files(target, data_dir=data_dir)
+    except registered.DatasetNotFoundError:
         pass
     except ValueError as error:
         raise InputError(f"tfds:{target}: {error}") from None

@@ -1,0 +1,56 @@
+"""Which data an experiment runs on; imports nothing heavy."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from wiseft_jax.core.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """The data sets of an experiment, as spec strings ``[NAME=]SCHEME:TARGET``.
+
+    Attributes:
+      train: Images to train on, as in ``folder:photos/train``.
+      validation: Images that choose alpha; None holds ``validation_fraction`` out of ``train``.
+      validation_fraction: How much, class by class, by the experiment's seed.
+      test: Images that the reference accuracy is reported on; None holds ``test_fraction`` out of
+        ``train`` (before validation).
+      test_fraction: How much.
+      shifts: Shifted test sets; their classes are matched by name.
+      class_names_file: Names of the classes: text, a JSON list, or a JSON object old -> new.
+      on_bad_image: Stop with the list of images that can't be decoded, or skip and list them.
+      full_decode_limit: Data sets of up to this many images are decoded in full before training.
+      path_column: Of a table.
+      label_column: Of a table.
+      data_dir: Where TFDS looks; None is ``TFDS_DATA_DIR``, then ``~/tensorflow_datasets``.
+      num_threads: Decoding threads (of each worker process).
+      num_workers: Decoding processes; 0 is none. Worth it on hosts of many cores.
+    """
+
+    train: str
+    validation: str | None = None
+    validation_fraction: float = 0.1
+    test: str | None = None
+    test_fraction: float = 0.1
+    shifts: tuple[str, ...] = ()
+    class_names_file: str | None = None
+    on_bad_image: Literal["stop", "skip"] = "stop"
+    full_decode_limit: int = 50_000
+    path_column: str = "path"
+    label_column: str = "label"
+    data_dir: str | None = None
+    num_threads: int = 16
+    num_workers: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("validation_fraction", "test_fraction"):
+            if not 0 < getattr(self, name) < 1:
+                raise InputError(
+                    f"data.{name}: expected a number between 0 and 1, found {getattr(self, name)}"
+                )
+        for name in ("full_decode_limit", "num_threads", "num_workers"):
+            if getattr(self, name) < 0:
+                raise InputError(f"data.{name}: expected 0 or more, found {getattr(self, name)}")

@@ -1,0 +1,258 @@
+"""From spec strings to datasets: open, name, match, verify, split, compare."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.typing import Role, Split
+from wiseft_jax.data.class_names import ClassNames, read_class_names
+from wiseft_jax.data.config import DataConfig
+from wiseft_jax.data.files import open_images
+from wiseft_jax.data.matching import match_class_names, similar_names
+from wiseft_jax.data.overlap import warn_of_overlap
+from wiseft_jax.data.source import Dataset, OnBadImage, Source
+from wiseft_jax.data.specs import SourceOptions, Spec, open_source, parse_spec, parse_specs
+from wiseft_jax.data.splits import stratified_split
+from wiseft_jax.data.verify import (
+    FULL_DECODE_LIMIT,
+    BadImagesError,
+    drop_bad_images,
+    verify_images,
+)
+
+logger = logging.getLogger(__name__)
+
+_LISTED = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadedData:
+    """The datasets of an experiment, all labelled in the order of ``class_names``.
+
+    Attributes:
+      class_names: The classifier's classes.
+      train: What to train on.
+      validation: What chooses alpha.
+      test: What the reference accuracy is reported on.
+      shifts: The shifted test sets.
+    """
+
+    class_names: tuple[str, ...]
+    train: Dataset
+    validation: Dataset
+    test: Dataset
+    shifts: tuple[Dataset, ...]
+
+    @property
+    def evaluated(self) -> tuple[Dataset, ...]:
+        """What a sweep runs over: validation, test, then the shifts."""
+        return (self.validation, self.test, *self.shifts)
+
+
+def load_dataset(
+    spec: str | Spec | Source,
+    *,
+    classifier_class_names: Sequence[str] | None = None,
+    class_names_file: Path | str | ClassNames | None = None,
+    split: Split = "test",
+    role: Role = "reference",
+    name: str | None = None,
+    on_bad_image: OnBadImage = "stop",
+    options: SourceOptions | None = None,
+    verify: bool = True,
+    full_decode_limit: int = FULL_DECODE_LIMIT,
+    num_threads: int = 16,
+) -> Dataset:
+    """Open a data set, label it in the classifier's class order, and look at its images.
+
+    Args:
+      spec: ``folder:PATH``, ``table:FILE``, ``tfds:NAME:SPLIT``, or an open source.
+      classifier_class_names: The classes that labels count in; None takes the source's own, after
+        ``class_names_file``.
+      class_names_file: New names for the source's classes.
+      split: What it may be used for.
+      role: ``"reference"`` or ``"shift"``.
+      name: The name in tables; None takes the spec's.
+      on_bad_image: ``"stop"`` or ``"skip"``.
+      options: Columns of a table, directory of TFDS.
+      verify: Whether to look at the images.
+      full_decode_limit: See ``verify_images``.
+      num_threads: Decoding threads.
+
+    Raises:
+      InputError: If anything that the user gave doesn't fit; see the parts.
+
+    Example:
+      >>> sketches = load_dataset(
+      ...     "folder:~/sketches", classifier_class_names=classifier.class_names, role="shift")
+    """
+    source = open_source(spec, options) if isinstance(spec, str | Spec) else spec
+    names: ClassNames | None = None
+    if class_names_file is not None:
+        given = class_names_file
+        names = given if isinstance(given, ClassNames) else read_class_names(given)
+    own = source.class_names
+    if names is not None:
+        names = names if classifier_class_names is not None else names.bind(own)
+        own = names.rename(own)
+    if classifier_class_names is None:
+        ordered = names.names if names is not None and names.is_list else tuple(dict.fromkeys(own))
+    else:
+        ordered = tuple(classifier_class_names)
+    label = name or source.name
+    source_labels = np.asarray(source.labels)
+    counts = np.bincount(source_labels[source_labels >= 0], minlength=len(own))
+    match = match_class_names(own, ordered, counts=counts, where=label)
+    dataset = Dataset(
+        name=label,
+        source=source,
+        labels=match.apply(source_labels),
+        split=split,
+        role=role,
+        on_bad_image=on_bad_image,
+        class_names=ordered,
+    )
+    if verify:
+        report = verify_images(source, full_decode_limit=full_decode_limit, num_threads=num_threads)
+        dataset = drop_bad_images(dataset, report)
+    return dataset
+
+
+def load_images(
+    paths: Path | str | Sequence[Path | str],
+    *,
+    name: str = "images",
+    on_bad_image: OnBadImage = "stop",
+    verify: bool = True,
+    num_threads: int = 16,
+) -> Dataset:
+    """Return images without labels (all -1): files, and whatever is below directories.
+
+    Raises:
+      InputError: If a path is missing, there is no image, or an image is bad.
+    """
+    source = open_images(paths, name)
+    dataset = Dataset(name, source, source.labels, on_bad_image=on_bad_image)
+    if verify:
+        dataset = drop_bad_images(dataset, verify_images(source, num_threads=num_threads))
+    return dataset
+
+
+def load_data(config: DataConfig, *, seed: int) -> LoadedData:
+    """Load all the data sets of an experiment.
+
+    The classes are those of the training set. What the configuration doesn't give is held out of the
+    training set by ``seed``: first the test set, then the validation set. Images that are both in
+    the training set and in another one, classes without images, a single class, and class names that
+    look like typing errors are warned of.
+
+    Raises:
+      InputError: If anything that the user gave doesn't fit; bad images of all the sets are listed
+        together.
+    """
+    given = (config.train, config.validation, config.test, *config.shifts)
+    specs = {spec.name: spec for spec in parse_specs([text for text in given if text])}
+    names = read_class_names(config.class_names_file) if config.class_names_file else None
+    problems: list[BadImagesError] = []
+    train_spec = parse_spec(config.train)
+    train_source = open_source(specs[train_spec.name], _options(config))
+    if names is not None:
+        names = names.bind(train_source.class_names)
+    train = _load(config, train_source, names, None, "train", "reference", problems)
+    classes = train.class_names
+    check_classes(train)
+
+    def load_other(text: str, split: Split, role: Role) -> Dataset:
+        return _load(config, parse_spec(text), names, classes, split, role, problems)
+
+    test = load_other(config.test, "test", "reference") if config.test else None
+    validation = (
+        load_other(config.validation, "validation", "reference") if config.validation else None
+    )
+    shifts = tuple(load_other(text, "test", "shift") for text in config.shifts)
+    if problems:
+        raise InputError("\n".join(str(problem) for problem in problems))
+    if test is None:
+        train, test = _hold_out(train, "test", config.test_fraction, seed)
+    if validation is None:
+        train, validation = _hold_out(train, "validation", config.validation_fraction, seed)
+    for other in (validation, test, *shifts):
+        warn_of_overlap(train, other)
+    return LoadedData(classes, train, validation, test, shifts)
+
+
+def check_classes(dataset: Dataset) -> None:
+    """Warn of classes without images, of a single class, and of names that look mistyped."""
+    names = dataset.class_names
+    counts = np.bincount(dataset.labels[dataset.labels >= 0], minlength=len(names))
+    empty = [name for name, count in zip(names, counts, strict=True) if count == 0]
+    if empty:
+        more = ", ..." if len(empty) > _LISTED else ""
+        logger.warning(
+            "%s: %d of %d classes have no images to train on: %s%s",
+            dataset.name, len(empty), len(names), ", ".join(empty[:_LISTED]), more,
+        )  # fmt: skip
+    if len(names) == 1:
+        logger.warning("%s: there is one class, %r: every answer is right", dataset.name, names[0])
+    for first, second in similar_names(names)[:_LISTED]:
+        logger.warning(
+            "%s: are the classes %r (%d images) and %r (%d) one, misspelt?",
+            dataset.name, first, counts[names.index(first)], second, counts[names.index(second)],
+        )  # fmt: skip
+    if len(names) > 1 and all(name.isdecimal() for name in names):
+        logger.warning(
+            "%s: the classes are called %s, ...; a zero-shot classifier needs words: "
+            "--class-names FILE (fine if the images show digits)",
+            dataset.name,
+            ", ".join(names[:3]),
+        )
+
+
+def _options(config: DataConfig) -> SourceOptions:
+    return SourceOptions(config.path_column, config.label_column, config.data_dir)
+
+
+def _load(
+    config: DataConfig,
+    spec: Spec | Source,
+    names: ClassNames | None,
+    classes: tuple[str, ...] | None,
+    split: Split,
+    role: Role,
+    problems: list[BadImagesError],
+) -> Dataset:
+    def load(verify: bool) -> Dataset:
+        return load_dataset(
+            source,
+            classifier_class_names=classes,
+            class_names_file=names,
+            split=split,
+            role=role,
+            on_bad_image=config.on_bad_image,
+            verify=verify,
+            full_decode_limit=config.full_decode_limit,
+            num_threads=config.num_threads,
+        )
+
+    source = open_source(spec, _options(config)) if isinstance(spec, Spec) else spec
+    try:
+        return load(verify=True)
+    except BadImagesError as error:
+        problems.append(error)
+        return load(verify=False)
+
+
+def _hold_out(train: Dataset, split: Split, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
+    kept, held = stratified_split(train.labels, fraction, seed, train.class_names)
+    logger.info(
+        "%s: %d of %d images are held out for %s (seed %d)",
+        train.name, len(held), len(train), split, seed,
+    )  # fmt: skip
+    other = train.subset(held, name=f"{train.name}-{split}", split=split)
+    return train.subset(kept), other
