@@ -22,7 +22,6 @@ from wiseft_jax.training.config import TrainConfig
 logger = logging.getLogger(__name__)
 
 PAPER_ALPHAS = tuple(step / 10 for step in range(11))
-CHECKPOINTS = "checkpoints"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +100,15 @@ def load_model(config: ModelConfig, class_names: Sequence[str]) -> tuple[Any, An
     return zero_shot_classifier(clip, tuple(class_names), config.templates)
 
 
+def load_data(config: ExperimentConfig) -> ExperimentData:
+    """Return the datasets that ``config.data`` names, split by the training seed."""
+    from wiseft_jax.data.load import load_data as load
+
+    loaded = load(config.data, seed=config.training.seed)
+    tests = (loaded.test, *loaded.shifts)
+    return ExperimentData(loaded.class_names, loaded.train, loaded.validation, tests)
+
+
 def run(
     config: ExperimentConfig,
     data: ExperimentData,
@@ -137,15 +145,10 @@ def train(
     *,
     resume: bool = False,
 ) -> Any:
-    """Fine-tune in a prepared run directory and return ``theta_1``; ``sweep_run`` goes on from it."""
-    from wiseft_jax.evaluation.evaluator import evaluate
+    """Fine-tune in a prepared run directory and return ``theta_1``; ``wiseft sweep`` goes on."""
     from wiseft_jax.training.fine_tune import fine_tune
 
     classifier, theta_0 = load_model(config.model, data.class_names)
-
-    def validation_accuracy(theta: Any) -> float:
-        return evaluate(classifier, theta, data.validation).accuracy(0).compute()
-
     return fine_tune(
         classifier,
         theta_0,
@@ -154,7 +157,6 @@ def train(
         config.training,
         run_dir=run_directory.path,
         resume=resume,
-        evaluate=validation_accuracy,
     )
 
 

@@ -27,7 +27,6 @@ from pathlib import Path
 from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.source import Dataset
-from wiseft_jax.evaluation.evaluator import evaluate
 from wiseft_jax.evaluation.select import Selection
 from wiseft_jax.evaluation.sweep import SweepResult, sweep
 from wiseft_jax.training.config import TrainConfig
@@ -100,18 +99,8 @@ def wise_ft(
       0.5
     """
 
-    def validation_accuracy(theta: Params) -> float:
-        return evaluate(classifier, theta, validation).accuracy(0).compute()
-
     theta_1 = fine_tune(
-        classifier,
-        theta_0,
-        train,
-        validation,
-        config,
-        run_dir=run_dir,
-        resume=resume,
-        evaluate=validation_accuracy,
+        classifier, theta_0, train, validation, config, run_dir=run_dir, resume=resume
     )
     result = sweep_with(classifier, theta_0, theta_1, [validation, *test_sets], alphas)
     selection = result.select(rule, select_on=select_on)

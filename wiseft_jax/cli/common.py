@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,6 +65,16 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2))
 
 
-def parse_list(text: str) -> tuple[str, ...]:
-    """Split a comma-separated list; empty parts are dropped."""
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table on stdout; cells are plain text, never markup."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title), title_justify="left")
+    for name in header:
+        table.add_column(Text(name), overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console = Console()
+    console.print(table, width=console.width if console.is_terminal else 10_000)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.experiment import ExperimentConfig, ExperimentData
-
-EMBEDDED = "quickstart:digits"
+from wiseft_jax.experiment import ExperimentConfig, ExperimentData, load_data
+from wiseft_jax.quickstart.job import EMBEDDED, embedded_data
 
 
 def experiment_data(config: ExperimentConfig) -> ExperimentData:
@@ -20,9 +19,5 @@ def experiment_data(config: ExperimentConfig) -> ExperimentData:
             " --data.train folder:PATH (a folder per class) or --data.train table:FILE.csv"
         )
     if config.data.train == EMBEDDED:
-        from wiseft_jax.quickstart.job import embedded_data
-
         return embedded_data(config)
-    from wiseft_jax.experiment import load_data
-
-    return load_data(config.data)
+    return load_data(config)

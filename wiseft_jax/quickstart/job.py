@@ -1,0 +1,67 @@
+"""The quickstart as an experiment: its configuration, and its datasets."""
+
+from __future__ import annotations
+
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.data.config import DataConfig
+from wiseft_jax.experiment import ExperimentConfig, ExperimentData, ModelConfig, SweepConfig
+from wiseft_jax.training.config import TrainConfig
+
+EMBEDDED = "quickstart:digits"
+DIGIT_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+SHIFTS = ("optical_digits", "font_digits", "coloured", "inverted", "noisy", "rotated")
+QUICKSTART_ALPHAS = tuple(step / 20 for step in range(21))
+
+
+def quickstart_config() -> ExperimentConfig:
+    """Return the configuration of ``wiseft quickstart``; chosen on the validation split alone."""
+    return ExperimentConfig(
+        name="quickstart",
+        model=ModelConfig(name="glyphclip", templates="digits"),
+        data=DataConfig(train=EMBEDDED),
+        training=TrainConfig(
+            learning_rate=3e-4,
+            epochs=8,
+            batch_size=128,
+            warmup_fraction=0.1,
+            eval_every_epochs=4,
+        ),
+        sweep=SweepConfig(alphas=QUICKSTART_ALPHAS),
+    )
+
+
+def embedded_data(config: ExperimentConfig) -> ExperimentData:
+    """Return MNIST-5k (train, validation, test) and its six shifts.
+
+    Raises:
+      InputError: If the configuration names other data beside the embedded ones; if the packages
+        that hold them aren't installed.
+    """
+    from wiseft_jax.data.source import Dataset, array_dataset
+    from wiseft_jax.quickstart.data import quickstart_arrays
+
+    given = [
+        name
+        for name in ("validation", "test", "shifts", "class_names_file")
+        if getattr(config.data, name)
+    ]
+    if given:
+        raise InputError(
+            f"data.{given[0]}: the embedded data ({EMBEDDED}) bring their own; leave it out, or"
+            " give your own --data.train"
+        )
+    sets = quickstart_arrays()
+
+    def dataset(name: str, split: str, role: str) -> Dataset:
+        images, labels = sets[name]
+        return array_dataset(images, labels, DIGIT_NAMES, name=name, split=split, role=role)
+
+    return ExperimentData(
+        class_names=DIGIT_NAMES,
+        train=dataset("train", "train", "reference"),
+        validation=dataset("validation", "validation", "reference"),
+        tests=(
+            dataset("test", "test", "reference"),
+            *(dataset(name, "test", "shift") for name in SHIFTS),
+        ),
+    )
