@@ -26,6 +26,28 @@ from wiseft_jax.core.typing import ComputeDtype, Params, PyTree
 
 _LEGACY_EOS = 2  # OpenAI's configurations say 2, and the text tower then pools at the largest id
 
+_TOWER_FIELDS = (
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "projection_dim",
+    "hidden_act",
+    "layer_norm_eps",
+    "attention_dropout",
+    "initializer_range",
+    "initializer_factor",
+)
+_TEXT_FIELDS = (
+    *_TOWER_FIELDS,
+    "max_position_embeddings",
+    "vocab_size",
+    "bos_token_id",
+    "eos_token_id",
+    "pad_token_id",
+)
+_VISION_FIELDS = (*_TOWER_FIELDS, "image_size", "patch_size", "num_channels")
+
 _log = logging.getLogger(__name__)
 
 
@@ -165,6 +187,21 @@ def read_config(directory: Path) -> Any:
         return CLIPConfig.from_dict(settings)
     except Exception as error:  # a wrong value fails in whatever line reads it
         raise _unbuildable(directory, error) from error
+
+
+def config_settings(config: Any) -> dict[str, Any]:
+    """Return the content of a ``config.json`` for float32 weights; inverse of ``read_config``."""
+    text = {field: getattr(config.text_config, field) for field in _TEXT_FIELDS}
+    vision = {field: getattr(config.vision_config, field) for field in _VISION_FIELDS}
+    return {
+        "architectures": ["CLIPModel"],
+        "model_type": "clip",
+        "dtype": "float32",
+        "projection_dim": config.projection_dim,
+        "logit_scale_init_value": config.logit_scale_init_value,
+        "text_config": {"model_type": "clip_text_model", **text},
+        "vision_config": {"model_type": "clip_vision_model", **vision},
+    }
 
 
 def read_tokenizer(directory: Path, context_length: int) -> Tokenizer:

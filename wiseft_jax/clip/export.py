@@ -1,0 +1,236 @@
+"""Write a classifier as a directory that other programs read as a CLIPModel, and read it back.
+
+``model.safetensors``, ``config.json``, the tokenizer's files and ``preprocessor_config.json`` are a
+pure CLIPModel; ``head.safetensors`` and ``wiseft.json`` lie beside them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from wiseft_jax.clip.classifier import Classifier, make_classifier
+from wiseft_jax.clip.convert import to_hf
+from wiseft_jax.clip.load import config_settings, load_clip, params_template
+from wiseft_jax.clip.processor import PREPROCESSOR_FILE, preprocess_settings
+from wiseft_jax.clip.towers import VISION_KEYS
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.tensors import SAFETENSORS, read_tensors, write_tensors
+from wiseft_jax.core.trees import check_same_structure, flatten_paths, hash_tree
+from wiseft_jax.core.typing import ComputeDtype, Params
+from wiseft_jax.core.writers import write_json
+
+HEAD_FILE = "head.safetensors"
+FACTS_FILE = "wiseft.json"
+SCHEMA = 1
+_CHECK_IMAGES = 4
+_CHECK_TOLERANCE = {"float32": 1e-4, "bfloat16": 3e-2}  # relative to the largest logit
+
+_log = logging.getLogger(__name__)
+
+
+def export_classifier(
+    directory: Path | str,
+    classifier: Classifier,
+    theta: Params,
+    *,
+    alpha: float | None,
+    metrics: Mapping[str, Any] | None = None,
+    hashes: Mapping[str, str] | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Write a classifier; what is written is read back and must predict the same.
+
+    The directory appears complete or not at all: it is written beside its place, and then renamed.
+
+    Args:
+      directory: Where; missing or empty, or an earlier export when ``overwrite``.
+      classifier: The functions and fixed facts.
+      theta: ``{"encoder", "head"}``; stored in float32.
+      alpha: The mixing coefficient that made ``theta``; None when there is none.
+      metrics: What was measured, for the record.
+      hashes: Content hashes for the record, for example of ``theta_0`` and ``theta_1``.
+      overwrite: Whether an earlier export there is replaced.
+
+    Returns:
+      The directory.
+
+    Raises:
+      InputError: The directory is in use; ``theta`` is not finite or doesn't fit the classifier.
+    """
+    directory = Path(directory).expanduser()
+    theta = jax.tree_util.tree_map(lambda leaf: np.array(leaf, np.float32, order="C"), theta)
+    _check_theta(classifier, theta)
+    _check_free(directory, overwrite)
+    facts = {
+        "schema": SCHEMA,
+        "class_names": list(classifier.class_names),
+        "templates": list(classifier.templates),
+        "alpha": alpha,
+        "source": _public_source(classifier.source),
+        "hashes": {**(hashes or {}), **_hashes(theta, classifier.frozen)},
+        "metrics": dict(metrics or {}),
+        "versions": {
+            name: importlib.metadata.version(name)
+            for name in ("wiseft-jax", "jax", "flax", "transformers")
+        },
+    }
+    with _directory_in_place(directory) as temporary:
+        tensors = to_hf({**theta["encoder"], **classifier.frozen})
+        write_tensors(temporary / SAFETENSORS, tensors, {"format": "pt"})
+        write_json(temporary / "config.json", config_settings(classifier.clip_config))
+        write_json(temporary / PREPROCESSOR_FILE, preprocess_settings(classifier.preprocess))
+        classifier.tokenizer.save(temporary)
+        write_tensors(temporary / HEAD_FILE, theta["head"])
+        write_json(temporary / FACTS_FILE, json.loads(json.dumps(facts, default=float)))
+        _check_same_predictions(classifier, theta, temporary)
+    _log.info("exported to %s (alpha %s)", directory, alpha)
+    return directory
+
+
+def load_classifier(
+    directory: Path | str, dtype: ComputeDtype = "float32"
+) -> tuple[Classifier, Params]:
+    """Read what ``export_classifier`` wrote, and check its content hashes.
+
+    Args:
+      directory: The directory.
+      dtype: What the tower computes in; the parameters stay float32.
+
+    Returns:
+      ``(classifier, theta)``, float32 host arrays.
+
+    Raises:
+      InputError: A file is missing, damaged, or not of this export.
+
+    Example:
+      >>> classifier, theta = load_classifier("runs/pets/merged")
+      >>> logits = jax.jit(classifier.logits)(theta, images)
+    """
+    directory = Path(directory).expanduser()
+    facts = read_facts(directory)
+    clip = load_clip(directory, dtype)
+    head = read_tensors(directory / HEAD_FILE)
+    classifier = make_classifier(clip, tuple(facts["class_names"]), tuple(facts["templates"]))
+    theta = {"encoder": {key: clip.params[key] for key in VISION_KEYS}, "head": head}
+    _check_theta(classifier, theta, str(directory / HEAD_FILE))
+    for name, found in _hashes(theta, classifier.frozen).items():
+        expected = facts["hashes"].get(name)
+        if found != expected:
+            file = HEAD_FILE if name == "head" else SAFETENSORS
+            raise InputError(
+                f"{directory / file}: damaged or replaced: the content hash of {name} is {found}, "
+                f"{FACTS_FILE} says {expected}. Export or copy the directory again."
+            )
+    return classifier, theta
+
+
+def read_facts(directory: Path) -> dict[str, Any]:
+    """Return the checked content of ``wiseft.json``: classes, templates, alpha, hashes, metrics.
+
+    Raises:
+      InputError: It is missing, not JSON, of a newer schema, or lacks a field.
+    """
+    path = directory / FACTS_FILE
+    if not path.is_file():
+        raise InputError(
+            f"{path}: missing; expected a directory written by export. A CLIP without a head is "
+            "read by load_clip."
+        )
+    try:
+        facts = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}).") from error
+    schema = facts.get("schema") if isinstance(facts, dict) else None
+    if schema != SCHEMA:
+        raise InputError(f"{path}: schema {schema!r}; this version reads {SCHEMA}.")
+    for field, kind in (("class_names", list), ("templates", list), ("hashes", dict)):
+        if not isinstance(facts.get(field), kind):
+            raise InputError(
+                f"{path}: {field} is {facts.get(field)!r}; expected a {kind.__name__}."
+            )
+    return facts
+
+
+def _public_source(source: str) -> str:
+    """A hub id or name as it is; of a directory its name alone, for exports travel."""
+    return Path(source).name if Path(source).is_dir() else source
+
+
+def _hashes(theta: Params, frozen: Params) -> dict[str, str]:
+    trees = {"theta": theta, "head": theta["head"], "frozen": frozen}
+    return {name: hash_tree(tree) for name, tree in sorted(trees.items())}
+
+
+def _check_theta(classifier: Classifier, theta: Params, name: str = "theta") -> None:
+    shapes = params_template(classifier.module)
+    encoder = {key: shapes[key] for key in VISION_KEYS}
+    check_same_structure(theta["encoder"], encoder, name=name, expected_name=classifier.source)
+    width, classes = classifier.clip_config.projection_dim, len(classifier.class_names)
+    found = {key: np.shape(leaf) for key, leaf in flatten_paths(theta["head"]).items()}
+    expected = {"kernel": (width, classes), "bias": (classes,)}
+    if found != expected:
+        raise InputError(f"{name}: the head is {found}; {classes} classes need {expected}.")
+    bad = [key for key, leaf in flatten_paths(theta).items() if not np.isfinite(leaf).all()]
+    if bad:
+        raise InputError(f"{name}: these parameters are not finite: {', '.join(bad[:5])}.")
+
+
+def _check_free(directory: Path, overwrite: bool) -> None:
+    if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
+        return
+    if not overwrite:
+        raise InputError(f"{directory}: exists and is not empty; pass overwrite, or another place.")
+    if not (directory / FACTS_FILE).is_file():
+        raise InputError(
+            f"{directory}: not an earlier export (no {FACTS_FILE}), so it is not overwritten."
+        )
+
+
+@contextlib.contextmanager
+def _directory_in_place(directory: Path) -> Iterator[Path]:
+    """Yield a new directory beside ``directory``; at the end it takes its place."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}."))
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o777 & ~umask)
+        if directory.exists():
+            old = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}.old."))
+            directory.rename(old)
+            temporary.rename(directory)
+            shutil.rmtree(old)
+        else:
+            temporary.rename(directory)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _check_same_predictions(classifier: Classifier, theta: Params, directory: Path) -> None:
+    dtype = np.dtype(classifier.module.dtype).name
+    written, theta_written = load_classifier(directory, dtype)  # type: ignore[arg-type]
+    size = classifier.preprocess.size
+    shape = (_CHECK_IMAGES, size, size, 3)
+    images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    before = np.asarray(jax.jit(classifier.logits)(theta, images))
+    after = np.asarray(jax.jit(written.logits)(theta_written, images))
+    allowed = _CHECK_TOLERANCE[dtype] * max(1.0, float(np.abs(before).max()))
+    difference = float(np.abs(before - after).max())
+    if not difference <= allowed:
+        raise RuntimeError(
+            f"the export predicts differently: logits differ by {difference:.2g} (allowed "
+            f"{allowed:.2g}); nothing was written."
+        )
