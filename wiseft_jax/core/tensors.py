@@ -108,8 +108,8 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
         return load_file(path)
     except (SafetensorError, KeyError, ValueError, EOFError, OSError) as error:
         raise InputError(
-            f"{path}: not a readable safetensors file ({error}); {path.stat().st_size} bytes. It is "
-            "damaged or was not copied completely: copy or download it again."
+            f"{path}: not a readable safetensors file ({error}); {path.stat().st_size} bytes. "
+            "It is damaged or was not copied completely: copy or download it again."
         ) from error
 
 
