@@ -68,10 +68,12 @@ class ClassNames:
         """
         unknown = self._unknown(source_names)
         if unknown:
-            options = [*self.mapping, *self.names]
+            hint = "\nA list names the training set's classes by position, others only by name or "
+            hint += "number; a JSON object from their names to yours works for any set"
             raise InputError(
                 f"{self.path}: {len(unknown)} classes have no name in this file:"
-                + describe_unmatched(unknown, options)
+                + describe_unmatched(unknown, [*self.mapping, *self.names])
+                + (hint if self.is_list else "")
             )
         return tuple(self._rename(name) or name for name in source_names)
 

@@ -13,7 +13,7 @@ class DataConfig:
     """The data sets of an experiment, as spec strings ``[NAME=]SCHEME:TARGET``.
 
     Attributes:
-      train: Images to train on, as in ``folder:photos/train``.
+      train: Images to train on, as in ``folder:photos/train``; there is no default.
       validation: Images that choose alpha; None holds ``validation_fraction`` out of ``train``.
       validation_fraction: How much, class by class, by the experiment's seed.
       test: Images that the reference accuracy is reported on; None holds ``test_fraction`` out of
@@ -30,7 +30,7 @@ class DataConfig:
       num_workers: Decoding processes; 0 is none. Worth it on hosts of many cores.
     """
 
-    train: str
+    train: str = ""
     validation: str | None = None
     validation_fraction: float = 0.1
     test: str | None = None

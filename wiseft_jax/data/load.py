@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -147,10 +147,10 @@ def load_images(
 def load_data(config: DataConfig, *, seed: int) -> LoadedData:
     """Load all the data sets of an experiment.
 
-    The classes are those of the training set. What the configuration doesn't give is held out of the
-    training set by ``seed``: first the test set, then the validation set. Images that are both in
-    the training set and in another one, classes without images, a single class, and class names that
-    look like typing errors are warned of.
+    The classes are those of the training set. What the configuration doesn't give is held out of
+    the training set by ``seed``: first the test set, then the validation set. There are warnings
+    of images that are both in the training set and in another one, of classes without images, of a
+    single class, and of class names that look like typing errors.
 
     Raises:
       InputError: If anything that the user gave doesn't fit; bad images of all the sets are listed
@@ -179,9 +179,9 @@ def load_data(config: DataConfig, *, seed: int) -> LoadedData:
     if problems:
         raise InputError("\n".join(str(problem) for problem in problems))
     if test is None:
-        train, test = _hold_out(train, "test", config.test_fraction, seed)
+        train, test = _hold_out(train, "test", config.test_fraction, seed, specs)
     if validation is None:
-        train, validation = _hold_out(train, "validation", config.validation_fraction, seed)
+        train, validation = _hold_out(train, "validation", config.validation_fraction, seed, specs)
     for other in (validation, test, *shifts):
         warn_of_overlap(train, other)
     return LoadedData(classes, train, validation, test, shifts)
@@ -248,11 +248,15 @@ def _load(
         return load(verify=False)
 
 
-def _hold_out(train: Dataset, split: Split, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
+def _hold_out(
+    train: Dataset, split: Split, fraction: float, seed: int, taken: Container[str]
+) -> tuple[Dataset, Dataset]:
     kept, held = stratified_split(train.labels, fraction, seed, train.class_names)
     logger.info(
         "%s: %d of %d images are held out for %s (seed %d)",
         train.name, len(held), len(train), split, seed,
     )  # fmt: skip
-    other = train.subset(held, name=f"{train.name}-{split}", split=split)
+    name = f"{train.name}-{split}"
+    name = f"{name}-held-out" if name in taken else name
+    other = train.subset(held, name=name, split=split)
     return train.subset(kept), other

@@ -76,7 +76,8 @@ def match_class_names(
     if unmatched:
         raise InputError(
             f"{where}: {len(unmatched)} of {len(source_names)} classes are none of the "
-            f"classifier's {len(classifier_names)}:{describe_unmatched(unmatched, classifier_names)}"
+            f"classifier's {len(classifier_names)}:"
+            f"{describe_unmatched(unmatched, classifier_names)}"
             "\nRename them, or give a JSON object from their names to the classifier's "
             "(--class-names)"
         )
@@ -143,7 +144,7 @@ def similar_names(names: Sequence[str]) -> list[tuple[str, str]]:
       >>> similar_names(["daisy", "dasiy", "tulip"])
       [('daisy', 'dasiy')]
     """
-    pairs = set()
+    pairs: set[tuple[int, int]] = set()
     by_key: dict[str, list[int]] = collections.defaultdict(list)
     plain = [normalise_name(name).replace(" ", "") for name in names]
     for index, name in enumerate(plain):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import hashlib
 import logging
 
@@ -28,14 +27,15 @@ def find_overlap(first: Dataset, second: Dataset) -> list[tuple[int, int]] | Non
       The pairs, by position in ``second``; None if sizes aren't known without reading everything
       (TFDS records), or if one set is encoded files and the other decoded pixels.
     """
-    sizes = _sizes(first), _sizes(second)
-    if sizes[0] is None or sizes[1] is None:
+    sizes, other = _sizes(first), _sizes(second)
+    if sizes is None or other is None:
         return None
     if isinstance(first.source, ArraySource) != isinstance(second.source, ArraySource):
         return None
-    suspects = [
-        np.flatnonzero(np.isin(own, other) & (own >= 0)) for own, other in (sizes, sizes[::-1])
-    ]
+    suspects = (
+        np.flatnonzero(np.isin(sizes, other) & (sizes >= 0)),
+        np.flatnonzero(np.isin(other, sizes) & (other >= 0)),
+    )
     by_hash: dict[bytes, int] = {}
     pairs = []
     total = len(suspects[0]) + len(suspects[1])
@@ -79,22 +79,6 @@ def warn_of_overlap(first: Dataset, second: Dataset) -> int:
             second.id(b),
         )
     return len(pairs)
-
-
-def repeated_images(dataset: Dataset) -> int:
-    """Return how many files of a dataset have the content of an earlier one."""
-    sizes = _sizes(dataset)
-    if sizes is None:
-        return 0
-    counts = collections.Counter(sizes.tolist())
-    seen: set[bytes] = set()
-    repeated = 0
-    for position, size in enumerate(sizes.tolist()):
-        if size >= 0 and counts[size] > 1:
-            digest = _content_hash(dataset, position)
-            repeated += digest in seen
-            seen.add(digest)
-    return repeated
 
 
 def _sizes(dataset: Dataset) -> Int64[np.ndarray, "N"] | None:

@@ -1,4 +1,4 @@
-"""Looking at the images before training: headers of all, a full decode of as many as is sensible."""
+"""Looking at the images before training: the headers of all, a full decode of many."""
 
 from __future__ import annotations
 
@@ -112,8 +112,6 @@ def verify_images(
     memory.remember(indices[good], full[good])
     if animated:
         logger.info("%s: %d images are animated; their first frame is used", source.name, animated)
-    for index in sorted(bad)[:_LISTED]:
-        logger.debug("%s: bad image: %s", source.name, bad[index])
     return VerifyReport(source.name, len(indices), int(full.sum()), int(known.sum()), bad, animated)
 
 
