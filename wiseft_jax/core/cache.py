@@ -14,8 +14,10 @@ import logging
 import os
 import re
 import time
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -119,7 +121,7 @@ class Cache:
             return
         try:
             with atomic_open(path) as file:
-                np.savez(file, allow_pickle=False, **values)  # type: ignore[arg-type]
+                _write_npz(file, values)
         except OSError as error:
             logger.warning("%s: can't write the cache (%s); going on without", path, error)
             return
@@ -146,6 +148,13 @@ class Cache:
                 logger.info("%s: least recently used, removed from the cache", path)
                 _remove(path)
                 total -= size
+
+
+def _write_npz(file: IO[bytes], arrays: Mapping[str, np.ndarray]) -> None:
+    with zipfile.ZipFile(file, "w") as archive:  # as np.savez does, but for any name
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)
 
 
 def _remove(path: Path) -> None:

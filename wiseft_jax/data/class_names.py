@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -33,6 +34,10 @@ class ClassNames:
     names: tuple[str, ...]
     mapping: Mapping[str, str]
     is_list: bool
+
+    @functools.cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset([*self.names, *map(normalise_name, self.names)])
 
     def bind(self, source_names: Sequence[str]) -> ClassNames:
         """Return the names with a list tied to a source's classes by position, where it has to be.
@@ -80,7 +85,7 @@ class ClassNames:
     def _rename(self, name: str) -> str | None:
         if name in self.mapping:
             return self.mapping[name]
-        if name in self.names or normalise_name(name) in map(normalise_name, self.names):
+        if name in self._known or normalise_name(name) in self._known:
             return name
         if self.is_list and name.isdecimal() and int(name) < len(self.names):
             return self.names[int(name)]
