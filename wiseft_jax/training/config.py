@@ -1,0 +1,207 @@
+"""How to fine-tune: the configuration, and the run that it makes of a training set."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+from typing import Literal
+
+from wiseft_jax.core.errors import InputError, unknown_name
+
+logger = logging.getLogger(__name__)
+
+RECIPE_NAMES = ("end_to_end", "linear_classifier")
+RESULT_NEUTRAL = ("eval_every_epochs", "save_every_steps", "num_workers")
+"""Fields that may differ between a run and its continuation: they don't change the weights."""
+
+_FLOAT_FIELDS = (
+    "learning_rate",
+    "epochs",
+    "weight_decay",
+    "warmup_fraction",
+    "clip_norm",
+    "label_smoothing",
+    "eval_every_epochs",
+)
+_ROUNDING = 1e-9
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """Fine-tuning as in the paper (Wortsman et al. 2022, section 3 and appendix C).
+
+    AdamW with betas (0.9, 0.999) and epsilon 1e-8, linear warm-up, then a cosine down to zero.
+    """
+
+    recipe: Literal["end_to_end", "linear_classifier"] = "end_to_end"
+    """`end_to_end` trains the image encoder and the head, `linear_classifier` the head alone."""
+    learning_rate: float = 3e-5
+    """The peak. A linear classifier wants a much larger one, 1e-2 or so."""
+    epochs: float = 10.0
+    """Passes over the training set; may be a fraction."""
+    batch_size: int = 512
+    """Images per step, over all devices."""
+    weight_decay: float = 0.1
+    """Decoupled (AdamW), on every trained parameter."""
+    warmup_steps: int = 500
+    """Steps of linear warm-up; `warmup_fraction` wins when it is given."""
+    warmup_fraction: float | None = None
+    """Warm-up as a fraction of all steps, in [0, 1): the choice for short runs."""
+    clip_norm: float | None = 1.0
+    """Largest global norm of the gradient; none: no clipping."""
+    label_smoothing: float = 0.0
+    """Share s of the uniform target: (1 - s) NLL + s mean_c(-log p_c)."""
+    seed: int = 0
+    """Root seed of order and augmentation."""
+    crop_scale: tuple[float, float] = (0.9, 1.0)
+    """Smallest and largest share of the image's area that a training crop covers."""
+    eval_every_epochs: float | None = 1.0
+    """How often validation accuracy is measured (and a checkpoint saved); none: never."""
+    save_every_steps: int | None = None
+    """Checkpoints in between, every so many steps; none: after evaluations and at the end."""
+    num_workers: int = 0
+    """Processes that decode images; 0: threads of this one (best below about 16 cores)."""
+
+    def __post_init__(self) -> None:
+        """Check every field.
+
+        Raises:
+          InputError: Names the field, what was expected and what was found.
+        """
+        for field in _FLOAT_FIELDS:  # 10 and 10.0 are one configuration, with one hash
+            value = getattr(self, field)
+            if isinstance(value, int):
+                object.__setattr__(self, field, float(value))
+        if self.recipe not in RECIPE_NAMES:
+            raise unknown_name("training.recipe", str(self.recipe), RECIPE_NAMES)
+        self._check("learning_rate", _is_positive(self.learning_rate), "a number > 0")
+        self._check("epochs", _is_positive(self.epochs), "a number > 0")
+        self._check("batch_size", self.batch_size >= 1, "an integer >= 1")
+        decay_fits = _is_positive(self.weight_decay) or self.weight_decay == 0
+        self._check("weight_decay", decay_fits, "a number >= 0")
+        self._check("warmup_steps", self.warmup_steps >= 0, "an integer >= 0")
+        fraction = self.warmup_fraction
+        self._check("warmup_fraction", fraction is None or 0 <= fraction < 1, "a number in [0, 1)")
+        clip = self.clip_norm
+        self._check("clip_norm", clip is None or _is_positive(clip), "a number > 0, or none")
+        self._check("label_smoothing", 0 <= self.label_smoothing < 1, "a number in [0, 1)")
+        self._check("seed", 0 <= self.seed < 2**32, "an integer in [0, 2**32)")
+        scale = self.crop_scale
+        scale_fits = len(scale) == 2 and 0 < scale[0] <= scale[1] <= 1
+        self._check("crop_scale", scale_fits, "two numbers, 0 < low <= high <= 1")
+        evals = self.eval_every_epochs
+        self._check(
+            "eval_every_epochs", evals is None or _is_positive(evals), "a number > 0, or none"
+        )
+        saves = self.save_every_steps
+        self._check("save_every_steps", saves is None or saves >= 1, "an integer >= 1, or none")
+        self._check("num_workers", self.num_workers >= 0, "an integer >= 0")
+
+    def _check(self, field: str, fits: bool, expected: str) -> None:
+        if not fits:
+            raise InputError(
+                f"training.{field}: expected {expected}, found {getattr(self, field)!r}"
+            )
+
+    def plan(self, num_examples: int, num_devices: int = 1) -> Plan:
+        """Return the steps that this configuration makes of a training set.
+
+        The batch is never larger than the training set, and is split evenly over the devices. Both
+        adjustments are logged.
+
+        Args:
+          num_examples: Size of the training set.
+          num_devices: How many devices share a batch.
+
+        Raises:
+          InputError: If the training set is empty.
+        """
+        if num_examples < 1:
+            raise InputError("the training set is empty: expected at least one image, found 0")
+        batch_size = _batch_size(self.batch_size, num_examples, num_devices)
+        total_steps = _steps_after(self.epochs, num_examples, batch_size)
+        warmup_steps = self.warmup_steps
+        if self.warmup_fraction is not None:
+            warmup_steps = round(self.warmup_fraction * total_steps)
+        if total_steps <= warmup_steps:
+            logger.warning(
+                "the run never leaves warm-up: %d steps in all, %d of warm-up, so the learning rate"
+                " only rises, to %.3g; give training.warmup_fraction (0.1, say) or a smaller"
+                " training.warmup_steps",
+                total_steps,
+                warmup_steps,
+                self.learning_rate * total_steps / warmup_steps,
+            )
+        return Plan(
+            num_examples,
+            batch_size,
+            total_steps,
+            warmup_steps,
+            _eval_steps(self, num_examples, batch_size, total_steps),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a run will do, known before anything runs. A step is counted when it is complete.
+
+    Attributes:
+      num_examples: Size of the training set.
+      batch_size: Images per step, over all devices.
+      total_steps: Steps in all, T.
+      warmup_steps: Steps of linear warm-up, w.
+      eval_steps: After which steps validation accuracy is measured.
+    """
+
+    num_examples: int
+    batch_size: int
+    total_steps: int
+    warmup_steps: int
+    eval_steps: tuple[int, ...]
+
+    def epoch(self, step: int) -> float:
+        """Return how many passes over the training set are complete after ``step``."""
+        return step * self.batch_size / self.num_examples
+
+
+def _is_positive(value: float) -> bool:
+    return math.isfinite(value) and value > 0
+
+
+def _batch_size(wanted: int, num_examples: int, num_devices: int) -> int:
+    size = min(wanted, num_examples)
+    if size < wanted:
+        logger.warning(
+            "the training set has %d images, fewer than training.batch_size %d: a batch is the"
+            " whole set",
+            num_examples,
+            wanted,
+        )
+    shared = max(size // num_devices, 1) * num_devices
+    if shared != size:
+        logger.warning(
+            "a batch of %d doesn't split evenly over %d devices: training with %d; results will"
+            " differ a little from those of another number of devices",
+            size,
+            num_devices,
+            shared,
+        )
+    return shared
+
+
+def _steps_after(epochs: float, num_examples: int, batch_size: int) -> int:
+    return max(1, math.ceil(epochs * num_examples / batch_size - _ROUNDING))
+
+
+def _eval_steps(
+    config: TrainConfig, num_examples: int, batch_size: int, total_steps: int
+) -> tuple[int, ...]:
+    if config.eval_every_epochs is None:
+        return ()
+    times = math.floor(config.epochs / config.eval_every_epochs + _ROUNDING)
+    steps = {
+        _steps_after(index * config.eval_every_epochs, num_examples, batch_size)
+        for index in range(1, times + 1)
+    }
+    return (*sorted(step for step in steps if step < total_steps), total_steps)

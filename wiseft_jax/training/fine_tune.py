@@ -1,0 +1,244 @@
+"""``fine_tune``: from the zero-shot parameters to the fine-tuned ones."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from wiseft_jax.clip.classifier import Classifier
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.interrupt import catch_signals
+from wiseft_jax.core.mesh import make_mesh, put_batch
+from wiseft_jax.core.metrics import Accuracy
+from wiseft_jax.core.trees import count_parameters
+from wiseft_jax.core.typing import Params
+from wiseft_jax.data.source import Dataset
+from wiseft_jax.training.config import TrainConfig
+from wiseft_jax.training.identity import Meta, describe_task, make_check
+from wiseft_jax.training.log import TRAIN_LOG, TrainLog, drop_records_after
+from wiseft_jax.training.loop import Saving, run_loop
+from wiseft_jax.training.optimizer import make_optimizer, make_schedule
+from wiseft_jax.training.problem import Problem, Task, device_batch
+from wiseft_jax.training.recipes import RECIPES
+from wiseft_jax.training.state import TrainState, init_state, to_host
+from wiseft_jax.training.step import make_hit_counter, make_train_step
+
+logger = logging.getLogger(__name__)
+
+
+def fine_tune(
+    classifier: Classifier,
+    theta_0: Params,
+    train: Dataset,
+    validation: Dataset | None,
+    config: TrainConfig,
+    *,
+    run_dir: Path | None = None,
+    resume: bool = False,
+    evaluate: Callable[[Params], float] | None = None,
+    mesh: Mesh | None = None,
+) -> Params:
+    """Return ``theta_1``: ``theta_0`` fine-tuned on ``train`` by the configured recipe.
+
+    Only what ``theta_0`` holds is trained. The parameters after the last step are returned, as in
+    the paper; the best by validation is among the checkpoints.
+
+    Args:
+      classifier: The model.
+      theta_0: The zero-shot parameters, float32; they stay as they are.
+      train: Labelled images of the reference distribution.
+      validation: Held-out images to report accuracy on; None: none is reported.
+      config: How to fine-tune.
+      run_dir: Where checkpoints and ``train.jsonl`` go; with it, SIGTERM and SIGINT save first.
+        Without it nothing is written.
+      resume: Continue from the newest checkpoint in ``run_dir``, bit for bit; start afresh if there
+        is none.
+      evaluate: ``theta -> accuracy`` (a fraction), called instead of the built-in pass over
+        ``validation``; gets the whole tree as host arrays.
+      mesh: The devices; all of them by default.
+
+    Returns:
+      A float32 tree of host arrays of ``theta_0``'s structure.
+
+    Raises:
+      InputError: If the data or a checkpoint doesn't fit.
+      NonFiniteLossError: If the loss or the gradient becomes NaN or infinite.
+      Interrupted: If a signal arrived and the state was saved.
+
+    Example:
+      >>> theta_1 = fine_tune(classifier, theta_0, train, validation, TrainConfig(epochs=5))
+      >>> merged = lerp(theta_0, theta_1, 0.5)
+    """
+    _check_inputs(classifier, theta_0, train, validation)
+    if resume and run_dir is None:
+        raise InputError("resume=True needs run_dir: the directory of the run to continue")
+    mesh = make_mesh() if mesh is None else mesh
+    plan = config.plan(len(train), mesh.size)
+    task = Task(classifier, theta_0, train, config, plan, mesh)
+    problem = RECIPES[config.recipe](task)
+    validate = _make_validate(problem, validation, evaluate, mesh)
+    logger.info(
+        "fine-tuning (%s): %d images, %d steps of %d, %d of them warm-up; %s parameters; %d devices",
+        config.recipe,
+        plan.num_examples,
+        plan.total_steps,
+        plan.batch_size,
+        plan.warmup_steps,
+        f"{count_parameters(problem.params):,}",
+        mesh.size,
+    )
+    if run_dir is None:
+        optimizer = make_optimizer(config, plan)
+        state = init_state(problem.params, optimizer, mesh)
+        log = TrainLog(None, plan, train.id, lambda: "none (no run directory)")
+        state = _loop(task, problem, state, 0, log, validate, None)
+    else:
+        state = _train_in(Path(run_dir), task, problem, validate, resume=resume)
+    return problem.theta(to_host(state.params))
+
+
+def _train_in(
+    run_dir: Path,
+    task: Task,
+    problem: Problem,
+    validate: Callable[[Params], float] | None,
+    *,
+    resume: bool,
+) -> TrainState:
+    """Train with checkpoints, a log file and signal handling."""
+    from wiseft_jax.core.checkpoint import Checkpoints
+
+    described = describe_task(task)
+    state = init_state(problem.params, make_optimizer(task.config, task.plan), task.mesh)
+    with catch_signals() as interruption, Checkpoints(run_dir) as checkpoints:
+        if not resume and checkpoints.steps():
+            raise InputError(
+                f"{run_dir}: there are checkpoints of an earlier run; continue it with resume, or"
+                " give another run directory"
+            )
+        start_step, state = _restore(checkpoints, state, described) if resume else (0, state)
+        log_file = run_dir / TRAIN_LOG
+        drop_records_after(log_file, start_step)
+
+        def save(step: int, state: TrainState, accuracy: float | None) -> None:
+            meta = {"task": described, "validation_accuracy": accuracy}
+            checkpoints.save(step, state.params, state.opt, meta, accuracy)
+
+        def last_checkpoint() -> str:
+            checkpoints.wait()
+            return (
+                str(checkpoints.path(max(checkpoints.steps()))) if checkpoints.steps() else "none"
+            )
+
+        is_writer = jax.process_index() == 0
+        log = TrainLog(log_file if is_writer else None, task.plan, task.train.id, last_checkpoint)
+        saving = Saving(save, task.config.save_every_steps, interruption, run_dir)
+        return _loop(task, problem, state, start_step, log, validate, saving)
+
+
+def _restore(checkpoints: Any, state: TrainState, described: Meta) -> tuple[int, TrainState]:
+    """Return the newest checkpoint's step and state, or 0 and the given state."""
+    found = checkpoints.restore(state.params, state.opt, make_check(described))
+    if found is None:
+        logger.info("%s: nothing to resume, starting afresh", checkpoints.directory)
+        return 0, state
+    logger.info("resuming after step %d from %s", found.step, checkpoints.path(found.step))
+    step = jax.device_put(np.asarray(found.step, np.int32), state.step.sharding)
+    return found.step, TrainState(step, found.params, found.opt)
+
+
+def _loop(
+    task: Task,
+    problem: Problem,
+    state: TrainState,
+    start_step: int,
+    log: TrainLog,
+    validate: Callable[[Params], float] | None,
+    saving: Saving | None,
+) -> TrainState:
+    config, plan, mesh = task.config, task.plan, task.mesh
+    if start_step >= plan.total_steps:
+        logger.info("all %d steps are complete already", plan.total_steps)
+        return state
+    train_step = make_train_step(
+        problem.logits,
+        make_optimizer(config, plan),
+        make_schedule(config, plan),
+        mesh,
+        label_smoothing=config.label_smoothing,
+    )
+    with contextlib.closing(log):
+        return run_loop(
+            state,
+            train_step,
+            problem,
+            plan,
+            mesh,
+            log,
+            start_step=start_step,
+            validate=validate,
+            saving=saving,
+        )
+
+
+def _make_validate(
+    problem: Problem,
+    validation: Dataset | None,
+    evaluate: Callable[[Params], float] | None,
+    mesh: Mesh,
+) -> Callable[[Params], float] | None:
+    """Return trained parameters on the devices -> validation accuracy; None if there is no way."""
+    if evaluate is not None:
+        return lambda params: float(evaluate(problem.theta(to_host(params))))
+    if validation is None:
+        return None
+    counter = make_hit_counter(problem.logits, mesh)
+
+    def validate(params: Params) -> float:
+        with contextlib.closing(problem.eval_batches(validation)) as batches:
+            counts = [counter(params, put_batch(device_batch(batch), mesh)) for batch in batches]
+        hits, n = np.sum(np.asarray(jax.device_get(counts), np.int64), axis=0)
+        return Accuracy(int(hits), int(n)).compute()
+
+    return validate
+
+
+def _check_inputs(
+    classifier: Classifier, theta_0: Params, train: Dataset, validation: Dataset | None
+) -> None:
+    """Refuse parameters and labels that don't belong to the classifier."""
+    names = classifier.class_names
+    if not isinstance(theta_0, dict) or {*theta_0} != {"encoder", "head"}:
+        keys = sorted(theta_0) if isinstance(theta_0, dict) else type(theta_0).__name__
+        raise InputError(f"theta_0: expected the keys encoder and head, found {keys}")
+    outputs = np.shape(theta_0["head"]["kernel"])[-1]
+    if outputs != len(names):
+        raise InputError(
+            f"theta_0: head/kernel has {outputs} outputs, the classifier {len(names)} classes"
+        )
+    for dataset in (train, validation):
+        if dataset is None:
+            continue
+        if dataset.class_names and tuple(dataset.class_names) != tuple(names):
+            raise InputError(
+                f"{dataset.name}: its labels count other classes ({_few(dataset.class_names)}) than"
+                f" the classifier ({_few(names)}); match the names first"
+            )
+        wrong = np.flatnonzero((dataset.labels < 0) | (dataset.labels >= len(names)))
+        if len(wrong):
+            raise InputError(
+                f"{dataset.name}: {dataset.id(int(wrong[0]))} has the label"
+                f" {dataset.labels[wrong[0]]}, expected 0 to {len(names) - 1}"
+                f" ({len(wrong)} images are labelled so)"
+            )
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

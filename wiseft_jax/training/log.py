@@ -1,0 +1,143 @@
+"""``train.jsonl``: one record a step, read one step late; and the stop at a non-finite loss."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from wiseft_jax.core.errors import NonFiniteLossError
+from wiseft_jax.core.writers import JsonlWriter, write_text
+from wiseft_jax.training.config import Plan
+from wiseft_jax.training.step import Metrics
+
+logger = logging.getLogger(__name__)
+
+TRAIN_LOG = "train.jsonl"
+_SHOWN_IDS = 8
+
+
+class TrainLog:
+    """Writes what each step measured.
+
+    The metrics of step k are read when step k + 1 has been handed to the device, so the host never
+    makes the device wait.
+
+    Args:
+      path: The file to append to; None keeps no file.
+      plan: The steps of the run.
+      image_id: Position in the training set -> what a person calls that image.
+      last_checkpoint: Returns the last good checkpoint, for the message of a failure.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        plan: Plan,
+        image_id: Callable[[int], str],
+        last_checkpoint: Callable[[], str],
+    ) -> None:
+        self._writer = JsonlWriter(path) if path is not None else None
+        self._plan = plan
+        self._image_id = image_id
+        self._last_checkpoint = last_checkpoint
+        self._pending: tuple[int, Metrics, Any] | None = None
+        self._read_at: float | None = None
+        self.last: dict[str, Any] = {}
+
+    def push(self, step: int, metrics: Metrics, index: Any) -> None:
+        """Take the metrics of ``step``, still being computed, and read those of the step before.
+
+        Raises:
+          NonFiniteLossError: If the step before had a loss or gradient that isn't finite.
+        """
+        previous, self._pending = self._pending, (step, metrics, index)
+        if self._read_at is None:
+            self._read_at = time.perf_counter()
+        if previous is not None:
+            self._read(*previous)
+
+    def flush(self) -> None:
+        """Wait for the newest step and read it; the time until the next step isn't counted.
+
+        Raises:
+          NonFiniteLossError: As ``push``.
+        """
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            self._read(*pending)
+        self._read_at = None
+
+    def validation(self, step: int, accuracy: float) -> None:
+        """Write the validation accuracy (a fraction) after ``step``."""
+        epoch = self._plan.epoch(step)
+        logger.info(
+            "step %d (epoch %.1f): validation accuracy %.2f %%", step, epoch, 100 * accuracy
+        )
+        self._write({"step": step, "epoch": round(epoch, 4), "validation_accuracy": accuracy})
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def _read(self, step: int, metrics: Metrics, index: Any) -> None:
+        values = {name: value.item() for name, value in jax.device_get(metrics).items()}
+        now = time.perf_counter()
+        elapsed = now - self._read_at if self._read_at is not None else math.nan
+        self._read_at = now
+        finite = values.pop("finite")
+        rate = self._plan.batch_size / elapsed if elapsed > 0 else math.nan
+        self.last = {
+            "step": step,
+            "epoch": round(self._plan.epoch(step), 4),
+            **values,
+            "accuracy": values["hits"] / max(values["count"], 1),
+            "images_per_second": round(rate, 1),
+        }
+        if finite:
+            self._write(self.last)
+        else:
+            self._stop(step, values, index)
+
+    def _stop(self, step: int, values: dict[str, float], index: Any) -> None:
+        ids = [self._image_id(int(position)) for position in np.asarray(index)]
+        self._write({**self.last, "finite": False, "ids": ids})
+        logger.error("step %d: the images of the batch: %s", step, ", ".join(ids))
+        shown = ", ".join(ids[:_SHOWN_IDS])
+        more = f" and {len(ids) - _SHOWN_IDS} more" if len(ids) > _SHOWN_IDS else ""
+        raise NonFiniteLossError(
+            f"step {step}: loss {values['loss']}, gradient norm {values['grad_norm']}; images of"
+            f" the batch: {shown}{more}; last good checkpoint: {self._last_checkpoint()}; a smaller"
+            " training.learning_rate often helps, and so does compute in float32"
+        )
+
+    def _write(self, record: dict[str, Any]) -> None:
+        if self._writer is not None:
+            self._writer.write({name: _json_value(value) for name, value in record.items()})
+
+
+def _json_value(value: Any) -> Any:
+    """JSON has no NaN and no infinity."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def drop_records_after(path: Path, step: int) -> None:
+    """Remove the records of later steps, which a resumed run will write again."""
+    if not path.is_file():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line + "\n")
+        except (json.JSONDecodeError, KeyError, TypeError):
+            logger.warning("%s: an incomplete record was dropped", path)
+    write_text(path, "".join(kept))

@@ -1,0 +1,100 @@
+"""The training loop: batches in, steps out; validation, checkpoints and signals in between."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+from jax.sharding import Mesh
+
+from wiseft_jax.core.interrupt import Interruption
+from wiseft_jax.core.mesh import put_batch
+from wiseft_jax.core.progress import progress_bar
+from wiseft_jax.core.typing import Params
+from wiseft_jax.training.config import Plan
+from wiseft_jax.training.log import TrainLog
+from wiseft_jax.training.problem import Problem, device_batch
+from wiseft_jax.training.state import TrainState
+from wiseft_jax.training.step import TrainStep
+
+
+@dataclasses.dataclass(frozen=True)
+class Saving:
+    """How a run with a directory saves itself, and stops.
+
+    Attributes:
+      save: ``(step, state, validation accuracy or None)``; may go on in the background.
+      every_steps: Save every so many steps too; None: after evaluations and at the end.
+      interruption: Tells whether a signal arrived.
+      run_dir: The run directory, for the message.
+    """
+
+    save: Callable[[int, TrainState, float | None], None]
+    every_steps: int | None
+    interruption: Interruption
+    run_dir: Path
+
+    def is_due(self, step: int) -> bool:
+        """Return whether a checkpoint is due after ``step`` by count."""
+        return self.every_steps is not None and step % self.every_steps == 0
+
+
+def run_loop(
+    state: TrainState,
+    train_step: TrainStep,
+    problem: Problem,
+    plan: Plan,
+    mesh: Mesh,
+    log: TrainLog,
+    *,
+    start_step: int = 0,
+    validate: Callable[[Params], float] | None = None,
+    saving: Saving | None = None,
+) -> TrainState:
+    """Train from ``start_step`` to the end of the plan and return the last state.
+
+    The device computes step k while the host prepares batch k + 1 and reads the metrics of step
+    k - 1.
+
+    Args:
+      state: The state after ``start_step`` steps; donated.
+      train_step: What ``make_train_step`` returns.
+      problem: Where batches come from.
+      plan: How many steps, and after which ones to validate.
+      mesh: The devices.
+      log: Where metrics go.
+      start_step: How many steps are complete.
+      validate: Trained parameters on the devices -> accuracy, a fraction.
+      saving: How to save; None: nothing is saved, and signals keep their usual effect.
+
+    Raises:
+      NonFiniteLossError: Names the step, the batch's images and the last good checkpoint.
+      Interrupted: After a signal, once the state is saved.
+    """
+    eval_steps = frozenset(plan.eval_steps if validate is not None else ())
+    remaining = (plan.total_steps - start_step) * plan.batch_size
+    source = contextlib.closing(problem.batches(start_step))
+    with source as batches, progress_bar("fine-tuning", remaining) as advance:
+        for step in range(start_step + 1, plan.total_steps + 1):
+            batch = next(batches)
+            state, metrics = train_step(state, put_batch(device_batch(batch), mesh))
+            log.push(step, metrics, batch["index"])
+            advance(plan.batch_size)
+            accuracy = None
+            if validate is not None and step in eval_steps:
+                log.flush()
+                accuracy = validate(state.params)
+                log.validation(step, accuracy)
+            if saving is None:
+                continue
+            last, stop = step == plan.total_steps, saving.interruption.stop_requested(step)
+            if last or stop or accuracy is not None or saving.is_due(step):
+                log.flush()
+                saving.save(step, state, accuracy)
+            if stop and not last:
+                raise saving.interruption.stop(f"saved after step {step}", saving.run_dir)
+        log.flush()
+    return jax.block_until_ready(state)

@@ -1,0 +1,70 @@
+"""What a recipe hands to the loop: which parameters are trained, on what, by which function."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from jax.sharding import Mesh
+
+from wiseft_jax.clip.classifier import Classifier
+from wiseft_jax.core.typing import Params
+from wiseft_jax.data.source import Dataset
+from wiseft_jax.training.config import Plan, TrainConfig
+from wiseft_jax.training.step import LogitsFn
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """One fine-tuning problem.
+
+    Batches are dictionaries with ``label``, ``mask``, ``index`` (position in the dataset, stays on
+    the host) and what ``logits`` reads.
+
+    Attributes:
+      params: The parameters that are trained: all of them, for weight decay falls on each.
+      logits: ``(params, batch) -> logits``, pure.
+      batches: ``start_step -> batches``; endless, batch k a pure function of (seed, k).
+      eval_batches: Dataset -> its batches, every example once, padding masked. Both are iterators
+        with ``close()``.
+      theta: Trained parameters -> the classifier's whole tree.
+    """
+
+    params: Params
+    logits: LogitsFn
+    batches: Callable[[int], Any]
+    eval_batches: Callable[[Dataset], Any]
+    theta: Callable[[Params], Params]
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """What a recipe is made from.
+
+    Attributes:
+      classifier: The model.
+      theta_0: The zero-shot parameters.
+      train: The training set.
+      config: How to fine-tune.
+      plan: The steps of the run.
+      mesh: The devices.
+    """
+
+    classifier: Classifier
+    theta_0: Params
+    train: Dataset
+    config: TrainConfig
+    plan: Plan
+    mesh: Mesh
+
+
+def device_batch(batch: dict[str, Any]) -> dict[str, Any]:
+    """Return the part of a host batch that goes to the devices."""
+    return {name: value for name, value in batch.items() if name != "index"}
+
+
+def process_share() -> dict[str, int]:
+    """Return which rows of a batch this process makes, as arguments of the data pipeline."""
+    return {"process_index": jax.process_index(), "process_count": jax.process_count()}
