@@ -1,0 +1,87 @@
+"""Signals: the first one asks, the second one aborts, handlers are put back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+
+import jax
+import pytest
+from jax.experimental import multihost_utils
+
+from wiseft_jax.core.errors import Interrupted
+from wiseft_jax.core.interrupt import catch_signals, continue_command
+
+RUN_DIR = Path("runs/a")
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_the_first_signal_is_a_flag(signum: signal.Signals) -> None:
+    before = signal.getsignal(signum)
+    with catch_signals() as interruption:
+        assert not interruption.stop_requested(1)
+        os.kill(os.getpid(), signum)
+        assert interruption.stop_requested(2)
+        stopped = interruption.stop("saved after step 2", RUN_DIR)
+    assert signal.getsignal(signum) is before
+    assert isinstance(stopped, Interrupted)
+    assert f"stopped by {signum.name}; saved after step 2 in runs/a" in str(stopped)
+
+
+def test_a_second_sigint_aborts_and_a_second_sigterm_waits() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with catch_signals() as interruption:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert interruption.stop_requested(1)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_outside_of_the_main_thread_no_handler_is_installed() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    seen = []
+
+    def work() -> None:
+        with catch_signals() as interruption:
+            seen.append((signal.getsignal(signal.SIGTERM), interruption.stop_requested(1)))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [(before, False)]
+
+
+def test_several_processes_agree_through_the_preemption_service(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    monkeypatch.setattr(multihost_utils, "reached_preemption_sync_point", lambda step: step == 3)
+    before = signal.getsignal(signal.SIGTERM)
+    with catch_signals() as interruption:
+        assert signal.getsignal(signal.SIGTERM) is before
+        assert [interruption.stop_requested(step) for step in (2, 3)] == [False, True]
+        assert "stopped by preemption" in str(interruption.stop("saved", RUN_DIR))
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["/usr/bin/wiseft", "run", "flowers"], "wiseft run flowers --out runs/a --resume"),
+        (
+            ["wiseft", "train", "f.py", "--out=x", "--overwrite"],
+            "wiseft train f.py --out=x --resume",
+        ),
+        (
+            ["/site/wiseft_jax/__main__.py", "run", "a b", "--out", "x", "--resume"],
+            "wiseft run 'a b' --out x --resume",
+        ),
+        (["notebook.py", "run"], "the same call with resume=True"),
+        ([], "the same call with resume=True"),
+    ],
+)
+def test_the_command_that_continues(argv: list[str], expected: str) -> None:
+    assert continue_command(argv, RUN_DIR) == expected

@@ -1,0 +1,111 @@
+"""SIGTERM and SIGINT: finish the step, save, leave with the command that continues."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+
+from wiseft_jax.core.errors import Interrupted
+
+logger = logging.getLogger(__name__)
+
+
+class Interruption:
+    """Whether a signal asked the program to stop; made by ``catch_signals``."""
+
+    def __init__(self) -> None:
+        self._signum: int | None = None
+
+    def stop_requested(self, step: int = 0) -> bool:
+        """Return whether to save and leave now; ask once after every step.
+
+        With several processes, JAX's preemption service turns a signal to any of them into one
+        common step, at which this is true everywhere.
+
+        Args:
+          step: The number of complete steps, the same on every process.
+        """
+        import jax
+
+        if jax.process_count() == 1:
+            return self._signum is not None
+        from jax.experimental import multihost_utils
+
+        return multihost_utils.reached_preemption_sync_point(step)
+
+    def stop(self, where: str, run_dir: Path) -> Interrupted:
+        """Return the exception to raise once everything is saved.
+
+        Args:
+          where: What was saved, for example ``"saved after step 40"``.
+          run_dir: The run directory.
+        """
+        name = "preemption" if self._signum is None else signal.Signals(self._signum).name
+        return Interrupted(
+            f"stopped by {name}; {where} in {run_dir};"
+            f" to continue: {continue_command(sys.argv, run_dir)}"
+        )
+
+    def _handle(self, signum: int, frame: FrameType | None) -> None:
+        if self._signum is not None:
+            if signum == signal.SIGINT:
+                raise KeyboardInterrupt
+            return
+        self._signum = signum
+        logger.warning(
+            "%s: finishing this step and saving (Ctrl-C to stop at once)",
+            signal.Signals(signum).name,
+        )
+
+
+@contextlib.contextmanager
+def catch_signals() -> Iterator[Interruption]:
+    """Turn the first SIGTERM or SIGINT of the block into a flag; a second SIGINT aborts.
+
+    Handlers are put back at the end. Outside of the main thread, and with several processes (where
+    JAX handles SIGTERM itself), none are installed.
+
+    Example:
+      >>> with catch_signals() as interruption:
+      ...     for step in range(1, 101):
+      ...         state = train_step(state)
+      ...         if interruption.stop_requested(step):
+      ...             save(state)
+      ...             raise interruption.stop(f"saved after step {step}", run_dir)
+    """
+    import jax
+
+    interruption = Interruption()
+    if threading.current_thread() is not threading.main_thread() or jax.process_count() > 1:
+        yield interruption
+        return
+    signals = (signal.SIGTERM, signal.SIGINT)
+    previous = [signal.signal(signum, interruption._handle) for signum in signals]
+    try:
+        yield interruption
+    finally:
+        for signum, handler in zip(signals, previous, strict=True):
+            signal.signal(signum, handler)
+
+
+def continue_command(argv: Sequence[str], run_dir: Path) -> str:
+    """Return the command that continues the run that ``argv`` (``sys.argv``) started.
+
+    Example:
+      >>> continue_command(["/usr/bin/wiseft", "run", "flowers"], Path("runs/a"))
+      'wiseft run flowers --out runs/a --resume'
+    """
+    program = Path(argv[0]) if argv else Path()
+    if program.name != "wiseft" and "wiseft_jax" not in program.parts:
+        return "the same call with resume=True"
+    words = [word for word in argv[1:] if word not in ("--overwrite", "--resume")]
+    if not any(word == "--out" or word.startswith("--out=") for word in words):
+        words += ["--out", str(run_dir)]
+    return shlex.join(["wiseft", *words, "--resume"])
