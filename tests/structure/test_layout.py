@@ -16,6 +16,7 @@ EXTENSIBLE = (
     "tests",
     "tests/golden",
     "wiseft_jax/clip/prompts",
+    "wiseft_jax/data",
     "wiseft_jax/quickstart/model",
 )
 """Folders to which people add files; each has a README that says how."""
