@@ -1,6 +1,6 @@
 """One experiment: its root configuration, and the stages that a run directory goes through.
 
-Nothing heavy is imported until a stage runs, so that the command line can show every option at once.
+Nothing heavy is imported until a stage runs, so that the command line shows every option at once.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from wiseft_jax.core.config_io import config_hash
+import tyro
+
+from wiseft_jax.core.config_io import config_hash, read_json
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.results import Row
 from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.core.typing import ComputeDtype
 from wiseft_jax.core.writers import write_json
@@ -44,15 +47,15 @@ class SweepConfig:
     """Mixing coefficients: 0 is zero-shot, 1 is fine-tuned."""
     backend: Literal["auto", "map", "vmap"] = "auto"
     """How alphas are batched: `map` over chunks, `vmap` all at once, `auto` by device."""
-    batch_size: int = 256
-    """Images a batch."""
+    batch_size: int | None = None
+    """Images a batch; 128 on a CPU and 256 elsewhere when not given."""
     chunk_size: int | None = None
     """Alphas evaluated at once by `map`; a measured default when not given."""
     keep_logits: bool = False
     """Store the logits too, not only predictions and margins."""
     rule: Literal["constant", "validation_best", "smallest_within_one_point"] = "constant"
     """How alpha is chosen: 0.5, or by validation accuracy."""
-    select_on: str | None = None
+    select_on: Annotated[str | None, tyro.conf.arg(aliases=["--select-on"])] = None
     """Name of the dataset to choose on; naming a test or shifted set is an oracle, and is said."""
 
     def __post_init__(self) -> None:
@@ -71,7 +74,7 @@ class ExperimentConfig:
     training: TrainConfig = TrainConfig()
     sweep: SweepConfig = SweepConfig()
     export: bool = True
-    """Write the merged model at the chosen alpha into the run directory."""
+    """Write the merged model at the chosen alpha into the run directory, as `merged/`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,6 +137,7 @@ def run(
         resume=resume,
         sweep_with=_configured_sweep(config),
     )
+    _write_endpoints(run_directory, data.class_names, outcome.theta_0, outcome.theta_1)
     finish(config, classifier, outcome, run_directory)
     return outcome
 
@@ -149,7 +153,7 @@ def train(
     from wiseft_jax.training.fine_tune import fine_tune
 
     classifier, theta_0 = load_model(config.model, data.class_names)
-    return fine_tune(
+    theta_1 = fine_tune(
         classifier,
         theta_0,
         data.train,
@@ -158,6 +162,50 @@ def train(
         run_dir=run_directory.path,
         resume=resume,
     )
+    _write_endpoints(run_directory, data.class_names, theta_0, theta_1)
+    return theta_1
+
+
+def _write_endpoints(
+    run_directory: RunDirectory, class_names: Sequence[str], theta_0: Any, theta_1: Any
+) -> None:
+    from wiseft_jax.core.trees import hash_tree
+
+    facts = {
+        "class_names": list(class_names),
+        "theta_0": hash_tree(theta_0),
+        "theta_1": hash_tree(theta_1),
+    }
+    write_json(run_directory.endpoints_file, facts)
+
+
+def load_endpoints(config: ExperimentConfig, run_directory: RunDirectory) -> tuple[Any, Any, Any]:
+    """Return ``(classifier, theta_0, theta_1)`` of a run whose fine-tuning is complete.
+
+    The images aren't needed; the CLIP that it started from is.
+
+    Raises:
+      InputError: If fine-tuning isn't complete, or the CLIP or a checkpoint has changed since.
+    """
+    from wiseft_jax.core.checkpoint import restore_params
+    from wiseft_jax.core.trees import hash_tree
+
+    if not run_directory.endpoints_file.is_file():
+        raise InputError(
+            f"{run_directory.path}: fine-tuning isn't complete there; continue it with"
+            f" wiseft run {run_directory.config_file} --out {run_directory.path} --resume"
+        )
+    facts = read_json(run_directory.endpoints_file)
+    classifier, theta_0 = load_model(config.model, facts["class_names"])
+    trained, step = restore_params(run_directory.path)
+    theta_1 = theta_0 | trained if set(trained) <= set(theta_0) else theta_0 | {"head": trained}
+    for name, theta in (("theta_0", theta_0), ("theta_1", theta_1)):
+        if hash_tree(theta) != facts[name]:
+            raise InputError(
+                f"{run_directory.path}: {name} is not the one that this run had: the model"
+                f" {config.model.name!r} or the checkpoint (step {step}) changed since"
+            )
+    return classifier, theta_0, theta_1
 
 
 def _configured_sweep(config: ExperimentConfig) -> Any:
@@ -171,5 +219,84 @@ def _configured_sweep(config: ExperimentConfig) -> Any:
         batch_size=config.sweep.batch_size,
         chunk_size=config.sweep.chunk_size,
         keep_logits=config.sweep.keep_logits,
+        num_threads=config.data.num_threads,
         config_hash=config_hash(config),
+    )
+
+
+def sweep_run(config: ExperimentConfig, data: ExperimentData, run_directory: RunDirectory) -> Any:
+    """Evaluate, choose, report and export again between the stored ends of a finished run."""
+    from wiseft_jax.weights.interpolate import lerp
+    from wiseft_jax.wise_ft import WiseFT
+
+    classifier, theta_0, theta_1 = load_endpoints(config, run_directory)
+    datasets = [data.validation, *data.tests]
+    result = _configured_sweep(config)(classifier, theta_0, theta_1, datasets, config.sweep.alphas)
+    selection = result.select(config.sweep.rule, select_on=config.sweep.select_on)
+    theta_alpha = lerp(theta_0, theta_1, selection.alpha)
+    outcome = WiseFT(theta_0, theta_1, result, selection, theta_alpha)
+    finish(config, classifier, outcome, run_directory)
+    return outcome
+
+
+def finish(
+    config: ExperimentConfig, classifier: Any, outcome: Any, run_directory: RunDirectory
+) -> None:
+    """Write what an experiment found: rows, predictions, choice, pictures, report, merged model."""
+    from wiseft_jax.reporting.curves import draw_curves
+    from wiseft_jax.reporting.report import write_report
+
+    outcome.sweep.save(run_directory.path)
+    selection = outcome.selection.facts()
+    write_json(run_directory.selection_file, selection)
+    draw_curves(outcome.sweep.rows, run_directory.curve_file, chosen=selection["alpha"])
+    write_report(run_directory, outcome.sweep.rows, selection, outcome.sweep.skipped)
+    if config.export:
+        export_merged(
+            config,
+            classifier,
+            outcome.theta_0,
+            outcome.theta_1,
+            selection["alpha"],
+            run_directory.merged_dir,
+            outcome.sweep.rows,
+            overwrite=True,
+        )
+
+
+def export_merged(
+    config: ExperimentConfig,
+    classifier: Any,
+    theta_0: Any,
+    theta_1: Any,
+    alpha: float,
+    directory: Path,
+    rows: Sequence[Row],
+    overwrite: bool = False,
+) -> None:
+    """Write the model at ``alpha`` as a CLIP directory, with its measured accuracies."""
+    from wiseft_jax.clip.export import export_classifier
+    from wiseft_jax.core.trees import hash_tree
+    from wiseft_jax.weights.interpolate import lerp
+
+    metrics = {
+        f"{row['dataset']}/{row['split']}": {
+            key: row[key] for key in ("metric", "value", "n", "ci_low", "ci_high", "role")
+        }
+        for row in rows
+        if row["alpha"] == alpha
+    }
+    hashes = {
+        "config": config_hash(config),
+        "theta_0": hash_tree(theta_0),
+        "theta_1": hash_tree(theta_1),
+    }
+    export_classifier(
+        directory,
+        classifier,
+        lerp(theta_0, theta_1, alpha),
+        alpha=alpha,
+        metrics=metrics,
+        hashes=hashes,
+        overwrite=overwrite,
     )

@@ -2,8 +2,8 @@
 
 Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022 (arXiv 2109.01903):
 
-1. *Standard fine-tuning.* Start from the zero-shot classifier ``theta_0`` (CLIP's image encoder and a
-   linear head made of its text embeddings) and minimise the cross-entropy on the reference
+1. *Standard fine-tuning.* Start from the zero-shot classifier ``theta_0`` (CLIP's image encoder and
+   a linear head made of its text embeddings) and minimise the cross-entropy on the reference
    distribution: ``theta_1``.
 2. *Weight-space ensembling.* For ``alpha`` in [0, 1] the merged classifier is
 
@@ -14,7 +14,7 @@ Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022 (arXiv 2109
    at little or no cost on the reference. alpha = 0.5 is a good default; a validation set of the
    reference may choose it; the shifted sets must not.
 
-Every step is a pure function of parameter trees ``{"encoder": ..., "head": {"kernel", "bias"}}``; the
+Every step is a pure function of parameter trees ``{"encoder", "head": {"kernel", "bias"}}``; the
 trees are interpolated whole, head included, and features are normalised after the merge.
 """
 
@@ -98,7 +98,6 @@ def wise_ft(
       >>> result.selection.alpha
       0.5
     """
-
     theta_1 = fine_tune(
         classifier, theta_0, train, validation, config, run_dir=run_dir, resume=resume
     )

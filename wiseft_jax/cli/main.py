@@ -101,9 +101,7 @@ def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _complain(
-    error: object, code: int = errors.EXIT_BAD_INPUT, what: str = "error"
-) -> int:
+def _complain(error: object, code: int = errors.EXIT_BAD_INPUT, what: str = "error") -> int:
     print(f"wiseft: {what}: {error}", file=sys.stderr)
     return code
 

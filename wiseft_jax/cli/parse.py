@@ -10,9 +10,7 @@ import tyro
 ArgsT = TypeVar("ArgsT")
 
 
-def parse(
-    args_type: type[ArgsT], argv: Sequence[str], verb: str, *, default: Any = None
-) -> ArgsT:
+def parse(args_type: type[ArgsT], argv: Sequence[str], verb: str, *, default: Any = None) -> ArgsT:
     """Return the parsed options; exits with code 2 and a suggestion for an unknown one.
 
     Args:

@@ -36,6 +36,4 @@ class QuickstartArgs:
 def main(argv: Sequence[str]) -> int:
     """Run the verb."""
     args = parse(QuickstartArgs, argv, "quickstart", default=QuickstartArgs(quickstart_config()))
-    return execute(
-        RunArgs(args.config, args.out, args.resume, args.overwrite, False, args.common)
-    )
+    return execute(RunArgs(args.config, args.out, args.resume, args.overwrite, False, args.common))

@@ -32,7 +32,7 @@ def hash_file(path: Path) -> str:
 
 
 def hash_arrays(arrays: Mapping[str, Any]) -> str:
-    """Return the hash of named arrays: names, dtypes, shapes and bytes, in sorted order of names."""
+    """Return the hash of named arrays: names, dtypes, shapes and bytes; any order of names."""
     digest = hashlib.sha256()
     for name in sorted(arrays):
         array = np.asarray(arrays[name])

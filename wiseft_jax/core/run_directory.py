@@ -60,6 +60,16 @@ class RunDirectory:
         return self.path / "report.md"
 
     @property
+    def endpoints_file(self) -> Path:
+        """Classes and hashes of both ends; there once fine-tuning is complete."""
+        return self.path / "endpoints.json"
+
+    @property
+    def selection_file(self) -> Path:
+        """The chosen alpha, the rule and its cost."""
+        return self.path / "selection.json"
+
+    @property
     def merged_dir(self) -> Path:
         """The exported merged model."""
         return self.path / "merged"

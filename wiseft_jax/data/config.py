@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
+
+import tyro
 
 from wiseft_jax.core.errors import InputError
 
@@ -26,8 +28,7 @@ class DataConfig:
       path_column: Of a table.
       label_column: Of a table.
       data_dir: Where TFDS looks; None is ``TFDS_DATA_DIR``, then ``~/tensorflow_datasets``.
-      num_threads: Decoding threads (of each worker process).
-      num_workers: Decoding processes; 0 is none. Worth it on hosts of many cores.
+      num_threads: Decoding threads.
     """
 
     train: str = ""
@@ -36,14 +37,15 @@ class DataConfig:
     test: str | None = None
     test_fraction: float = 0.1
     shifts: tuple[str, ...] = ()
-    class_names_file: str | None = None
-    on_bad_image: Literal["stop", "skip"] = "stop"
+    class_names_file: Annotated[str | None, tyro.conf.arg(aliases=["--class-names"])] = None
+    on_bad_image: Annotated[Literal["stop", "skip"], tyro.conf.arg(aliases=["--on-bad-image"])] = (
+        "stop"
+    )
     full_decode_limit: int = 50_000
     path_column: str = "path"
     label_column: str = "label"
     data_dir: str | None = None
     num_threads: int = 16
-    num_workers: int = 0
 
     def __post_init__(self) -> None:
         for name in ("validation_fraction", "test_fraction"):
@@ -51,6 +53,6 @@ class DataConfig:
                 raise InputError(
                     f"data.{name}: expected a number between 0 and 1, found {getattr(self, name)}"
                 )
-        for name in ("full_decode_limit", "num_threads", "num_workers"):
+        for name in ("full_decode_limit", "num_threads"):
             if getattr(self, name) < 0:
                 raise InputError(f"data.{name}: expected 0 or more, found {getattr(self, name)}")

@@ -1,0 +1,100 @@
+"""The entry point: usage, errors, exit codes, start-up."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from wiseft_jax import __version__
+from wiseft_jax.cli import main as cli
+from wiseft_jax.core import errors
+
+
+def test_help_names_every_verb(capsys: pytest.CaptureFixture) -> None:
+    assert cli.main(["--help"]) == 0
+    printed = capsys.readouterr().out
+    for verb in cli.VERBS:
+        assert f"\n  {verb} " in printed
+
+
+def test_version(capsys: pytest.CaptureFixture) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"wiseft-jax {__version__}\n"
+
+
+def test_no_verb_is_bad_input() -> None:
+    assert cli.main([]) == 2
+
+
+def test_a_mistyped_verb(capsys: pytest.CaptureFixture) -> None:
+    assert cli.main(["quickstrat"]) == 2
+    assert "Did you mean 'quickstart'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", sorted(cli.VERBS))
+def test_help_of_a_verb_loads_nothing_heavy(verb: str) -> None:
+    code = (
+        "import sys\n"
+        "from wiseft_jax.cli.main import main\n"
+        "try:\n"
+        f"    code = main([{verb!r}, '--help'])\n"
+        "except SystemExit as exit:\n"
+        "    code = exit.code\n"
+        "heavy = {'jax', 'transformers', 'grain', 'matplotlib', 'orbax'} & {*sys.modules}\n"
+        "sys.exit(f'{code} {heavy}' if code or heavy else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--" in done.stdout
+
+
+@pytest.mark.parametrize("verb", sorted(cli.VERBS))
+def test_an_unknown_option_is_bad_input(verb: str) -> None:
+    first = {"run": ["custom/folder"], "train": ["custom/folder"]}.get(verb, [])
+    try:
+        code = cli.main([verb, *first, "--no-such-option"])
+    except SystemExit as exit_:
+        code = exit_.code
+    assert code == 2
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "said"),
+    [
+        (errors.InputError("file x: expected y"), 2, "file x: expected y"),
+        (errors.NonFiniteLossError("step 3"), 1, "step 3"),
+        (errors.Interrupted("continue with z"), 42, "continue with z"),
+        (KeyboardInterrupt(), 42, "--resume"),
+        (RuntimeError("a bug"), 1, "RuntimeError: a bug"),
+    ],
+)
+def test_exit_codes(
+    raised: BaseException,
+    code: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    from wiseft_jax.cli import evaluate
+
+    def fail(argv: list[str]) -> int:
+        raise raised
+
+    monkeypatch.setattr(evaluate, "main", fail)
+    assert cli.main(["evaluate"]) == code
+    printed = capsys.readouterr().err
+    assert said in printed
+    assert "Traceback" not in printed
+
+
+def test_debug_shows_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    from wiseft_jax.cli import evaluate
+
+    def fail(argv: list[str]) -> int:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(evaluate, "main", fail)
+    with pytest.raises(RuntimeError, match="a bug"):
+        cli.main(["evaluate", "--debug"])

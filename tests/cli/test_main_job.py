@@ -1,0 +1,186 @@
+"""``wiseft run`` on a folder of images with another folder as the shift, and the verbs after it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import Workshop
+from wiseft_jax.cli.main import main
+from wiseft_jax.core.results import read_rows
+
+
+def test_rows_cover_every_set_and_alpha(workshop: Workshop) -> None:
+    rows = read_rows(workshop.run)
+    assert {row["dataset"] for row in rows} == {
+        "photos-validation",
+        "photos-test",
+        "inverted",
+    }
+    assert {row["alpha"] for row in rows} == {0.0, 0.5, 1.0}
+    assert {(row["split"], row["role"]) for row in rows} == {
+        ("validation", "reference"),
+        ("test", "reference"),
+        ("test", "shift"),
+    }
+    stored = json.loads((workshop.run / "config.json").read_text())
+    assert {row["config_hash"] for row in rows} == {stored["config_hash"]}
+    for row in rows:
+        assert 0 <= row["ci_low"] <= row["value"] <= row["ci_high"] <= 1
+        assert row["n"] == (9 if row["dataset"] == "inverted" else row["n"])
+
+
+def test_files_of_a_run(workshop: Workshop) -> None:
+    for name in ("curve.png", "curve.svg", "report.md", "train.jsonl", "selection.json"):
+        assert (workshop.run / name).stat().st_size > 0
+    assert (workshop.run / "curve.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert (workshop.run / "merged" / "model.safetensors").is_file()
+    with Image.open(workshop.run / "curve.png") as picture:
+        assert min(picture.size) > 300
+
+
+def test_nothing_in_a_run_names_where_it_lies(workshop: Workshop) -> None:
+    for name in ("report.md", "results.jsonl", "selection.json", "endpoints.json"):
+        assert str(workshop.run) not in (workshop.run / name).read_text()
+
+
+def test_an_existing_run_is_refused(workshop: Workshop, capsys: pytest.CaptureFixture) -> None:
+    command = ["run", "custom/folder", *workshop.options(), "--out", str(workshop.run)]
+    assert main(command) == 2
+    assert "--resume" in capsys.readouterr().err
+
+
+def test_resume_with_other_options_names_them(
+    workshop: Workshop, capsys: pytest.CaptureFixture
+) -> None:
+    command = ["run", "custom/folder", *workshop.options(), "--out", str(workshop.run)]
+    assert main([*command, "--resume", "--training.seed", "5"]) == 2
+    assert "training.seed (0 -> 5)" in capsys.readouterr().err
+
+
+def test_resume_of_a_finished_run_gives_the_same_rows(
+    workshop: Workshop, capsys: pytest.CaptureFixture
+) -> None:
+    before = read_rows(workshop.run)
+    command = ["run", "custom/folder", *workshop.options(), "--out", str(workshop.run)]
+    assert main([*command, "--resume", "--json", "-q"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == before
+
+
+def test_evaluating_the_export_gives_the_row_of_its_alpha(
+    workshop: Workshop, capsys: pytest.CaptureFixture
+) -> None:
+    alpha = json.loads((workshop.run / "selection.json").read_text())["alpha"]
+    command = ["evaluate", "--model", str(workshop.run / "merged"), "--json", "-q"]
+    assert main([*command, "--data", f"inverted=folder:{workshop.shifted}"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    (expected,) = (
+        r for r in read_rows(workshop.run) if (r["dataset"], r["alpha"]) == ("inverted", alpha)
+    )
+    assert (row["value"], row["n"]) == (expected["value"], expected["n"])
+
+
+def test_zero_shot_evaluation_gives_the_row_of_alpha_zero(
+    workshop: Workshop, capsys: pytest.CaptureFixture
+) -> None:
+    command = ["evaluate", "--model", str(workshop.model), "--json", "-q"]
+    assert main([*command, "--data", f"inverted=folder:{workshop.shifted}"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    expected = next(r for r in read_rows(workshop.run) if r["dataset"] == "inverted")
+    assert expected["alpha"] == 0.0
+    assert row["value"] == expected["value"]
+
+
+def test_export_at_an_alpha(
+    workshop: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out = tmp_path / "exported"
+    assert main(["export", str(workshop.run), "--alpha", "1", "--out", str(out), "-q"]) == 0
+    facts = json.loads((out / "wiseft.json").read_text())
+    assert facts["alpha"] == 1.0
+    assert main(["export", str(workshop.run), "--alpha", "1", "--out", str(out), "-q"]) == 2
+    assert "not empty" in capsys.readouterr().err
+    again = ["export", str(workshop.run), "--alpha", "0", "--out", str(out), "--overwrite", "-q"]
+    assert main(again) == 0
+    assert json.loads((out / "wiseft.json").read_text())["alpha"] == 0.0
+
+
+def test_sweep_of_a_run_with_other_alphas(
+    inputs: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    run = tmp_path / "run"
+    assert main(["train", "custom/folder", *inputs.options(), "--out", str(run), "-q"]) == 0
+    assert not (run / "results.jsonl").exists()
+    command = ["sweep", str(run), "--sweep.rule", "validation_best", "-q", "--json"]
+    assert main([*command, "--sweep.alphas", "0", "0.25", "1"]) == 0
+    capsys.readouterr()
+    assert {row["alpha"] for row in read_rows(run)} == {0.0, 0.25, 1.0}
+    assert json.loads((run / "selection.json").read_text())["rule"] == "validation_best"
+    assert main(["sweep", str(run), "--training.seed", "3", "-q"]) == 2
+    assert "trained already" in capsys.readouterr().err
+
+
+def test_predict_writes_a_row_for_each_image_and_lists_bad_ones(
+    workshop: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    Image.fromarray(np.full((30, 24, 3), 200, np.uint8)).save(images / "good one.png")
+    (images / "broken.png").write_bytes(b"no image at all")
+    out = tmp_path / "predictions.csv"
+    command = ["predict", "--model", str(workshop.run / "merged"), "--images", str(images)]
+    assert main([*command, "--out", str(out)]) == 0
+    assert "broken.png" in capsys.readouterr().err
+    (row,) = csv.DictReader(out.open())
+    assert row["path"].endswith("good one.png")
+    probabilities = [float(v) for k, v in row.items() if k.startswith("p(")]
+    assert len(probabilities) == 3
+    assert sum(probabilities) == pytest.approx(1, abs=1e-5)
+    assert float(row["probability"]) == max(probabilities)
+    assert main([*command, "--on-bad-image", "stop", "-q"]) == 2
+
+
+def test_predict_by_text_ranks_and_compares(
+    workshop: Workshop, capsys: pytest.CaptureFixture
+) -> None:
+    command = ["predict", "--model", str(workshop.model), "--images", str(workshop.shifted)]
+    assert main([*command, "--text", "a red square", "--top", "2", "--json", "-q"]) == 0
+    ranking = json.loads(capsys.readouterr().out)
+    assert [record["rank"] for record in ranking] == [1, 2]
+    assert ranking[0]["cosine"] >= ranking[1]["cosine"]
+    assert main([*command, "--text", "a red square", "a photo", "--json", "-q"]) == 0
+    table = json.loads(capsys.readouterr().out)
+    assert len(table) == 9
+    assert table[0]["p(a photo)"] + table[0]["p(a red square)"] == pytest.approx(1, abs=1e-5)
+
+
+def test_zero_shot_prediction_needs_class_names(
+    workshop: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    command = ["predict", "--model", str(workshop.model), "--images", str(workshop.shifted)]
+    assert main([*command, "-q"]) == 2
+    assert "--class-names" in capsys.readouterr().err
+    names = tmp_path / "names.txt"
+    names.write_text("red\ngreen\n")
+    assert main([*command, "--class-names", str(names), "--json", "-q"]) == 0
+    assert {r["prediction"] for r in json.loads(capsys.readouterr().out)} <= {"red", "green"}
+
+
+def test_dry_run_counts_without_training(
+    inputs: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out = tmp_path / "run"
+    command = ["run", "custom/folder", *inputs.options(), "--out", str(out), "--dry-run"]
+    assert main([*command, "--json", "-q"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert not out.exists()
+    images = {each["name"]: each["images"] for each in plan["datasets"]}
+    assert images["inverted"] == 9
+    assert images["photos"] + images["photos-test"] + images["photos-validation"] == 24
+    evaluated = sum(images.values()) - images["photos"]
+    assert plan["sweep_forward_passes"] == 3 * evaluated

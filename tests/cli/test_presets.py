@@ -1,0 +1,70 @@
+"""Every preset loads, documents itself, and can be written and read back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from wiseft_jax.cli.main import main
+from wiseft_jax.cli.presets import all_presets, load_config
+from wiseft_jax.core.config_io import config_hash, from_dict, to_dict
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.experiment import ExperimentConfig
+
+
+@pytest.mark.parametrize("name", sorted(all_presets()))
+def test_contract(name: str) -> None:
+    preset = all_presets()[name]
+    config = preset.load()
+    assert isinstance(config, ExperimentConfig)
+    assert from_dict(ExperimentConfig, to_dict(config), name) == config
+    assert 10 < len(preset.summary) < 100
+    for word in ("Expected:", "Hardware:", f"wiseft run {name}"):
+        assert word in preset.notes
+
+
+def test_list_names_every_preset(capsys: pytest.CaptureFixture) -> None:
+    assert main(["run", "--list"]) == 0
+    printed = capsys.readouterr().out
+    for name in all_presets():
+        assert name in printed
+    assert main(["run", "--list", "--json"]) == 0
+    assert {each["name"] for each in json.loads(capsys.readouterr().out)} == set(all_presets())
+
+
+def test_a_typo_gets_a_suggestion(capsys: pytest.CaptureFixture) -> None:
+    assert main(["run", "custom/foldr"]) == 2
+    assert "Did you mean 'custom/folder'?" in capsys.readouterr().err
+
+
+def test_files_of_the_user(tmp_path: Path) -> None:
+    python = tmp_path / "mine.py"
+    python.write_text(
+        "from wiseft_jax.experiment import ExperimentConfig\n"
+        "def config():\n    return ExperimentConfig(name='mine')\n"
+    )
+    assert load_config(str(python)).name == "mine"
+    stored = tmp_path / "config.json"
+    stored.write_text(json.dumps(to_dict(load_config(str(python)))))
+    assert config_hash(load_config(str(stored))) == config_hash(load_config(str(python)))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.json", '{"model": {"nam": "x"}}', "nam"),
+        ("b.json", "{", "not valid JSON"),
+        ("c.json", '{"training": {"epochs": "many"}}', "epochs"),
+        ("d.py", "def config():\n    return 1\n", "returned int"),
+        ("e.py", "x = 1\n", "config()"),
+        ("f.py", "import nothing_like_it\n", "nothing_like_it"),
+        ("g.json", '{"training": {"epochs": -1}}', "epochs"),
+    ],
+)
+def test_a_broken_file_is_named(tmp_path: Path, name: str, content: str, message: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match=message) as raised:
+        load_config(str(tmp_path / name))
+    assert name in str(raised.value)

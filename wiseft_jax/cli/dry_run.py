@@ -1,0 +1,66 @@
+"""``wiseft run --dry-run``: what a run would do, without doing it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wiseft_jax.cli.common import print_json, print_table
+from wiseft_jax.cli.inputs import experiment_data
+from wiseft_jax.core.config_io import config_hash
+from wiseft_jax.core.errors import EXIT_DONE
+from wiseft_jax.experiment import ExperimentConfig, load_model
+
+
+def describe_plan(config: ExperimentConfig, *, as_json: bool) -> int:
+    """Load data and model, print sizes and steps, and return the exit code."""
+    plan = _plan(config)
+    if as_json:
+        print_json(plan)
+        return EXIT_DONE
+    sets = [
+        (s["name"], s["split"], s["role"], str(s["images"]), str(s["skipped"]))
+        for s in plan["datasets"]
+    ]
+    print_table(f"data of {config.name}", ("name", "split", "role", "images", "skipped"), sets)
+    for key, value in plan.items():
+        if key != "datasets":
+            print(f"{key.replace('_', ' ')}: {value}")
+    return EXIT_DONE
+
+
+def _plan(config: ExperimentConfig) -> dict[str, Any]:
+    import jax
+
+    from wiseft_jax.core.trees import count_parameters
+
+    data = experiment_data(config)
+    classifier, theta_0 = load_model(config.model, data.class_names)
+    devices = jax.device_count()
+    steps = config.training.plan(len(data.train), devices)
+    evaluated = len(data.validation) + sum(map(len, data.tests))
+    trained = theta_0 if config.training.recipe == "end_to_end" else theta_0["head"]
+    datasets = [
+        {
+            "name": dataset.name,
+            "split": dataset.split,
+            "role": dataset.role,
+            "images": len(dataset),
+            "skipped": len(dataset.skipped),
+        }
+        for dataset in (data.train, data.validation, *data.tests)
+    ]
+    return {
+        "datasets": datasets,
+        "classes": len(data.class_names),
+        "model": config.model.name,
+        "image_size": classifier.preprocess.size,
+        "parameters_interpolated": count_parameters(theta_0),
+        "parameters_trained": count_parameters(trained),
+        "devices": devices,
+        "batch_size": steps.batch_size,
+        "steps": steps.total_steps,
+        "warmup_steps": steps.warmup_steps,
+        "alphas": len(config.sweep.alphas),
+        "sweep_forward_passes": evaluated * len(config.sweep.alphas),
+        "config_hash": config_hash(config),
+    }
