@@ -17,6 +17,7 @@ os.environ["MPLBACKEND"] = "agg"
 
 import hypothesis
 import jax
+import jaxtyping
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -52,6 +53,12 @@ def private_cache(
     """Point the program's cache at a directory of the test session."""
     root = tmp_path_factory.getbasetemp() / "cache"
     monkeypatch.setenv("XDG_CACHE_HOME", str(root))
+
+
+@pytest.fixture
+def no_type_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Switch the runtime type checks off, to hand the program what its types forbid."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
