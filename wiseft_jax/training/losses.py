@@ -1,0 +1,96 @@
+"""Losses: cross-entropy for classification, the contrastive loss of CLIP."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Shaped
+
+
+def cross_entropy(
+    logits: Float[Array, "B K"],
+    targets: Int[Array, " B"] | Float[Array, "B K"],
+    label_smoothing: float = 0.0,
+    weights: Shaped[Array, " B"] | None = None,
+) -> Float[Array, ""]:
+    """Compute the mean cross-entropy with hard or soft targets.
+
+    Of one example, with p = softmax(logits), targets t and s = ``label_smoothing``::
+
+        (1 - s) * sum_c t_c (-log p_c) + s * mean_c (-log p_c)
+
+    Soft targets are used as they are: rows that don't sum to one weigh their example accordingly.
+
+    Args:
+        logits: unnormalised scores; the loss is computed in float32 whatever their dtype.
+        targets: class numbers, or soft targets of the logits' shape.
+        label_smoothing: share s of the uniform target, in [0, 1].
+        weights: weight of each example (a 0/1 mask leaves padding out); all ones if None.
+
+    Returns:
+        The weighted mean over examples; 0 if all the weights are 0.
+
+    Example:
+        >>> float(cross_entropy(jnp.zeros((2, 4)), jnp.array([0, 3])))  # log 4
+        1.3862943649291992
+    """
+    log_p = jax.nn.log_softmax(logits.astype(jnp.float32), axis=-1)
+    if targets.ndim == logits.ndim:
+        nll = -jnp.sum(targets * log_p, axis=-1)
+    else:
+        nll = -jnp.take_along_axis(log_p, targets[:, None], axis=-1)[:, 0]
+    losses = (1.0 - label_smoothing) * nll - label_smoothing * jnp.mean(log_p, axis=-1)
+    if weights is None:
+        return jnp.mean(losses)
+    weights = weights.astype(jnp.float32)
+    # `where` rather than a product: a masked example's loss may be infinite.
+    total = jnp.sum(jnp.where(weights != 0, losses * weights, 0.0))
+    mass = jnp.sum(weights)
+    return jnp.where(mass > 0, total / jnp.where(mass > 0, mass, 1.0), 0.0)
+
+
+def normalize(features: Float[Array, "B D"]) -> Float[Array, "B D"]:
+    """Divide each row by its Euclidean norm (computed in float32; zero rows stay zero)."""
+    features = features.astype(jnp.float32)
+    square = jnp.sum(features**2, axis=-1, keepdims=True)
+    return features * jax.lax.rsqrt(jnp.maximum(square, 1e-24))
+
+
+def contrastive_loss(
+    image_features: Float[Array, "N D"],
+    text_features: Float[Array, "N D"],
+    logit_scale: Float[Array, ""],
+    positives: Bool[Array, "N N"] | None = None,
+) -> Float[Array, ""]:
+    """Compute the symmetric contrastive loss of CLIP over all pairs of a batch.
+
+    With the cosine table ``L_ij = exp(logit_scale) * cos(image_i, text_j)``, the mean of the
+    cross-entropies of the rows (image to text) and of the columns (text to image), whose targets
+    are the diagonal. Radford et al. 2021 (arXiv 2103.00020), Figure 3.
+
+    With ``positives`` the target of a row is uniform over its positive texts, and the target of a
+    column over its positive images; pairs that happen to match aren't pushed apart then. The
+    diagonal always counts as positive.
+
+    Args:
+        image_features: image embeddings, normalised here.
+        text_features: their captions' embeddings, normalised here.
+        logit_scale: logarithm of the inverse temperature.
+        positives: ``[i, j]`` tells whether text j describes image i.
+
+    Returns:
+        The loss, a scalar.
+    """
+    cosines = normalize(image_features) @ normalize(text_features).T
+    logits = jnp.exp(logit_scale) * cosines
+    diagonal = jnp.eye(logits.shape[0], dtype=bool)
+    mask = diagonal if positives is None else positives | diagonal
+    per_image = cross_entropy(logits, _uniform_over(mask))
+    per_text = cross_entropy(logits.T, _uniform_over(mask.T))
+    return (per_image + per_text) / 2.0
+
+
+def _uniform_over(mask: Bool[Array, "N N"]) -> Float[Array, "N N"]:
+    """Return rows that are uniform over the true entries of the mask's rows."""
+    chosen = mask.astype(jnp.float32)
+    return chosen / jnp.sum(chosen, axis=-1, keepdims=True)
