@@ -88,7 +88,7 @@ class Cache:
             return None
         path = self.path(kind, key)
         try:
-            with np.load(path, allow_pickle=False) as entry:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as entry:
                 arrays = {name: entry[name] for name in entry.files}
         except FileNotFoundError:
             return None

@@ -143,7 +143,7 @@ class Dataset:
     labels: Integer[np.ndarray, "N"]
     split: Split = "test"
     role: Role = "reference"
-    indices: Integer[np.ndarray, "N"] | None = None
+    indices: Integer[np.ndarray, "M"] | None = None
     on_bad_image: OnBadImage = "stop"
     skipped: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
