@@ -43,6 +43,13 @@ def test_lazy_names_exist(package: str):
 
 
 @pytest.mark.parametrize("package", LAZY)
+def test_no_lazy_name_is_also_a_submodule(package: str):
+    """Importing the submodule would put the module in the name's place."""
+    submodules = {module.name for module in package_modules()}
+    assert [name for name in LAZY[package] if f"{package}.{name}" in submodules] == []
+
+
+@pytest.mark.parametrize("package", LAZY)
 def test_the_type_checker_sees_the_lazy_names(package: str):
     assert typed_names(PACKAGES[package]) == LAZY[package]
 
