@@ -39,13 +39,23 @@ def from_dict(cls: type[ConfigT], value: Any, where: str) -> ConfigT:
     if not isinstance(value, dict):
         raise InputError(f"{where}: expected a JSON object, found {type(value).__name__}")
     try:
-        return dacite.from_dict(cls, value, dacite.Config(strict=True, cast=[tuple, float]))
+        return dacite.from_dict(
+            cls, value, dacite.Config(strict=True, cast=[tuple], type_hooks=_HOOKS)
+        )
     except dacite.UnexpectedDataError as error:
         known = _field_names(cls)
         hints = "; ".join(f"{key!r}.{did_you_mean(key, known)}" for key in sorted(error.keys))
         raise InputError(f"{where}: unknown configuration key {hints}") from None
     except (dacite.DaciteError, TypeError, ValueError) as error:
         raise InputError(f"{where}: {error}") from None
+
+
+def _as_float(value: Any) -> Any:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return float(value) if whole else value
+
+
+_HOOKS = {float: _as_float}
 
 
 def _field_names(cls: Any) -> list[str]:

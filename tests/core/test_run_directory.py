@@ -1,0 +1,88 @@
+"""A run directory is made, refused, continued or replaced; never by accident."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.run_directory import RunDirectory
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    seed: int = 0
+
+
+def prepared(path: Path, config: Config = Config()) -> RunDirectory:
+    directory = RunDirectory(path)
+    directory.prepare(config, resume=False, overwrite=False)
+    return directory
+
+
+def test_a_new_one_holds_configuration_and_versions(tmp_path: Path) -> None:
+    directory = prepared(tmp_path / "new" / "run")
+    stored = json.loads(directory.config_file.read_text())
+    assert stored["config"] == {"seed": 0} == directory.read_config()
+    assert set(stored["versions"]) >= {"jax", "transformers", "numpy"}
+
+
+def test_an_empty_directory_will_do(tmp_path: Path) -> None:
+    assert prepared(tmp_path).config_file.is_file()
+
+
+def test_an_occupied_one_is_refused_with_the_ways_out(tmp_path: Path) -> None:
+    directory = prepared(tmp_path / "run")
+    with pytest.raises(InputError, match=r"--resume.*--overwrite"):
+        directory.prepare(Config(), resume=False, overwrite=False)
+
+
+def test_resume_needs_the_same_configuration(tmp_path: Path) -> None:
+    directory = prepared(tmp_path / "run")
+    directory.prepare(Config(), resume=True, overwrite=False)
+    with pytest.raises(InputError, match=r"seed \(0 -> 1\)"):
+        directory.prepare(Config(1), resume=True, overwrite=False)
+
+
+def test_resume_of_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="nothing to resume"):
+        RunDirectory(tmp_path).prepare(Config(), resume=True, overwrite=False)
+
+
+def test_overwrite_replaces_a_run_and_nothing_else(tmp_path: Path) -> None:
+    directory = prepared(tmp_path / "run")
+    (directory.path / "old.txt").write_text("old")
+    directory.prepare(Config(2), resume=False, overwrite=True)
+    assert not (directory.path / "old.txt").exists()
+    assert directory.read_config() == {"seed": 2}
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "holiday.jpg").write_text("precious")
+    with pytest.raises(InputError, match="remove it by hand"):
+        RunDirectory(photos).prepare(Config(), resume=False, overwrite=True)
+    assert (photos / "holiday.jpg").exists()
+
+
+def test_both_flags_exclude_each_other(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="exclude each other"):
+        RunDirectory(tmp_path).prepare(Config(), resume=True, overwrite=True)
+
+
+def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("a file")
+    with pytest.raises(InputError, match="found a file"):
+        prepared(tmp_path / "run")
+    with pytest.raises(InputError, match="can't write there"):
+        prepared(tmp_path / "run" / "below")
+
+
+def test_reading_what_is_not_a_run(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such run directory"):
+        RunDirectory(tmp_path / "missing").read_config()
+    (tmp_path / "config.json").write_text("[]")
+    with pytest.raises(InputError, match="not the configuration of a run"):
+        RunDirectory(tmp_path).read_config()
