@@ -43,7 +43,7 @@ def orphans(tests: Iterable[str], sources: Iterable[str]) -> list[str]:
     ``tests/part/test_name.py`` mirrors ``wiseft_jax/part/name.py`` or the package ``part/name/``;
     ``test_name_aspect.py`` does too. ``tests/scripts/test_name.py`` mirrors ``scripts/name.py``.
     """
-    known = {re.sub(r"(/__init__)?\.py$", "", source) for source in sources}
+    known = {re.sub(r"(/__init__)?\.(py|sh)$", "", source) for source in sources}
     found = []
     for test in tests:
         path = PurePosixPath(test)
@@ -61,7 +61,8 @@ def orphans(tests: Iterable[str], sources: Iterable[str]) -> list[str]:
 
 def test_tests_mirror_the_package():
     tests = [m.path for m in modules_under("tests") if Path(m.path).name.startswith("test_")]
-    sources = [module.path for module in (*package_modules(), *modules_under("scripts"))]
+    sources = [module.path for module in package_modules()]
+    sources += [f"scripts/{path.name}" for path in (ROOT / "scripts").iterdir()]
     assert orphans(tests, sources) == []
 
 
