@@ -55,7 +55,7 @@ def _as_float(value: Any) -> Any:
     return float(value) if whole else value
 
 
-_HOOKS = {float: _as_float}
+_STRICT: dict[str, Any] = {"strict": True, "cast": [tuple], "type_hooks": {float: _as_float}}
 
 
 def _field_names(cls: Any) -> list[str]:
