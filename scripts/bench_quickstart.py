@@ -1,4 +1,4 @@
-"""Measure `wiseft quickstart` as a person runs it: wall and CPU seconds, peak memory; JSON on stdout.
+"""Measure `wiseft quickstart` as a person runs it: wall and CPU seconds, peak memory, as JSON.
 
 python scripts/bench_quickstart.py --repeats 3 --json bench.json
 """

@@ -39,9 +39,7 @@ def from_dict(cls: type[ConfigT], value: Any, where: str) -> ConfigT:
     if not isinstance(value, dict):
         raise InputError(f"{where}: expected a JSON object, found {type(value).__name__}")
     try:
-        return dacite.from_dict(
-            cls, value, dacite.Config(strict=True, cast=[tuple], type_hooks=_HOOKS)
-        )
+        return dacite.from_dict(cls, value, dacite.Config(**_STRICT))
     except dacite.UnexpectedDataError as error:
         known = _field_names(cls)
         hints = "; ".join(f"{key!r}.{did_you_mean(key, known)}" for key in sorted(error.keys))
