@@ -93,7 +93,7 @@ def main() -> None:
             arrays = golden(directory)
             arrays["weights_sha256"] = np.array(weights_digest(directory))
         path = out / f"clip_{name}.npz"
-        np.savez_compressed(path, **arrays)
+        np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
         print(f"{path.relative_to(ROOT)}: {path.stat().st_size} bytes, {digest}")
 

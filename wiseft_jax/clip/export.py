@@ -100,7 +100,7 @@ def export_classifier(
 
 
 def load_classifier(
-    directory: Path | str, dtype: ComputeDtype = "float32"
+    directory: Path | str, dtype: ComputeDtype | str = "float32"
 ) -> tuple[Classifier, Params]:
     """Read what ``export_classifier`` wrote, and check its content hashes.
 
@@ -221,7 +221,7 @@ def _directory_in_place(directory: Path) -> Iterator[Path]:
 
 def _check_same_predictions(classifier: Classifier, theta: Params, directory: Path) -> None:
     dtype = np.dtype(classifier.module.dtype).name
-    written, theta_written = load_classifier(directory, dtype)  # type: ignore[arg-type]
+    written, theta_written = load_classifier(directory, dtype)
     size = classifier.preprocess.size
     shape = (_CHECK_IMAGES, size, size, 3)
     images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)

@@ -32,9 +32,9 @@ def resolve_directory(name_or_path: str | Path) -> Path:
     if name == EMBEDDED_NAME:
         return EMBEDDED_DIRECTORY
     path = Path(name).expanduser()
-    if path.is_dir():
+    if name and path.is_dir():
         return path
-    if path.exists():
+    if name and path.exists():
         raise InputError(f"{name}: this is a file; give the directory that holds config.json.")
     if isinstance(name_or_path, Path) or not _HUB_ID.fullmatch(name):
         raise InputError(

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from wiseft_jax.clip.convert import from_hf
 from wiseft_jax.clip.hub import resolve_directory
 from wiseft_jax.clip.processor import read_preprocess
-from wiseft_jax.clip.tokenize import TOKENIZER_FILES, Tokenizer, make_tokenizer
+from wiseft_jax.clip.tokenize import TOKENIZER_FILES, Tokenizer, check_merges, make_tokenizer
 from wiseft_jax.clip.towers import image_features, l2_normalise, normalise_pixels, text_features
 from wiseft_jax.core.errors import InputError, unknown_name
 from wiseft_jax.core.preprocess import Preprocess
@@ -101,7 +101,7 @@ class Clip:
         return jax.jit(encode)
 
 
-def load_clip(name_or_path: str | Path, dtype: ComputeDtype = "float32") -> Clip:
+def load_clip(name_or_path: str | Path, dtype: ComputeDtype | str = "float32") -> Clip:
     """Load a CLIP model with its tokenizer and preprocessing.
 
     Weights are read from safetensors (PyTorch's or Flax's layout, sharded or not) or Flax msgpack,
@@ -133,7 +133,7 @@ def load_clip(name_or_path: str | Path, dtype: ComputeDtype = "float32") -> Clip
     return Clip(params, config, module, tokenizer, preprocess, str(name_or_path))
 
 
-def clip_module(config: Any, dtype: ComputeDtype = "float32") -> Any:
+def clip_module(config: Any, dtype: ComputeDtype | str = "float32") -> Any:
     """Return transformers' ``FlaxCLIPModule`` of a configuration (it takes NHWC, and no wrapper).
 
     Args:
@@ -141,7 +141,7 @@ def clip_module(config: Any, dtype: ComputeDtype = "float32") -> Any:
       dtype: What it computes in.
     """
     if dtype not in get_args(ComputeDtype):
-        raise unknown_name("compute dtype", str(dtype), get_args(ComputeDtype))
+        raise unknown_name("compute dtype", dtype, get_args(ComputeDtype))
     logging.getLogger("transformers.modeling_flax_utils").addFilter(_not_deprecation)
     from transformers.models.clip.modeling_flax_clip import FlaxCLIPModule
 
@@ -224,6 +224,7 @@ def read_tokenizer(directory: Path, context_length: int) -> Tokenizer:
         elif "vocab.json" in files and "merges.txt" in files:
             from transformers import CLIPTokenizerFast
 
+            check_merges(files["vocab.json"], files["merges.txt"], str(directory))
             backend = CLIPTokenizerFast(
                 str(directory / "vocab.json"), str(directory / "merges.txt")
             ).backend_tokenizer

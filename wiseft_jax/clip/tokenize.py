@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,6 +25,8 @@ TOKENIZER_FILES = (
     "special_tokens_map.json",
     "added_tokens.json",
 )
+
+_LISTED = 10
 
 _log = logging.getLogger(__name__)
 
@@ -55,7 +58,8 @@ class Tokenizer:
     ) -> tuple[Int32[np.ndarray, "N T"], Int32[np.ndarray, "N T"]]:
         """Tokenise texts.
 
-        A text that is too long is cut so that the end token stays last, and a warning names it.
+        A text that is too long is cut so that the end token stays last, and a warning names it
+        (the first 10; the others are counted).
 
         Args:
           texts: The texts.
@@ -67,21 +71,26 @@ class Tokenizer:
         ids = np.full((len(texts), self.context_length), self.end_id, np.int32)
         mask = np.zeros_like(ids)
         room = self.context_length - 2
+        cut: list[tuple[str, int]] = []
         encodings = self.backend.encode_batch(list(texts), add_special_tokens=False)
         for row, (text, encoding) in enumerate(zip(texts, encodings, strict=True)):
             tokens = encoding.ids
             if len(tokens) > room:
-                _log.warning(
-                    "a text of %d tokens is cut to the %d that the model reads: %r",
-                    len(tokens) + 2,
-                    self.context_length,
-                    text if len(text) <= 200 else text[:200] + "...",
-                )
+                cut.append((text, len(tokens) + 2))
                 tokens = tokens[:room]
             ids[row, 0] = self.start_id
             ids[row, 1 : 1 + len(tokens)] = tokens
             mask[row, : 2 + len(tokens)] = 1
+        self._warn(cut)
         return ids, mask
+
+    def _warn(self, cut: list[tuple[str, int]]) -> None:
+        for text, length in cut[:_LISTED]:
+            shown = text if len(text) <= 200 else text[:200] + "..."
+            message = "a text of %d tokens is cut to the %d that the model reads: %r"
+            _log.warning(message, length, self.context_length, shown)
+        if len(cut) > _LISTED:
+            _log.warning("%d more texts were cut", len(cut) - _LISTED)
 
     @property
     def vocabulary_size(self) -> int:
@@ -126,3 +135,22 @@ def make_tokenizer(
     if context_length < 3:
         raise InputError(f"{source}: max_position_embeddings is {context_length}; at least 3.")
     return Tokenizer(backend, context_length, start_id, end_id, dict(files))
+
+
+def check_merges(vocabulary: bytes, merges: bytes, source: str) -> None:
+    """Raise if tokens of ``vocab.json`` can't be reached by ``merges.txt``: it was cut off.
+
+    Nothing else would notice: with fewer merges the same text just gives other tokens.
+    """
+    tokens = json.loads(vocabulary)
+    products = {"".join(line.split()) for line in merges.decode().splitlines()[1:]}
+    unreachable = [
+        token
+        for token in tokens
+        if len(token.removesuffix("</w>")) > 1 and token not in products and token[:2] != "<|"
+    ]
+    if unreachable:
+        raise InputError(
+            f"{source}/merges.txt: incomplete: {len(unreachable)} tokens of vocab.json have no "
+            f"merge, for example {unreachable[-1]!r}. Copy it again, or give a tokenizer.json."
+        )

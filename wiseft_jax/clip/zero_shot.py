@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
@@ -71,7 +72,7 @@ def zero_shot_head(
     return head
 
 
-def check_class_names(class_names: Sequence[str]) -> tuple[str, ...]:
+def check_class_names(class_names: Sequence[Any]) -> tuple[str, ...]:
     """Return the class names as a tuple.
 
     Raises:

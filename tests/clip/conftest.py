@@ -1,0 +1,61 @@
+"""One tiny CLIP for all tests of the part that don't change it."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import pytest
+
+from tests.helpers.tiny import tiny_clip, tiny_clip_directory
+from wiseft_jax.clip.load import Clip, load_clip
+from wiseft_jax.clip.towers import image_features, text_features
+
+
+@dataclasses.dataclass(frozen=True)
+class Towers:
+    """A CLIP with its two towers compiled once for all tests."""
+
+    clip: Clip
+    image: Callable[..., Any]
+    text: Callable[..., Any]
+
+
+def towers_of(clip: Clip) -> Towers:
+    image = jax.jit(functools.partial(image_features, clip.module))
+    return Towers(clip, image, jax.jit(functools.partial(text_features, clip.module)))
+
+
+@pytest.fixture(scope="session")
+def clip_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny CLIP directory; read it, don't write into it."""
+    return tiny_clip_directory(tmp_path_factory.mktemp("clip") / "model", vision_layers=1)
+
+
+@pytest.fixture(scope="session")
+def clip(clip_directory: Path) -> Clip:
+    """The tiny CLIP."""
+    return load_clip(clip_directory)
+
+
+@pytest.fixture(scope="session")
+def legacy_clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    """A tiny CLIP with GELU and OpenAI's legacy ``eos_token_id`` 2."""
+    path = tmp_path_factory.mktemp("clip") / "legacy"
+    return tiny_clip(path, seed=3, hidden_act="gelu", eos_token_id=2, vision_layers=1)
+
+
+@pytest.fixture(scope="session")
+def towers(clip: Clip) -> Towers:
+    """The tiny CLIP's compiled towers."""
+    return towers_of(clip)
+
+
+@pytest.fixture(scope="session")
+def legacy_towers(legacy_clip: Clip) -> Towers:
+    """The legacy CLIP's compiled towers."""
+    return towers_of(legacy_clip)
