@@ -92,10 +92,14 @@ class MiniPhotos(tfds.core.GeneratorBasedBuilder):
             )
 
 
-class TwoLabels(MiniPhotos):
-    """A data set with two class labels and no supervised keys."""
+class TwoLabelsSupervised(MiniPhotos):
+    """A data set with two class labels, of which the supervised keys name one."""
 
     EXTRA = {"color": tfds.features.ClassLabel(names=["red"])}  # noqa: RUF012
+
+
+class TwoLabels(TwoLabelsSupervised):
+    """A data set with two class labels and no supervised keys."""
 
     def _info(self) -> tfds.core.DatasetInfo:
         info = super()._info()

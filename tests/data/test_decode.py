@@ -144,6 +144,19 @@ def test_a_damaged_exif_block_does_not_spoil_the_pixels():
     )
 
 
+def test_an_exif_block_that_can_not_be_parsed_is_taken_as_upright(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    def fail(self: Image.Image) -> None:
+        raise struct.error("unpack requires a buffer of 4 bytes")
+
+    monkeypatch.setattr(Image.Image, "getexif", fail)
+    with caplog.at_level("DEBUG", "wiseft_jax"):
+        image = decode_image(encode(pixels(1)), "x.png")
+    np.testing.assert_array_equal(np.asarray(image), pixels(1))
+    assert "x.png: EXIF can't be read" in caplog.text
+
+
 def png_of_size(width: int, height: int) -> bytes:
     def chunk(kind: bytes, body: bytes) -> bytes:
         checksum = struct.pack(">I", zlib.crc32(kind + body))

@@ -125,7 +125,7 @@ def check_decodes(data: bytes, where: str) -> bool:
             image.draft(image.mode, (image.width // 8, image.height // 8))
             image.load()
             return animated
-    except (BadImageError, MemoryError):
+    except MemoryError:
         raise
     except Exception as error:
         raise _undecodable(where, error) from None

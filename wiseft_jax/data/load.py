@@ -156,6 +156,8 @@ def load_data(config: DataConfig, *, seed: int) -> LoadedData:
       InputError: If anything that the user gave doesn't fit; bad images of all the sets are listed
         together.
     """
+    if not config.train:
+        raise InputError("no training set; give one, as in --data.train folder:PATH")
     given = (config.train, config.validation, config.test, *config.shifts)
     specs = {spec.name: spec for spec in parse_specs([text for text in given if text])}
     names = read_class_names(config.class_names_file) if config.class_names_file else None

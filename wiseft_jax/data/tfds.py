@@ -155,7 +155,8 @@ def _find_builder(target: str, data_dir: str | None) -> Any:
     if (directory / "dataset_info.json").is_file():
         return read_only_builder.builder_from_directory(str(directory))
     try:
-        return read_only_builder.builder_from_files(target, data_dir=data_dir)
+        where = data_dir or os.environ.get("TFDS_DATA_DIR")  # TFDS looks when it is imported
+        return read_only_builder.builder_from_files(target, data_dir=where)
     except registered.DatasetNotFoundError:
         pass
     except ValueError as error:
