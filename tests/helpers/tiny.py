@@ -78,7 +78,7 @@ def tiny_config(
         "text_config": {
             **common,
             "hidden_size": size["text_width"],
-            "intermediate_size": 2 * size["text_width"],
+            "intermediate_size": size.get("text_hidden", 2 * size["text_width"]),
             "num_hidden_layers": size["text_layers"],
             "num_attention_heads": size["text_heads"],
             "max_position_embeddings": size["context"],
@@ -90,7 +90,7 @@ def tiny_config(
         "vision_config": {
             **common,
             "hidden_size": size["vision_width"],
-            "intermediate_size": 2 * size["vision_width"],
+            "intermediate_size": size.get("vision_hidden", 2 * size["vision_width"]),
             "num_hidden_layers": size["vision_layers"],
             "num_attention_heads": size["vision_heads"],
             "image_size": size["image_size"],
@@ -170,7 +170,7 @@ def tiny_clip_directory(
       hidden_act: ``"quick_gelu"`` or ``"gelu"``.
       eos_token_id: None for the tokenizer's own; 2 for OpenAI's legacy configuration.
       **sizes: ``image_size, patch_size, vision_width, vision_layers, vision_heads, text_width,
-        text_layers, text_heads, projection, context, vocabulary``.
+        text_layers, text_heads, projection, context, vocabulary, vision_hidden, text_hidden``.
     """
     from safetensors.numpy import save_file
 
@@ -210,7 +210,7 @@ def tiny_images(count: int = 4, size: int = 16, seed: int = 0) -> np.ndarray:
 
 
 def _all_sizes(sizes: Mapping[str, int]) -> dict[str, int]:
-    unknown = sizes.keys() - _SIZES.keys() - {"vocabulary"}
+    unknown = sizes.keys() - _SIZES.keys() - {"vocabulary", "vision_hidden", "text_hidden"}
     assert not unknown, f"unknown sizes {unknown}"
     return {**_SIZES, **sizes}
 
