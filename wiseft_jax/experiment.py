@@ -243,14 +243,23 @@ def finish(
     config: ExperimentConfig, classifier: Any, outcome: Any, run_directory: RunDirectory
 ) -> None:
     """Write what an experiment found: rows, predictions, choice, pictures, report, merged model."""
-    from wiseft_jax.reporting.curves import draw_curves
+    from wiseft_jax.reporting.curves import draw_curve
     from wiseft_jax.reporting.report import write_report
 
     outcome.sweep.save(run_directory.path)
     selection = outcome.selection.facts()
     write_json(run_directory.selection_file, selection)
-    draw_curves(outcome.sweep.rows, run_directory.curve_file, chosen=selection["alpha"])
-    write_report(run_directory, outcome.sweep.rows, selection, outcome.sweep.skipped)
+    rows = outcome.sweep.rows
+    draw_curve(rows, run_directory.curve_file, selection=selection)
+    write_report(
+        run_directory.report_file,
+        rows,
+        selection=selection,
+        title=f"WiSE-FT: {config.name}",
+        skipped=outcome.sweep.skipped,
+        commands=("wiseft run config.json --out NEW_DIRECTORY",),
+        facts=_report_facts(config, run_directory),
+    )
     if config.export:
         export_merged(
             config,
@@ -259,9 +268,23 @@ def finish(
             outcome.theta_1,
             selection["alpha"],
             run_directory.merged_dir,
-            outcome.sweep.rows,
+            rows,
             overwrite=True,
         )
+
+
+def _report_facts(config: ExperimentConfig, run_directory: RunDirectory) -> dict[str, str]:
+    versions = read_json(run_directory.config_file)["versions"]
+    shown = ("wiseft-jax", "jax", "flax", "optax", "transformers")
+    training = config.training
+    return {
+        "model": f"{config.model.name}, prompts: {config.model.templates}",
+        "fine-tuning": (
+            f"{training.recipe}, learning rate {training.learning_rate:g}, {training.epochs:g} epochs,"
+            f" batch {training.batch_size}, seed {training.seed}"
+        ),
+        "versions": ", ".join(f"{name} {versions[name]}" for name in shown),
+    }
 
 
 def export_merged(

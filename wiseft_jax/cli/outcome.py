@@ -30,7 +30,7 @@ def print_outcome(outcome: Any, directory: RunDirectory, *, as_json: bool) -> No
     from wiseft_jax.reporting.tables import accuracy_table
 
     console = Console()
-    table = accuracy_table(outcome.sweep.rows, chosen=outcome.selection.alpha)
+    table = accuracy_table(outcome.sweep.rows, selection=outcome.selection.facts())
     console.print(table, width=console.width if console.is_terminal else 10_000)
     print(outcome.selection.sentence)
     for what, path in (
