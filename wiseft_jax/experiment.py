@@ -225,7 +225,7 @@ def _configured_sweep(config: ExperimentConfig) -> Any:
 
 
 def sweep_run(config: ExperimentConfig, data: ExperimentData, run_directory: RunDirectory) -> Any:
-    """Evaluate, choose, report and export again between the stored ends of a finished run."""
+    """Evaluate, choose and export again between the stored ends of a finished run."""
     from wiseft_jax.weights.interpolate import lerp
     from wiseft_jax.wise_ft import WiseFT
 
@@ -242,24 +242,10 @@ def sweep_run(config: ExperimentConfig, data: ExperimentData, run_directory: Run
 def finish(
     config: ExperimentConfig, classifier: Any, outcome: Any, run_directory: RunDirectory
 ) -> None:
-    """Write what an experiment found: rows, predictions, choice, pictures, report, merged model."""
-    from wiseft_jax.reporting.curves import draw_curve
-    from wiseft_jax.reporting.report import write_report
-
+    """Write what an experiment found: rows, predictions, the chosen alpha, the merged model."""
     outcome.sweep.save(run_directory.path)
     selection = outcome.selection.facts()
     write_json(run_directory.selection_file, selection)
-    rows = outcome.sweep.rows
-    draw_curve(rows, run_directory.curve_file, selection=selection)
-    write_report(
-        run_directory.report_file,
-        rows,
-        selection=selection,
-        title=f"WiSE-FT: {config.name}",
-        skipped=outcome.sweep.skipped,
-        commands=("wiseft run config.json --out NEW_DIRECTORY",),
-        facts=_report_facts(config, run_directory),
-    )
     if config.export:
         export_merged(
             config,
@@ -268,23 +254,9 @@ def finish(
             outcome.theta_1,
             selection["alpha"],
             run_directory.merged_dir,
-            rows,
+            outcome.sweep.rows,
             overwrite=True,
         )
-
-
-def _report_facts(config: ExperimentConfig, run_directory: RunDirectory) -> dict[str, str]:
-    versions = read_json(run_directory.config_file)["versions"]
-    shown = ("wiseft-jax", "jax", "flax", "optax", "transformers")
-    training = config.training
-    return {
-        "model": f"{config.model.name}, prompts: {config.model.templates}",
-        "fine-tuning": (
-            f"{training.recipe}, learning rate {training.learning_rate:g}, {training.epochs:g} epochs,"
-            f" batch {training.batch_size}, seed {training.seed}"
-        ),
-        "versions": ", ".join(f"{name} {versions[name]}" for name in shown),
-    }
 
 
 def export_merged(

@@ -1,11 +1,55 @@
-"""Print what an experiment found."""
+"""Show what an experiment found: pictures, report, table."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from wiseft_jax.cli.common import print_json
+from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.run_directory import RunDirectory
+from wiseft_jax.experiment import ExperimentConfig
+
+
+def show_outcome(
+    config: ExperimentConfig, outcome: Any, directory: RunDirectory, *, as_json: bool
+) -> None:
+    """Draw the pictures and write the report into the run directory, then print.
+
+    Args:
+      config: What was run.
+      outcome: Its ``WiseFT``.
+      directory: Where its files go.
+      as_json: Whether to print JSON in place of the table.
+    """
+    from wiseft_jax.reporting.curves import draw_curve
+    from wiseft_jax.reporting.report import write_report
+
+    rows, selection = outcome.sweep.rows, outcome.selection.facts()
+    draw_curve(rows, directory.curve_file, selection=selection)
+    write_report(
+        directory.report_file,
+        rows,
+        selection=selection,
+        title=f"WiSE-FT: {config.name}",
+        skipped=outcome.sweep.skipped,
+        commands=("wiseft run config.json --out NEW_DIRECTORY",),
+        facts=_report_facts(config, directory),
+    )
+    print_outcome(outcome, directory, as_json=as_json)
+
+
+def _report_facts(config: ExperimentConfig, directory: RunDirectory) -> dict[str, str]:
+    versions = read_json(directory.config_file)["versions"]
+    shown = ("wiseft-jax", "jax", "flax", "optax", "transformers")
+    training = config.training
+    return {
+        "model": f"{config.model.name}, prompts: {config.model.templates}",
+        "fine-tuning": (
+            f"{training.recipe}, learning rate {training.learning_rate:g},"
+            f" {training.epochs:g} epochs, batch {training.batch_size}, seed {training.seed}"
+        ),
+        "versions": ", ".join(f"{name} {versions[name]}" for name in shown),
+    }
 
 
 def print_outcome(outcome: Any, directory: RunDirectory, *, as_json: bool) -> None:

@@ -12,7 +12,7 @@ import tyro
 
 from wiseft_jax.cli.common import Common, CommonOptions, print_json
 from wiseft_jax.cli.inputs import experiment_data
-from wiseft_jax.cli.outcome import print_outcome
+from wiseft_jax.cli.outcome import show_outcome
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.presets import all_presets, load_config
 from wiseft_jax.core.errors import EXIT_DONE, InputError
@@ -71,7 +71,7 @@ def execute(args: RunArgs) -> int:
     from wiseft_jax import experiment
 
     outcome = experiment.run(config, data, directory, resume=args.resume)
-    print_outcome(outcome, directory, as_json=args.common.json)
+    show_outcome(config, outcome, directory, as_json=args.common.json)
     return EXIT_DONE
 
 

@@ -11,7 +11,7 @@ import tyro
 
 from wiseft_jax.cli.common import Common, CommonOptions
 from wiseft_jax.cli.inputs import experiment_data
-from wiseft_jax.cli.outcome import print_outcome
+from wiseft_jax.cli.outcome import show_outcome
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.presets import load_config
 from wiseft_jax.core.config_io import to_dict
@@ -54,7 +54,7 @@ def main(argv: Sequence[str]) -> int:
     data = experiment_data(args.config)
     outcome = experiment.sweep_run(args.config, data, directory)
     write_json(directory.config_file, describe(args.config))
-    print_outcome(outcome, directory, as_json=args.common.json)
+    show_outcome(args.config, outcome, directory, as_json=args.common.json)
     return EXIT_DONE
 
 
