@@ -10,6 +10,7 @@ import logging
 from typing import Any
 
 import jax
+import jax.core
 import jax.numpy as jnp
 import numpy as np
 
@@ -24,18 +25,18 @@ def lerp(theta_0: Params, theta_1: Params, alpha: Any) -> Params:
     """Return ``(1 - alpha) * theta_0 + alpha * theta_1``, leaf by leaf.
 
     - Floating leaves are mixed in float32 whatever their dtype, then cast to ``theta_0``'s dtype.
-    - alpha = 0 and alpha = 1 return the endpoints bit for bit (-0.0, NaN and infinities of the other
-      end included), also where ``alpha`` is traced by ``jit`` or ``vmap``.
+    - alpha = 0 and alpha = 1 return the endpoints bit for bit (-0.0, NaN and infinities included),
+      also where ``alpha`` is traced by ``jit`` or ``vmap``.
     - Integer and boolean leaves are never mixed: ``theta_1``'s at alpha = 1, else ``theta_0``'s; a
       warning names those that differ.
-    - The derivative with respect to ``alpha`` is ``theta_1 - theta_0`` everywhere, the ends included.
+    - The derivative by ``alpha`` is ``theta_1 - theta_0`` everywhere, the ends included.
     - Leaves are mixed one at a time, so that the extra memory is one leaf; their sharding is kept.
 
     Args:
       theta_0: The tree at alpha = 0, host or device arrays.
       theta_1: The tree at alpha = 1, of the same structure and shapes.
-      alpha: A scalar, Python number or array. Outside [0, 1] it extrapolates. For several alphas use
-        ``jax.vmap(lerp, in_axes=(None, None, 0))``.
+      alpha: A scalar, Python number or array. Outside [0, 1] it extrapolates. For several
+        alphas use ``jax.vmap(lerp, in_axes=(None, None, 0))``.
 
     Returns:
       A tree of JAX arrays.

@@ -1,0 +1,199 @@
+"""Evaluate one model, or every alpha between two, on a dataset: each image is read once."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from wiseft_jax.clip.classifier import Classifier
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.mesh import put_batch, put_replicated
+from wiseft_jax.core.progress import progress_bar
+from wiseft_jax.core.typing import Params
+from wiseft_jax.data.pipeline import Batches, eval_batches
+from wiseft_jax.data.source import Dataset
+from wiseft_jax.evaluation.engine import Backend, EngineConfig, compiled_step, padded_alphas
+from wiseft_jax.evaluation.predictions import Predictions
+
+logger = logging.getLogger(__name__)
+
+
+def evaluate(
+    classifier: Classifier,
+    theta: Params,
+    dataset: Dataset,
+    *,
+    alpha: float = 0.0,
+    backend: Backend = "auto",
+    batch_size: int | None = None,
+    chunk_size: int | None = None,
+    keep_logits: bool = False,
+    mesh: Mesh | None = None,
+    num_threads: int = 16,
+) -> Predictions:
+    """Return the predictions of one model.
+
+    It runs the program that ``sweep`` runs with the same options: at either end of a sweep both
+    give the same predictions, bit for bit.
+
+    Args:
+      classifier: The model as a function of its parameters.
+      theta: The parameters.
+      dataset: The images; those without a label are predicted but not counted.
+      alpha: What to call ``theta`` in the result; it changes nothing else.
+      backend: As in ``sweep``.
+      batch_size: As in ``sweep``.
+      chunk_size: As in ``sweep``.
+      keep_logits: Whether to keep the logits too.
+      mesh: The devices; all of them by default.
+      num_threads: Decoding threads.
+
+    Returns:
+      Predictions with one alpha.
+
+    Raises:
+      BadImageError: If an image can't be read and ``dataset.on_bad_image`` is ``"stop"``.
+
+    Example:
+      >>> evaluate(classifier, theta_1, test).accuracy(0).compute()
+      0.958
+    """
+    config = EngineConfig.resolve(
+        theta,
+        backend=backend,
+        batch_size=batch_size,
+        chunk_size=chunk_size,
+        keep_logits=keep_logits,
+        mesh=mesh,
+        num_threads=num_threads,
+    )
+    on_devices = put_replicated(theta, config.mesh)
+    # alpha 0 selects theta_0 bit for bit: the same program as the sweep's, with both ends equal.
+    found = evaluate_alphas(classifier, on_devices, on_devices, dataset, (0.0,), config)
+    return dataclasses.replace(found, alphas=(float(alpha),))
+
+
+def evaluate_alphas(
+    classifier: Classifier,
+    theta_0: Params,
+    theta_1: Params,
+    dataset: Dataset,
+    alphas: tuple[float, ...],
+    config: EngineConfig,
+) -> Predictions:
+    """Return the predictions of ``lerp(theta_0, theta_1, alpha)`` for each alpha.
+
+    Args:
+      classifier: The model as a function of its parameters.
+      theta_0: The end at alpha = 0, on every device.
+      theta_1: The end at alpha = 1, on every device.
+      dataset: The images; each is read, decoded and moved once.
+      alphas: Mixing coefficients, rising.
+      config: How to run.
+    """
+    step = compiled_step(classifier, config)
+    groups = padded_alphas(alphas, config.chunk_size)
+    collected = _Collected(dataset, len(alphas))
+    batches = eval_batches(
+        dataset,
+        classifier.preprocess,
+        batch_size=config.batch_size,
+        num_threads=config.num_threads,
+        process_index=jax.process_index(),
+        process_count=jax.process_count(),
+    )
+    with batches, progress_bar(dataset.name, len(dataset)) as advance:
+        pending: list[dict[str, Any]] = []
+        for batch in _on_devices(batches, config.mesh):
+            outputs = [step(theta_0, theta_1, padded, count, batch) for padded, count in groups]
+            # Read one batch late: the devices work on this one meanwhile.
+            advance(collected.add(pending, groups))
+            pending = outputs
+        advance(collected.add(pending, groups))
+    return collected.predictions(alphas, batches.skipped)
+
+
+def _on_devices(batches: Batches, mesh: Mesh) -> Iterator[dict[str, Any]]:
+    for batch in batches:
+        kept = {name: batch[name] for name in ("image", "mask")}
+        yield put_batch(kept | {"index": batch["index"].astype(np.int32)}, mesh)
+
+
+class _Collected:
+    """Outputs of the step, put back into the dataset's order."""
+
+    def __init__(self, dataset: Dataset, num_alphas: int) -> None:
+        self._dataset = dataset
+        self._num_alphas = num_alphas
+        self._arrays: dict[str, np.ndarray] = {}
+        self._read = np.zeros(len(dataset), bool)
+
+    def add(self, outputs: list[dict[str, Any]], groups: list[tuple[Any, int]]) -> int:
+        """Store the outputs of one batch; return how many examples were new."""
+        if not outputs:
+            return 0
+        mask, index = np.asarray(outputs[0]["mask"]), np.asarray(outputs[0]["index"])
+        positions = index[mask]
+        assert not self._read[positions].any(), "an example was counted twice"
+        self._read[positions] = True
+        for name in outputs[0].keys() - {"mask", "index"}:
+            parts = [
+                np.asarray(each[name])[:count]
+                for each, (_, count) in zip(outputs, groups, strict=True)
+            ]
+            values = np.concatenate(parts)
+            if name not in self._arrays:
+                shape = (self._num_alphas, len(self._dataset), *values.shape[2:])
+                self._arrays[name] = np.zeros(shape, values.dtype)
+            self._arrays[name][:, positions] = values[:, mask]
+        return int(np.sum(index >= 0))
+
+    def predictions(self, alphas: tuple[float, ...], skipped: list[str]) -> Predictions:
+        """Return what was read, in the dataset's order."""
+        dataset, read = self._dataset, np.flatnonzero(self._read)
+        if len(read) == 0:
+            raise InputError(f"{dataset.name}: none of its {len(dataset)} images can be read")
+        arrays = {name: array[:, read] for name, array in self._arrays.items()}
+        labels = np.asarray(dataset.labels[read], np.int32)
+        usable = ~np.isnan(arrays["margin"]) & (labels >= 0)[None]
+        _tell_what_does_not_count(dataset.name, labels, arrays["margin"], alphas)
+        return Predictions(
+            dataset=dataset.name,
+            split=dataset.split,
+            role=dataset.role,
+            alphas=alphas,
+            top1=arrays["top1"],
+            correct=(arrays["top1"] == labels[None]) & usable,
+            margin=arrays["margin"],
+            labels=labels,
+            ids=tuple(dataset.id(int(position)) for position in read),
+            logits=arrays.get("logits"),
+            skipped=(*dataset.skipped, *(skipped or self._skipped_elsewhere())),
+        )
+
+    def _skipped_elsewhere(self) -> list[str]:
+        """Name the bad images that other processes met."""
+        missing = np.flatnonzero(~self._read)
+        return [f"{self._dataset.id(int(position))}: can't be read" for position in missing]
+
+
+def _tell_what_does_not_count(
+    name: str, labels: np.ndarray, margin: np.ndarray, alphas: tuple[float, ...]
+) -> None:
+    unlabelled = int(np.sum(labels < 0))
+    if unlabelled:
+        logger.warning("%s: %d images have no label and don't count", name, unlabelled)
+    for alpha, invalid in zip(alphas, np.isnan(margin).sum(axis=1), strict=True):
+        if invalid:
+            logger.warning(
+                "%s: the logits of %d images are NaN at alpha = %g; they count as wrong",
+                name,
+                invalid,
+                alpha,
+            )

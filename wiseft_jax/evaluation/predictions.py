@@ -1,0 +1,157 @@
+"""What a model predicted on a dataset at each alpha: enough to compute any metric again."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import quote
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int32
+
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.metrics import Accuracy
+from wiseft_jax.core.results import Row, accuracy_row
+from wiseft_jax.core.typing import Role, Split
+from wiseft_jax.core.writers import atomic_open
+
+PREDICTIONS_DIR = "predictions"
+_FORMAT = 1
+_ARRAYS = ("alphas", "top1", "correct", "margin", "labels", "ids", "skipped")
+_FACTS = ("dataset", "split", "role")
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictions:
+    """Predictions of ``A`` alphas on the ``N`` readable examples of a dataset, in its order.
+
+    Attributes:
+      dataset: The dataset's name.
+      split: Its split.
+      role: Its role.
+      alphas: The A mixing coefficients, rising.
+      top1: int32[A, N], the class of the largest logit (of equals the first).
+      correct: bool[A, N], whether that is the label; False where the logits are NaN, or where
+        there is no label.
+      margin: float32[A, N], largest logit minus the second largest, >= 0 (inf with one class); a
+        prediction with a small margin is one that rounding can change.
+      labels: int32[N], -1 for an example without a label; it doesn't count in accuracies.
+      ids: The N ids (paths or records).
+      logits: float32[A, N, K], if they were asked for.
+      skipped: ``"id: reason"`` of the images that could not be read; they aren't among the N.
+    """
+
+    dataset: str
+    split: Split
+    role: Role
+    alphas: tuple[float, ...]
+    top1: Int32[np.ndarray, "A N"]
+    correct: Bool[np.ndarray, "A N"]
+    margin: Float32[np.ndarray, "A N"]
+    labels: Int32[np.ndarray, " N"]
+    ids: tuple[str, ...]
+    logits: Float32[np.ndarray, "A N K"] | None = None
+    skipped: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def accuracy(self, index: int) -> Accuracy:
+        """Return the exact counts at ``alphas[index]``, over the labelled examples.
+
+        Example:
+          >>> evaluate(classifier, theta_1, test).accuracy(0).compute()
+          0.958
+        """
+        return Accuracy.of(self.correct[index, self.labels >= 0])
+
+    def rows(self, config_hash: str = "") -> list[Row]:
+        """Return one result row for each alpha."""
+        return [
+            accuracy_row(
+                self.accuracy(index),
+                dataset=self.dataset,
+                split=self.split,
+                role=self.role,
+                alpha=alpha,
+                config_hash=config_hash,
+            )
+            for index, alpha in enumerate(self.alphas)
+        ]
+
+    def save(self, directory: Path | str) -> Path:
+        """Write ``directory/<dataset>.npz``, atomically and without pickle, and return its path."""
+        path = Path(directory) / predictions_file(self.dataset)
+        arrays: dict[str, Any] = {name: np.asarray(getattr(self, name)) for name in _FACTS}
+        arrays |= {
+            "format": np.asarray(_FORMAT),
+            "alphas": np.asarray(self.alphas, np.float64),
+            "ids": np.asarray(self.ids, np.str_),
+            "skipped": np.asarray(self.skipped, np.str_),
+        }
+        arrays |= {name: getattr(self, name) for name in ("top1", "correct", "margin", "labels")}
+        if self.logits is not None:
+            arrays["logits"] = self.logits
+        with atomic_open(path) as file:
+            np.savez_compressed(file, **arrays)
+        return path
+
+    @classmethod
+    def load(cls, path: Path | str) -> Predictions:
+        """Read what ``save`` wrote.
+
+        Raises:
+          InputError: If the file is missing, damaged, or of a newer format.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such file") from None
+        except Exception as error:  # zipfile, zlib and numpy raise many kinds on damaged bytes
+            raise InputError(f"{path}: can't be read as predictions ({error})") from error
+        missing = [name for name in (*_FACTS, *_ARRAYS, "format") if name not in arrays]
+        if missing:
+            raise InputError(f"{path}: not a file of predictions: {', '.join(missing)} missing")
+        if int(arrays["format"]) > _FORMAT:
+            raise InputError(f"{path}: written by a newer version; upgrade wiseft-jax")
+        return cls(
+            dataset=str(arrays["dataset"]),
+            split=cast(Split, str(arrays["split"])),
+            role=cast(Role, str(arrays["role"])),
+            alphas=tuple(arrays["alphas"].tolist()),
+            top1=arrays["top1"],
+            correct=arrays["correct"],
+            margin=arrays["margin"],
+            labels=arrays["labels"],
+            ids=tuple(arrays["ids"].tolist()),
+            logits=arrays.get("logits"),
+            skipped=tuple(arrays["skipped"].tolist()),
+        )
+
+
+def predictions_file(dataset: str) -> str:
+    """Return the file name of a dataset's predictions; any name is made safe, reversibly."""
+    return f"{quote(dataset, safe=' ,=@+()')}.npz"
+
+
+def load_predictions(run_dir: Path | str) -> dict[str, Predictions]:
+    """Return the predictions in a run directory by dataset name, sorted by name.
+
+    Raises:
+      InputError: If there are none, or a file can't be read.
+    """
+    directory = Path(run_dir) / PREDICTIONS_DIR
+    files = sorted(directory.glob("*.npz"))
+    if not files:
+        raise InputError(f"{directory}: no predictions; `wiseft sweep` writes them")
+    loaded = [Predictions.load(path) for path in files]
+    return {predictions.dataset: predictions for predictions in loaded}
+
+
+def save_predictions(run_dir: Path | str, predictions: Iterable[Predictions]) -> None:
+    """Write each dataset's predictions under ``run_dir/predictions``."""
+    for each in predictions:
+        each.save(Path(run_dir) / PREDICTIONS_DIR)

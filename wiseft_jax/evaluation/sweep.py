@@ -1,0 +1,173 @@
+"""The sweep: the accuracy of every alpha on every dataset, in one pass over the data."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jax.sharding import Mesh
+
+from wiseft_jax.clip.classifier import Classifier
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.mesh import put_replicated
+from wiseft_jax.core.results import RESULTS_FILE, Row, read_rows, write_rows
+from wiseft_jax.core.trees import check_same_structure
+from wiseft_jax.core.typing import Params
+from wiseft_jax.data.source import Dataset
+from wiseft_jax.evaluation.engine import Backend, EngineConfig
+from wiseft_jax.evaluation.evaluator import evaluate_alphas
+from wiseft_jax.evaluation.predictions import Predictions, load_predictions, save_predictions
+from wiseft_jax.evaluation.select import Selection, select_alpha
+
+
+@dataclasses.dataclass(frozen=True)
+class SweepResult:
+    """Rows and predictions of every dataset at every alpha.
+
+    Attributes:
+      alphas: The grid, rising.
+      rows: One top-1 accuracy for each dataset and alpha.
+      predictions: By dataset name, in the order given.
+    """
+
+    alphas: tuple[float, ...]
+    rows: list[Row]
+    predictions: dict[str, Predictions]
+
+    def select(self, rule: str = "constant", *, select_on: str | None = None) -> Selection:
+        """Choose alpha; see ``select_alpha``."""
+        return select_alpha(self.rows, rule, select_on=select_on)
+
+    @property
+    def skipped(self) -> dict[str, tuple[str, ...]]:
+        """Dataset name -> ``"id: reason"`` of its images that were left out; n excludes them."""
+        return {name: each.skipped for name, each in self.predictions.items() if each.skipped}
+
+    def save(self, run_dir: Path | str) -> None:
+        """Write ``predictions/<dataset>.npz`` and ``results.jsonl`` into ``run_dir``."""
+        save_predictions(run_dir, self.predictions.values())
+        write_rows(Path(run_dir) / RESULTS_FILE, self.rows)
+
+    @classmethod
+    def load(cls, run_dir: Path | str) -> SweepResult:
+        """Read what ``save`` wrote.
+
+        Raises:
+          InputError: If something is missing or damaged.
+        """
+        rows = read_rows(run_dir)
+        found = load_predictions(run_dir)
+        order = list(dict.fromkeys(row["dataset"] for row in rows if row["dataset"] in found))
+        predictions = {name: found[name] for name in [*order, *(found.keys() - set(order))]}
+        alphas = tuple(sorted({alpha for each in found.values() for alpha in each.alphas}))
+        return cls(alphas, rows, predictions)
+
+
+def sweep(
+    classifier: Classifier,
+    theta_0: Params,
+    theta_1: Params,
+    datasets: Sequence[Dataset],
+    alphas: Sequence[float],
+    *,
+    backend: Backend = "auto",
+    batch_size: int | None = None,
+    chunk_size: int | None = None,
+    config_hash: str = "",
+    keep_logits: bool = False,
+    mesh: Mesh | None = None,
+    num_threads: int = 16,
+) -> SweepResult:
+    """Evaluate ``lerp(theta_0, theta_1, alpha)`` for every alpha on every dataset.
+
+    Each batch is read, decoded and moved once; all alphas are evaluated on it inside one compiled
+    function, which all datasets share.
+
+    Args:
+      classifier: The model as a function of its parameters.
+      theta_0: The zero-shot parameters (alpha = 0), host or device arrays.
+      theta_1: The fine-tuned parameters (alpha = 1).
+      datasets: Labelled images, with distinct names.
+      alphas: Distinct and rising; outside [0, 1] extrapolates.
+      backend: ``"map"``: ``jax.lax.map`` over chunks of alphas; ``"vmap"``: all alphas at once,
+        with as many copies of the weights; ``"auto"``: ``map`` with the measured chunk.
+      batch_size: Images a batch, rounded up to a multiple of the device count; by default 64 on
+        a CPU and 256 elsewhere.
+      chunk_size: Alphas that ``map`` evaluates at once; by default 1 on a CPU, and on accelerators
+        by the size of the weights.
+      config_hash: The hash of the configuration, for the rows.
+      keep_logits: Whether to keep the logits too: ``4 * A * N * K`` bytes a dataset.
+      mesh: The devices; all of them by default.
+      num_threads: Decoding threads.
+
+    Returns:
+      Exact counts as rows, and the predictions that they come from.
+
+    Raises:
+      InputError: Other structures or shapes at the two ends; alphas that are not finite, distinct
+        and rising; no datasets, empty or unlabelled ones, names that repeat; unknown backend.
+      BadImageError: If an image can't be read and its dataset says ``on_bad_image="stop"``.
+
+    Example:
+      >>> result = sweep(classifier, theta_0, theta_1, [validation, test, sketch], [0, 0.5, 1])
+      >>> result.select("validation_best").alpha
+      0.5
+    """
+    grid = check_alphas(alphas)
+    _check_datasets(datasets)
+    check_same_structure(theta_1, theta_0)
+    config = EngineConfig.resolve(
+        theta_0,
+        num_alphas=len(grid),
+        backend=backend,
+        batch_size=batch_size,
+        chunk_size=chunk_size,
+        keep_logits=keep_logits,
+        mesh=mesh,
+        num_threads=num_threads,
+    )
+    ends = put_replicated(theta_0, config.mesh), put_replicated(theta_1, config.mesh)
+    predictions = {
+        dataset.name: evaluate_alphas(classifier, *ends, dataset, grid, config)
+        for dataset in datasets
+    }
+    rows = [row for each in predictions.values() for row in each.rows(config_hash)]
+    return SweepResult(grid, rows, predictions)
+
+
+def check_alphas(alphas: Sequence[float]) -> tuple[float, ...]:
+    """Return the grid as floats.
+
+    Raises:
+      InputError: If it is empty, or not finite, distinct (in float32) and rising.
+    """
+    grid = tuple(float(alpha) + 0.0 for alpha in alphas)  # + 0.0 turns -0.0 into 0.0
+    if not grid:
+        raise InputError("alphas: expected at least one, found none")
+    for alpha in grid:
+        if not math.isfinite(alpha):
+            raise InputError(f"alphas: expected finite numbers, found {alpha}")
+    for before, after in itertools.pairwise(grid):
+        if np.float32(before) >= np.float32(after):
+            what = "twice" if before == after else "not in rising order, or too close together"
+            raise InputError(f"alphas: {before:g} and {after:g} are {what}; sort and deduplicate")
+    return grid
+
+
+def _check_datasets(datasets: Sequence[Dataset]) -> None:
+    if not datasets:
+        raise InputError("datasets: expected at least one, found none")
+    names = [dataset.name for dataset in datasets]
+    for dataset in datasets:
+        if not dataset.name:
+            raise InputError("datasets: one has an empty name; results are kept by name")
+        if names.count(dataset.name) > 1:
+            raise InputError(f"datasets: the name {dataset.name!r} is given twice; rename one")
+        if len(dataset) == 0:
+            raise InputError(f"{dataset.name}: there are no images in it")
+        if not (dataset.labels >= 0).any():
+            raise InputError(f"{dataset.name}: no image has a label, so there is no accuracy")

@@ -1,0 +1,151 @@
+"""``report.md``: which alpha, what it gains and costs, the table, the picture, how to repeat it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from wiseft_jax.core.results import Row
+from wiseft_jax.core.writers import write_text
+from wiseft_jax.reporting.series import Curves, Series
+from wiseft_jax.reporting.tables import markdown_table
+
+_MOST_SKIPPED = 20
+
+
+def write_report(path: Path | str, rows: Sequence[Row], **options: Any) -> Path:
+    """Write ``report_markdown(rows, **options)`` to ``path`` and return it."""
+    path = Path(path)
+    write_text(path, report_markdown(rows, **options))
+    return path
+
+
+def report_markdown(
+    rows: Sequence[Row],
+    *,
+    selection: Mapping[str, Any],
+    title: str = "Report",
+    picture: str | None = "curve.png",
+    skipped: Mapping[str, Sequence[str]] | None = None,
+    commands: Sequence[str] = (),
+    facts: Mapping[str, str] | None = None,
+) -> str:
+    """Return the report as Markdown.
+
+    Args:
+      rows: Top-1 rows of every set and alpha.
+      selection: ``Selection.facts()``.
+      title: The heading.
+      picture: The picture's file name, relative to the report; None for none.
+      skipped: Dataset name -> ``"id: reason"`` of images that were left out.
+      commands: What to type to do it again.
+      facts: Further facts for the last section, such as versions or the model's name.
+    """
+    curves = Curves.of(rows)
+    alpha = float(selection["alpha"])
+    sections = [
+        f"# {title}",
+        _summary(curves, alpha, selection),
+        f"![Accuracy along the path from zero-shot to fine-tuned]({picture})" if picture else "",
+        "## Accuracy",
+        markdown_table(rows, selection=selection).rstrip(),
+        _how_to_read(curves),
+        "## At the chosen alpha, with 95 % intervals" if alpha in curves.alphas else "",
+        _gains_table(curves, alpha),
+        "## Images left out",
+        _skipped(skipped or {}),
+        "## How it was made",
+        _facts(rows, facts or {}, commands),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _summary(curves: Curves, alpha: float, selection: Mapping[str, Any]) -> str:
+    paragraphs = [f"**Ship alpha = {alpha:g}**: {selection['reason']}"]
+    if not selection.get("held_out", True):
+        paragraphs.append(
+            "**Warning: alpha was chosen on a set that this report shows;"
+            " its accuracy there is optimistic.**"
+        )
+    sets = ((curves.reference, "On the reference"), (curves.mean, "Under shift"))
+    lines = [f"- {what}: {_sentence(each, curves, alpha)}" for each, what in sets if each]
+    return "\n\n".join([*paragraphs, "\n".join(lines)])
+
+
+def _sentence(series: Series, curves: Curves, alpha: float) -> str:
+    name = series.name
+    if series is curves.mean:
+        count = len(curves.shifts)
+        name = f"the mean of {count} shifts" if count > 1 else curves.shifts[0].name
+    point = series.at(alpha)
+    if point is None:
+        return f"{name} was not measured at alpha = {alpha:g}."
+    parts = [f"{100 * point.value:.1f} % on {name}"]
+    for end, end_name in ((0.0, "zero-shot"), (1.0, "fine-tuned")):
+        other = series.at(end)
+        if other is not None and end != alpha:
+            parts.append(f"{_points(point.value - other.value)} against {end_name}")
+    return ", ".join(parts) + "."
+
+
+def _points(difference: float) -> str:
+    points = round(100 * difference, 1) + 0.0
+    return f"{points:+.1f} point{'' if abs(points) == 1 else 's'}"
+
+
+def _how_to_read(curves: Curves) -> str:
+    lines = ["Accuracies are percentages; 0 is the zero-shot model, 1 the fine-tuned one."]
+    if len(curves.shifts) > 1:
+        lines.append(
+            "The mean of the shifts is unweighted; its interval combines theirs as if the sets were"
+            " independent, which sets made from the same images are not."
+        )
+    if curves.reference is not None and curves.reference.split != "test":
+        lines.append(f"There is no test set of the reference: {curves.reference.name} is shown.")
+    return " ".join(lines)
+
+
+def _gains_table(curves: Curves, alpha: float) -> str:
+    lines = []
+    for series in curves.all:
+        point = series.at(alpha)
+        if point is None:
+            continue
+        differences = [
+            _points(point.value - other.value) if (other := series.at(end)) else "-"
+            for end in (0.0, 1.0)
+        ]
+        kind = f"{series.split} {series.role}" if series is not curves.mean else "mean"
+        interval = f"[{100 * point.low:.1f}, {100 * point.high:.1f}]"
+        cells = [series.name.replace("|", "\\|"), kind, f"{series.n}", f"{100 * point.value:.1f}"]
+        lines.append(f"| {' | '.join([*cells, interval, *differences])} |")
+    if not lines:
+        return ""
+    header = (
+        "| set | kind | n | accuracy | 95 % interval | against zero-shot | against fine-tuned |\n"
+        "| :-- | :-- | --: | --: | :-- | --: | --: |\n"
+    )
+    return header + "\n".join(lines)
+
+
+def _skipped(skipped: Mapping[str, Sequence[str]]) -> str:
+    lines = []
+    for name, reasons in skipped.items():
+        if reasons:
+            lines.append(f"- {name}: {len(reasons)}, not counted in n")
+            lines += [f"  - `{reason}`" for reason in reasons[:_MOST_SKIPPED]]
+            if len(reasons) > _MOST_SKIPPED:
+                lines.append(f"  - and {len(reasons) - _MOST_SKIPPED} more")
+    return "\n".join(lines) or "None: every image was read."
+
+
+def _facts(rows: Sequence[Row], facts: Mapping[str, str], commands: Sequence[str]) -> str:
+    hashes = sorted({row["config_hash"] for row in rows if row["config_hash"]})
+    lines = [f"- configuration: `{', '.join(hashes) or 'not given'}`"]
+    lines += [f"- {name}: {value}" for name, value in facts.items()]
+    lines.append("- rows: `results.jsonl`; predictions of every image: `predictions/`")
+    text = "\n".join(lines)
+    if commands:
+        text += "\n\nTo do it again:\n\n```sh\n" + "\n".join(commands) + "\n```"
+    return text

@@ -1,0 +1,145 @@
+"""Result rows as curves over alpha: one for each set, and the mean of the shifts."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.results import Row
+from wiseft_jax.core.typing import Role, Split
+
+MEAN_OF_SHIFTS = "mean of shifts"
+
+
+@dataclasses.dataclass(frozen=True)
+class Value:
+    """An accuracy with its 95 % interval; fractions."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Series:
+    """The accuracy of one set over alpha.
+
+    Attributes:
+      name: The dataset, or ``MEAN_OF_SHIFTS``.
+      split: Its split.
+      role: Its role.
+      n: Examples; for the mean, of all shifts together.
+      points: alpha -> accuracy, by rising alpha.
+    """
+
+    name: str
+    split: Split
+    role: Role
+    n: int
+    points: dict[float, Value]
+
+    @property
+    def alphas(self) -> list[float]:
+        """The alphas, rising."""
+        return list(self.points)
+
+    @property
+    def values(self) -> list[float]:
+        """The accuracies, by rising alpha."""
+        return [point.value for point in self.points.values()]
+
+    def at(self, alpha: float | None) -> Value | None:
+        """Return the accuracy at ``alpha``, if it was measured."""
+        return None if alpha is None else self.points.get(alpha)
+
+
+@dataclasses.dataclass(frozen=True)
+class Curves:
+    """The sets of a result, by what they are for.
+
+    Attributes:
+      reference: The test set of the reference distribution (without one, its validation set).
+      shifts: The shifted test sets, in the rows' order.
+      mean: The unweighted mean of the shifts, where all of them were measured.
+      others: Every other set: validation, further references, training.
+    """
+
+    reference: Series | None
+    shifts: tuple[Series, ...]
+    mean: Series | None
+    others: tuple[Series, ...]
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> Curves:
+        """Sort top-1 rows into curves.
+
+        Raises:
+          InputError: If there are none.
+        """
+        series = all_series(rows)
+        if not series:
+            raise InputError("there are no top-1 rows to show")
+        references = [each for each in series if each.role == "reference"]
+        references.sort(key=lambda each: ("test", "validation", "train").index(each.split))
+        reference = references[0] if references else None
+        shifts = tuple(each for each in series if each.role == "shift" and each.split == "test")
+        others = tuple(each for each in series if each is not reference and each not in shifts)
+        return cls(reference, shifts, mean_of(shifts), others)
+
+    @property
+    def all(self) -> list[Series]:
+        """The reference, the mean (of several shifts), the shifts, then the others."""
+        mean = [self.mean] if self.mean is not None and len(self.shifts) > 1 else []
+        reference = [self.reference] if self.reference is not None else []
+        return [*reference, *mean, *self.shifts, *self.others]
+
+    @property
+    def alphas(self) -> list[float]:
+        """Every alpha of any set, rising."""
+        return sorted({alpha for each in self.all for alpha in each.points})
+
+
+def all_series(rows: Sequence[Row]) -> list[Series]:
+    """Return one series for each dataset and split of the top-1 rows, in their order."""
+    found: dict[tuple[str, Split], list[Row]] = {}
+    for row in rows:
+        if row["metric"] == "top1" and row["n"] > 0:
+            found.setdefault((row["dataset"], row["split"]), []).append(row)
+    return [
+        Series(
+            name=name,
+            split=split,
+            role=own[0]["role"],
+            n=own[0]["n"],
+            points={
+                row["alpha"]: Value(row["value"], row["ci_low"], row["ci_high"])
+                for row in sorted(own, key=lambda row: row["alpha"])
+            },
+        )
+        for (name, split), own in found.items()
+    ]
+
+
+def mean_of(shifts: Sequence[Series]) -> Series | None:
+    """Return the unweighted mean of the shifts, with an interval.
+
+    The intervals of the sets are combined as if the sets were independent: with deviations
+    ``d_i = value_i - low_i``, the mean's is ``sqrt(sum d_i^2) / k`` downwards, and so upwards (the
+    MOVER of Zou and Donner 2008). Shifts made from the same images are not independent: for
+    them it is too narrow or too wide.
+    """
+    if not shifts:
+        return None
+    common = [alpha for alpha in shifts[0].points if all(alpha in each.points for each in shifts)]
+    points = {alpha: _mean([each.points[alpha] for each in shifts]) for alpha in common}
+    return Series(MEAN_OF_SHIFTS, "test", "shift", sum(each.n for each in shifts), points)
+
+
+def _mean(values: Sequence[Value]) -> Value:
+    count = len(values)
+    mean = sum(each.value for each in values) / count
+    down = math.sqrt(sum((each.value - each.low) ** 2 for each in values)) / count
+    up = math.sqrt(sum((each.high - each.value) ** 2 for each in values)) / count
+    return Value(mean, max(0.0, mean - down), min(1.0, mean + up))

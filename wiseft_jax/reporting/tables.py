@@ -1,0 +1,156 @@
+"""The accuracy table: one row for each alpha of interest, one column for each set."""
+
+from __future__ import annotations
+
+import dataclasses
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from wiseft_jax.core.results import Row
+from wiseft_jax.reporting.series import Curves, Series, Value
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_MOST_ROWS = 11
+_SAME = 1e-9
+
+
+@dataclasses.dataclass(frozen=True)
+class Cells:
+    """What a table shows.
+
+    Attributes:
+      curves: Every set.
+      sets: The columns.
+      alphas: The rows.
+      chosen: The index in ``alphas`` of the chosen one, if it is there.
+    """
+
+    curves: Curves
+    sets: list[Series]
+    alphas: list[float]
+    chosen: int | None
+
+
+def accuracy_table(
+    rows: Sequence[Row],
+    *,
+    selection: Mapping[str, Any] | None = None,
+    intervals: bool = False,
+    title: str = "",
+) -> Table:
+    """Return the table for a terminal, percentages with one decimal.
+
+    Args:
+      rows: Top-1 rows.
+      selection: ``Selection.facts()``: the chosen alpha, which is marked.
+      intervals: Whether to show the 95 % intervals.
+      title: A line above.
+
+    Raises:
+      InputError: If there are no top-1 rows.
+
+    Example:
+      >>> rich.print(accuracy_table(result.rows, selection=selection.facts()))
+    """
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    cells = accuracy_cells(rows, selection=selection)
+    caption = "accuracy in % on n images; alpha 0: zero-shot, 1: fine-tuned"
+    caption += ", *: chosen" if cells.chosen is not None else ""
+    table = Table(
+        title=title or None,
+        caption=caption,
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=0,  # the box leaves one space between columns
+        show_edge=False,
+    )
+    for index, series in enumerate([None, *cells.sets]):
+        # Text, not markup: a dataset may be called "[red]".
+        header = Text("alpha\n\nn") if series is None else Text(_under(series, cells.curves))
+        side = "left" if index == 0 else "right"
+        table.add_column(header, justify=side, min_width=5, overflow="fold")
+    for index, alpha in enumerate(cells.alphas):
+        mark = " *" if index == cells.chosen else ""
+        row = [
+            _cell(each.at(alpha), "\n{low}-\n{high}" if intervals else "") for each in cells.sets
+        ]
+        bold = "bold" if index == cells.chosen else None
+        table.add_row(*map(Text, [f"{alpha:g}{mark}", *row]), style=bold)
+    return table
+
+
+def markdown_table(
+    rows: Sequence[Row],
+    *,
+    selection: Mapping[str, Any] | None = None,
+    intervals: bool = False,
+) -> str:
+    """Return the same table in Markdown."""
+    cells = accuracy_cells(rows, selection=selection)
+    header = ["alpha", *(f"{_escaped(e.name)} ({_purpose(e, cells.curves)})" for e in cells.sets)]
+    rule = [":--", *["--:"] * len(cells.sets)]
+    body = []
+    for index, alpha in enumerate(cells.alphas):
+        row = [
+            _cell(each.at(alpha), " [{low}, {high}]" if intervals else "") for each in cells.sets
+        ]
+        row = [alpha_name(alpha, chosen=index == cells.chosen), *row]
+        body.append([f"**{cell}**" for cell in row] if index == cells.chosen else row)
+    return "".join(f"| {' | '.join(line)} |\n" for line in (header, rule, *body))
+
+
+def accuracy_cells(rows: Sequence[Row], *, selection: Mapping[str, Any] | None = None) -> Cells:
+    """Return what a table shows."""
+    curves = Curves.of(rows)
+    chosen = None if selection is None else float(selection["alpha"])
+    alphas = alphas_of_interest(curves.alphas, chosen)
+    return Cells(curves, curves.all, alphas, alphas.index(chosen) if chosen in alphas else None)
+
+
+def alphas_of_interest(alphas: Sequence[float], chosen: float | None = None) -> list[float]:
+    """Return the alphas that a table shows: up to 11 all, else tenths, 0.5, ends, chosen."""
+    if len(alphas) <= _MOST_ROWS:
+        return list(alphas)
+    kept = {alphas[0], alphas[-1]}
+    kept |= {alpha for alpha in alphas if alpha in (0.0, 0.5, 1.0, chosen)}
+    tenths = [alpha for alpha in alphas if abs(alpha * 10 - round(alpha * 10)) < _SAME]
+    step = -(-len(tenths) // _MOST_ROWS) if tenths else 1
+    return sorted(kept | set(tenths[::step]))
+
+
+def alpha_name(alpha: float, chosen: bool = False) -> str:
+    """Return ``"0 zero-shot"``, ``"0.4 chosen"``, ``"1 fine-tuned, chosen"``."""
+    words = {0.0: ["zero-shot"], 1.0: ["fine-tuned"]}.get(alpha, []) + ["chosen"] * chosen
+    return f"{alpha:g} {', '.join(words)}".strip()
+
+
+def _cell(point: Value | None, interval: str) -> str:
+    if point is None:
+        return "-"
+    low, high = (f"{100 * bound:.1f}" for bound in (point.low, point.high))
+    return f"{100 * point.value:.1f}" + interval.format(low=low, high=high)
+
+
+def _under(series: Series, curves: Curves) -> str:
+    """Return the terminal's column head: the name, what the set is for, its n, in narrow lines."""
+    kind, _, n = _purpose(series, curves).partition(", n=")
+    kind = {"reference": "ref.", "validation": "val."}.get(kind, kind)
+    # Broken here: rich would break words to make room where it needn't.
+    return "\n".join([*textwrap.wrap(series.name, 8, break_long_words=False), kind, n])
+
+
+def _purpose(series: Series, curves: Curves) -> str:
+    if series is curves.mean:
+        return f"{len(curves.shifts)} sets"
+    kind = series.role if series.split == "test" else series.split
+    return f"{kind}, n={series.n}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
