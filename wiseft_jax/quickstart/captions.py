@@ -11,18 +11,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int
 
+from wiseft_jax.clip.prompts import PROMPT_SETS
 from wiseft_jax.quickstart.glyphs import CHARACTERS, DIGITS, UPPERCASE
 from wiseft_jax.quickstart.painting import COLOURS, TEXTURES
 
 DIGIT_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
-DIGIT_TEMPLATES = (
-    "a photo of the digit {}.",
-    "a photo of the number {}.",
-    "an image of the handwritten digit {}.",
-    "a picture of the printed digit {}.",
-    "the digit {}.",
-)
+DIGIT_TEMPLATES = PROMPT_SETS["digits"].templates
 """Templates of the quickstart's zero-shot head."""
 
 CONTEXT_LENGTH = 20

@@ -8,8 +8,6 @@ from wiseft_jax.experiment import ExperimentConfig, ExperimentData, ModelConfig,
 from wiseft_jax.training.config import TrainConfig
 
 EMBEDDED = "quickstart:digits"
-DIGIT_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-SHIFTS = ("optical_digits", "font_digits", "coloured", "inverted", "noisy", "rotated")
 QUICKSTART_ALPHAS = tuple(step / 20 for step in range(21))
 
 
@@ -38,7 +36,8 @@ def embedded_data(config: ExperimentConfig) -> ExperimentData:
         that hold them aren't installed.
     """
     from wiseft_jax.data.source import Dataset, array_dataset
-    from wiseft_jax.quickstart.data import quickstart_arrays
+    from wiseft_jax.quickstart.captions import DIGIT_NAMES
+    from wiseft_jax.quickstart.data import SHIFTS, quickstart_arrays
 
     given = [
         name

@@ -23,6 +23,17 @@ class PromptSet:
 
 
 PROMPT_SETS: dict[str, PromptSet] = {
+    "digits": PromptSet(
+        (
+            "a photo of the digit {}.",
+            "a photo of the number {}.",
+            "an image of the handwritten digit {}.",
+            "a picture of the printed digit {}.",
+            "the digit {}.",
+        ),
+        source="this project, for the embedded GlyphCLIP",
+        licence="Apache-2.0",
+    ),
     "imagenet": PromptSet(
         IMAGENET_TEMPLATES,
         source="openai/CLIP, notebooks/Prompt_Engineering_for_ImageNet.ipynb",
