@@ -295,7 +295,7 @@ def _read_json(file: Path) -> dict[str, Any]:
 def _read_item(path: Path, target: PyTree | None, checksum: int | None) -> PyTree:
     """Return the arrays of one item, in ``target``'s shardings, or as NumPy arrays without it."""
     _hush_orbax()
-    handler = ocp.StandardCheckpointHandler()
+    handler: Any = ocp.StandardCheckpointHandler()
     try:
         stored = _stored_shapes(handler, path)
         if target is None:
@@ -317,10 +317,9 @@ def _read_item(path: Path, target: PyTree | None, checksum: int | None) -> PyTre
     return tree
 
 
-def _stored_shapes(handler: ocp.StandardCheckpointHandler, path: Path) -> PyTree:
-    metadata: Any = handler.metadata(path)
+def _stored_shapes(handler: Any, path: Path) -> PyTree:
     return jax.tree_util.tree_map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), metadata.tree
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), handler.metadata(path).tree
     )
 
 
@@ -345,7 +344,7 @@ def _checksum(tree: PyTree) -> int | None:
             return None
         array = np.asarray(leaf)
         total = zlib.crc32(f"{name}|{array.dtype}|{array.shape}".encode(), total)
-        total = zlib.crc32(np.ascontiguousarray(array).view(np.uint8).reshape(-1), total)
+        total = zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, total)
     return total
 
 

@@ -85,7 +85,7 @@ def fine_tune(
     problem = RECIPES[config.recipe](task)
     validate = _make_validate(problem, validation, evaluate, mesh)
     logger.info(
-        "fine-tuning (%s): %d images, %d steps of %d, %d of them warm-up; %s parameters; %d devices",
+        "fine-tuning (%s): %d images, %d steps of %d (%d of warm-up); %s parameters; %d device(s)",
         config.recipe,
         plan.num_examples,
         plan.total_steps,
@@ -164,9 +164,6 @@ def _loop(
     saving: Saving | None,
 ) -> TrainState:
     config, plan, mesh = task.config, task.plan, task.mesh
-    if start_step >= plan.total_steps:
-        logger.info("all %d steps are complete already", plan.total_steps)
-        return state
     train_step = make_train_step(
         problem.logits,
         make_optimizer(config, plan),
@@ -175,6 +172,9 @@ def _loop(
         label_smoothing=config.label_smoothing,
     )
     with contextlib.closing(log):
+        if start_step >= plan.total_steps:
+            logger.info("all %d steps are complete already", plan.total_steps)
+            return state
         return run_loop(
             state,
             train_step,

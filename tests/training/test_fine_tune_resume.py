@@ -1,0 +1,259 @@
+"""An interrupted run continues bit for bit, and never as another run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.training.toy import toy_classifier, toy_config, toy_dataset
+from wiseft_jax.core.checkpoint import Checkpoints, restore_params
+from wiseft_jax.core.errors import InputError, Interrupted
+from wiseft_jax.core.mesh import make_mesh
+from wiseft_jax.core.trees import flatten_paths
+from wiseft_jax.training.fine_tune import fine_tune
+from wiseft_jax.training.recipes import RECIPES
+
+FOUR_STEPS = toy_config(epochs=4 / 3, eval_every_epochs=1 / 3)
+"""48 images in batches of 16: four steps, validation (and a checkpoint) after each."""
+
+
+def train(
+    run_dir: Path,
+    config: Any = FOUR_STEPS,
+    *,
+    evaluate: Callable[[Any], float] | None = None,
+    resume: bool = False,
+    devices: int = 1,
+    **changes: Any,
+) -> Any:
+    classifier, theta_0 = toy_classifier()
+    arguments = {"theta_0": theta_0, "train": toy_dataset(48), **changes}
+    return fine_tune(
+        classifier,
+        arguments["theta_0"],
+        arguments["train"],
+        toy_dataset(12, seed=9),
+        config,
+        run_dir=run_dir,
+        resume=resume,
+        evaluate=evaluate,
+        mesh=make_mesh(devices),
+    )
+
+
+def stops_at(call: int, stop: Callable[[], None]) -> Callable[[Any], float]:
+    """Return an evaluation that stops the run at its n-th call."""
+    calls = []
+
+    def evaluate(theta: Any) -> float:
+        calls.append(theta)
+        if len(calls) == call:
+            stop()
+        return 0.5
+
+    return evaluate
+
+
+def crash() -> None:
+    raise RuntimeError("power cut")
+
+
+def terminate() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def steps_and_losses(run_dir: Path) -> list[tuple[int, float]]:
+    lines = (run_dir / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    values = [json.loads(line) for line in lines]
+    return [(record["step"], record["loss"]) for record in values if "loss" in record]
+
+
+def assert_equal(found: Any, expected: Any) -> None:
+    found, expected = flatten_paths(found), flatten_paths(expected)
+    assert list(found) == list(expected)
+    for name, leaf in expected.items():
+        np.testing.assert_array_equal(found[name], leaf, err_msg=name)
+
+
+@pytest.mark.parametrize("recipe", sorted(RECIPES))
+@pytest.mark.parametrize(
+    ("stop", "at", "error", "said"),
+    [
+        (crash, 3, RuntimeError, "power cut"),
+        (terminate, 2, Interrupted, "stopped by SIGTERM; saved after step 2 in"),
+    ],
+)
+def test_two_steps_a_stop_and_two_steps_are_four_steps(
+    tmp_path: Path,
+    recipe: str,
+    stop: Callable[[], None],
+    at: int,
+    error: type[Exception],
+    said: str,
+):
+    config = dataclasses.replace(FOUR_STEPS, recipe=recipe)
+    whole = train(tmp_path / "whole", config)
+    broken = tmp_path / "broken"
+    with pytest.raises(error, match=said):
+        train(broken, config, evaluate=stops_at(at, stop))
+    assert Checkpoints(broken).steps() == (1, 2)
+    resumed = train(broken, config, resume=True)
+    assert_equal(resumed, whole)
+    assert steps_and_losses(broken) == steps_and_losses(tmp_path / "whole")
+    assert [step for step, _ in steps_and_losses(broken)] == [1, 2, 3, 4]
+
+
+def test_a_signal_between_evaluations_saves_too(tmp_path: Path):
+    config = dataclasses.replace(FOUR_STEPS, eval_every_epochs=None)
+    whole = train(tmp_path / "whole", config)
+    dataset = toy_dataset(48)
+    reads = []
+
+    def read(index: int) -> Any:
+        reads.append(index)
+        if len(reads) == 1:
+            terminate()
+        return type(dataset.source).read(dataset.source, index)
+
+    dataset.source.read = read  # type: ignore[attr-defined]
+    with pytest.raises(Interrupted, match="saved after step 1 in"):
+        train(tmp_path / "broken", config, train=dataset)
+    assert Checkpoints(tmp_path / "broken").steps() == (1,)
+    assert_equal(train(tmp_path / "broken", config, resume=True), whole)
+
+
+def test_a_signal_at_the_last_step_leaves_a_complete_run(tmp_path: Path):
+    theta_1 = train(tmp_path, evaluate=stops_at(4, terminate))
+    assert_equal(train(tmp_path, resume=True, evaluate=stops_at(1, crash)), theta_1)
+
+
+def test_without_a_run_directory_a_signal_keeps_its_effect():
+    classifier, theta_0 = toy_classifier()
+
+    def interrupt(theta: Any) -> float:
+        os.kill(os.getpid(), signal.SIGINT)
+        return 0.0
+
+    with pytest.raises(KeyboardInterrupt):
+        fine_tune(classifier, theta_0, toy_dataset(48), None, FOUR_STEPS, evaluate=interrupt)
+
+
+def test_a_complete_run_is_read_not_repeated(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    theta_1 = train(tmp_path)
+    log = (tmp_path / "train.jsonl").read_bytes()
+    with caplog.at_level(logging.INFO, "wiseft_jax"):
+        assert_equal(train(tmp_path, resume=True), theta_1)
+    assert "all 4 steps are complete already" in caplog.text
+    assert (tmp_path / "train.jsonl").read_bytes() == log
+    assert_equal(restore_params(tmp_path)[0], theta_1)
+
+
+def test_resuming_nothing_starts_afresh(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    with caplog.at_level(logging.INFO, "wiseft_jax"):
+        train(tmp_path, resume=True)
+    assert "nothing to resume, starting afresh" in caplog.text
+    assert [step for step, _ in steps_and_losses(tmp_path)] == [1, 2, 3, 4]
+
+
+def test_an_earlier_run_is_not_overwritten(tmp_path: Path):
+    train(tmp_path)
+    with pytest.raises(InputError, match="checkpoints of an earlier run; continue it with resume"):
+        train(tmp_path)
+
+
+def test_the_best_checkpoint_is_kept(tmp_path: Path):
+    seen = []
+
+    def evaluate(theta: Any) -> float:
+        seen.append(theta)
+        return [0.2, 0.9, 0.3, 0.4][len(seen) - 1]
+
+    theta_1 = train(tmp_path, evaluate=evaluate)
+    assert Checkpoints(tmp_path).steps() == (2, 3, 4)
+    best, step = restore_params(tmp_path, "best")
+    assert step == 2
+    assert_equal(best, seen[1])
+    assert_equal(seen[3], theta_1)
+
+
+def test_checkpoints_by_count(tmp_path: Path):
+    config = dataclasses.replace(FOUR_STEPS, eval_every_epochs=None, save_every_steps=3)
+    train(tmp_path, config)
+    assert Checkpoints(tmp_path).steps() == (3, 4)
+
+
+def test_a_damaged_checkpoint_costs_only_its_steps(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    whole = train(tmp_path / "whole")
+    broken = tmp_path / "broken"
+    with pytest.raises(Interrupted):
+        train(broken, evaluate=stops_at(3, terminate))
+    files = (broken / "checkpoints" / "3" / "opt").rglob("*")
+    largest = max((f for f in files if f.is_file()), key=lambda file: file.stat().st_size)
+    largest.write_bytes(b"")
+    assert_equal(train(broken, resume=True), whole)
+    assert f"{broken}/checkpoints/3 is damaged" in caplog.text
+    assert steps_and_losses(broken) == steps_and_losses(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("rate", r"training\.learning_rate \(0\.05 -> 0\.04\); training\.seed \(0 -> 3\)\. Give"),
+        ("recipe", r"training\.recipe \('end_to_end' -> 'linear_classifier'\)"),
+        ("data", r"training set \(.*'images': 48.* -> .*'images': 40"),
+        ("pixels", r"training set \("),
+        ("theta_0", r"theta_0 \([0-9a-f]{16} -> [0-9a-f]{16}\)"),
+        ("devices", r"batch \(16 -> 15\)"),
+    ],
+)
+def test_another_run_is_not_continued(tmp_path: Path, what: str, message: str):
+    train(tmp_path, dataclasses.replace(FOUR_STEPS, epochs=1 / 3))
+    config, changes = FOUR_STEPS, {}
+    config = dataclasses.replace(config, epochs=1 / 3)
+    if what == "rate":
+        config = dataclasses.replace(config, learning_rate=0.04, seed=3)
+    elif what == "recipe":
+        config = dataclasses.replace(config, recipe="linear_classifier")
+    elif what == "data":
+        changes = {"train": toy_dataset(40)}
+    elif what == "pixels":
+        changes = {"train": toy_dataset(48, seed=1)}
+    elif what == "theta_0":
+        changes = {"theta_0": toy_classifier(1)[1]}
+    elif what == "devices":
+        changes = {"devices": 5}
+    before = sorted(path.name for path in tmp_path.rglob("*"))
+    with pytest.raises(InputError, match=message) as info:
+        train(tmp_path, config, resume=True, **changes)
+    assert "\n" not in str(info.value)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == before
+
+
+def test_what_does_not_change_the_weights_may_change(tmp_path: Path):
+    whole = train(tmp_path / "whole")
+    broken = tmp_path / "broken"
+    with pytest.raises(Interrupted):
+        train(broken, evaluate=stops_at(2, terminate))
+    config = dataclasses.replace(FOUR_STEPS, eval_every_epochs=None, save_every_steps=1)
+    assert_equal(train(broken, config, resume=True), whole)
+
+
+def test_another_number_of_devices_may_continue(tmp_path: Path):
+    whole = train(tmp_path / "whole")
+    broken = tmp_path / "broken"
+    with pytest.raises(Interrupted):
+        train(broken, evaluate=stops_at(2, terminate))
+    resumed = flatten_paths(train(broken, resume=True, devices=8))
+    for name, leaf in flatten_paths(whole).items():
+        np.testing.assert_allclose(resumed[name], leaf, rtol=0, atol=2e-6, err_msg=name)
