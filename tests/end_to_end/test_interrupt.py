@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Workshop
+from tests.end_to_end.conftest import Workshop
 from wiseft_jax.core.results import read_rows
 
 TIMEOUT_SECS = 240

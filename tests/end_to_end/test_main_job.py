@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.cli.conftest import Workshop
+from tests.end_to_end.conftest import Workshop
 from wiseft_jax.cli.main import main
 from wiseft_jax.core.results import read_rows
 
