@@ -96,7 +96,7 @@ def looped_calls(classifier: Classifier, ends: Any, alphas: tuple[float, ...]) -
 
     @jax.jit
     def one(ends: Any, alpha: Any, image: Any) -> Any:
-        return summarise(classifier.logits(lerp(*ends, alpha), image), False)
+        return summarise(classifier.logits(lerp(ends[0], ends[1], alpha), image), False)
 
     return lambda batch: [one(ends, np.float32(alpha), batch["image"]) for alpha in alphas]
 

@@ -12,7 +12,7 @@ import dataclasses
 import functools
 import logging
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +27,6 @@ from wiseft_jax.weights.interpolate import lerp
 
 logger = logging.getLogger(__name__)
 
-Backend = Literal["auto", "map", "vmap"]
 BACKENDS = ("auto", "map", "vmap")
 CAPACITY = 32
 """Alphas that one call of the compiled step has room for."""

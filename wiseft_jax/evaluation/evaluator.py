@@ -18,7 +18,7 @@ from wiseft_jax.core.progress import progress_bar
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.pipeline import Batches, eval_batches
 from wiseft_jax.data.source import Dataset
-from wiseft_jax.evaluation.engine import Backend, EngineConfig, compiled_step, padded_alphas
+from wiseft_jax.evaluation.engine import EngineConfig, compiled_step, padded_alphas
 from wiseft_jax.evaluation.predictions import Predictions
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ def evaluate(
     dataset: Dataset,
     *,
     alpha: float = 0.0,
-    backend: Backend = "auto",
+    backend: str = "auto",
     batch_size: int | None = None,
     chunk_size: int | None = None,
     keep_logits: bool = False,

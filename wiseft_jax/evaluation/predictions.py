@@ -106,7 +106,8 @@ class Predictions:
           InputError: If the file is missing, damaged, or of a newer format.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            # Opened here: np.load leaves a damaged file open.
+            with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
         except FileNotFoundError:
             raise InputError(f"{path}: no such file") from None

@@ -18,7 +18,7 @@ from wiseft_jax.core.results import RESULTS_FILE, Row, read_rows, write_rows
 from wiseft_jax.core.trees import check_same_structure
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.source import Dataset
-from wiseft_jax.evaluation.engine import Backend, EngineConfig
+from wiseft_jax.evaluation.engine import EngineConfig
 from wiseft_jax.evaluation.evaluator import evaluate_alphas
 from wiseft_jax.evaluation.predictions import Predictions, load_predictions, save_predictions
 from wiseft_jax.evaluation.select import Selection, select_alpha
@@ -72,9 +72,9 @@ def sweep(
     theta_0: Params,
     theta_1: Params,
     datasets: Sequence[Dataset],
-    alphas: Sequence[float],
+    alphas: Sequence[float] | np.ndarray,
     *,
-    backend: Backend = "auto",
+    backend: str = "auto",
     batch_size: int | None = None,
     chunk_size: int | None = None,
     config_hash: str = "",
@@ -139,7 +139,7 @@ def sweep(
     return SweepResult(grid, rows, predictions)
 
 
-def check_alphas(alphas: Sequence[float]) -> tuple[float, ...]:
+def check_alphas(alphas: Sequence[float] | np.ndarray) -> tuple[float, ...]:
     """Return the grid as floats.
 
     Raises:

@@ -1,0 +1,54 @@
+"""A tiny classifier with two ends, and small datasets; made once for all tests of this folder."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from tests.helpers.tiny import tiny_clip, tiny_images
+from wiseft_jax.clip.classifier import Classifier, zero_shot_classifier
+from wiseft_jax.core.typing import Params
+from wiseft_jax.data.source import Dataset, array_dataset
+
+NAMES = ("red circle", "blue square", "green digit")
+
+
+@dataclasses.dataclass(frozen=True)
+class Tiny:
+    """A classifier, its ends, and a validation, a test and a shifted set."""
+
+    classifier: Classifier
+    theta_0: Params
+    theta_1: Params
+    datasets: tuple[Dataset, ...]
+
+    def fresh(self) -> Classifier:
+        """Return an equal classifier that nothing is compiled for."""
+        return dataclasses.replace(self.classifier)
+
+
+def dataset(count: int, name: str, **options: Any) -> Dataset:
+    labels = np.random.default_rng(count).integers(0, len(NAMES), count)
+    return array_dataset(tiny_images(count, seed=count), labels, NAMES, name=name, **options)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    clip = tiny_clip(tmp_path_factory.mktemp("clip"), vision_layers=1)
+    classifier, theta_0 = zero_shot_classifier(clip, NAMES)
+    rng = np.random.default_rng(0)
+
+    def move(leaf: np.ndarray) -> np.ndarray:
+        noise = rng.standard_normal(leaf.shape).astype(np.float32)
+        return leaf + np.float32(0.5) * np.std(leaf) * noise
+
+    datasets = (
+        dataset(11, "validation", split="validation"),
+        dataset(23, "test"),
+        dataset(16, "shift", role="shift"),
+    )
+    return Tiny(classifier, theta_0, jax.tree_util.tree_map(move, theta_0), datasets)

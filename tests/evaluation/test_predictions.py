@@ -1,0 +1,117 @@
+"""Stored predictions: counts, rows, and a round trip through npz without pickle."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.evaluation.predictions import (
+    PREDICTIONS_DIR,
+    Predictions,
+    load_predictions,
+    predictions_file,
+    save_predictions,
+)
+
+
+def predictions(name="test", logits=False, **changes):
+    rng = np.random.default_rng(0)
+    top1 = np.array([[0, 1, 2, 0], [0, 1, 1, 2]], np.int32)
+    labels = np.array([0, 1, 1, -1], np.int32)
+    fields = {
+        "dataset": name,
+        "split": "test",
+        "role": "shift",
+        "alphas": (0.0, 0.1),
+        "top1": top1,
+        "correct": top1 == labels[None],
+        "margin": rng.random((2, 4), np.float32),
+        "labels": labels,
+        "ids": ("a/é.png", "b.png", "日本.png", "c"),
+        "logits": rng.random((2, 4, 3), np.float32) if logits else None,
+        "skipped": ("bad.png: truncated",),
+    }
+    return Predictions(**(fields | changes))
+
+
+def test_counts_leave_out_examples_without_a_label():
+    found = predictions()
+    assert len(found) == 4
+    assert [(found.accuracy(i).hits, found.accuracy(i).n) for i in (0, 1)] == [(2, 3), (3, 3)]
+
+
+def test_rows_carry_n_interval_and_hash():
+    first, second = predictions().rows("abc")
+    assert first["value"] == 2 / 3
+    assert (first["alpha"], second["alpha"]) == (0.0, 0.1)
+    assert first["ci_low"] < 2 / 3 < first["ci_high"]
+    assert (second["ci_high"], second["n"]) == (1.0, 3)
+    assert {(r["dataset"], r["split"], r["role"], r["config_hash"]) for r in (first, second)} == {
+        ("test", "test", "shift", "abc")
+    }
+
+
+@pytest.mark.parametrize("logits", [False, True])
+@pytest.mark.parametrize("name", ["test", "imagenet-v2/matched", "été 日本 %41 ..", "A:B*?"])
+def test_round_trip(tmp_path, name, logits):
+    wanted = predictions(name, logits)
+    save_predictions(tmp_path, [wanted])
+    (found,) = load_predictions(tmp_path).values()
+    for field in ("top1", "correct", "margin", "labels", "logits"):
+        a, b = getattr(found, field), getattr(wanted, field)
+        assert (a is None) == (b is None)
+        if a is not None:
+            assert a.dtype == b.dtype
+            np.testing.assert_array_equal(a, b)
+    for field in ("dataset", "split", "role", "alphas", "ids", "skipped"):
+        assert getattr(found, field) == getattr(wanted, field)
+
+
+def test_file_names_stay_in_the_folder_and_differ():
+    names = ["a/b", "a%2Fb", "..", "a b", "../../x"]
+    files = [predictions_file(name) for name in names]
+    assert len(set(files)) == len(names)
+    assert not any("/" in file for file in files)
+
+
+def test_nothing_is_pickled(tmp_path):
+    path = predictions().save(tmp_path)
+    with np.load(path, allow_pickle=False) as file:
+        assert {file[name].dtype.kind for name in file.files} <= set("biufU")
+
+
+def test_empty_ids_and_nothing_skipped(tmp_path):
+    wanted = predictions(skipped=())
+    assert Predictions.load(wanted.save(tmp_path)).skipped == ()
+
+
+def test_missing_and_damaged_files_are_named(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        Predictions.load(tmp_path / "gone.npz")
+    with pytest.raises(InputError, match=f"{PREDICTIONS_DIR}: no predictions"):
+        load_predictions(tmp_path)
+    path = predictions().save(tmp_path)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match=r"test\.npz: can't be read"):
+        Predictions.load(path)
+
+
+def test_other_npz_files_and_newer_formats_are_refused(tmp_path):
+    other = tmp_path / "other.npz"
+    np.savez(other, top1=np.zeros(3))
+    with pytest.raises(InputError, match="not a file of predictions: dataset"):
+        Predictions.load(other)
+    path = predictions().save(tmp_path)
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    np.savez(path, **(arrays | {"format": np.asarray(99)}))
+    with pytest.raises(InputError, match="newer"):
+        Predictions.load(path)
+
+
+def test_pickled_arrays_are_not_read(tmp_path):
+    path = tmp_path / "evil.npz"
+    np.savez(path, dataset=np.array([{"a": 1}], dtype=object))
+    with pytest.raises(InputError, match="can't be read"):
+        Predictions.load(path)

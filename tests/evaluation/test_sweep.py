@@ -1,0 +1,253 @@
+"""The sweep against evaluating by hand, against its own ends, across backends and devices."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import jax
+import numpy as np
+import pytest
+
+from tests.evaluation.conftest import dataset
+from wiseft_jax.clip.classifier import Classifier
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.mesh import make_mesh
+from wiseft_jax.core.results import read_rows
+from wiseft_jax.evaluation import SweepResult, evaluate, sweep
+from wiseft_jax.weights import lerp
+
+ALPHAS = (0.0, 0.25, 0.5, 0.9, 1.0)
+OPTIONS = {"batch_size": 8}
+
+
+@pytest.fixture(scope="module")
+def result(tiny) -> SweepResult:
+    return sweep(
+        tiny.classifier,
+        tiny.theta_0,
+        tiny.theta_1,
+        tiny.datasets,
+        ALPHAS,
+        config_hash="abc",
+        keep_logits=True,
+        **OPTIONS,
+    )
+
+
+def test_agrees_with_evaluating_each_merged_model_by_hand(tiny, result):
+    images = np.concatenate([data.source.images for data in tiny.datasets])
+    ends = np.cumsum([len(data) for data in tiny.datasets])[:-1]
+    by_hand = jax.jit(tiny.classifier.logits)
+    for index, alpha in enumerate(ALPHAS):
+        theta = lerp(tiny.theta_0, tiny.theta_1, alpha)
+        parts = np.split(np.asarray(by_hand(theta, images)), ends)
+        for data, logits in zip(tiny.datasets, parts, strict=True):
+            found = result.predictions[data.name]
+            np.testing.assert_allclose(found.logits[index], logits, atol=2e-4)
+            clear = np.diff(np.sort(logits, axis=1), axis=1)[:, -1] > 1e-3
+            np.testing.assert_array_equal(found.top1[index][clear], logits.argmax(1)[clear])
+            assert clear.mean() > 0.5
+
+
+def test_every_example_counts_once_in_order(tiny, result):
+    for data in tiny.datasets:  # 11, 23 and 16 images in batches of 8
+        found = result.predictions[data.name]
+        assert found.ids == data.source.ids
+        np.testing.assert_array_equal(found.labels, data.labels)
+        np.testing.assert_array_equal(found.correct, found.top1 == data.labels[None])
+    assert [row["n"] for row in result.rows] == [11] * 5 + [23] * 5 + [16] * 5
+
+
+def test_rows_are_exact_counts_with_their_facts(tiny, result):
+    for row in result.rows:
+        found = result.predictions[row["dataset"]]
+        hits = int(found.correct[ALPHAS.index(row["alpha"])].sum())
+        assert row["value"] == hits / row["n"]
+        assert row["ci_low"] <= row["value"] <= row["ci_high"]
+        assert (row["config_hash"], row["method"], row["metric"]) == ("abc", "direct", "top1")
+    assert [row["alpha"] for row in result.rows[:5]] == list(ALPHAS)
+    facts = {(row["dataset"], row["split"], row["role"]) for row in result.rows}
+    assert facts == {(data.name, data.split, data.role) for data in tiny.datasets}
+
+
+@pytest.mark.parametrize("chunk_size", [1, 2])
+def test_ends_are_bit_for_bit_those_of_each_model_alone(tiny, result, chunk_size):
+    if chunk_size != 1:
+        result = sweep(
+            tiny.classifier, tiny.theta_0, tiny.theta_1, tiny.datasets, ALPHAS,
+            chunk_size=chunk_size, keep_logits=True, **OPTIONS,
+        )  # fmt: skip
+    for index, theta in ((0, tiny.theta_0), (-1, tiny.theta_1)):
+        for data in tiny.datasets:
+            alone = evaluate(
+                tiny.classifier, theta, data, chunk_size=chunk_size, keep_logits=True, **OPTIONS
+            )
+            swept = result.predictions[data.name]
+            assert alone.accuracy(0) == swept.accuracy(index)
+            assert alone.logits[0].tobytes() == swept.logits[index].tobytes()
+            assert alone.margin[0].tobytes() == swept.margin[index].tobytes()
+
+
+@pytest.mark.parametrize("options", [{"backend": "vmap"}, {"chunk_size": 2}, {"backend": "map"}])
+def test_backends_and_chunks_agree(tiny, result, options):
+    other = sweep(
+        tiny.classifier, tiny.theta_0, tiny.theta_1, tiny.datasets, ALPHAS, **options, **OPTIONS
+    )
+    assert_same(other, result)
+
+
+def test_one_device_and_eight_agree(tiny, result):
+    mesh = make_mesh(1)
+    other = sweep(
+        tiny.classifier, tiny.theta_0, tiny.theta_1, tiny.datasets, ALPHAS, mesh=mesh, **OPTIONS
+    )
+    assert_same(other, result)
+
+
+def assert_same(found: SweepResult, wanted: SweepResult) -> None:
+    for name, predictions in wanted.predictions.items():
+        other = found.predictions[name]
+        np.testing.assert_allclose(other.margin, predictions.margin, atol=1e-4)
+        clear = predictions.margin > 1e-3
+        np.testing.assert_array_equal(other.top1[clear], predictions.top1[clear])
+        assert clear.mean() > 0.9
+
+
+def test_batches_are_split_over_the_devices_and_weights_are_on_all(tiny, monkeypatch):
+    seen = []
+    logits = Classifier.logits
+
+    def spy(self, theta, images):
+        jax.debug.inspect_array_sharding(images, callback=seen.append)
+        return logits(self, theta, images)
+
+    monkeypatch.setattr(Classifier, "logits", spy)
+    sweep(tiny.fresh(), tiny.theta_0, tiny.theta_1, tiny.datasets[:1], (0.0, 1.0), **OPTIONS)
+    assert seen
+    assert all(not sharding.is_fully_replicated for sharding in seen)
+    assert {sharding.num_devices for sharding in seen} == {8}
+
+
+def test_compiles_once_for_all_datasets_alphas_and_evaluate(tiny, monkeypatch):
+    traced = []
+    logits = Classifier.logits
+
+    def counting(self, theta, images):
+        traced.append(images.shape)
+        return logits(self, theta, images)
+
+    monkeypatch.setattr(Classifier, "logits", counting)
+    classifier = tiny.fresh()
+    ends = tiny.theta_0, tiny.theta_1
+    sweep(classifier, *ends, tiny.datasets[:1], (0.5,), **OPTIONS)
+    once = len(traced)
+    assert once > 0
+    sweep(classifier, *ends, tiny.datasets, ALPHAS, **OPTIONS)
+    evaluate(classifier, tiny.theta_1, tiny.datasets[2], **OPTIONS)
+    assert len(traced) == once
+
+
+def test_more_alphas_than_one_call_takes(tiny, result):
+    alphas = np.linspace(0, 1, 41)
+    many = sweep(tiny.classifier, tiny.theta_0, tiny.theta_1, tiny.datasets[:1], alphas, **OPTIONS)
+    found, wanted = many.predictions["validation"], result.predictions["validation"]
+    assert found.top1.shape == (41, 11)
+    for index in (0, 20, 40):
+        at = ALPHAS.index(float(alphas[index]))
+        assert found.margin[index].tobytes() == wanted.margin[at].tobytes()
+
+
+def test_each_batch_is_read_once(tiny, monkeypatch):
+    data = tiny.datasets[1]
+    read = []
+    original = type(data.source).read
+
+    def counting(self, index):
+        read.append(index)
+        return original(self, index)
+
+    monkeypatch.setattr(type(data.source), "read", counting)
+    sweep(tiny.classifier, tiny.theta_0, tiny.theta_1, [data], ALPHAS, **OPTIONS)
+    assert sorted(read) == list(range(len(data)))
+
+
+def test_selects_by_its_rows(result):
+    selection = result.select("validation_best")
+    assert selection.dataset == "validation"
+    values = {row["alpha"]: row["value"] for row in result.rows if row["split"] == "validation"}
+    assert values[selection.alpha] == max(values.values()) == selection.best
+    assert result.select().alpha == 0.5
+
+
+def test_saves_and_loads(tmp_path, result):
+    result.save(tmp_path)
+    assert read_rows(tmp_path) == result.rows
+    found = SweepResult.load(tmp_path)
+    assert found.rows == result.rows
+    assert found.alphas == ALPHAS
+    assert list(found.predictions) == list(result.predictions)
+    for name, wanted in result.predictions.items():
+        np.testing.assert_array_equal(found.predictions[name].logits, wanted.logits)
+        assert found.predictions[name].rows("abc") == wanted.rows("abc")
+    json.loads((tmp_path / "results.jsonl").read_text().splitlines()[0])
+
+
+@pytest.mark.parametrize(
+    ("alphas", "message"),
+    [
+        ((), "at least one, found none"),
+        ((0.0, float("nan")), "finite numbers, found nan"),
+        ((0.0, float("inf")), "finite numbers, found inf"),
+        ((0.0, 0.5, 0.5), "0.5 and 0.5 are twice"),
+        ((0.5, 0.0), "0.5 and 0 are not in rising order"),
+        ((0.5, 0.5 + 1e-12), "too close"),
+    ],
+)
+def test_refuses_alphas(tiny, alphas, message):
+    with pytest.raises(InputError, match=message):
+        sweep(tiny.classifier, tiny.theta_0, tiny.theta_1, tiny.datasets, alphas)
+
+
+def test_refuses_datasets(tiny):
+    def run(*datasets):
+        sweep(tiny.classifier, tiny.theta_0, tiny.theta_1, datasets, (0.0,), **OPTIONS)
+
+    test = tiny.datasets[1]
+    with pytest.raises(InputError, match="at least one, found none"):
+        run()
+    with pytest.raises(InputError, match="'test' is given twice"):
+        run(test, test)
+    with pytest.raises(InputError, match="empty name"):
+        run(dataset(4, ""))
+    with pytest.raises(InputError, match="test: there are no images"):
+        run(test.subset(np.arange(0)))
+    unlabelled = dataset(4, "new")
+    unlabelled.labels[:] = -1
+    with pytest.raises(InputError, match="new: no image has a label"):
+        run(unlabelled)
+
+
+def test_refuses_an_unknown_backend_and_other_trees(tiny):
+    with pytest.raises(InputError, match="unknown backend"):
+        sweep(tiny.classifier, tiny.theta_0, tiny.theta_1, tiny.datasets, ALPHAS, backend="gpu")
+    other = {**tiny.theta_1, "head": {"kernel": np.zeros((16, 4)), "bias": np.zeros(3)}}
+    with pytest.raises(InputError, match=r"head/kernel.*\(16, 4\).*\(16, 3\)"):
+        sweep(tiny.classifier, tiny.theta_0, other, tiny.datasets, ALPHAS)
+
+
+def test_extrapolates_when_asked(tiny):
+    found = sweep(
+        tiny.classifier, tiny.theta_0, tiny.theta_1, tiny.datasets[:1], (-0.5, 1.5), **OPTIONS
+    )
+    assert [row["alpha"] for row in found.rows] == [-0.5, 1.5]
+
+
+def test_nothing_skipped_is_empty(result):
+    assert result.skipped == {}
+
+
+def test_silent_below_warnings(tiny, caplog):
+    with caplog.at_level(logging.WARNING):
+        sweep(tiny.classifier, tiny.theta_0, tiny.theta_1, tiny.datasets, ALPHAS, **OPTIONS)
+    assert not caplog.text

@@ -1,0 +1,89 @@
+"""Labels find free places; names at the ends of lines move apart."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from wiseft_jax.reporting.labels import Label, place_labels, spread
+
+
+def panel(count: int = 20, crowd: float = 1.0):
+    figure = Figure(figsize=(5, 4))
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    x = np.linspace(0.4, 0.4 + 0.5 * crowd, count)
+    y = 0.5 + 0.2 * crowd * np.sin(6 * x)
+    axes.plot(x, y)
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    return canvas, axes, list(zip(x.tolist(), y.tolist(), strict=True))
+
+
+def boxes(canvas, axes):
+    renderer = canvas.get_renderer()
+    return [text.get_window_extent(renderer) for text in axes.texts]
+
+
+def test_labels_cover_neither_each_other_nor_the_line():
+    canvas, axes, points = panel()
+    labels = [Label(x, y, f"{i / 20:g}") for i, (x, y) in enumerate(points)]
+    written = place_labels(axes, labels, [points])
+    assert written[0] == "0"
+    assert len(written) > 10
+    placed = boxes(canvas, axes)
+    assert len(placed) == len(written)
+    for i, box in enumerate(placed):
+        assert not any(box.overlaps(other) for other in placed[:i])
+        assert not any(box.contains(*axes.transData.transform(point)) for point in points)
+
+
+def test_crowded_labels_are_left_out_unless_required():
+    canvas, axes, points = panel(crowd=0.03)
+    optional = [Label(x, y, f"label {i}") for i, (x, y) in enumerate(points)]
+    required = [Label(x, y, f"must {i}", required=True) for i, (x, y) in enumerate(points[:2])]
+    written = place_labels(axes, [*required, *optional], [points])
+    assert written[:2] == ["must 0", "must 1"]
+    assert len(written) < len(points)
+    placed = boxes(canvas, axes)
+    assert not placed[0].overlaps(placed[1])
+
+
+def test_a_required_label_is_written_where_there_is_no_room():
+    _, axes, points = panel()
+    long = "a label that is far too long for this small panel, and goes on, and on, and on" * 2
+    assert place_labels(axes, [Label(*points[0], long)], [points]) == []
+    assert place_labels(axes, [Label(*points[0], long, required=True)], [points]) == [long]
+
+
+def test_labels_stay_inside_the_panel():
+    canvas, axes, _ = panel()
+    corner = [(0.99, 0.99)]
+    place_labels(axes, [Label(0.99, 0.99, "corner point")], [corner])
+    frame, (box,) = axes.get_window_extent(), boxes(canvas, axes)
+    assert box.x1 <= frame.x1
+    assert box.y1 <= frame.y1
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_spread_keeps_order_gap_and_bounds(positions):
+    gap = 0.05
+    found = spread(positions, gap, 0.0, 1.0)
+    order = np.argsort(positions, kind="stable")
+    ordered = np.array(found)[order]
+    assert (np.diff(ordered) >= gap - 1e-9).all()
+    assert ordered[0] >= -1e-9
+    assert ordered[-1] <= 1 + 1e-9
+
+
+def test_spread_leaves_distant_positions_alone_and_centres_a_cluster():
+    assert spread([0.9, 0.1], 0.1, 0.0, 1.0) == [0.9, 0.1]
+    np.testing.assert_allclose(spread([0.5, 0.5, 0.5], 0.1, 0.0, 1.0), [0.4, 0.5, 0.6])
+
+
+def test_spread_keeps_the_gap_when_there_is_no_room():
+    found = spread([0.5] * 5, 0.5, 0.0, 1.0)
+    np.testing.assert_allclose(np.diff(found), 0.5)
