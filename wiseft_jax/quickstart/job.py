@@ -18,11 +18,11 @@ def quickstart_config() -> ExperimentConfig:
         model=ModelConfig(name="glyphclip", templates="digits"),
         data=DataConfig(train=EMBEDDED),
         training=TrainConfig(
-            learning_rate=3e-4,
-            epochs=8,
-            batch_size=128,
+            learning_rate=1e-3,
+            epochs=10,
+            batch_size=64,
             warmup_fraction=0.1,
-            eval_every_epochs=4,
+            eval_every_epochs=5,
         ),
         sweep=SweepConfig(alphas=QUICKSTART_ALPHAS),
     )
