@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -244,3 +245,23 @@ def test_a_run_directory_can_be_moved(tmp_path: Path) -> None:
     for file in (tmp_path / "new").rglob("*"):
         if file.suffix == ".json" or file.name == "metadata":
             assert str(tmp_path) not in json.dumps(file.read_text())
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_disk_that_takes_no_more_is_said_and_costs_nothing(tmp_path: Path):
+    _save_runs(tmp_path, [None])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def save() -> None:
+        with Checkpoints(tmp_path) as checkpoints:
+            checkpoints.save(2, _params(2), _opt(2), {})
+
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+        with pytest.raises(InputError, match=r"can't be written .*complete checkpoints: 1; make"):
+            save()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    _assert_equal(restore_params(tmp_path)[0], _params(1))
+    save()
+    assert Checkpoints(tmp_path).steps() == (1, 2)

@@ -6,11 +6,11 @@ The only importer of Orbax. Each step is a directory ``checkpoints/<step>/`` wit
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -20,7 +20,9 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
+from wiseft_jax.core.checksum import checksum
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.orbax_noise import hush_orbax
 from wiseft_jax.core.trees import check_same_structure, flatten_paths, unflatten_paths
 from wiseft_jax.core.typing import Params, PyTree
 
@@ -28,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 CHECKPOINTS = "checkpoints"
 """The directory of a run that holds its checkpoints."""
+
+_UNREADABLE = (ValueError, OSError, KeyError)
+"""What Orbax and TensorStore raise, by turns, at files that they can't read or write."""
 
 _METRIC = "value"
 _CHECKSUMS = "checksums"
@@ -98,20 +103,23 @@ class Checkpoints:
             the best.
 
         Raises:
-          Exception: Whatever an earlier save in the background met (a full disk, say).
+          InputError: If this save, or an earlier one in the background, can't be written (a full
+            disk, say); the checkpoints before it are intact.
         """
         opt = unflatten_paths(flatten_paths(opt))
-        checksums = {"params": _checksum(params), "opt": _checksum(opt)}
-        self._open().save(
-            step,
-            args=ocp.args.Composite(
-                params=ocp.args.StandardSave(params),
-                opt=ocp.args.StandardSave(opt),
-                meta=ocp.args.JsonSave({**meta, _CHECKSUMS: checksums}),
-            ),
-            metrics=None if metric is None else {_METRIC: metric},
-            force=True,
-        )
+        checksums = {"params": checksum(params), "opt": checksum(opt)}
+        manager = self._open()
+        with self._writing():
+            manager.save(
+                step,
+                args=ocp.args.Composite(
+                    params=ocp.args.StandardSave(params),
+                    opt=ocp.args.StandardSave(opt),
+                    meta=ocp.args.JsonSave({**meta, _CHECKSUMS: checksums}),
+                ),
+                metrics=None if metric is None else {_METRIC: metric},
+                force=True,
+            )
 
     def restore(
         self,
@@ -175,7 +183,7 @@ class Checkpoints:
 
     def _open(self) -> ocp.CheckpointManager:
         if self._manager is None:
-            _hush_orbax()
+            hush_orbax()
             for step in self.steps():
                 try:
                     _read_meta(self.path(step))
@@ -198,15 +206,28 @@ class Checkpoints:
         return self._manager
 
     def wait(self) -> None:
-        """Wait until what was saved is on the disk."""
+        """Wait until what was saved is on the disk; raises as ``save``."""
         if self._manager is not None:
-            self._manager.wait_until_finished()
+            with self._writing():
+                self._manager.wait_until_finished()
 
     def close(self) -> None:
-        """Wait for the background, and let go of the directory."""
-        if self._manager is not None:
-            self._manager.close()
-            self._manager = None
+        """Wait for the background, and let go of the directory; raises as ``save``."""
+        manager, self._manager = self._manager, None
+        if manager is not None:
+            with self._writing():
+                manager.close()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except _UNREADABLE as error:
+            intact = ", ".join(map(str, self.steps())) or "none"
+            raise InputError(
+                f"{self.directory}: a checkpoint can't be written ({_first_line(error)}); complete"
+                f" checkpoints: {intact}; make room and continue with --resume"
+            ) from None
 
     def __enter__(self) -> Checkpoints:
         return self
@@ -251,8 +272,8 @@ def restore_params(
     for candidate in candidates:
         path = checkpoints.path(candidate)
         try:
-            checksum = _read_meta(path).get(_CHECKSUMS, {}).get("params")
-            return _read_item(path / "params", None, checksum), candidate
+            wanted = _read_meta(path).get(_CHECKSUMS, {}).get("params")
+            return _read_item(path / "params", None, wanted), candidate
         except DamagedCheckpointError as error:
             logger.warning("%s is damaged (%s)", path, error)
     raise InputError(f"{checkpoints.directory}: checkpoint {step!r} is damaged and can't be read")
@@ -292,9 +313,9 @@ def _read_json(file: Path) -> dict[str, Any]:
         raise DamagedCheckpointError(f"{file.name}: {error}") from None
 
 
-def _read_item(path: Path, target: PyTree | None, checksum: int | None) -> PyTree:
+def _read_item(path: Path, target: PyTree | None, wanted: int | None) -> PyTree:
     """Return the arrays of one item, in ``target``'s shardings, or as NumPy arrays without it."""
-    _hush_orbax()
+    hush_orbax()
     handler: Any = ocp.StandardCheckpointHandler()
     try:
         stored = _stored_shapes(handler, path)
@@ -307,14 +328,18 @@ def _read_item(path: Path, target: PyTree | None, checksum: int | None) -> PyTre
         tree = handler.restore(path, args=ocp.args.StandardRestore(_targets(target)))
     except InputError:
         raise
-    except (ValueError, OSError, KeyError) as error:  # what Orbax and TensorStore raise by turns
-        lines = str(error).splitlines() or [type(error).__name__]
-        raise DamagedCheckpointError(f"{path.name}: {lines[0][:200]}") from None
+    except _UNREADABLE as error:
+        raise DamagedCheckpointError(f"{path.name}: {_first_line(error)}") from None
     finally:
         handler.close()
-    if checksum is not None and _checksum(tree) not in (None, checksum):
+    if wanted is not None and checksum(tree) not in (None, wanted):
         raise DamagedCheckpointError(f"{path.name}: the checksum of the arrays is wrong")
     return tree
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).splitlines() or [type(error).__name__]
+    return lines[0][:200]
 
 
 def _stored_shapes(handler: Any, path: Path) -> PyTree:
@@ -331,36 +356,3 @@ def _targets(tree: PyTree) -> PyTree:
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
 
     return jax.tree_util.tree_map(describe, tree)
-
-
-def _checksum(tree: PyTree) -> int | None:
-    """Return the CRC-32 of the leaves' bytes, in the order of their paths; cheap beside the disk.
-
-    None when another process holds a part of the tree.
-    """
-    total = 0
-    for name, leaf in sorted(flatten_paths(tree).items()):
-        if isinstance(leaf, jax.Array) and not _readable_here(leaf):
-            return None
-        array = np.asarray(leaf)
-        total = zlib.crc32(f"{name}|{array.dtype}|{array.shape}".encode(), total)
-        total = zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, total)
-    return total
-
-
-def _readable_here(array: jax.Array) -> bool:
-    return array.is_fully_addressable or array.is_fully_replicated
-
-
-class _OrbaxChatter(logging.Filter):
-    """Drops what Orbax logs below errors: its notes concern its own options, not the user."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return record.levelno >= logging.ERROR or "orbax" not in record.pathname
-
-
-_CHATTER = _OrbaxChatter()
-
-
-def _hush_orbax() -> None:
-    logging.getLogger("absl").addFilter(_CHATTER)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import jax.numpy as jnp
+from jaxtyping import Array, Float32, Int
 
 
-def warmup_cosine(base: float, warmup_steps: int, total_steps: int) -> Callable[[Any], Any]:
+def warmup_cosine(
+    base: float, warmup_steps: int, total_steps: int
+) -> Callable[..., Float32[Array, ""]]:
     """Return the schedule of the reference implementation, exactly.
 
     With w = ``warmup_steps`` and T = ``total_steps``::
@@ -33,11 +35,11 @@ def warmup_cosine(base: float, warmup_steps: int, total_steps: int) -> Callable[
     rise = max(warmup_steps, 1)
     fall = max(total_steps - warmup_steps, 1)
 
-    def schedule(step: Any) -> Any:
+    def schedule(step: int | Int[Array, ""]) -> Float32[Array, ""]:
         step = jnp.asarray(step)
         rising = base * (step + 1) / rise
         # (1 + cos(pi - 2x)) / 2 = sin(x)^2: near the end 1 + cos would cancel in float32.
         falling = base * jnp.sin(jnp.pi / 2 * (total_steps - step) / fall) ** 2
-        return jnp.where(step < warmup_steps, rising, falling)
+        return jnp.where(step < warmup_steps, rising, falling).astype(jnp.float32)
 
     return schedule

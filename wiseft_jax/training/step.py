@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
+from jaxtyping import Array, Float, Int32
 
 from wiseft_jax.core.mesh import batch_sharding, replicated
 from wiseft_jax.core.typing import Params
@@ -92,7 +93,14 @@ def make_hit_counter(logits_fn: LogitsFn, mesh: Mesh) -> Callable[[Params, dict[
     )
 
 
-def count_hits(logits: Any, batch: dict[str, Any]) -> tuple[Any, Any]:
-    """Return how many examples are right, and how many count (``int32`` scalars)."""
+def count_hits(
+    logits: Float[Array, "B K"], batch: dict[str, Any]
+) -> tuple[Int32[Array, ""], Int32[Array, ""]]:
+    """Return how many examples are right, and how many count.
+
+    Args:
+      logits: The scores of each class.
+      batch: ``label`` int32[B] and ``mask`` bool[B]; where the mask is off nothing counts.
+    """
     right = (jnp.argmax(logits, axis=-1) == batch["label"]) & batch["mask"]
     return jnp.sum(right, dtype=jnp.int32), jnp.sum(batch["mask"], dtype=jnp.int32)

@@ -1,0 +1,46 @@
+"""Only the noise is dropped."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import types
+from typing import Any
+
+import pytest
+
+from wiseft_jax.core.orbax_noise import hush_orbax
+
+
+def _record(path: str, level: int) -> logging.LogRecord:
+    return logging.LogRecord("absl", level, path, 1, "message", None, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "level", "kept"),
+    [
+        ("/site/orbax/checkpoint/manager.py", logging.WARNING, False),
+        ("/site/orbax/checkpoint/manager.py", logging.ERROR, True),
+        ("/site/grain/loader.py", logging.WARNING, True),
+    ],
+)
+def test_orbaxs_notes_go_and_errors_stay(path: str, level: int, kept: bool):
+    hush_orbax()
+    assert bool(logging.getLogger("absl").filter(_record(path, level))) == kept
+
+
+def test_only_the_closed_event_loop_is_dropped(monkeypatch: pytest.MonkeyPatch):
+    seen: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", seen.append)
+    hush_orbax()
+    hook = sys.unraisablehook
+    hush_orbax()
+    assert sys.unraisablehook is hook
+    errors = [
+        RuntimeError("Event loop is closed"),
+        RuntimeError("another"),
+        ValueError("Event loop is closed"),
+    ]
+    for error in errors:
+        hook(types.SimpleNamespace(exc_value=error))  # type: ignore[arg-type]
+    assert [unraisable.exc_value for unraisable in seen] == errors[1:]

@@ -1,0 +1,41 @@
+"""What Orbax and TensorStore say that concerns nobody: kept off the user's terminal."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any
+
+
+class _OrbaxChatter(logging.Filter):
+    """Drops what Orbax logs below errors: its notes concern its own options."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.ERROR or "orbax" not in record.pathname
+
+
+class _LateCallbacks:
+    """Drops one exception of TensorStore's.
+
+    When a file can't be read or written, Orbax raises and closes its event loop; the other reads or
+    writes that were on their way end a moment later, and complain that the loop is closed.
+    """
+
+    def __init__(self, previous: Callable[[Any], Any]) -> None:
+        self._previous = previous
+
+    def __call__(self, unraisable: Any) -> None:
+        error = unraisable.exc_value
+        if not (isinstance(error, RuntimeError) and str(error) == "Event loop is closed"):
+            self._previous(unraisable)
+
+
+_CHATTER = _OrbaxChatter()
+
+
+def hush_orbax() -> None:
+    """Silence the noise from now on; more calls do nothing more."""
+    logging.getLogger("absl").addFilter(_CHATTER)
+    if not isinstance(sys.unraisablehook, _LateCallbacks):
+        sys.unraisablehook = _LateCallbacks(sys.unraisablehook)
