@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
+from wiseft_jax.clip.classifier import zero_shot_classifier
 from wiseft_jax.clip.hub import EMBEDDED_DIRECTORY
 from wiseft_jax.clip.load import clip_module, load_clip, params_template, read_config
+from wiseft_jax.quickstart.captions import DIGIT_NAMES
+from wiseft_jax.quickstart.data import mnist_splits
 from wiseft_jax.quickstart.glyphclip import (
     INITIAL_LOGIT_SCALE,
     glyphclip_settings,
@@ -98,3 +101,11 @@ def test_the_stored_model_is_small_half_precision_and_loads():
 
     assert size("vision_model") > size("text_model")
     assert clip.preprocess.size == clip.preprocess.resize == 32
+
+
+@pytest.mark.slow
+def test_the_stored_model_names_handwritten_digits_it_never_saw():
+    classifier, theta_0 = zero_shot_classifier(load_clip("glyphclip"), DIGIT_NAMES, "digits")
+    images, labels = mnist_splits()["validation"]
+    logits = jax.jit(classifier.logits)(theta_0, images)
+    assert (np.asarray(logits).argmax(-1) == labels).mean() >= 0.88
