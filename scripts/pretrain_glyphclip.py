@@ -34,7 +34,8 @@ from safetensors.numpy import load_file, save_file
 from wiseft_jax.clip.convert import to_hf
 from wiseft_jax.clip.load import clip_module, params_template, read_config
 from wiseft_jax.clip.processor import PREPROCESSOR_FILE, preprocess_settings
-from wiseft_jax.core.preprocess import OPENAI_MEAN, OPENAI_STD, Preprocess
+from wiseft_jax.clip.towers import image_features, normalise_pixels, text_features
+from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.core.typing import Params, PyTree
 from wiseft_jax.quickstart.bank import Bank, build_bank, survey
 from wiseft_jax.quickstart.batches import GlyphBatch, RenderConfig, make_batch
@@ -44,6 +45,8 @@ from wiseft_jax.quickstart.glyphs import DIGITS, SIDE
 from wiseft_jax.training.losses import contrastive_loss
 
 logger = logging.getLogger("pretrain_glyphclip")
+
+PREPROCESS = Preprocess(size=SIDE, resize=SIDE)
 
 
 @dataclass(frozen=True)
@@ -132,25 +135,12 @@ def stream(
         yield ready.get()
 
 
-def normalise(images: jax.Array) -> jax.Array:
-    """Turn bytes into the image tower's input, as the model's preprocessing says."""
-    return (images / 255.0 - jnp.asarray(OPENAI_MEAN)) / jnp.asarray(OPENAI_STD)
-
-
-def features(module: Any, params: Params, images: jax.Array, tokens: jax.Array) -> tuple:
-    """Return the image and text features of a batch, before normalisation."""
-    mask = jnp.ones_like(tokens)
-    positions = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
-
-    def both(clip: Any) -> tuple[jax.Array, jax.Array]:
-        pixels = normalise(images)
-        image = clip.vision_model(pixel_values=pixels, deterministic=True)[1]
-        text = clip.text_model(
-            input_ids=tokens, attention_mask=mask, position_ids=positions, deterministic=True
-        )[1]
-        return clip.visual_projection(image), clip.text_projection(text)
-
-    return module.apply({"params": params}, method=both)
+def features(
+    module: Any, params: Params, images: jax.Array, tokens: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Return the image and text features of a batch, before L2-normalisation."""
+    image = image_features(module, params, normalise_pixels(images, PREPROCESS))
+    return image, text_features(module, params, tokens, jnp.ones_like(tokens))
 
 
 def optimizer(config: PretrainConfig) -> optax.GradientTransformation:
@@ -228,7 +218,7 @@ def prepare_model(config: PretrainConfig) -> tuple[Any, CaptionTokenizer]:
         tokenizer.vocabulary_size, tokenizer.start_id, tokenizer.end_id, width=config.width
     )
     (folder / "config.json").write_text(json.dumps(settings, indent=2) + "\n")
-    preprocess = preprocess_settings(Preprocess(size=SIDE, resize=SIDE))
+    preprocess = preprocess_settings(PREPROCESS)
     (folder / PREPROCESSOR_FILE).write_text(json.dumps(preprocess, indent=2) + "\n")
     return clip_module(read_config(folder)), tokenizer
 
