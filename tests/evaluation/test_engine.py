@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import get_args, get_type_hints
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import make_mesh
 from wiseft_jax.evaluation.engine import (
+    BACKENDS,
     CAPACITY,
     EngineConfig,
     default_chunk,
@@ -20,8 +22,13 @@ from wiseft_jax.evaluation.engine import (
     summarise,
     top_margin,
 )
+from wiseft_jax.experiment import SweepConfig
 
 SMALL = {"w": np.zeros((1000, 250), np.float32)}
+
+
+def test_the_configuration_offers_exactly_the_backends():
+    assert get_args(get_type_hints(SweepConfig)["backend"]) == BACKENDS
 
 
 def test_default_sizes_on_a_cpu():

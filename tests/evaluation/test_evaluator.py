@@ -11,7 +11,8 @@ import pytest
 
 from tests.evaluation.conftest import dataset
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.evaluation import evaluate, sweep
+from wiseft_jax.evaluation.evaluator import evaluate
+from wiseft_jax.evaluation.sweep import sweep
 
 OPTIONS = {"batch_size": 8}
 

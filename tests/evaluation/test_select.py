@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from typing import get_args, get_type_hints
 
 import pytest
 
@@ -11,6 +12,7 @@ from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.metrics import Accuracy
 from wiseft_jax.core.results import accuracy_row
 from wiseft_jax.evaluation.select import RULES, Point, select_alpha
+from wiseft_jax.experiment import SweepConfig
 
 
 def rows(hits, *, name="val", split="validation", role="reference", n=100, method="direct"):
@@ -59,6 +61,10 @@ def test_contract_of_every_rule(name):
     # Scaling n changes nothing: accuracies choose, not counts.
     twice = rows([2 * round(row["value"] * row["n"]) for row in VALIDATION], n=200)
     assert select_alpha(twice, name).alpha == selection.alpha
+
+
+def test_the_configuration_offers_exactly_the_rules():
+    assert set(get_args(get_type_hints(SweepConfig)["rule"])) == set(RULES)
 
 
 def test_what_each_rule_chooses():

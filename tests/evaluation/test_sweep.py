@@ -14,7 +14,8 @@ from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import make_mesh
 from wiseft_jax.core.results import read_rows
-from wiseft_jax.evaluation import SweepResult, evaluate, sweep
+from wiseft_jax.evaluation.evaluator import evaluate
+from wiseft_jax.evaluation.sweep import SweepResult, sweep
 from wiseft_jax.weights import lerp
 
 ALPHAS = (0.0, 0.25, 0.5, 0.9, 1.0)

@@ -15,7 +15,6 @@ __getattr__, __dir__ = lazy_exports(
         "SweepResult": "sweep",
         "evaluate": "evaluator",
         "select_alpha": "select",
-        "sweep": "sweep",
     },
 )
 
@@ -26,4 +25,3 @@ if TYPE_CHECKING:
     from wiseft_jax.evaluation.select import Selection as Selection
     from wiseft_jax.evaluation.select import select_alpha as select_alpha
     from wiseft_jax.evaluation.sweep import SweepResult as SweepResult
-    from wiseft_jax.evaluation.sweep import sweep as sweep
