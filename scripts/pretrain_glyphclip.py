@@ -80,7 +80,7 @@ class PretrainConfig:
 
 def parse_args() -> PretrainConfig:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", type=Path, required=True, help="run directory")
     parser.add_argument("--fonts", type=Path, nargs="+", default=[Path("/usr/share/fonts")])
     parser.add_argument("--minutes", type=float, default=45.0, help="training time")

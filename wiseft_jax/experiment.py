@@ -34,7 +34,7 @@ class ModelConfig:
     name: str = "glyphclip"
     """`glyphclip` (the small embedded one), a local directory, or a Hugging Face hub id."""
     templates: str = "simple"
-    """A prompt set (`simple`, `imagenet`, `digits`), or a text or JSON file with `{}` for the class."""
+    """A prompt set (`simple`, `imagenet`, `digits`), or a text or JSON file of templates."""
     compute_dtype: ComputeDtype = "float32"
     """Precision of the towers; parameters and the head stay float32."""
 

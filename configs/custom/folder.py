@@ -1,10 +1,10 @@
 """Your own images: end-to-end fine-tuning of any CLIP, then the whole curve.
 
-Give a folder with a folder for each class, and folders of shifted images:
-  wiseft run custom/folder --data.train folder:photos/train --data.shifts folder:photos/sketches \
-      --model.name path/to/clip-vit-base-patch32
-Learning rate and schedule are the paper's few-shot ones (Wortsman et al. 2022, appendix C: 1e-5 and
-10 epochs), which suit some thousand images; raise epochs for fewer, lower the rate for a larger CLIP.
+Give a folder with a folder for each class, folders of shifted images, and a CLIP:
+  wiseft run custom/folder --data.train folder:photos/train --data.shifts folder:photos/sketches
+with --model.name path/to/clip-vit-base-patch32 for a model larger than the embedded one.
+Learning rate and epochs are the reference's few-shot ones (1e-5, 10), which suit some thousand
+images; raise the epochs for fewer, lower the rate for a larger CLIP.
 Expected: not recorded; it depends on your images.
 Hardware: the embedded CLIP takes minutes on a laptop; for a ViT-B/32 see docs/benchmarks.md.
 """

@@ -1,7 +1,7 @@
 """Your own images, frozen encoder: only the head is trained, on cached features.
 
-The paper's linear classifier (LC). Features are computed once per model, data and preprocessing, then
-training takes seconds. Along alpha the logits are exactly linear.
+The paper's linear classifier (LC). Features are computed once per model, data and preprocessing;
+training then takes seconds. Along alpha the logits are exactly linear.
   wiseft run custom/linear --data.train folder:photos/train --data.shifts folder:photos/sketches
 Expected: not recorded; it depends on your images.
 Hardware: one pass of the encoder over the images; then seconds on a laptop.

@@ -91,7 +91,7 @@ def _classifier(args: PredictArgs) -> tuple[Any, Any]:
         return load_classifier(Path(args.model), dtype=args.compute_dtype)
     clip = load_clip(args.model, dtype=args.compute_dtype)
     names = read_class_names(args.class_names)
-    return zero_shot_classifier(clip, names, args.templates)
+    return zero_shot_classifier(clip, names.names, args.templates)
 
 
 def _by_class(args: PredictArgs) -> int:

@@ -219,7 +219,8 @@ class CaptionTokenizer:
 def _merges(tokenizer: Any) -> list[tuple[str, str]]:
     """Return the merges of a trained BPE tokenizer, in order."""
     pairs = json.loads(tokenizer.to_str())["model"]["merges"]
-    return [tuple(pair.split(" ")) if isinstance(pair, str) else tuple(pair) for pair in pairs]
+    halves = (pair.split(" ") if isinstance(pair, str) else pair for pair in pairs)
+    return [(first, second) for first, second in halves]
 
 
 def _byte_alphabet() -> list[str]:

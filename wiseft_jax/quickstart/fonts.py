@@ -102,7 +102,7 @@ def outline_hashes(path: Path, index: int) -> tuple[str, dict[str, str]] | None:
         if any(ord(character) not in table for character in CHARACTERS):
             return None
         family = font["name"].getBestFamilyName() or path.stem
-        glyphs, em = font.getGlyphSet(), font["head"].unitsPerEm
+        glyphs, em = font.getGlyphSet(), getattr(font["head"], "unitsPerEm")  # noqa: B009
         hashes = {}
         for digit in DIGITS:
             pen = DecomposingRecordingPen(glyphs)

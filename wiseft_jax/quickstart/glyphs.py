@@ -100,7 +100,9 @@ def distance_fields(mask: UInt8[np.ndarray, "S S"]) -> UInt8[np.ndarray, "2 F F"
     from skimage.morphology import skeletonize
 
     inside = mask > 127
-    signed = distance_transform_edt(inside) - distance_transform_edt(~inside)
+    signed = np.asarray(distance_transform_edt(inside)) - np.asarray(
+        distance_transform_edt(~inside)
+    )
     smooth = gaussian_filter(mask.astype(np.float32), 1.5) > 110
     line = skeletonize(smooth)
     line = line if line.any() else inside

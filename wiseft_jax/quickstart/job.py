@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.typing import Role, Split
 from wiseft_jax.data.config import DataConfig
 from wiseft_jax.experiment import ExperimentConfig, ExperimentData, ModelConfig, SweepConfig
 from wiseft_jax.training.config import TrainConfig
@@ -51,7 +52,7 @@ def embedded_data(config: ExperimentConfig) -> ExperimentData:
         )
     sets = quickstart_arrays()
 
-    def dataset(name: str, split: str, role: str) -> Dataset:
+    def dataset(name: str, split: Split, role: Role) -> Dataset:
         images, labels = sets[name]
         return array_dataset(images, labels, DIGIT_NAMES, name=name, split=split, role=role)
 
