@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import collections
+import logging
 import os
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 os.environ["XLA_FLAGS"] = " ".join(
@@ -53,6 +55,18 @@ def private_cache(
     """Point the program's cache at a directory of the test session."""
     root = tmp_path_factory.getbasetemp() / "cache"
     monkeypatch.setenv("XDG_CACHE_HOME", str(root))
+
+
+@pytest.fixture(autouse=True)
+def untouched_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Put back what the command line sets for its process: the logger and the cache switch."""
+    monkeypatch.setenv("WISEFT_NO_CACHE", "0")
+    monkeypatch.delenv("WISEFT_NO_CACHE")
+    logger = logging.getLogger("wiseft_jax")
+    handlers, level, propagate = list(logger.handlers), logger.level, logger.propagate
+    yield
+    logger.handlers[:], logger.propagate = handlers, propagate
+    logger.setLevel(level)
 
 
 @pytest.fixture

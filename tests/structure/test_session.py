@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import socket
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import numpy as np
 import pytest
 
 from tests.structure.source_tree import ROOT
+from wiseft_jax.cli.common import CommonOptions
 from wiseft_jax.core.metrics import Accuracy
 from wiseft_jax.core.preprocess import Preprocess
 
@@ -49,6 +52,16 @@ def test_shapes_are_checked():
 
 def test_type_checks_can_be_switched_off(no_type_checks: None):
     assert Preprocess(size="large").size == "large"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("time", ["first", "second"])
+def test_the_command_line_leaves_no_trace(time: str):
+    logger = logging.getLogger("wiseft_jax")
+    assert logger.propagate
+    assert logger.handlers == []
+    assert "WISEFT_NO_CACHE" not in os.environ
+    CommonOptions(quiet=True, cache=False).apply()
+    assert not logger.propagate
 
 
 def test_left_out_tiers_are_counted_by_name(tmp_path: Path):
