@@ -16,13 +16,21 @@ import tyro
 from wiseft_jax.core.config_io import config_hash, read_json
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.results import Row
-from wiseft_jax.core.run_directory import RunDirectory
+from wiseft_jax.core.run_directory import RunDirectory, describe
 from wiseft_jax.core.typing import ComputeDtype
 from wiseft_jax.core.writers import write_json
 from wiseft_jax.data.config import DataConfig
-from wiseft_jax.training.config import TrainConfig
+from wiseft_jax.training.config import RESULT_NEUTRAL, TrainConfig
 
 logger = logging.getLogger(__name__)
+
+RESUME_MAY_CHANGE = (
+    "sweep.",
+    "export",
+    "data.num_threads",
+    *(f"training.{name}" for name in RESULT_NEUTRAL),
+)
+"""Fields that a continued run may change: they don't decide the weights."""
 
 PAPER_ALPHAS = tuple(step / 10 for step in range(11))
 
@@ -48,7 +56,7 @@ class SweepConfig:
     backend: Literal["auto", "map", "vmap"] = "auto"
     """How alphas are batched: `map` over chunks, `vmap` all at once, `auto` by device."""
     batch_size: int | None = None
-    """Images a batch; 128 on a CPU and 256 elsewhere when not given."""
+    """Images a batch; 64 on a CPU and 256 elsewhere when not given."""
     chunk_size: int | None = None
     """Alphas evaluated at once by `map`; a measured default when not given."""
     keep_logits: bool = False
@@ -137,7 +145,7 @@ def run(
         resume=resume,
         sweep_with=_configured_sweep(config),
     )
-    _write_endpoints(run_directory, data.class_names, outcome.theta_0, outcome.theta_1)
+    _write_endpoints(run_directory, data, outcome.theta_0, outcome.theta_1)
     finish(config, classifier, outcome, run_directory)
     return outcome
 
@@ -162,21 +170,45 @@ def train(
         run_dir=run_directory.path,
         resume=resume,
     )
-    _write_endpoints(run_directory, data.class_names, theta_0, theta_1)
+    _write_endpoints(run_directory, data, theta_0, theta_1)
     return theta_1
 
 
 def _write_endpoints(
-    run_directory: RunDirectory, class_names: Sequence[str], theta_0: Any, theta_1: Any
+    run_directory: RunDirectory, data: ExperimentData, theta_0: Any, theta_1: Any
 ) -> None:
     from wiseft_jax.core.trees import hash_tree
 
     facts = {
-        "class_names": list(class_names),
+        **_data_facts(data),
         "theta_0": hash_tree(theta_0),
         "theta_1": hash_tree(theta_1),
     }
     write_json(run_directory.endpoints_file, facts)
+
+
+def _data_facts(data: ExperimentData) -> dict[str, Any]:
+    return {
+        "class_names": list(data.class_names),
+        "train": data.train.fingerprint(),
+        "validation": data.validation.fingerprint(),
+    }
+
+
+def _check_same_data(data: ExperimentData, run_directory: RunDirectory) -> None:
+    """Raise unless the split is the one that the run was trained on.
+
+    Otherwise images that were trained on could choose alpha or be reported on.
+    """
+    stored = read_json(run_directory.endpoints_file)
+    changed = [name for name, value in _data_facts(data).items() if stored.get(name) != value]
+    if changed:
+        raise InputError(
+            f"{run_directory.path}: the data are not those that the run was trained on"
+            f" ({', '.join(changed)} differ), so images that it has seen could be among the"
+            " held-out ones. Shifts may change, and a test set that was given as one; for the rest,"
+            " or when files have changed, start another run, or use wiseft export and evaluate"
+        )
 
 
 def load_endpoints(config: ExperimentConfig, run_directory: RunDirectory) -> tuple[Any, Any, Any]:
@@ -225,16 +257,22 @@ def _configured_sweep(config: ExperimentConfig) -> Any:
 
 
 def sweep_run(config: ExperimentConfig, data: ExperimentData, run_directory: RunDirectory) -> Any:
-    """Evaluate, choose and export again between the stored ends of a finished run."""
+    """Evaluate, choose and export again between the stored ends of a finished run.
+
+    Raises:
+      InputError: If the training or validation images, or the classes, are not the run's.
+    """
     from wiseft_jax.weights.interpolate import lerp
     from wiseft_jax.wise_ft import WiseFT
 
     classifier, theta_0, theta_1 = load_endpoints(config, run_directory)
+    _check_same_data(data, run_directory)
     datasets = [data.validation, *data.tests]
     result = _configured_sweep(config)(classifier, theta_0, theta_1, datasets, config.sweep.alphas)
     selection = result.select(config.sweep.rule, select_on=config.sweep.select_on)
     theta_alpha = lerp(theta_0, theta_1, selection.alpha)
     outcome = WiseFT(theta_0, theta_1, result, selection, theta_alpha)
+    write_json(run_directory.config_file, describe(config))
     finish(config, classifier, outcome, run_directory)
     return outcome
 

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.end_to_end.conftest import Workshop
+from tests.helpers.photos import write_photos
 from wiseft_jax.cli.main import main
 from wiseft_jax.core.results import read_rows
 
@@ -125,6 +126,47 @@ def test_sweep_of_a_run_with_other_alphas(
     assert "trained already" in capsys.readouterr().err
 
 
+def test_sweep_refuses_another_split_of_the_same_images(
+    workshop: Workshop, capsys: pytest.CaptureFixture
+) -> None:
+    before = read_rows(workshop.run)
+    for change in (
+        ["--data.test-fraction", "0.4"],
+        ["--data.validation-fraction", "0.6"],
+        ["--data.test", f"folder:{workshop.shifted}"],
+    ):
+        assert main(["sweep", str(workshop.run), *change, "-q"]) == 2
+        assert "not those that the run was trained on" in capsys.readouterr().err
+    assert read_rows(workshop.run) == before
+
+
+def test_resume_may_change_what_does_not_decide_the_weights(
+    inputs: Workshop, tmp_path: Path
+) -> None:
+    run = ["train", "custom/folder", *inputs.options(), "--out", str(tmp_path / "run"), "-q"]
+    assert main(run) == 0
+    assert main([*run, "--resume", "--training.save-every-steps", "2"]) == 0
+
+
+def test_bad_images_are_faults_of_a_check_and_bad_input_of_a_run(
+    inputs: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    photos = write_photos(tmp_path / "photos", per_class=6)
+    (photos / "red" / "broken.png").write_bytes(b"nothing like a PNG")
+    command = ["run", "custom/folder", *inputs.options(), "--out", str(tmp_path / "run"), "-q"]
+    command[command.index("--data.train") + 1] = f"folder:{photos}"
+    assert main([*command, "--dry-run"]) == 3
+    assert "broken.png" in capsys.readouterr().err
+    assert main(command) == 2
+    assert "broken.png" in capsys.readouterr().err
+    again = [*command, "--overwrite", "--on-bad-image", "skip", "--json"]
+    assert main(again) == 0
+    skipped = json.loads(capsys.readouterr().out)["skipped"]
+    assert list(skipped) == ["photos"]
+    assert "broken.png" in skipped["photos"][0]
+    assert (tmp_path / "run" / "report.md").read_text().count("broken.png") == 1
+
+
 def test_predict_writes_a_row_for_each_image_and_lists_bad_ones(
     workshop: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -134,15 +176,17 @@ def test_predict_writes_a_row_for_each_image_and_lists_bad_ones(
     (images / "broken.png").write_bytes(b"no image at all")
     out = tmp_path / "predictions.csv"
     command = ["predict", "--model", str(workshop.run / "merged"), "--images", str(images)]
-    assert main([*command, "--out", str(out)]) == 0
+    skip = [*command, "--on-bad-image", "skip", "--out", str(out)]
+    assert main(skip) == 0
     assert "broken.png" in capsys.readouterr().err
-    (row,) = csv.DictReader(out.open())
+    with out.open() as file:
+        (row,) = csv.DictReader(file)
     assert row["path"].endswith("good one.png")
     probabilities = [float(v) for k, v in row.items() if k.startswith("p(")]
     assert len(probabilities) == 3
     assert sum(probabilities) == pytest.approx(1, abs=1e-5)
     assert float(row["probability"]) == max(probabilities)
-    assert main([*command, "--on-bad-image", "stop", "-q"]) == 2
+    assert main([*command, "-q"]) == 2
 
 
 def test_predict_by_text_ranks_and_compares(

@@ -29,7 +29,7 @@ class CommonOptions:
     log_file: Path | None = None
     """Write the log there too."""
     cache: bool = True
-    """Use the cache of text heads, features and verified images."""
+    """Neither read nor write the cache of text heads, features and verified images."""
     json: bool = False
     """Print the result as JSON on stdout, in place of the table."""
 
@@ -62,7 +62,7 @@ Common = Annotated[CommonOptions, tyro.conf.arg(name="")]
 
 def print_json(value: Any) -> None:
     """Print ``value`` as JSON on stdout."""
-    print(json.dumps(value, indent=2))
+    print(json.dumps(value, indent=2, allow_nan=False))
 
 
 def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from wiseft_jax.cli.common import print_json, print_table
 from wiseft_jax.cli.inputs import experiment_data
 from wiseft_jax.core.config_io import config_hash
-from wiseft_jax.core.errors import EXIT_DONE
+from wiseft_jax.core.errors import EXIT_DONE, EXIT_FAULTS_FOUND, FaultyDataError
 from wiseft_jax.experiment import ExperimentConfig, load_model
 
 
 def describe_plan(config: ExperimentConfig, *, as_json: bool) -> int:
     """Load data and model, print sizes and steps, and return the exit code."""
-    plan = _plan(config)
+    try:
+        plan = _plan(config)
+    except FaultyDataError as error:
+        print(f"wiseft: fault: {error}", file=sys.stderr)
+        return EXIT_FAULTS_FOUND
     if as_json:
         print_json(plan)
         return EXIT_DONE

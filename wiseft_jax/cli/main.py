@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
@@ -70,29 +70,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(verb: str, argv: list[str]) -> int:
-    debug = "--debug" in argv
     previous = signal.signal(signal.SIGTERM, _terminate)
     try:
         return importlib.import_module(f"wiseft_jax.cli.{verb}").main(argv)
-    except (errors.InputError, errors.NonFiniteLossError) as error:
-        if debug:
-            raise
-        bad_input = isinstance(error, errors.InputError)
-        return _complain(error, errors.EXIT_BAD_INPUT if bad_input else errors.EXIT_INTERNAL)
+    except errors.InputError as error:
+        return _complain(error, debug="--debug" in argv)
+    except errors.NonFiniteLossError as error:
+        return _complain(error, errors.EXIT_INTERNAL, debug="--debug" in argv)
     except errors.Interrupted as interrupted:
         return _complain(interrupted, errors.EXIT_INTERRUPTED, "interrupted")
     except KeyboardInterrupt:
-        hint = KeyboardInterrupt("whatever was saved is intact; to continue, add --resume")
-        return _complain(hint, errors.EXIT_INTERRUPTED, "interrupted")
+        return _complain(_after_interrupt(verb), errors.EXIT_INTERRUPTED, "interrupted")
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return errors.EXIT_DONE
     except Exception as error:
-        if debug:
-            raise
-        logging.getLogger("wiseft_jax").debug("internal error", exc_info=True)
         message = f"{type(error).__name__}: {error} (internal error; --debug shows where)"
-        return _complain(message, errors.EXIT_INTERNAL)
+        return _complain(message, errors.EXIT_INTERNAL, debug="--debug" in argv)
     finally:
         signal.signal(signal.SIGTERM, previous)
 
@@ -101,7 +95,21 @@ def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _complain(error: object, code: int = errors.EXIT_BAD_INPUT, what: str = "error") -> int:
+def _after_interrupt(verb: str) -> str:
+    if verb in ("run", "quickstart", "train"):
+        return "what was saved is intact; the same command with --out DIR --resume goes on from it"
+    return "nothing is half written; the same command starts again"
+
+
+def _complain(
+    error: object,
+    code: int = errors.EXIT_BAD_INPUT,
+    what: str = "error",
+    *,
+    debug: bool = False,
+) -> int:
+    if debug:
+        traceback.print_exc()
     print(f"wiseft: {what}: {error}", file=sys.stderr)
     return code
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wiseft_jax.cli.common import print_json
 from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.run_directory import RunDirectory
-from wiseft_jax.experiment import ExperimentConfig
+from wiseft_jax.experiment import ExperimentConfig, ExperimentData
 
 
 def show_outcome(
-    config: ExperimentConfig, outcome: Any, directory: RunDirectory, *, as_json: bool
+    config: ExperimentConfig,
+    data: ExperimentData,
+    outcome: Any,
+    directory: RunDirectory,
+    *,
+    as_json: bool,
 ) -> None:
     """Draw the pictures and write the report into the run directory, then print.
 
     Args:
       config: What was run.
+      data: On which data.
       outcome: Its ``WiseFT``.
       directory: Where its files go.
       as_json: Whether to print JSON in place of the table.
@@ -25,17 +32,20 @@ def show_outcome(
     from wiseft_jax.reporting.report import write_report
 
     rows, selection = outcome.sweep.rows, outcome.selection.facts()
+    skipped = outcome.sweep.skipped
+    if data.train.skipped:
+        skipped = {data.train.name: data.train.skipped} | skipped
     draw_curve(rows, directory.curve_file, selection=selection)
     write_report(
         directory.report_file,
         rows,
         selection=selection,
         title=f"WiSE-FT: {config.name}",
-        skipped=outcome.sweep.skipped,
-        commands=("wiseft run config.json --out NEW_DIRECTORY",),
+        skipped=skipped,
+        commands=(f"wiseft run {directory.path.name}/config.json --out NEW_DIRECTORY",),
         facts=_report_facts(config, directory),
     )
-    print_outcome(outcome, directory, as_json=as_json)
+    print_outcome(outcome, directory, skipped, as_json=as_json)
 
 
 def _report_facts(config: ExperimentConfig, directory: RunDirectory) -> dict[str, str]:
@@ -52,12 +62,15 @@ def _report_facts(config: ExperimentConfig, directory: RunDirectory) -> dict[str
     }
 
 
-def print_outcome(outcome: Any, directory: RunDirectory, *, as_json: bool) -> None:
+def print_outcome(
+    outcome: Any, directory: RunDirectory, skipped: Mapping[str, Sequence[str]], *, as_json: bool
+) -> None:
     """Print the table, the chosen alpha and the files; or all of it as JSON.
 
     Args:
       outcome: A ``WiseFT``.
       directory: Where its files are.
+      skipped: Dataset name -> ``"id: reason"`` of its images that were left out.
       as_json: Whether to print JSON.
     """
     if as_json:
@@ -66,6 +79,7 @@ def print_outcome(outcome: Any, directory: RunDirectory, *, as_json: bool) -> No
                 "run": str(directory.path),
                 "selection": outcome.selection.facts(),
                 "rows": outcome.sweep.rows,
+                "skipped": {name: list(ids) for name, ids in skipped.items()},
             }
         )
         return
@@ -77,6 +91,9 @@ def print_outcome(outcome: Any, directory: RunDirectory, *, as_json: bool) -> No
     table = accuracy_table(outcome.sweep.rows, selection=outcome.selection.facts())
     console.print(table, width=console.width if console.is_terminal else 10_000)
     print(outcome.selection.sentence)
+    left_out = sum(map(len, skipped.values()))
+    if left_out:
+        print(f"{left_out} images could not be read and are left out; the report lists them")
     for what, path in (
         ("picture", directory.curve_file),
         ("report", directory.report_file),

@@ -8,9 +8,7 @@ import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
-
-import tyro
+from typing import Any, Literal
 
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
 from wiseft_jax.cli.parse import parse
@@ -44,17 +42,15 @@ class PredictArgs:
     """Images a batch."""
     compute_dtype: ComputeDtype = "float32"
     """Precision of the towers."""
-    on_bad_image: Annotated[str, tyro.conf.arg(metavar="{stop,skip}")] = "skip"
-    """Stop at an image that can't be read, or leave it out and say so."""
+    on_bad_image: Literal["stop", "skip"] = "stop"
+    """Stop with the list of images that can't be read, or leave them out and say which."""
     common: Common = CommonOptions()
 
     def __post_init__(self) -> None:
-        """Check the numbers and choices."""
+        """Check the numbers."""
         for name in ("top", "batch_size"):
             if getattr(self, name) < 1:
                 raise InputError(f"--{name.replace('_', '-')}: expected at least 1")
-        if self.on_bad_image not in ("stop", "skip"):
-            raise InputError(f"--on-bad-image: expected stop or skip, found {self.on_bad_image!r}")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -65,15 +61,9 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _dataset(args: PredictArgs) -> Any:
-    import numpy as np
+    from wiseft_jax.data.load import load_images
 
-    from wiseft_jax.data.files import open_images
-    from wiseft_jax.data.source import Dataset
-
-    source = open_images(args.images)
-    labels = np.full(len(source), -1, np.int32)
-    policy: Any = args.on_bad_image
-    return Dataset("images", source, labels, on_bad_image=policy)
+    return load_images(args.images, on_bad_image=args.on_bad_image)
 
 
 def _classifier(args: PredictArgs) -> tuple[Any, Any]:

@@ -17,7 +17,7 @@ from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.presets import all_presets, load_config
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.run_directory import RunDirectory
-from wiseft_jax.experiment import ExperimentConfig
+from wiseft_jax.experiment import RESUME_MAY_CHANGE, ExperimentConfig
 
 USAGE = "usage: wiseft run PRESET_OR_FILE [options]   |   wiseft run --list   |   --help"
 
@@ -66,12 +66,14 @@ def execute(args: RunArgs) -> int:
     directory = RunDirectory(args.out or dated_directory(config.name))
     if args.resume and args.out is None:
         raise InputError("--resume needs --out DIR: the run directory to continue")
-    directory.prepare(config, resume=args.resume, overwrite=args.overwrite)
+    directory.prepare(
+        config, resume=args.resume, overwrite=args.overwrite, neutral=RESUME_MAY_CHANGE
+    )
     data = experiment_data(config)
     from wiseft_jax import experiment
 
     outcome = experiment.run(config, data, directory, resume=args.resume)
-    show_outcome(config, outcome, directory, as_json=args.common.json)
+    show_outcome(config, data, outcome, directory, as_json=args.common.json)
     return EXIT_DONE
 
 

@@ -16,8 +16,7 @@ from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.presets import load_config
 from wiseft_jax.core.config_io import to_dict
 from wiseft_jax.core.errors import EXIT_DONE, InputError
-from wiseft_jax.core.run_directory import RunDirectory, describe
-from wiseft_jax.core.writers import write_json
+from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.experiment import ExperimentConfig
 
 USAGE = "usage: wiseft sweep RUN [options]   |   wiseft sweep --help"
@@ -53,8 +52,7 @@ def main(argv: Sequence[str]) -> int:
 
     data = experiment_data(args.config)
     outcome = experiment.sweep_run(args.config, data, directory)
-    write_json(directory.config_file, describe(args.config))
-    show_outcome(args.config, outcome, directory, as_json=args.common.json)
+    show_outcome(args.config, data, outcome, directory, as_json=args.common.json)
     return EXIT_DONE
 
 

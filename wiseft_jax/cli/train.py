@@ -16,7 +16,7 @@ from wiseft_jax.cli.presets import load_config
 from wiseft_jax.cli.run import dated_directory
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.run_directory import RunDirectory
-from wiseft_jax.experiment import ExperimentConfig
+from wiseft_jax.experiment import RESUME_MAY_CHANGE, ExperimentConfig
 
 USAGE = "usage: wiseft train PRESET_OR_FILE [options]   |   wiseft train --help"
 
@@ -49,7 +49,9 @@ def main(argv: Sequence[str]) -> int:
     if args.resume and args.out is None:
         raise InputError("--resume needs --out DIR: the run directory to continue")
     directory = RunDirectory(args.out or dated_directory(args.config.name))
-    directory.prepare(args.config, resume=args.resume, overwrite=args.overwrite)
+    directory.prepare(
+        args.config, resume=args.resume, overwrite=args.overwrite, neutral=RESUME_MAY_CHANGE
+    )
     from wiseft_jax import experiment
 
     experiment.train(args.config, experiment_data(args.config), directory, resume=args.resume)

@@ -19,6 +19,10 @@ class InputError(ValueError):
     """
 
 
+class FaultyDataError(InputError):
+    """Images of the user's are faulty; a check (``--dry-run``) reports it with exit code 3."""
+
+
 class NonFiniteLossError(RuntimeError):
     """The loss became NaN or infinite; the command line exits with 1."""
 

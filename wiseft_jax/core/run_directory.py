@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import sys
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -74,8 +75,17 @@ class RunDirectory:
         """The exported merged model."""
         return self.path / "merged"
 
-    def prepare(self, config: Any, *, resume: bool, overwrite: bool) -> None:
+    def prepare(
+        self, config: Any, *, resume: bool, overwrite: bool, neutral: Sequence[str] = ()
+    ) -> None:
         """Create the directory for ``config``, or check that it may be continued.
+
+        Args:
+          config: The resolved configuration.
+          resume: Continue the run that is there.
+          overwrite: Replace it.
+          neutral: Dotted names of fields (or groups) that a continued run may change, because they
+            don't decide the weights.
 
         Raises:
           InputError: If it exists with content and neither ``resume`` nor ``overwrite`` is given;
@@ -87,7 +97,7 @@ class RunDirectory:
             raise InputError(f"{self.path}: expected a directory, found a file; give another --out")
         occupied = self.path.is_dir() and any(self.path.iterdir())
         if occupied and resume:
-            self._check_same(config)
+            self._check_same(config, neutral)
         elif occupied and overwrite:
             self._remove()
         elif occupied:
@@ -110,14 +120,15 @@ class RunDirectory:
             )
         shutil.rmtree(self.path)
 
-    def _check_same(self, config: Any) -> None:
+    def _check_same(self, config: Any, neutral: Sequence[str]) -> None:
         if not self.config_file.is_file():
             raise InputError(f"{self.path}: nothing to resume: there is no {CONFIG_FILE}")
-        old, new = self.read_config(), to_dict(config)
-        if config_hash(config) != read_json(self.config_file)["config_hash"]:
-            names = ", ".join(_differences(old, new)) or "the configuration's layout"
+        differences = _differences(self.read_config(), to_dict(config))
+        fixed = [text for text in differences if not text.startswith(tuple(neutral))]
+        if fixed:
             raise InputError(
-                f"{self.path}: can't resume with another configuration; these differ: {names}."
+                f"{self.path}: can't resume with another configuration; these differ:"
+                f" {', '.join(fixed)}."
                 " Give the same options, or another --out"
             )
 
@@ -136,7 +147,7 @@ class RunDirectory:
 
 
 def describe(config: Any) -> dict[str, Any]:
-    """Return the content of ``config.json``: configuration, hash, versions, command."""
+    """Return the content of ``config.json``: configuration, hash, versions."""
     versions = {}
     for package in PACKAGES:
         try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import FaultyDataError, InputError
 from wiseft_jax.core.typing import Role, Split
 from wiseft_jax.data.class_names import ClassNames, read_class_names
 from wiseft_jax.data.config import DataConfig
@@ -48,11 +48,6 @@ class LoadedData:
     validation: Dataset
     test: Dataset
     shifts: tuple[Dataset, ...]
-
-    @property
-    def evaluated(self) -> tuple[Dataset, ...]:
-        """What a sweep runs over: validation, test, then the shifts."""
-        return (self.validation, self.test, *self.shifts)
 
 
 def load_dataset(
@@ -149,8 +144,8 @@ def load_data(config: DataConfig, *, seed: int) -> LoadedData:
 
     The classes are those of the training set. What the configuration doesn't give is held out of
     the training set by ``seed``: first the test set, then the validation set. There are warnings
-    of images that are both in the training set and in another one, of classes without images, of a
-    single class, and of class names that look like typing errors.
+    of images of the training or the validation set that are in another set too, of classes without
+    images, of a single class, and of class names that look like typing errors.
 
     Raises:
       InputError: If anything that the user gave doesn't fit; bad images of all the sets are listed
@@ -179,13 +174,14 @@ def load_data(config: DataConfig, *, seed: int) -> LoadedData:
     )
     shifts = tuple(load_other(text, "test", "shift") for text in config.shifts)
     if problems:
-        raise InputError("\n".join(str(problem) for problem in problems))
+        raise FaultyDataError("\n".join(str(problem) for problem in problems))
     if test is None:
         train, test = _hold_out(train, "test", config.test_fraction, seed, specs)
     if validation is None:
         train, validation = _hold_out(train, "validation", config.validation_fraction, seed, specs)
-    for other in (validation, test, *shifts):
-        warn_of_overlap(train, other)
+    for first, others in ((train, (validation, test, *shifts)), (validation, (test, *shifts))):
+        for other in others:
+            warn_of_overlap(first, other)
     return LoadedData(classes, train, validation, test, shifts)
 
 
@@ -261,4 +257,4 @@ def _hold_out(
     name = f"{train.name}-{split}"
     name = f"{name}-held-out" if name in taken else name
     other = train.subset(held, name=name, split=split)
-    return train.subset(kept), other
+    return train.subset(kept, skipped=train.skipped), other  # each skipped image is listed once

@@ -14,7 +14,7 @@ import PIL
 from jaxtyping import Integer, UInt64
 
 from wiseft_jax.core.cache import Cache
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import FaultyDataError, InputError
 from wiseft_jax.core.hashing import hash_json
 from wiseft_jax.core.progress import progress_bar
 from wiseft_jax.core.rng import numpy_stream
@@ -51,7 +51,7 @@ class VerifyReport:
     animated: int
 
 
-class BadImagesError(InputError):
+class BadImagesError(FaultyDataError):
     """Images of a data set are bad.
 
     Args:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.typing import Role, Split
 from wiseft_jax.data.config import DataConfig
@@ -40,15 +42,16 @@ def embedded_data(config: ExperimentConfig) -> ExperimentData:
     from wiseft_jax.quickstart.captions import DIGIT_NAMES
     from wiseft_jax.quickstart.data import SHIFTS, quickstart_arrays
 
-    given = [
-        name
-        for name in ("validation", "test", "shifts", "class_names_file")
-        if getattr(config.data, name)
+    changed = [
+        field.name
+        for field in dataclasses.fields(DataConfig)
+        if field.name not in ("train", "num_threads")
+        and getattr(config.data, field.name) != field.default
     ]
-    if given:
+    if changed:
         raise InputError(
-            f"data.{given[0]}: the embedded data ({EMBEDDED}) bring their own; leave it out, or"
-            " give your own --data.train"
+            f"data.{changed[0]}: the embedded data ({EMBEDDED}) are fixed; leave it out, or give"
+            " your own --data.train"
         )
     sets = quickstart_arrays()
 
