@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from tests.data.builders import CLASSES
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.data.source import ArraySource, Dataset, Source, array_dataset
+from wiseft_jax.data.source import ArraySource, Dataset, Source, array_dataset, check_matches
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 4, 5, 3)).astype(np.uint8)
 LABELS = np.array([0, 1, 2, 0, 1, -1])
@@ -91,3 +93,36 @@ def test_array_dataset_fills_the_fields():
     assert (dataset.name, dataset.split, dataset.role) == ("a", "train", "shift")
     assert dataset.class_names == CLASSES
     assert dataset.id(1) == "a[1]"
+
+
+def test_a_subset_does_not_list_skipped_images_again():
+    dataset = dataclasses.replace(
+        array_dataset(IMAGES, LABELS, CLASSES), skipped=("x.png: truncated",)
+    )
+    assert dataset.subset(np.array([1])).skipped == ()
+    assert dataset.subset(np.array([1]), skipped=dataset.skipped).skipped == dataset.skipped
+
+
+def test_labels_must_count_the_classifiers_classes():
+    dataset = array_dataset(IMAGES, LABELS, CLASSES, name="some")
+    check_matches(dataset, CLASSES)
+    with pytest.raises(
+        InputError,
+        match=r"some: .*\(cat, dog, owl\).*\(owl, dog, cat\).*classifier_class_names=",
+    ):
+        check_matches(dataset, CLASSES[::-1])
+    with pytest.raises(InputError, match=r"\(a, b, c, \.\.\.; 4 in all\)"):
+        check_matches(dataset, "abcd")
+
+
+@pytest.mark.parametrize(("label", "lowest"), [(-1, 0), (-2, -1), (3, -1)])
+def test_labels_outside_the_classes_are_named(label: int, lowest: int):
+    labels = LABELS.astype(np.int32)
+    labels[4:] = label, 0
+    source = ArraySource(IMAGES, LABELS, CLASSES)
+    dataset = Dataset("some", source, labels)  # without class names of its own
+    if label == -1:
+        check_matches(dataset, CLASSES)
+    message = rf"some: memory\[4\] has the label {label}, expected {lowest} to 2 \(1 images"
+    with pytest.raises(InputError, match=message):
+        check_matches(dataset, CLASSES, all_labelled=label == -1)

@@ -104,3 +104,17 @@ def test_a_batch_larger_than_the_dataset(tiny):
     large = evaluate(tiny.classifier, tiny.theta_0, tiny.datasets[0], batch_size=16)
     np.testing.assert_array_equal(small.top1, large.top1)
     assert large.accuracy(0).n == 11
+
+
+def test_a_dataset_without_labels_is_refused(tiny):
+    data = dataset(10, "new")
+    data.labels[:] = -1
+    with pytest.raises(InputError, match="new: no image has a label"):
+        evaluate(tiny.classifier, tiny.theta_0, data, **OPTIONS)
+
+
+def test_no_readable_image_with_a_label_is_an_error(tiny):
+    data = dataset(10, "part")
+    data.labels[:8] = -1
+    with pytest.raises(InputError, match="part: none of its labelled images can be read"):
+        evaluate(tiny.classifier, tiny.theta_0, broken(data, {8, 9}), **OPTIONS)

@@ -115,3 +115,19 @@ def test_pickled_arrays_are_not_read(tmp_path):
     np.savez(path, dataset=np.array([{"a": 1}], dtype=object))
     with pytest.raises(InputError, match="can't be read"):
         Predictions.load(path)
+
+
+def test_files_of_an_earlier_sweep_are_removed(tmp_path):
+    save_predictions(tmp_path, [predictions("old"), predictions("test")])
+    (tmp_path / PREDICTIONS_DIR / "notes.txt").write_text("mine")
+    save_predictions(tmp_path, [predictions("test"), predictions("new/set")])
+    assert set(load_predictions(tmp_path)) == {"test", "new/set"}
+    assert (tmp_path / PREDICTIONS_DIR / "notes.txt").exists()
+
+
+@pytest.mark.parametrize("letter", ["x", "日"])
+def test_long_names_are_kept_apart(tmp_path, letter):
+    names = [letter * 300, letter * 300 + "a", letter * 299]
+    save_predictions(tmp_path, [predictions(name) for name in names])
+    assert set(load_predictions(tmp_path)) == set(names)
+    assert all(len(path.name) <= 204 for path in (tmp_path / PREDICTIONS_DIR).iterdir())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 
@@ -9,11 +10,11 @@ import jax
 import numpy as np
 import pytest
 
-from tests.evaluation.conftest import dataset
+from tests.evaluation.conftest import NAMES, dataset
 from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import make_mesh
-from wiseft_jax.core.results import read_rows
+from wiseft_jax.core.results import read_rows, write_rows
 from wiseft_jax.evaluation.evaluator import evaluate
 from wiseft_jax.evaluation.sweep import SweepResult, sweep
 from wiseft_jax.weights import lerp
@@ -252,3 +253,31 @@ def test_silent_below_warnings(tiny, caplog):
     with caplog.at_level(logging.WARNING):
         sweep(tiny.classifier, tiny.theta_0, tiny.theta_1, tiny.datasets, ALPHAS, **OPTIONS)
     assert not caplog.text
+
+
+@pytest.mark.parametrize("run", ["sweep", "evaluate"])
+def test_refuses_labels_that_count_other_classes(tiny, run):
+    def measure(data):
+        if run == "evaluate":
+            return evaluate(tiny.classifier, tiny.theta_0, data, **OPTIONS)
+        datasets = [tiny.datasets[0], data]
+        return sweep(tiny.classifier, tiny.theta_0, tiny.theta_1, datasets, ALPHAS, **OPTIONS)
+
+    other = dataclasses.replace(tiny.datasets[1], class_names=NAMES[::-1])
+    names = r"test: .*\(green digit, .*\(red circle, .*classifier_class_names="
+    with pytest.raises(InputError, match=names):
+        measure(other)
+    beyond = dataset(4, "new")
+    beyond.labels[2] = 3
+    with pytest.raises(InputError, match=r"new\[2\] has the label 3, expected -1 to 2"):
+        measure(beyond)
+
+
+def test_only_datasets_with_rows_are_loaded(tmp_path, result, caplog):
+    result.save(tmp_path)
+    write_rows(tmp_path / "results.jsonl", [r for r in result.rows if r["dataset"] != "shift"])
+    assert list(SweepResult.load(tmp_path).predictions) == ["validation", "test"]
+    assert "predictions without results: shift" in caplog.text
+    write_rows(tmp_path / "results.jsonl", [])
+    with pytest.raises(InputError, match="of other datasets than its results"):
+        SweepResult.load(tmp_path)

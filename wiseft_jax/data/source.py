@@ -15,6 +15,8 @@ from wiseft_jax.core.typing import Role, Split
 
 OnBadImage = Literal["stop", "skip"]
 
+_SHOWN = 3
+
 
 @runtime_checkable
 class Source(Protocol):
@@ -174,13 +176,48 @@ class Dataset:
     def subset(self, positions: Integer[np.ndarray, "M"], **changes: object) -> Dataset:
         """Return the dataset of the given positions, with any other field replaced.
 
+        ``skipped`` starts empty, so that an image is not reported once for each subset.
+
         Example:
           >>> dataset.subset(np.arange(100), split="validation")
         """
         base = np.arange(len(self)) if self.indices is None else self.indices
-        return dataclasses.replace(
-            self, labels=self.labels[positions], indices=base[positions], **changes
+        fields = {"labels": self.labels[positions], "indices": base[positions], "skipped": ()}
+        return dataclasses.replace(self, **(fields | changes))
+
+
+def check_matches(
+    dataset: Dataset, class_names: Sequence[str], *, all_labelled: bool = False
+) -> None:
+    """Raise unless the labels of ``dataset`` count the classifier's classes, ``class_names``.
+
+    Args:
+      dataset: What to train or evaluate on.
+      class_names: The classifier's classes.
+      all_labelled: Whether each image needs a label; if not, -1 is none.
+
+    Raises:
+      InputError: Names both lists of classes, or the first image whose label is out of range.
+    """
+    if dataset.class_names and tuple(dataset.class_names) != tuple(class_names):
+        raise InputError(
+            f"{dataset.name}: its labels count other classes ({_few(dataset.class_names)}) than"
+            f" the classifier ({_few(class_names)}); match the names first, as in"
+            " load_dataset(..., classifier_class_names=classifier.class_names)"
         )
+    lowest = 0 if all_labelled else -1
+    wrong = np.flatnonzero((dataset.labels < lowest) | (dataset.labels >= len(class_names)))
+    if len(wrong):
+        raise InputError(
+            f"{dataset.name}: {dataset.id(int(wrong[0]))} has the label"
+            f" {dataset.labels[wrong[0]]}, expected {lowest} to {len(class_names) - 1}"
+            f" ({len(wrong)} images are labelled so)"
+        )
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f", ...; {len(names)} in all" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
 
 
 def array_dataset(

@@ -17,7 +17,7 @@ from wiseft_jax.core.mesh import put_batch, put_replicated
 from wiseft_jax.core.progress import progress_bar
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.pipeline import Batches, eval_batches
-from wiseft_jax.data.source import Dataset
+from wiseft_jax.data.source import Dataset, check_matches
 from wiseft_jax.evaluation.engine import EngineConfig, compiled_step, padded_alphas
 from wiseft_jax.evaluation.predictions import Predictions
 
@@ -58,12 +58,14 @@ def evaluate(
       Predictions with one alpha.
 
     Raises:
+      InputError: If no image has a label, or labels count other classes than the classifier.
       BadImageError: If an image can't be read and ``dataset.on_bad_image`` is ``"stop"``.
 
     Example:
       >>> evaluate(classifier, theta_1, test).accuracy(0).compute()
       0.958
     """
+    check_dataset(classifier, dataset)
     config = EngineConfig.resolve(
         theta,
         backend=backend,
@@ -77,6 +79,19 @@ def evaluate(
     # alpha 0 selects theta_0 bit for bit: the same program as the sweep's, with both ends equal.
     found = evaluate_alphas(classifier, on_devices, on_devices, dataset, (0.0,), config)
     return dataclasses.replace(found, alphas=(float(alpha),))
+
+
+def check_dataset(classifier: Classifier, dataset: Dataset) -> None:
+    """Refuse a dataset on which the classifier has no accuracy.
+
+    Raises:
+      InputError: If it is empty, has no labels, or its labels count other classes.
+    """
+    if len(dataset) == 0:
+        raise InputError(f"{dataset.name}: there are no images in it")
+    if not (dataset.labels >= 0).any():
+        raise InputError(f"{dataset.name}: no image has a label, so there is no accuracy")
+    check_matches(dataset, classifier.class_names)
 
 
 def evaluate_alphas(
@@ -161,6 +176,8 @@ class _Collected:
             raise InputError(f"{dataset.name}: none of its {len(dataset)} images can be read")
         arrays = {name: array[:, read] for name, array in self._arrays.items()}
         labels = np.asarray(dataset.labels[read], np.int32)
+        if not (labels >= 0).any():
+            raise InputError(f"{dataset.name}: none of its labelled images can be read")
         usable = ~np.isnan(arrays["margin"]) & (labels >= 0)[None]
         _tell_what_does_not_count(dataset.name, labels, arrays["margin"], alphas)
         return Predictions(

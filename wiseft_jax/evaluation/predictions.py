@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
@@ -12,13 +13,17 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int32
 
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.hashing import hash_bytes
 from wiseft_jax.core.metrics import Accuracy
 from wiseft_jax.core.results import Row, accuracy_row
 from wiseft_jax.core.typing import Role, Split
 from wiseft_jax.core.writers import atomic_open
 
+logger = logging.getLogger(__name__)
+
 PREDICTIONS_DIR = "predictions"
 _FORMAT = 1
+_LONGEST_NAME = 200
 _ARRAYS = ("alphas", "top1", "correct", "margin", "labels", "ids", "skipped")
 _FACTS = ("dataset", "split", "role")
 
@@ -134,8 +139,14 @@ class Predictions:
 
 
 def predictions_file(dataset: str) -> str:
-    """Return the file name of a dataset's predictions; any name is made safe, reversibly."""
-    return f"{quote(dataset, safe=' ,=@+()')}.npz"
+    """Return the file name of a dataset's predictions; other names give other files.
+
+    Unsafe characters are escaped; of a long name the end is replaced by a hash.
+    """
+    safe = quote(dataset, safe=" ,=@+()")
+    if len(safe) > _LONGEST_NAME:  # "#" is escaped elsewhere, so no short name ends like this
+        safe = f"{safe[: _LONGEST_NAME - 17]}#{hash_bytes(dataset.encode())}"
+    return f"{safe}.npz"
 
 
 def load_predictions(run_dir: Path | str) -> dict[str, Predictions]:
@@ -153,6 +164,10 @@ def load_predictions(run_dir: Path | str) -> dict[str, Predictions]:
 
 
 def save_predictions(run_dir: Path | str, predictions: Iterable[Predictions]) -> None:
-    """Write each dataset's predictions under ``run_dir/predictions``."""
-    for each in predictions:
-        each.save(Path(run_dir) / PREDICTIONS_DIR)
+    """Write each dataset's predictions under ``run_dir/predictions``; remove those of others."""
+    directory = Path(run_dir) / PREDICTIONS_DIR
+    written = {each.save(directory) for each in predictions}
+    for path in sorted(directory.glob("*.npz")):
+        if path not in written:
+            path.unlink()
+            logger.info("%s: removed, of an earlier sweep", path)

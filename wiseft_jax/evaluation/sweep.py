@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,9 +20,11 @@ from wiseft_jax.core.trees import check_same_structure
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.source import Dataset
 from wiseft_jax.evaluation.engine import EngineConfig
-from wiseft_jax.evaluation.evaluator import evaluate_alphas
+from wiseft_jax.evaluation.evaluator import check_dataset, evaluate_alphas
 from wiseft_jax.evaluation.predictions import Predictions, load_predictions, save_predictions
 from wiseft_jax.evaluation.select import Selection, select_alpha
+
+logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,16 +57,20 @@ class SweepResult:
 
     @classmethod
     def load(cls, run_dir: Path | str) -> SweepResult:
-        """Read what ``save`` wrote.
+        """Read what ``save`` wrote; predictions of datasets without rows are passed over.
 
         Raises:
           InputError: If something is missing or damaged.
         """
         rows = read_rows(run_dir)
         found = load_predictions(run_dir)
-        order = list(dict.fromkeys(row["dataset"] for row in rows if row["dataset"] in found))
-        predictions = {name: found[name] for name in [*order, *(found.keys() - set(order))]}
-        alphas = tuple(sorted({alpha for each in found.values() for alpha in each.alphas}))
+        order = dict.fromkeys(row["dataset"] for row in rows)
+        predictions = {name: found[name] for name in order if name in found}
+        if others := sorted(found.keys() - predictions.keys()):
+            logger.warning("%s: predictions without results: %s", run_dir, ", ".join(others))
+        if not predictions:
+            raise InputError(f"{run_dir}: its predictions are of other datasets than its results")
+        alphas = tuple(sorted({alpha for each in predictions.values() for alpha in each.alphas}))
         return cls(alphas, rows, predictions)
 
 
@@ -109,7 +116,8 @@ def sweep(
 
     Raises:
       InputError: Other structures or shapes at the two ends; alphas that are not finite, distinct
-        and rising; no datasets, empty or unlabelled ones, names that repeat; unknown backend.
+        and rising; no datasets, empty or unlabelled ones, names that repeat; labels that count
+        other classes than the classifier; unknown backend.
       BadImageError: If an image can't be read and its dataset says ``on_bad_image="stop"``.
 
     Example:
@@ -118,7 +126,7 @@ def sweep(
       0.5
     """
     grid = check_alphas(alphas)
-    _check_datasets(datasets)
+    _check_datasets(classifier, datasets)
     check_same_structure(theta_1, theta_0)
     config = EngineConfig.resolve(
         theta_0,
@@ -158,7 +166,7 @@ def check_alphas(alphas: Sequence[float] | np.ndarray) -> tuple[float, ...]:
     return grid
 
 
-def _check_datasets(datasets: Sequence[Dataset]) -> None:
+def _check_datasets(classifier: Classifier, datasets: Sequence[Dataset]) -> None:
     if not datasets:
         raise InputError("datasets: expected at least one, found none")
     names = [dataset.name for dataset in datasets]
@@ -167,7 +175,4 @@ def _check_datasets(datasets: Sequence[Dataset]) -> None:
             raise InputError("datasets: one has an empty name; results are kept by name")
         if names.count(dataset.name) > 1:
             raise InputError(f"datasets: the name {dataset.name!r} is given twice; rename one")
-        if len(dataset) == 0:
-            raise InputError(f"{dataset.name}: there are no images in it")
-        if not (dataset.labels >= 0).any():
-            raise InputError(f"{dataset.name}: no image has a label, so there is no accuracy")
+        check_dataset(classifier, dataset)

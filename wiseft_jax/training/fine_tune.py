@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from wiseft_jax.core.mesh import make_mesh, put_batch
 from wiseft_jax.core.metrics import Accuracy
 from wiseft_jax.core.trees import count_parameters
 from wiseft_jax.core.typing import Params
-from wiseft_jax.data.source import Dataset
+from wiseft_jax.data.source import Dataset, check_matches
 from wiseft_jax.training.config import TrainConfig
 from wiseft_jax.training.identity import Meta, describe_task, make_check
 from wiseft_jax.training.log import TRAIN_LOG, TrainLog, drop_records_after
@@ -224,21 +224,5 @@ def _check_inputs(
             f"theta_0: head/kernel has {outputs} outputs, the classifier {len(names)} classes"
         )
     for dataset in (train, validation):
-        if dataset is None:
-            continue
-        if dataset.class_names and tuple(dataset.class_names) != tuple(names):
-            raise InputError(
-                f"{dataset.name}: its labels count other classes ({_few(dataset.class_names)}) than"
-                f" the classifier ({_few(names)}); match the names first"
-            )
-        wrong = np.flatnonzero((dataset.labels < 0) | (dataset.labels >= len(names)))
-        if len(wrong):
-            raise InputError(
-                f"{dataset.name}: {dataset.id(int(wrong[0]))} has the label"
-                f" {dataset.labels[wrong[0]]}, expected 0 to {len(names) - 1}"
-                f" ({len(wrong)} images are labelled so)"
-            )
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+        if dataset is not None:
+            check_matches(dataset, names, all_labelled=True)
