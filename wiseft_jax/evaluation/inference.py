@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
+from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import make_mesh, put_batch, put_replicated, round_up_to_devices
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.core.progress import progress_bar
@@ -53,6 +54,7 @@ def apply_to_images(
       description: What the progress bar says.
 
     Raises:
+      InputError: If there is no image, or none can be read.
       BadImageError: If an image can't be read and ``dataset.on_bad_image`` is ``"stop"``.
     """
     mesh = make_mesh()
@@ -60,13 +62,16 @@ def apply_to_images(
     compiled = jax.jit(function)
     on_device = put_replicated(params, mesh)
     values, read = [], []
-    with progress_bar(description, len(dataset)) as advance:
-        for batch in eval_batches(dataset, preprocess, batch_size=size):
+    batches = eval_batches(dataset, preprocess, batch_size=size)
+    with batches, progress_bar(description, len(dataset)) as advance:
+        for batch in batches:
             outputs = np.asarray(compiled(on_device, put_batch(batch["image"], mesh)), np.float32)
             values.append(outputs[batch["mask"]])
             read.append(batch["index"][batch["mask"]])
             advance(int(np.sum(batch["index"] >= 0)))
     positions = np.concatenate(read)
+    if len(positions) == 0:
+        raise InputError(f"{dataset.name}: none of its {len(dataset)} images can be read")
     left_out = sorted(set(range(len(dataset))) - set(positions.tolist()))
     return Outputs(
         np.concatenate(values),
