@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import weakref
 from typing import get_args, get_type_hints
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ from wiseft_jax.evaluation.engine import (
     BACKENDS,
     CAPACITY,
     EngineConfig,
+    compiled_step,
     default_chunk,
     padded_alphas,
     summarise,
@@ -108,3 +112,21 @@ def test_margin_of_one_class_and_of_nan():
     assert np.isinf(top_margin(jnp.array([[2.0]]))[0])
     assert np.isnan(top_margin(jnp.array([[jnp.nan]]))[0])
     assert np.isnan(top_margin(jnp.array([[1.0, jnp.nan, 5.0]]))[0])
+
+
+def test_the_size_of_the_weights_is_known_without_their_values():
+    shape = jax.ShapeDtypeStruct((4, 2**20), jnp.bfloat16)  # 8 MiB
+    assert default_chunk({"w": shape}, "gpu") == 8
+    assert default_chunk({"w": shape, "v": shape}, "gpu") == 4
+
+
+def test_an_old_classifier_is_let_go(tiny):
+    config = EngineConfig.resolve(tiny.theta_0)
+    classifier = tiny.fresh()
+    old = weakref.ref(classifier)
+    compiled_step(classifier, config)
+    del classifier
+    for _ in range(2):
+        compiled_step(tiny.fresh(), config)
+    gc.collect()
+    assert old() is None

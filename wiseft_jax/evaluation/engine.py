@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -106,7 +107,8 @@ def default_chunk(theta: Params, platform: str) -> int:
     """
     if platform == "cpu":
         return 1
-    size = sum(np.asarray(leaf).nbytes for leaf in jax.tree_util.tree_leaves(theta))
+    leaves = jax.tree_util.tree_leaves(theta)
+    size = sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in leaves)
     return max(1, min(_MAX_CHUNK, _CHUNK_BYTES // max(size, 1)))
 
 
@@ -138,7 +140,7 @@ def compiled_step(classifier: Any, config: EngineConfig) -> Callable[..., dict[s
     return _compiled_step(classifier, config.mesh, config.chunk_size, config.keep_logits)
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=2)  # an entry keeps its classifier alive
 def _compiled_step(
     classifier: Any, mesh: Mesh, chunk_size: int, keep_logits: bool
 ) -> Callable[..., dict[str, Any]]:
