@@ -18,6 +18,7 @@ from wiseft_jax.core import cache
 from wiseft_jax.core.mesh import make_mesh
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.data.source import Dataset, array_dataset
+from wiseft_jax.training import features
 from wiseft_jax.training.features import encode_dataset
 
 
@@ -63,7 +64,7 @@ class Counting(ToyClassifier):
         return super().features(theta, images)
 
 
-def changed(what: str) -> tuple[Any, Any, Dataset]:
+def changed(what: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any, Dataset]:
     classifier, theta = Counting(), toy_classifier()[1]
     dataset = toy_dataset(10, name=f"cached-{what}")
     dataset = dataclasses.replace(dataset, name="cached")
@@ -75,6 +76,10 @@ def changed(what: str) -> tuple[Any, Any, Dataset]:
         dataset = dataset.subset(np.arange(9))
     elif what == "transform":
         object.__setattr__(classifier, "preprocess", Preprocess(size=8, resize=9))
+    elif what == "pillow":
+        monkeypatch.setattr(features.PIL, "__version__", "0.0")
+    elif what == "version":
+        monkeypatch.setattr(features, "_VERSION", -1)
     elif what == "dtype":
         object.__setattr__(classifier, "module", ToyModule(jnp.bfloat16))
     elif what == "head":
@@ -92,15 +97,17 @@ def changed(what: str) -> tuple[Any, Any, Dataset]:
         ("subset", True),
         ("transform", True),
         ("dtype", True),
+        ("pillow", True),
+        ("version", True),
     ],
 )
 def test_the_cache_knows_what_features_depend_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, stale: bool
 ):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    first = encode(*changed("nothing"))
+    first = encode(*changed("nothing", monkeypatch))
     Counting.traces = 0
-    second = encode(*changed(what))
+    second = encode(*changed(what, monkeypatch))
     assert (Counting.traces > 0) == stale
     if not stale:
         assert first.keys() == second.keys()

@@ -24,7 +24,7 @@ from wiseft_jax.core.errors import InputError, NonFiniteLossError
 from wiseft_jax.core.mesh import make_mesh
 from wiseft_jax.core.trees import flatten_paths
 from wiseft_jax.data.pipeline import train_batches
-from wiseft_jax.data.source import array_dataset
+from wiseft_jax.data.source import ArraySource, array_dataset
 from wiseft_jax.training.fine_tune import fine_tune
 from wiseft_jax.training.recipes import RECIPES
 
@@ -249,3 +249,21 @@ def test_the_plan_is_logged(caplog: pytest.LogCaptureFixture):
         )
     assert "48 images, 6 steps of 16 (1 of warm-up); 57 parameters; 8 device(s)" in caplog.text
     assert "step 3 (epoch 1.0): validation accuracy" in caplog.text
+
+
+class OneBadImage(ArraySource):
+    def read(self, index: int) -> Any:
+        return b"not an image" if index == 5 else super().read(index)
+
+
+def test_bad_images_met_on_the_way_are_in_the_log(tmp_path: Path):
+    classifier, theta_0 = toy_classifier()
+    squares = toy_dataset(32)
+    assert isinstance(squares.source, ArraySource)
+    source = OneBadImage(squares.source.images, squares.labels, CLASS_NAMES, "squares")
+    train = dataclasses.replace(squares, source=source, on_bad_image="skip")
+    fine_tune(classifier, theta_0, train, None, toy_config(), run_dir=tmp_path)
+    (record,) = (each for each in records(tmp_path) if "skipped" in each)
+    assert record["step"] == 4
+    (skipped,) = record["skipped"]
+    assert skipped.startswith("squares[5]: ")

@@ -100,3 +100,13 @@ def test_later_records_go_and_so_does_a_torn_one(tmp_path: Path, caplog: pytest.
     drop_records_after(path, 2)
     assert path.read_text(encoding="utf-8") == kept
     assert "an incomplete record was dropped" in caplog.text
+
+
+def test_bad_images_are_a_record_that_survives_a_resume(tmp_path: Path):
+    path = tmp_path / "train.jsonl"
+    log = make_log(path)
+    log.skipped(3, [])
+    log.skipped(7, ["a.png: truncated"])
+    log.close()
+    drop_records_after(path, 7)
+    assert lines(path) == [{"step": 7, "skipped": ["a.png: truncated"]}]

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import PIL
 from jax.sharding import Mesh
 
 from wiseft_jax.clip.classifier import Classifier
@@ -24,6 +25,9 @@ from wiseft_jax.data.source import Dataset
 from wiseft_jax.training.problem import process_share
 
 logger = logging.getLogger(__name__)
+
+_VERSION = 1
+"""Of what is stored; a change of how features are computed raises it."""
 
 
 def encode_dataset(
@@ -62,9 +66,11 @@ def encode_dataset(
 
 
 def _key(classifier: Classifier, theta: Params, dataset: Dataset) -> str:
-    """Hash whatever the features depend on: weights, architecture, precision, images, transform."""
+    """Hash whatever features depend on: weights, architecture, precision, images, transform."""
     architecture = getattr(classifier.clip_config, "vision_config", None)
     facts = {
+        "version": _VERSION,
+        "pillow": PIL.__version__,
         "encoder": hash_tree(theta["encoder"]),
         "architecture": architecture.to_dict() if architecture is not None else None,
         "dtype": jnp.dtype(getattr(classifier.module, "dtype", jnp.float32)).name,

@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,11 @@ class TrainLog:
             "step %d (epoch %.1f): validation accuracy %.2f %%", step, epoch, 100 * accuracy
         )
         self._write({"step": step, "epoch": round(epoch, 4), "validation_accuracy": accuracy})
+
+    def skipped(self, step: int, images: Sequence[str]) -> None:
+        """Write which bad images (``"id: reason"``) were met up to ``step``; nothing if none."""
+        if images:
+            self._write({"step": step, "skipped": list(images)})
 
     def close(self) -> None:
         """Close the file."""

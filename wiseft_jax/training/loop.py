@@ -95,6 +95,8 @@ def run_loop(
                 log.flush()
                 saving.save(step, state, accuracy)
             if stop and not last:
+                log.skipped(step, getattr(batches, "skipped", ()))
                 raise saving.interruption.stop(f"saved after step {step}", saving.run_dir)
         log.flush()
+        log.skipped(plan.total_steps, getattr(batches, "skipped", ()))
     return jax.block_until_ready(state)
