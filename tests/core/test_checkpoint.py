@@ -15,7 +15,7 @@ import numpy as np
 import optax
 import pytest
 
-from wiseft_jax.core.checkpoint import Checkpoints, has_checkpoint, restore_params
+from wiseft_jax.core.checkpoint import Checkpoints, restore_params
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import make_mesh, put_replicated, replicated
 from wiseft_jax.core.trees import flatten_paths
@@ -103,13 +103,11 @@ def test_saving_copies_before_the_buffers_are_donated(tmp_path: Path) -> None:
 
 
 def test_nothing_to_restore(tmp_path: Path) -> None:
-    assert not has_checkpoint(tmp_path)
-    assert not has_checkpoint(tmp_path / "absent")
+    assert Checkpoints(tmp_path / "absent").steps() == ()
     assert Checkpoints(tmp_path).restore(_params(0), _opt(0)) is None
     with pytest.raises(InputError, match="no checkpoint 'latest'; there are: none"):
         restore_params(tmp_path)
     _save_runs(tmp_path, [None])
-    assert has_checkpoint(tmp_path)
     with pytest.raises(InputError, match="no checkpoint 7; there are: 1"):
         restore_params(tmp_path, 7)
 

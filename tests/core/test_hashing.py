@@ -34,12 +34,6 @@ def test_hash_json_is_the_same_in_another_process():
     assert other.stdout.strip() == hashing.hash_json({"a": [1], "b": "x"})
 
 
-def test_hash_file_is_sha256(tmp_path: Path):
-    path = tmp_path / "file"
-    path.write_bytes(b"hello")
-    assert hashing.hash_file(path) == hashlib.sha256(b"hello").hexdigest()
-
-
 def test_hash_arrays_depends_on_content_alone():
     array = np.arange(6, dtype=np.float32).reshape(2, 3)
     first = hashing.hash_arrays({"a": array, "b": np.int32(1)})

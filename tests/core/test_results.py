@@ -109,3 +109,12 @@ def test_the_mean_over_shifts_leaves_validation_rows_out():
     validation = {**row("a", hits=0, role="shift"), "split": "validation"}
     rows = [row("a", hits=4, role="shift"), validation]
     assert results.mean_over_shifts(rows) == {0.5: 1.0}  # type: ignore[arg-type]
+
+
+def test_a_row_that_is_not_a_number_is_not_written(tmp_path: Path):
+    row = results.accuracy_row(
+        Accuracy(0, 0), dataset="a", split="test", role="shift", alpha=0, config_hash=""
+    )
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        results.write_rows(tmp_path / results.RESULTS_FILE, [row])
+    assert not list(tmp_path.iterdir())

@@ -60,19 +60,6 @@ def test_a_long_list_of_differences_is_cut_and_counted():
         trees.check_same_structure({}, expected)
 
 
-def test_cast_floating_leaves_other_types_alone():
-    tree = {
-        "w": np.ones(2, np.float32),
-        "h": jnp.ones(2, jnp.bfloat16),
-        "i": np.ones(2, np.int32),
-        "b": np.array([True]),
-    }
-    cast = trees.cast_floating(tree, jnp.bfloat16)
-    assert cast["w"].dtype == cast["h"].dtype == jnp.bfloat16
-    assert cast["i"] is tree["i"]
-    assert cast["b"] is tree["b"]
-
-
 def test_count_parameters():
     assert trees.count_parameters(small_tree()) == 1 + 2 + 6
     assert trees.count_parameters({}) == 0

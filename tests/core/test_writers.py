@@ -72,3 +72,17 @@ def test_jsonl_refuses_writes_after_the_end(tmp_path: Path):
         pass
     with pytest.raises(ValueError, match="closed"):
         log.write({})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_json_does_not_have_is_not_written(tmp_path: Path, value: float):
+    path = tmp_path / "x.json"
+    writers.write_json(path, {"a": 1})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        writers.write_json(path, {"a": value})
+    assert json.loads(path.read_text()) == {"a": 1}
+    with writers.JsonlWriter(tmp_path / "log.jsonl") as log:
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            log.write({"a": 1, "loss": value})
+        log.write({"step": 1})
+    assert (tmp_path / "log.jsonl").read_text() == '{"step": 1}\n'

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.training.toy import toy_classifier, toy_config, toy_dataset
-from wiseft_jax.core.checkpoint import has_checkpoint
+from wiseft_jax.core.checkpoint import Checkpoints
 from wiseft_jax.core.errors import EXIT_INTERRUPTED
 from wiseft_jax.core.mesh import make_mesh
 from wiseft_jax.core.trees import flatten_paths
@@ -70,7 +70,7 @@ def test_sigterm_saves_and_the_run_goes_on(tmp_path: Path):
     assert process.returncode == EXIT_INTERRUPTED, stderr
     assert "SIGTERM: finishing this step and saving" in stderr
     assert "to continue: the same call with resume=True" in stderr
-    assert has_checkpoint(tmp_path)
+    assert Checkpoints(tmp_path).steps()
     assert len(log.read_text(encoding="utf-8").splitlines()) < 180
     resumed, whole = run(tmp_path, resume=True), run(None, resume=False)
     for name, leaf in whole.items():

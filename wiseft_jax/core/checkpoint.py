@@ -241,11 +241,6 @@ class Checkpoints:
         self.close()
 
 
-def has_checkpoint(run_dir: Path) -> bool:
-    """Return whether a run directory holds a complete checkpoint."""
-    return bool(Checkpoints(run_dir).steps())
-
-
 def restore_params(
     run_dir: Path, step: int | Literal["latest", "best"] = "latest"
 ) -> tuple[Params, int]:

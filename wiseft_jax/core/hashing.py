@@ -1,11 +1,10 @@
-"""Stable content hashes of files, JSON values and parameter trees."""
+"""Stable content hashes of bytes, JSON values and arrays."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,12 +22,6 @@ def hash_bytes(*chunks: bytes) -> str:
 def hash_json(value: Any) -> str:
     """Return the hash of a JSON value; the order of keys doesn't matter."""
     return hash_bytes(json.dumps(value, sort_keys=True, default=str).encode())
-
-
-def hash_file(path: Path) -> str:
-    """Return the full SHA-256 (hex) of a file's content."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def hash_arrays(arrays: Mapping[str, Any]) -> str:

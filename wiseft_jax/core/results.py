@@ -69,8 +69,12 @@ def accuracy_row(
 
 
 def write_rows(path: Path | str, rows: Iterable[Row]) -> None:
-    """Write rows to ``path`` as JSON lines, atomically."""
-    write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+    """Write rows to ``path`` as JSON lines, atomically.
+
+    Raises:
+      ValueError: If a number is not finite: JSON has no NaN; nothing is written then.
+    """
+    write_text(path, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
 
 
 def read_rows(path: Path | str) -> list[Row]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from wiseft_jax.core.errors import InputError
@@ -65,16 +64,6 @@ def check_same_structure(
         raise InputError(
             f"{name} and {expected_name} are not trees of the same model: " + "; ".join(problems)
         )
-
-
-def cast_floating(tree: PyTree, dtype: Any) -> PyTree:
-    """Return ``tree`` with its floating leaves cast to ``dtype``; other leaves stay as they are."""
-
-    def cast(leaf: Any) -> Any:
-        floating = jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating)
-        return jnp.asarray(leaf, dtype) if floating else leaf
-
-    return jax.tree_util.tree_map(cast, tree)
 
 
 def count_parameters(tree: PyTree) -> int:

@@ -47,8 +47,12 @@ def write_text(path: Path | str, text: str) -> None:
 
 
 def write_json(path: Path | str, value: Any) -> None:
-    """Write ``value`` as indented JSON to ``path`` atomically."""
-    write_text(path, json.dumps(value, indent=2) + "\n")
+    """Write ``value`` as indented JSON to ``path`` atomically.
+
+    Raises:
+      ValueError: If a number is not finite: JSON has no NaN; nothing is written then.
+    """
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 class JsonlWriter:
@@ -65,8 +69,12 @@ class JsonlWriter:
         self._file = self.path.open("a", encoding="utf-8")
 
     def write(self, record: dict[str, Any]) -> None:
-        """Append one record."""
-        self._file.write(json.dumps(record) + "\n")
+        """Append one record.
+
+        Raises:
+          ValueError: If a number is not finite: JSON has no NaN; nothing is written then.
+        """
+        self._file.write(json.dumps(record, allow_nan=False) + "\n")
         self._file.flush()
 
     def close(self) -> None:
