@@ -56,7 +56,6 @@ def test_the_shift_is_matched_by_name(root: Path, caplog):
     assert (shift.name, shift.split, shift.role) == ("sketches", "test", "shift")
     assert shift.labels.tolist() == [1, 1, 1, 0, 0]
     assert "written differently: Dog -> dog" in caplog.text
-    assert data.evaluated == (data.validation, data.test, shift)
 
 
 def test_the_seed_decides_the_split(root: Path):
@@ -84,7 +83,7 @@ def test_one_set_can_not_choose_and_report(root: Path):
 
 def test_held_out_sets_get_a_name_of_their_own(root: Path):
     data = load(root, shifts=(f"photos-test=folder:{root / 'sketches'}",))
-    names = [dataset.name for dataset in data.evaluated]
+    names = [dataset.name for dataset in (data.validation, data.test, *data.shifts)]
     assert names == ["photos-validation", "photos-test-held-out", "photos-test"]
 
 
@@ -143,9 +142,11 @@ def test_bad_images_of_all_the_sets_are_listed_together(root: Path):
     data = load(root, on_bad_image="skip")
     assert len(data.train) + len(data.validation) + len(data.test) == 39
     assert len(data.shifts[0]) == 4
-    for dataset in (data.train, data.test, data.shifts[0]):
+    for dataset in (data.train, data.shifts[0]):
         assert len(dataset.skipped) == 1
+    for dataset in (data.train, data.validation, data.test, data.shifts[0]):
         assert dataset.on_bad_image == "skip"
+    assert data.validation.skipped == data.test.skipped == ()  # listed with the training set
 
 
 def test_a_copy_of_a_training_image_in_a_shift_is_a_warning(root: Path, caplog):
@@ -230,3 +231,12 @@ def test_images_without_labels(root: Path):
     assert (images.name, images.labels.tolist(), len(images.skipped)) == ("new", [-1] * 4, 1)
     assert images.class_names == ()
     assert len(load_images(str(root / "sketches"), verify=False)) == 5
+
+
+def test_a_validation_image_in_the_test_set_is_a_warning(root: Path, caplog):
+    write_folder(root / "val", {"owl": 2, "cat": 1}, seed=200)
+    write_folder(root / "test", {"cat": 1, "owl": 3}, seed=300)
+    (root / "test" / "owl" / "copy.png").write_bytes(encode(pixels(201)))
+    load(root, validation=f"val=folder:{root / 'val'}", test=f"test=folder:{root / 'test'}")
+    (record,) = (line for line in caplog.messages if "are also in" in line)
+    assert record.startswith("1 of 5 images of test (test) are also in val (validation): ")
