@@ -1,6 +1,6 @@
 """Spec strings: ``[NAME=]folder:PATH``, ``table:FILE``, ``tfds:NAME[/CONFIG]:SPLIT``.
 
-Add a scheme in three steps: see README.md beside this file.
+Add a scheme in 3 steps: see README.md beside this file.
 """
 
 from __future__ import annotations
