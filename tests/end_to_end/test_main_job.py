@@ -84,6 +84,7 @@ def test_evaluating_the_export_gives_the_row_of_its_alpha(
         r for r in read_rows(workshop.run) if (r["dataset"], r["alpha"]) == ("inverted", alpha)
     )
     assert (row["value"], row["n"]) == (expected["value"], expected["n"])
+    assert row["alpha"] == alpha
 
 
 def test_zero_shot_evaluation_gives_the_row_of_alpha_zero(

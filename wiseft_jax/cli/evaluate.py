@@ -57,13 +57,20 @@ def main(argv: Sequence[str]) -> int:
 
 def is_exported(model: str) -> bool:
     """Return whether ``model`` is a directory that ``export`` wrote."""
-    return (Path(model) / "wiseft.json").is_file()
+    return (Path(model).expanduser() / "wiseft.json").is_file()
+
+
+def _alpha(model: str) -> float | None:
+    """Return the alpha that an export was made with; 0 for a zero-shot CLIP."""
+    from wiseft_jax.clip.export import read_facts
+
+    return read_facts(Path(model).expanduser())["alpha"] if is_exported(model) else 0.0
 
 
 def _exported(args: EvaluateArgs) -> tuple[Any, Any]:
     from wiseft_jax.clip.export import load_classifier
 
-    return load_classifier(Path(args.model), dtype=args.compute_dtype)
+    return load_classifier(Path(args.model).expanduser(), dtype=args.compute_dtype)
 
 
 def _zero_shot(args: EvaluateArgs, class_names: Sequence[str]) -> tuple[Any, Any]:
@@ -106,7 +113,8 @@ def _report(args: EvaluateArgs, results: Sequence[Any]) -> None:
         rows = []
         for result in results:
             rows += result.rows(config_hash)
-        print_json([{**row, "alpha": None, "model": args.model} for row in rows])
+        alpha = _alpha(args.model)
+        print_json([{**row, "alpha": alpha, "model": args.model} for row in rows])
         return
     lines = []
     for result, accuracy in zip(results, accuracies, strict=True):

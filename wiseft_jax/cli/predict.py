@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
+from wiseft_jax.cli.evaluate import is_exported
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.typing import ComputeDtype
@@ -73,12 +74,13 @@ def _classifier(args: PredictArgs) -> tuple[Any, Any]:
     from wiseft_jax.data.class_names import read_class_names
 
     if args.class_names is None:
-        if not (Path(args.model) / "head.safetensors").is_file():
+        directory = Path(args.model).expanduser()
+        if not is_exported(args.model):
             raise InputError(
-                f"{args.model}: not an exported model (no head.safetensors), so its classes are"
-                " unknown; give --class-names FILE, or --text"
+                f"{args.model}: not an exported model (there is no {directory.name}/wiseft.json), so"
+                " its classes are unknown; give --class-names FILE, or --text"
             )
-        return load_classifier(Path(args.model), dtype=args.compute_dtype)
+        return load_classifier(directory, dtype=args.compute_dtype)
     clip = load_clip(args.model, dtype=args.compute_dtype)
     names = read_class_names(args.class_names)
     return zero_shot_classifier(clip, names.names, args.templates)
