@@ -6,7 +6,6 @@ import collections
 import logging
 import os
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 os.environ["XLA_FLAGS"] = " ".join(
@@ -58,15 +57,13 @@ def private_cache(
 
 
 @pytest.fixture(autouse=True)
-def untouched_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Put back what the command line sets for its process: the logger and the cache switch."""
-    monkeypatch.setenv("WISEFT_NO_CACHE", "0")
-    monkeypatch.delenv("WISEFT_NO_CACHE")
+def untouched_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take back what the command line set for its process, in a test or a fixture before this one."""
+    monkeypatch.delenv("WISEFT_NO_CACHE", raising=False)
     logger = logging.getLogger("wiseft_jax")
-    handlers, level, propagate = list(logger.handlers), logger.level, logger.propagate
-    yield
-    logger.handlers[:], logger.propagate = handlers, propagate
-    logger.setLevel(level)
+    logger.handlers.clear()
+    logger.setLevel(logging.NOTSET)
+    logger.propagate = True
 
 
 @pytest.fixture

@@ -6,7 +6,10 @@ Nothing heavy is imported until a stage runs, so that the command line shows eve
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
+import math
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,7 +17,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from wiseft_jax.core.config_io import config_hash, read_json
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, unknown_name
 from wiseft_jax.core.results import Row
 from wiseft_jax.core.run_directory import RunDirectory, describe
 from wiseft_jax.core.typing import ComputeDtype
@@ -67,8 +70,23 @@ class SweepConfig:
     """Name of the dataset to choose on; naming a test or shifted set is an oracle, and is said."""
 
     def __post_init__(self) -> None:
+        """Check alphas and sizes.
+
+        Raises:
+          InputError: Names the field, what was expected and what was found.
+        """
         if not self.alphas:
             raise InputError("sweep.alphas: expected at least one alpha, found none")
+        for alpha in self.alphas:
+            if not math.isfinite(alpha):
+                raise InputError(f"sweep.alphas: expected finite numbers, found {alpha}")
+        if any(after <= before for before, after in itertools.pairwise(self.alphas)):
+            listed = " ".join(f"{alpha:g}" for alpha in self.alphas)
+            raise InputError(f"sweep.alphas: expected rising, distinct numbers, found {listed}")
+        for name in ("batch_size", "chunk_size"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"sweep.{name}: expected at least 1, found {value}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +100,7 @@ class ExperimentConfig:
     training: TrainConfig = TrainConfig()
     sweep: SweepConfig = SweepConfig()
     export: bool = True
-    """Write the merged model at the chosen alpha into the run directory, as `merged/`."""
+    """Whether the merged model at the chosen alpha is written into the run directory."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,6 +136,17 @@ def load_data(config: ExperimentConfig) -> ExperimentData:
     loaded = load(config.data, seed=config.training.seed)
     tests = (loaded.test, *loaded.shifts)
     return ExperimentData(loaded.class_names, loaded.train, loaded.validation, tests)
+
+
+def check_select_on(config: ExperimentConfig, data: ExperimentData) -> None:
+    """Raise, before anything is trained, if ``sweep.select_on`` names no dataset.
+
+    Raises:
+      InputError: Lists the names that there are.
+    """
+    names = [dataset.name for dataset in (data.validation, *data.tests)]
+    if config.sweep.select_on is not None and config.sweep.select_on not in names:
+        raise unknown_name("dataset to select on", config.sweep.select_on, names)
 
 
 def run(
@@ -272,7 +301,7 @@ def sweep_run(config: ExperimentConfig, data: ExperimentData, run_directory: Run
     selection = result.select(config.sweep.rule, select_on=config.sweep.select_on)
     theta_alpha = lerp(theta_0, theta_1, selection.alpha)
     outcome = WiseFT(theta_0, theta_1, result, selection, theta_alpha)
-    write_json(run_directory.config_file, describe(config))
+    write_json(run_directory.sweep_config_file, describe(config))
     finish(config, classifier, outcome, run_directory)
     return outcome
 
@@ -284,6 +313,9 @@ def finish(
     outcome.sweep.save(run_directory.path)
     selection = outcome.selection.facts()
     write_json(run_directory.selection_file, selection)
+    if not config.export and run_directory.merged_dir.exists():
+        logger.warning("%s: removed, it was of an earlier sweep", run_directory.merged_dir)
+        shutil.rmtree(run_directory.merged_dir)
     if config.export:
         export_merged(
             config,

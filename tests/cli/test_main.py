@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -100,3 +103,20 @@ def test_debug_shows_where_and_changes_no_exit_code(
     monkeypatch.setattr(evaluate, "main", fail)
     assert cli.main(["evaluate", "--debug"]) == 1
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_an_interruption_that_a_callback_swallows_comes_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    from wiseft_jax.cli import evaluate
+
+    def swallow_once(argv: list[str]) -> int:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        time.sleep(60)
+        return 0
+
+    monkeypatch.setattr(cli, "_RAISE_AGAIN_SECS", 0.2)
+    monkeypatch.setattr(evaluate, "main", swallow_once)
+    assert cli.main(["evaluate"]) == 42
+    assert "interrupted" in capsys.readouterr().err

@@ -173,9 +173,12 @@ def test_empty_directories_and_earlier_exports_are_replaced(
     with pytest.raises(InputError, match="pass overwrite"):
         export_classifier(directory, *pair, alpha=0.2)
     assert read_facts(directory)["alpha"] == 0.1
+    with pytest.raises(InputError, match="leftover, which would be lost"):
+        export_classifier(directory, *pair, alpha=0.2, overwrite=True)
+    assert read_facts(directory)["alpha"] == 0.1
+    (directory / "leftover").unlink()
     export_classifier(directory, *pair, alpha=0.2, overwrite=True)
     assert read_facts(directory)["alpha"] == 0.2
-    assert not (directory / "leftover").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 

@@ -20,6 +20,7 @@ class Config:
 def prepared(path: Path, config: Config = Config()) -> RunDirectory:
     directory = RunDirectory(path)
     directory.prepare(config, resume=False, overwrite=False)
+    (path / "train.jsonl").touch()
     return directory
 
 
@@ -45,6 +46,26 @@ def test_resume_needs_the_same_configuration(tmp_path: Path) -> None:
     directory.prepare(Config(), resume=True, overwrite=False)
     with pytest.raises(InputError, match=r"seed \(0 -> 1\)"):
         directory.prepare(Config(1), resume=True, overwrite=False)
+
+
+def test_a_run_that_never_began_is_in_nobodys_way(tmp_path: Path) -> None:
+    directory = prepared(tmp_path / "run")
+    (directory.path / "train.jsonl").unlink()
+    directory.prepare(Config(1), resume=False, overwrite=False)
+    assert directory.read_config() == {"seed": 1}
+
+
+def test_resume_of_nothing_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    RunDirectory(tmp_path / "typo").prepare(Config(), resume=True, overwrite=False)
+    assert "no run to resume there" in caplog.text
+
+
+def test_overwrite_spares_a_model_directory(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "clip"}')
+    (tmp_path / "model.safetensors").write_bytes(b"precious")
+    with pytest.raises(InputError, match="this isn't one"):
+        RunDirectory(tmp_path).prepare(Config(), resume=False, overwrite=True)
+    assert (tmp_path / "model.safetensors").read_bytes() == b"precious"
 
 
 def test_resume_of_something_else_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""``wiseft run`` on a folder of one's own: with the embedded CLIP, and with one as large as B/32."""
+"""``wiseft run`` on a folder of one's own: with the embedded CLIP, and with one of B/32's size."""
 
 from __future__ import annotations
 

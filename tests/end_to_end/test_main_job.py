@@ -190,6 +190,52 @@ def test_predict_writes_a_row_for_each_image_and_lists_bad_ones(
     assert main([*command, "-q"]) == 2
 
 
+def test_sweep_without_export_leaves_no_model_of_another_alpha(
+    inputs: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    run = tmp_path / "run"
+    assert main(["run", "custom/folder", *inputs.options(), "--out", str(run), "-q"]) == 0
+    trained = (run / "config.json").read_text()
+    assert main(["sweep", str(run), "--no-export", "--sweep.alphas", "0", "1", "-q"]) == 0
+    assert not (run / "merged").exists()
+    assert (run / "config.json").read_text() == trained
+    swept = json.loads((run / "sweep_config.json").read_text())["config_hash"]
+    assert {row["config_hash"] for row in read_rows(run)} == {swept}
+    assert main(["sweep", str(run), "-q"]) == 0
+    assert json.loads((run / "merged" / "wiseft.json").read_text())["alpha"] == 0.5
+    (run / "merged" / "notes.txt").write_text("mine")
+    again = ["export", str(run), "--out", str(run / "merged"), "--overwrite", "-q"]
+    assert main(again) == 2
+    assert "notes.txt" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--sweep.alphas", "0.5", "nan"], "finite"),
+        (["--sweep.alphas", "0.5", "0.2"], "rising"),
+        (["--sweep.batch-size", "0"], "sweep.batch_size"),
+        (["--select-on", "nope"], "unknown dataset to select on 'nope'"),
+    ],
+)
+def test_sweep_options_are_checked_before_training(
+    inputs: Workshop,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+    options: list[str],
+    said: str,
+) -> None:
+    own = inputs.options()
+    own = own[: own.index("--sweep.alphas")]
+    try:
+        code = main(["run", "custom/folder", *own, *options, "--out", str(tmp_path / "run"), "-q"])
+    except SystemExit as stop:
+        code = stop.code
+    assert code == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_predict_by_text_ranks_and_compares(
     workshop: Workshop, capsys: pytest.CaptureFixture
 ) -> None:

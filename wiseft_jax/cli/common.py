@@ -29,7 +29,7 @@ class CommonOptions:
     log_file: Path | None = None
     """Write the log there too."""
     cache: bool = True
-    """Neither read nor write the cache of text heads, features and verified images."""
+    """Whether the cache of text heads, features and verified images is used."""
     json: bool = False
     """Print the result as JSON on stdout, in place of the table."""
 

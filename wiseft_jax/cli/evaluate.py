@@ -57,7 +57,8 @@ def main(argv: Sequence[str]) -> int:
 
 def is_exported(model: str) -> bool:
     """Return whether ``model`` is a directory that ``export`` wrote."""
-    return (Path(model).expanduser() / "wiseft.json").is_file()
+    directory = Path(model).expanduser()
+    return any((directory / name).is_file() for name in ("wiseft.json", "head.safetensors"))
 
 
 def _alpha(model: str) -> float | None:

@@ -47,9 +47,11 @@ def main(argv: Sequence[str]) -> int:
     args.common.apply()
     directory = RunDirectory(args.run)
     from wiseft_jax.cli.presets import load_config
+    from wiseft_jax.clip.export import check_free
     from wiseft_jax.experiment import export_merged, load_endpoints
 
     directory.read_config()
+    check_free(args.out, args.overwrite)
     config = load_config(str(directory.config_file))
     alpha = args.alpha if args.alpha is not None else _chosen_alpha(directory)
     classifier, theta_0, theta_1 = load_endpoints(config, directory)

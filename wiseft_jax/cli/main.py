@@ -23,6 +23,8 @@ VERBS = {
     "export": "write a merged model of a run as a CLIP directory",
 }
 
+_RAISE_AGAIN_SECS = 3.0
+
 _USAGE = """usage: wiseft VERB [options]
 
 Robust fine-tuning of CLIP: fine-tune, interpolate with the zero-shot weights, choose alpha.
@@ -70,7 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(verb: str, argv: list[str]) -> int:
-    previous = signal.signal(signal.SIGTERM, _terminate)
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+    previous = {each: signal.signal(each, _interrupt) for each in signals}
     try:
         return importlib.import_module(f"wiseft_jax.cli.{verb}").main(argv)
     except errors.InputError as error:
@@ -88,10 +91,17 @@ def _run(verb: str, argv: list[str]) -> int:
         message = f"{type(error).__name__}: {error} (internal error; --debug shows where)"
         return _complain(message, errors.EXIT_INTERNAL, debug="--debug" in argv)
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for each, handler in previous.items():
+            signal.signal(each, handler)
 
 
-def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
+def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
+    """Raise KeyboardInterrupt; again after a while, should a callback have swallowed it.
+
+    Python discards what is raised inside a garbage collector's callback, and JAX has one.
+    """
+    signal.setitimer(signal.ITIMER_REAL, _RAISE_AGAIN_SECS)
     raise KeyboardInterrupt
 
 

@@ -52,6 +52,10 @@ class PredictArgs:
         for name in ("top", "batch_size"):
             if getattr(self, name) < 1:
                 raise InputError(f"--{name.replace('_', '-')}: expected at least 1")
+        if any(not text.strip() for text in self.text):
+            raise InputError("--text: a text is empty; say what to look for")
+        if self.out is not None and self.out.is_dir():
+            raise InputError(f"--out {self.out}: expected a file to write, found a directory")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -77,8 +81,8 @@ def _classifier(args: PredictArgs) -> tuple[Any, Any]:
         directory = Path(args.model).expanduser()
         if not is_exported(args.model):
             raise InputError(
-                f"{args.model}: not an exported model (there is no {directory.name}/wiseft.json), so"
-                " its classes are unknown; give --class-names FILE, or --text"
+                f"{args.model}: not an exported model (wiseft.json isn't there), so its classes are"
+                " unknown; give --class-names FILE, or --text"
             )
         return load_classifier(directory, dtype=args.compute_dtype)
     clip = load_clip(args.model, dtype=args.compute_dtype)

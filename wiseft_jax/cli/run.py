@@ -6,7 +6,7 @@ import dataclasses
 import datetime
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -17,7 +17,7 @@ from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.presets import all_presets, load_config
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.run_directory import RunDirectory
-from wiseft_jax.experiment import RESUME_MAY_CHANGE, ExperimentConfig
+from wiseft_jax.experiment import RESUME_MAY_CHANGE, ExperimentConfig, check_select_on
 
 USAGE = "usage: wiseft run PRESET_OR_FILE [options]   |   wiseft run --list   |   --help"
 
@@ -66,10 +66,11 @@ def execute(args: RunArgs) -> int:
     directory = RunDirectory(args.out or dated_directory(config.name))
     if args.resume and args.out is None:
         raise InputError("--resume needs --out DIR: the run directory to continue")
-    directory.prepare(
-        config, resume=args.resume, overwrite=args.overwrite, neutral=RESUME_MAY_CHANGE
-    )
+    mode: Any = {"resume": args.resume, "overwrite": args.overwrite, "neutral": RESUME_MAY_CHANGE}
+    directory.check(config, **mode)
     data = experiment_data(config)
+    check_select_on(config, data)
+    directory.prepare(config, **mode)
     from wiseft_jax import experiment
 
     outcome = experiment.run(config, data, directory, resume=args.resume)

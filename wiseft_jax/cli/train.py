@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -49,14 +49,15 @@ def main(argv: Sequence[str]) -> int:
     if args.resume and args.out is None:
         raise InputError("--resume needs --out DIR: the run directory to continue")
     directory = RunDirectory(args.out or dated_directory(args.config.name))
-    directory.prepare(
-        args.config, resume=args.resume, overwrite=args.overwrite, neutral=RESUME_MAY_CHANGE
-    )
+    mode: Any = {"resume": args.resume, "overwrite": args.overwrite, "neutral": RESUME_MAY_CHANGE}
+    directory.check(args.config, **mode)
+    data = experiment_data(args.config)
+    directory.prepare(args.config, **mode)
     from wiseft_jax import experiment
 
-    experiment.train(args.config, experiment_data(args.config), directory, resume=args.resume)
+    experiment.train(args.config, data, directory, resume=args.resume)
     if args.common.json:
         print_json({"run": str(directory.path)})
-    else:
+    elif not args.common.quiet:
         print(f"fine-tuned; next: wiseft sweep {directory.path}")
     return EXIT_DONE

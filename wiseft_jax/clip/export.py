@@ -24,6 +24,7 @@ from wiseft_jax.clip.classifier import Classifier, make_classifier
 from wiseft_jax.clip.convert import to_hf
 from wiseft_jax.clip.load import config_settings, load_clip, params_template
 from wiseft_jax.clip.processor import PREPROCESSOR_FILE, preprocess_settings
+from wiseft_jax.clip.tokenize import TOKENIZER_FILES
 from wiseft_jax.clip.towers import VISION_KEYS
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.tensors import SAFETENSORS, read_tensors, write_tensors
@@ -34,6 +35,14 @@ from wiseft_jax.core.writers import write_json
 HEAD_FILE = "head.safetensors"
 FACTS_FILE = "wiseft.json"
 SCHEMA = 1
+_WRITTEN = {
+    *TOKENIZER_FILES,
+    SAFETENSORS,
+    "config.json",
+    PREPROCESSOR_FILE,
+    HEAD_FILE,
+    FACTS_FILE,
+}
 _CHECK_IMAGES = 4
 _CHECK_TOLERANCE = {"float32": 1e-4, "bfloat16": 3e-2}  # relative to the largest logit
 
@@ -72,7 +81,7 @@ def export_classifier(
     directory = Path(directory).expanduser()
     theta = jax.tree_util.tree_map(lambda leaf: np.array(leaf, np.float32, order="C"), theta)
     _check_theta(classifier, theta)
-    _check_free(directory, overwrite)
+    check_free(directory, overwrite)
     facts = {
         "schema": SCHEMA,
         "class_names": list(classifier.class_names),
@@ -187,7 +196,12 @@ def _check_theta(classifier: Classifier, theta: Params, name: str = "theta") -> 
         raise InputError(f"{name}: these parameters are not finite: {', '.join(bad[:5])}.")
 
 
-def _check_free(directory: Path, overwrite: bool) -> None:
+def check_free(directory: Path, overwrite: bool) -> None:
+    """Raise unless an export may be written to ``directory``.
+
+    Raises:
+      InputError: It is in use, and not by an earlier export alone that ``overwrite`` may replace.
+    """
     if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
         return
     if not overwrite:
@@ -195,6 +209,12 @@ def _check_free(directory: Path, overwrite: bool) -> None:
     if not (directory / FACTS_FILE).is_file():
         raise InputError(
             f"{directory}: not an earlier export (no {FACTS_FILE}), so it is not overwritten."
+        )
+    foreign = sorted({entry.name for entry in directory.iterdir()} - _WRITTEN)
+    if foreign:
+        raise InputError(
+            f"{directory}: beside an earlier export there is {', '.join(foreign[:5])}, which would"
+            " be lost; move it away, or give another place."
         )
 
 

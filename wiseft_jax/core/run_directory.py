@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import shutil
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ from wiseft_jax.core.config_io import config_hash, read_json, to_dict
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.results import RESULTS_FILE
 from wiseft_jax.core.writers import write_json
+
+logger = logging.getLogger(__name__)
 
 CONFIG_FILE = "config.json"
 PACKAGES = (
@@ -71,6 +74,11 @@ class RunDirectory:
         return self.path / "selection.json"
 
     @property
+    def sweep_config_file(self) -> Path:
+        """The configuration that ``wiseft sweep`` ran with, where it made the results."""
+        return self.path / "sweep_config.json"
+
+    @property
     def merged_dir(self) -> Path:
         """The exported merged model."""
         return self.path / "merged"
@@ -91,34 +99,56 @@ class RunDirectory:
           InputError: If it exists with content and neither ``resume`` nor ``overwrite`` is given;
             if it should be resumed and holds another configuration; if both are given.
         """
-        if resume and overwrite:
-            raise InputError("--resume and --overwrite exclude each other: give one of them")
-        if self.path.exists() and not self.path.is_dir():
-            raise InputError(f"{self.path}: expected a directory, found a file; give another --out")
-        occupied = self.path.is_dir() and any(self.path.iterdir())
-        if occupied and resume:
-            self._check_same(config, neutral)
-        elif occupied and overwrite:
-            self._remove()
-        elif occupied:
-            raise InputError(
-                f"{self.path}: the run directory exists and isn't empty; continue it with --resume,"
-                " replace it with --overwrite, or give another --out"
-            )
+        self.check(config, resume=resume, overwrite=overwrite, neutral=neutral)
+        if overwrite and self._occupied():
+            shutil.rmtree(self.path)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             write_json(self.config_file, describe(config))
         except OSError as error:
             raise InputError(f"{self.path}: can't write there ({error.strerror})") from None
 
-    def _remove(self) -> None:
-        """Delete an old run, and nothing that doesn't look like one."""
-        if not self.config_file.is_file():
+    def check(
+        self, config: Any, *, resume: bool, overwrite: bool, neutral: Sequence[str] = ()
+    ) -> None:
+        """Check what ``prepare`` would refuse, and change nothing."""
+        if resume and overwrite:
+            raise InputError("--resume and --overwrite exclude each other: give one of them")
+        if self.path.exists() and not self.path.is_dir():
+            raise InputError(f"{self.path}: expected a directory, found a file; give another --out")
+        if resume and not self._occupied():
+            logger.warning("%s: no run to resume there; starting a new one", self.path)
+        elif resume:
+            self._check_same(config, neutral)
+        elif overwrite:
+            self._check_removable()
+        elif self._occupied():
             raise InputError(
-                f"{self.path}: --overwrite replaces run directories, and this one has no"
-                f" {CONFIG_FILE}; remove it by hand or give another --out"
+                f"{self.path}: the run directory exists and isn't empty; continue it with --resume,"
+                " replace it with --overwrite, or give another --out"
             )
-        shutil.rmtree(self.path)
+
+    def _occupied(self) -> bool:
+        """Return whether there is more than the configuration of a run that never began."""
+        if not self.path.is_dir():
+            return False
+        names = {entry.name for entry in self.path.iterdir()}
+        return bool(names - {CONFIG_FILE}) or (bool(names) and not self._is_run())
+
+    def _is_run(self) -> bool:
+        try:
+            stored = read_json(self.config_file)
+        except InputError:
+            return False
+        return isinstance(stored, dict) and {"config", "config_hash"} <= stored.keys()
+
+    def _check_removable(self) -> None:
+        """Refuse to delete what isn't a run directory of this program."""
+        if self._occupied() and not self._is_run():
+            raise InputError(
+                f"{self.path}: --overwrite replaces run directories, and this isn't one (there is"
+                f" no {CONFIG_FILE} of a run); remove it by hand or give another --out"
+            )
 
     def _check_same(self, config: Any, neutral: Sequence[str]) -> None:
         if not self.config_file.is_file():

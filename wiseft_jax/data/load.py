@@ -198,7 +198,10 @@ def check_classes(dataset: Dataset) -> None:
         )  # fmt: skip
     if len(names) == 1:
         logger.warning("%s: there is one class, %r: every answer is right", dataset.name, names[0])
-    for first, second in similar_names(names)[:_LISTED]:
+    pairs = [
+        (first, second) for first, second in similar_names(names) if not _enumerated(first, second)
+    ]
+    for first, second in pairs[:_LISTED]:
         logger.warning(
             "%s: are the classes %r (%d images) and %r (%d) one, misspelt?",
             dataset.name, first, counts[names.index(first)], second, counts[names.index(second)],
@@ -210,6 +213,15 @@ def check_classes(dataset: Dataset) -> None:
             dataset.name,
             ", ".join(names[:3]),
         )
+
+
+def _enumerated(first: str, second: str) -> bool:
+    """Return whether names differ in numbers or letters alone, as "class 1" and "class 2" do."""
+    one, other = first.split(), second.split()
+    if len(one) != len(other):
+        return False
+    different = [word for pair in zip(one, other, strict=True) if len({*pair}) > 1 for word in pair]
+    return all(len(word) <= 2 or word.isdecimal() for word in different)
 
 
 def _options(config: DataConfig) -> SourceOptions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,9 @@ def draw_curve(
       InputError: If there are no rows to draw.
     """
     stem = Path(path).with_suffix("")
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
+        # One alpha far outside [0, 1] leaves no room for labels; the rest is still right.
+        warnings.filterwarnings("ignore", "constrained_layout not applied")
         figure = curve_figure(rows, selection=selection, title=title)
         paths = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
         for target, metadata in zip(paths, ({"Software": None}, {"Date": None}), strict=True):

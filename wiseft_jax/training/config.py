@@ -49,7 +49,7 @@ class TrainConfig:
     warmup_fraction: float | None = None
     """Warm-up as a fraction of all steps, in [0, 1): the choice for short runs."""
     clip_norm: float | None = 1.0
-    """Largest global norm of the gradient; none: no clipping."""
+    """Largest global norm of the gradient; None: no clipping."""
     label_smoothing: float = 0.0
     """Share s of the uniform target: (1 - s) NLL + s mean_c(-log p_c)."""
     seed: int = 0
@@ -57,9 +57,9 @@ class TrainConfig:
     crop_scale: tuple[float, float] = (0.9, 1.0)
     """Smallest and largest share of the image's area that a training crop covers."""
     eval_every_epochs: float | None = 1.0
-    """How often validation accuracy is measured (and a checkpoint saved); none: never."""
+    """How often validation accuracy is measured (and a checkpoint saved); None: never."""
     save_every_steps: int | None = None
-    """Checkpoints in between, every so many steps; none: after evaluations and at the end."""
+    """Checkpoints in between, every so many steps; None: after evaluations and at the end."""
     num_workers: int = 0
     """Processes that decode images; 0: threads of this one (best below about 16 cores)."""
 
