@@ -6,6 +6,7 @@ import collections
 import logging
 import os
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 os.environ["XLA_FLAGS"] = " ".join(
@@ -47,18 +48,17 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", connect)
 
 
-@pytest.fixture(autouse=True)
-def private_cache(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Point the program's cache at a directory of the test session."""
-    root = tmp_path_factory.getbasetemp() / "cache"
-    monkeypatch.setenv("XDG_CACHE_HOME", str(root))
+@pytest.fixture(scope="session", autouse=True)
+def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Point the program's cache at a directory of the test session, for fixtures too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(autouse=True)
 def untouched_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take back what the command line set for its process, in a test or a fixture before this one."""
+    """Take back what the command line set for its process, in an earlier test or fixture."""
     monkeypatch.delenv("WISEFT_NO_CACHE", raising=False)
     logger = logging.getLogger("wiseft_jax")
     logger.handlers.clear()

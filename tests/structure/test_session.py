@@ -64,6 +64,18 @@ def test_the_command_line_leaves_no_trace(time: str):
     assert not logger.propagate
 
 
+@pytest.fixture(scope="session")
+def cache_in_a_session_fixture() -> str:
+    return os.environ["XDG_CACHE_HOME"]
+
+
+def test_the_cache_is_private(
+    cache_in_a_session_fixture: str, tmp_path_factory: pytest.TempPathFactory
+):
+    assert os.environ["XDG_CACHE_HOME"] == cache_in_a_session_fixture
+    assert Path(cache_in_a_session_fixture).is_relative_to(tmp_path_factory.getbasetemp())
+
+
 def test_left_out_tiers_are_counted_by_name(tmp_path: Path):
     """A session of its own, with the same hooks; the count comes from a worker process."""
     conftest = (ROOT / "tests" / "conftest.py").read_text(encoding="utf-8")
