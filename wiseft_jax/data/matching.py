@@ -78,7 +78,7 @@ def match_class_names(
             f"{where}: {len(unmatched)} of {len(source_names)} classes are none of the "
             f"classifier's {len(classifier_names)}:"
             f"{describe_unmatched(unmatched, classifier_names)}"
-            "\nRename them, or give a JSON object from their names to the classifier's "
+            "\nRename them, or give a JSON object from all the old names to the classifier's "
             "(--class-names)"
         )
     _log_match(source_names, classifier_names, indices, where)
