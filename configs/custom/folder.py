@@ -6,7 +6,7 @@ with --model.name path/to/clip-vit-base-patch32 for a model larger than the embe
 Learning rate and epochs are the reference's few-shot ones (1e-5, 10), which suit some thousand
 images; raise the epochs for fewer, lower the rate for a larger CLIP.
 Expected: not recorded; it depends on your images.
-Hardware: the embedded CLIP takes minutes on a laptop; for a ViT-B/32 see docs/benchmarks.md.
+Hardware: the embedded CLIP takes minutes on a laptop; for a ViT-B/32, not recorded.
 """
 
 from wiseft_jax.experiment import ExperimentConfig, ModelConfig, SweepConfig
