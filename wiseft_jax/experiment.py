@@ -125,6 +125,11 @@ def load_model(config: ModelConfig, class_names: Sequence[str]) -> tuple[Any, An
     from wiseft_jax.clip.classifier import zero_shot_classifier
     from wiseft_jax.clip.load import load_clip
 
+    if config.name == "glyphclip" and config.templates != "digits":
+        logger.warning(
+            "the embedded glyphclip knows rendered digits and letters only; for photographs give a"
+            " CLIP: --model.name DIRECTORY_OR_HUB_ID"
+        )
     clip = load_clip(config.name, dtype=config.compute_dtype)
     return zero_shot_classifier(clip, tuple(class_names), config.templates)
 
