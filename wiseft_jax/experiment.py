@@ -16,11 +16,13 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from wiseft_jax.core.checkpoint_config import CheckpointConfig
 from wiseft_jax.core.config_io import config_hash, read_json
 from wiseft_jax.core.errors import InputError, unknown_name
+from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.results import Row
 from wiseft_jax.core.run_directory import RunDirectory, describe
-from wiseft_jax.core.typing import ComputeDtype
+from wiseft_jax.core.typing import ComputeDtype, Remat, TowerName
 from wiseft_jax.core.writers import write_json
 from wiseft_jax.data.config import DataConfig
 from wiseft_jax.training.config import RESULT_NEUTRAL, TrainConfig
@@ -29,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 RESUME_MAY_CHANGE = (
     "sweep.",
+    "mesh.",
+    "checkpoints.keep_",
     "export",
     "data.num_threads",
     *(f"training.{name}" for name in RESULT_NEUTRAL),
@@ -47,7 +51,11 @@ class ModelConfig:
     templates: str = "simple"
     """A prompt set (`simple`, `imagenet`, `digits`), or a text or JSON file of templates."""
     compute_dtype: ComputeDtype = "float32"
-    """Precision of the towers; parameters and the head stay float32."""
+    """Precision of the towers; parameters, optimizer, reductions and the head stay float32."""
+    tower: TowerName = "transformers"
+    """`transformers`: its Flax modules; `scan`: ours on the same parameters, lean and fast."""
+    remat: Remat = "none"
+    """What the backward pass computes again to save memory: `dots` keeps matmuls, `full` nothing."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,6 +107,8 @@ class ExperimentConfig:
     data: DataConfig = DataConfig()
     training: TrainConfig = TrainConfig()
     sweep: SweepConfig = SweepConfig()
+    mesh: MeshConfig = MeshConfig()
+    checkpoints: CheckpointConfig = CheckpointConfig()
     export: bool = True
     """Whether the merged model at the chosen alpha is written into the run directory."""
 

@@ -21,3 +21,6 @@ Params: TypeAlias = PyTree
 Role: TypeAlias = Literal["reference", "shift"]
 Split: TypeAlias = Literal["train", "validation", "test"]
 ComputeDtype: TypeAlias = Literal["float32", "bfloat16"]
+TowerName: TypeAlias = Literal["transformers", "scan"]
+Remat: TypeAlias = Literal["none", "dots", "full"]
+"""What a backward pass recomputes: nothing, all but the matmuls, everything in a layer."""

@@ -12,7 +12,7 @@ from wiseft_jax.core.errors import InputError, unknown_name
 logger = logging.getLogger(__name__)
 
 RECIPE_NAMES = ("end_to_end", "linear_classifier")
-RESULT_NEUTRAL = ("eval_every_epochs", "save_every_steps", "num_workers")
+RESULT_NEUTRAL = ("eval_every_epochs", "save_every_steps", "num_workers", "accumulation_steps")
 """Fields that may differ between a run and its continuation: they don't change the weights."""
 
 _FLOAT_FIELDS = (
@@ -42,6 +42,8 @@ class TrainConfig:
     """Passes over the training set; may be a fraction."""
     batch_size: int = 512
     """Images per step, over all devices."""
+    accumulation_steps: int = 1
+    """Parts that a batch is computed in, one after the other, to save memory; same gradient."""
     weight_decay: float = 0.1
     """Decoupled (AdamW), on every trained parameter."""
     warmup_steps: int = 500
@@ -78,6 +80,8 @@ class TrainConfig:
         self._check("learning_rate", _is_positive(self.learning_rate), "a number > 0")
         self._check("epochs", _is_positive(self.epochs), "a number > 0")
         self._check("batch_size", self.batch_size >= 1, "an integer >= 1")
+        parts = self.accumulation_steps
+        self._check("accumulation_steps", parts >= 1, "an integer >= 1")
         decay_fits = _is_positive(self.weight_decay) or self.weight_decay == 0
         self._check("weight_decay", decay_fits, "a number >= 0")
         self._check("warmup_steps", self.warmup_steps >= 0, "an integer >= 0")
