@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import logging
 import os
 import secrets
 import selectors
@@ -24,6 +25,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from wiseft_jax.core.errors import EXIT_INTERNAL, EXIT_INTERRUPTED
+
+logger = logging.getLogger(__name__)
 
 CONNECT_SECS = 5.0
 LINGER_SECS = 5.0
@@ -67,6 +70,15 @@ class Invitation:
     hosts: tuple[str, ...]
     port: int
     token: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Invitation:
+        """Return what ``to_json`` described."""
+        return cls(tuple(value["hosts"]), int(value["port"]), str(value["token"]))
 
 
 class _Line:
@@ -162,8 +174,13 @@ class Alarm:
         port = self._listener.getsockname()[1]
         return Invitation(_own_addresses(coordinator_host), port, self._token)
 
-    def accept(self, invitation: Invitation) -> bool:
-        """Connect to the hub, in the other processes; return whether it could be reached."""
+    def answer(self, invitation: Invitation) -> bool:
+        """Connect to the hub, in the other processes; return whether it could be reached.
+
+        Without it the program works, but a failure ends it later and less clearly.
+        """
+        if self.index == 0:
+            return True
         for host in invitation.hosts:
             with contextlib.suppress(OSError):
                 connection = socket.create_connection((host, invitation.port), CONNECT_SECS)
@@ -178,6 +195,12 @@ class Alarm:
                     ).start()
                     return True
                 line.close()
+        logger.warning(
+            "process 0 can't be reached at port %d of %s: when a host fails, the others will notice"
+            " by JAX's heartbeat alone, without its message",
+            invitation.port,
+            " or ".join(invitation.hosts),
+        )
         return False
 
     def raise_failure(self, code: int, message: str) -> None:
@@ -261,10 +284,11 @@ class Alarm:
 def end_process(failure: Failure, count: int) -> None:
     """Print why, and end this process at once; never returns."""
     cursor = "\x1b[?25h" if sys.stderr.isatty() else ""  # a progress bar may have hidden it
-    print(cursor + failure.sentence(count), file=sys.stderr)
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            stream.flush()
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(f"{cursor}{failure.sentence(count)}\n")
+        sys.stderr.flush()
     os._exit(failure.code)
 
 

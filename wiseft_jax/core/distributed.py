@@ -25,6 +25,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from wiseft_jax.core.distributed_config import DistributedConfig, Rendezvous
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.trees import flatten_paths, hash_tree
 
 logger = logging.getLogger(__name__)
 
@@ -138,6 +139,23 @@ def arrays_of_first(tree: T) -> T:
     from jax.experimental import multihost_utils
 
     return jax.tree_util.tree_map(np.asarray, multihost_utils.broadcast_one_to_all(tree))
+
+
+def same_parameters(theta: T) -> T:
+    """Return the parameters, with process 0's head, and check that the encoders are the same.
+
+    The encoder comes from files; the head is computed, or found in a host's own cache, and may
+    differ in its last bits from host to host.
+
+    Raises:
+      InputError: If the encoders, or the shapes of the heads, differ.
+    """
+    if jax.process_count() == 1:
+        return theta
+    parameters: Any = theta
+    shapes = {name: str(np.shape(leaf)) for name, leaf in flatten_paths(parameters["head"]).items()}
+    assert_same({"theta_0.encoder": hash_tree(parameters["encoder"]), "theta_0.head": shapes})
+    return parameters | {"head": arrays_of_first(parameters["head"])}
 
 
 def barrier(name: str) -> None:

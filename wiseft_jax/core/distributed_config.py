@@ -94,7 +94,7 @@ class DistributedConfig:
         given = {name: self._given(name, environment) for name in VARIABLES}
         missing = [name for name, value in given.items() if value is None]
         if not missing:
-            return self._by_options(**given)
+            return self._by_options(given)
         cluster = find_cluster(environment)
         if cluster is not None:
             return _by_cluster(cluster, given)
@@ -113,7 +113,7 @@ class DistributedConfig:
             )
         return None
 
-    def _given(self, name: str, environment: Mapping[str, str]) -> str | int | None:
+    def _given(self, name: str, environment: Mapping[str, str]) -> Any:
         value = getattr(self, name)
         variable = VARIABLES[name]
         text = environment.get(variable, "")
@@ -126,9 +126,8 @@ class DistributedConfig:
             raise InputError(f"{variable}: expected an integer >= 0, found {text!r}")
         return int(text)
 
-    def _by_options(
-        self, coordinator: str, num_processes: int, process_id: int
-    ) -> Rendezvous | None:
+    def _by_options(self, given: Mapping[str, Any]) -> Rendezvous | None:
+        coordinator, num_processes, process_id = (given[name] for name in VARIABLES)
         if process_id >= num_processes:
             raise InputError(
                 f"distributed.process_id: expected 0 to {num_processes - 1} (num_processes is"

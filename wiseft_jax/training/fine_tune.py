@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 
 from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.core.checkpoint_config import CheckpointConfig
+from wiseft_jax.core.distributed import assert_same
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.interrupt import catch_signals
 from wiseft_jax.core.mesh import Layout, num_batch_shards, put_batch, to_host
@@ -121,6 +122,7 @@ def _train_in(
     from wiseft_jax.core.checkpoint import Checkpoints
 
     described = describe_task(task)
+    assert_same(described)
     keep = {"keep_latest": keeping.keep_latest, "keep_best": keeping.keep_best}
     with catch_signals() as interruption, Checkpoints(run_dir, **keep) as checkpoints:
         if not resume and checkpoints.steps():
@@ -132,7 +134,9 @@ def _train_in(
         optimizer = make_optimizer(task.config, task.plan)
         start_step, state = found or (0, init_state(problem.params, optimizer, task.layout))
         log_file = run_dir / TRAIN_LOG
-        drop_records_after(log_file, start_step)
+        is_writer = jax.process_index() == 0
+        if is_writer:
+            drop_records_after(log_file, start_step)
 
         def save(step: int, state: TrainState, accuracy: float | None) -> None:
             meta = {"task": described, "validation_accuracy": accuracy}
@@ -144,7 +148,6 @@ def _train_in(
                 str(checkpoints.path(max(checkpoints.steps()))) if checkpoints.steps() else "none"
             )
 
-        is_writer = jax.process_index() == 0
         log = TrainLog(log_file if is_writer else None, task.plan, task.train.id, last_checkpoint)
         saving = Saving(save, task.config.save_every_steps, interruption, run_dir)
         return _loop(task, problem, state, start_step, log, validate, saving)
