@@ -151,6 +151,18 @@ def test_what_others_put_there_is_left_alone(tmp_path: Path) -> None:
     assert names == {"notes.txt", "7", "copy_8", "1.bak", "3", "4"}
 
 
+def test_an_old_step_that_was_removed_in_part_is_removed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _save_runs(tmp_path, [None, None])
+    directory = tmp_path / "checkpoints"
+    (directory / "1" / "meta" / "metadata").unlink()
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(3, _params(3), _opt(3), {})
+    assert "checkpoints/1: an old checkpoint that was removed in part; removed" in caplog.text
+    assert sorted(path.name for path in directory.iterdir()) == ["2", "3"]
+
+
 def test_an_empty_directory_of_a_step_is_named(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

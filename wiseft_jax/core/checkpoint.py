@@ -31,6 +31,7 @@ from wiseft_jax.core.checkpoint_files import (
     find_directory,
     first_line,
     has_damaged,
+    is_remote,
     mend_ranking,
     not_shared,
     rank_of,
@@ -236,13 +237,14 @@ class Checkpoints:
 
     def _tidy(self) -> None:
         """Make the directory, and leave nothing there at which Orbax would stumble."""
-        if jax.process_index() == 0:
-            with self._writing():
-                self.directory.mkdir(parents=True, exist_ok=True)
-                remove_partial(self.directory)
-        barrier("the directory of checkpoints was made")
-        if not all(gather_json(self.directory.is_dir())):
-            raise InputError(not_shared(self.directory))
+        if not is_remote(self.directory):  # there are no directories in a bucket
+            if jax.process_index() == 0:
+                with self._writing():
+                    self.directory.mkdir(parents=True, exist_ok=True)
+                    remove_partial(self.directory, self.steps())
+            barrier("the directory of checkpoints was made")
+            if not all(gather_json(self.directory.is_dir())):
+                raise InputError(not_shared(self.directory))
         for step in self.steps():
             try:
                 facts = _together(lambda step=step: read_facts(self.path(step)))

@@ -13,7 +13,7 @@ import json
 import logging
 import math
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ RANKING = "validation_accuracy"
 PARTIAL = ".orbax-checkpoint-tmp"
 """What the name of a local directory holds while it is being written."""
 
+_FACTS = "meta/metadata"
 _REMOTE = "gs://"
 _SHOWN = 3
 
@@ -97,6 +98,11 @@ def find_directory(run_dir: Path, config: CheckpointConfig) -> epath.Path:
             " pip install 'wiseft-jax[gcs]'"
         )
     return epath.Path(given)
+
+
+def is_remote(directory: epath.Path) -> bool:
+    """Return whether a directory is in a bucket."""
+    return str(directory).startswith(_REMOTE)
 
 
 def describe_arrays(tree: PyTree) -> Arrays:
@@ -165,7 +171,7 @@ def read_facts(step_dir: epath.Path) -> Facts:
     Raises:
       DamagedCheckpointError: If they can't be read, or aren't what was written.
     """
-    file = step_dir / "meta" / "metadata"
+    file = step_dir / _FACTS
     stored = _read_json(file)
     try:
         values, wanted = stored["values"], stored["checksum"]
@@ -211,7 +217,7 @@ def set_aside(directory: epath.Path, step: int, error: Exception) -> None:
             name for n in range(2, len(names) + 3) if (name := f"{aside}-{n}") not in names
         )
     logger.warning(
-        "%s is damaged (%s); using the checkpoint before it; it is kept as %s",
+        "%s is damaged (%s); it isn't used, and kept as %s",
         directory / str(step),
         error,
         aside,
@@ -227,11 +233,20 @@ def has_damaged(directory: epath.Path) -> bool:
     )
 
 
-def remove_partial(directory: epath.Path) -> None:
-    """Remove the directories of local saves that were broken off, and say so."""
+def remove_partial(directory: epath.Path, steps: Sequence[int]) -> None:
+    """Remove what a process that was killed left in a local directory, and say so.
+
+    Args:
+      directory: Where the checkpoints are.
+      steps: Those that look complete, in order. An old one without facts was being removed.
+    """
     for path in directory.iterdir():
         if PARTIAL in path.name and path.is_dir():
             logger.warning("%s: an incomplete save of an earlier process; removed", path)
+            path.rmtree()
+    for path in (directory / str(step) for step in steps[:-1]):
+        if not (path / _FACTS).exists():
+            logger.warning("%s: an old checkpoint that was removed in part; removed", path)
             path.rmtree()
 
 
@@ -241,7 +256,7 @@ def reaching(directory: epath.Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if isinstance(error, InputError) or "://" not in str(directory):
+        if isinstance(error, InputError) or not is_remote(directory):
             raise
         raise InputError(
             f"{directory}: can't be reached ({type(error).__name__}: {first_line(error)})"
