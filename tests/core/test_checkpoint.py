@@ -42,8 +42,8 @@ def _opt(seed: int) -> Any:
 def _save_runs(run_dir: Path, metrics: list[float | None]) -> None:
     with Checkpoints(run_dir) as checkpoints:
         for step, metric in enumerate(metrics, 1):
-            metrics = {} if metric is None else {"validation_accuracy": metric, "loss": 1.5}
-            checkpoints.save(step, _params(step), _opt(step), {"step": step}, metrics)
+            found = {} if metric is None else {"validation_accuracy": metric, "loss": 1.5}
+            checkpoints.save(step, _params(step), _opt(step), {"step": step}, found)
 
 
 def _assert_equal(found: Any, expected: Any) -> None:

@@ -228,8 +228,8 @@ def test_the_checksums_hold_on_other_devices(tmp_path: Path, data: int, fsdp: in
     for source, target in ((one, spread), (spread, one), (spread, spread)):
         run_dir = tmp_path / f"{source is one}-{target is one}"
         with Checkpoints(run_dir) as checkpoints:
-            checkpoints.save(4, *source, {})
-        checkpoint = Checkpoints(run_dir).restore(*target)
+            checkpoints.save(4, source[0], source[1], {})
+        checkpoint = Checkpoints(run_dir).restore(target[0], target[1])
         assert checkpoint is not None
         _assert_is(4, checkpoint.params, checkpoint.opt)
         for found, wanted in zip(

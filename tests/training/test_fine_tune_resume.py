@@ -223,8 +223,8 @@ def test_a_damaged_checkpoint_costs_only_its_steps(
 )
 def test_another_run_is_not_continued(tmp_path: Path, what: str, message: str):
     train(tmp_path, dataclasses.replace(FOUR_STEPS, epochs=1 / 3))
-    config, changes = FOUR_STEPS, {}
-    config = dataclasses.replace(config, epochs=1 / 3)
+    config = dataclasses.replace(FOUR_STEPS, epochs=1 / 3)
+    changes: dict[str, Any] = {}
     if what == "rate":
         config = dataclasses.replace(config, learning_rate=0.04, seed=3)
     elif what == "recipe":

@@ -34,10 +34,10 @@ jax.config.update("jax_compilation_cache_dir", sys.argv[2])
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 from tests.training.test_fine_tune_resume_kills import save_theta, run
 from wiseft_jax.core.errors import InputError
-if len(sys.argv) > 4:  # no file may be larger: the system refuses as on a full disk
-    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]), resource.RLIM_INFINITY))
+if len(sys.argv) > 5:  # no file may be larger: the system refuses as on a full disk
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[5]), resource.RLIM_INFINITY))
 try:
-    theta_1 = run(pathlib.Path(sys.argv[1]), slowly=True)
+    theta_1 = run(pathlib.Path(sys.argv[1]), slowly=sys.argv[4] == "slowly")
 except InputError as error:
     print(error, file=sys.stderr)
     sys.exit(2)
@@ -73,9 +73,9 @@ def save_theta(path: Path, theta: dict[str, np.ndarray]) -> None:
     np.savez(path, **theta)  # type: ignore[arg-type]
 
 
-def start(base: Path, largest_file: int | None = None) -> subprocess.Popen:
+def start(base: Path, pace: str = "slowly", largest_file: int | None = None) -> subprocess.Popen:
     environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
-    arguments = [str(base / "run"), str(base / "cache"), str(base / "theta_1.npz")]
+    arguments = [str(base / "run"), str(base / "cache"), str(base / "theta_1.npz"), pace]
     arguments += [] if largest_file is None else [str(largest_file)]
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *arguments],
@@ -92,7 +92,7 @@ def steps(run_dir: Path) -> tuple[int, ...]:
 
 def assert_finishes_as(base: Path, whole: dict[str, np.ndarray]) -> None:
     """Run to the end; compare the weights and the log with those of a run without a kill."""
-    process = start(base)
+    process = start(base, "fast")
     stderr = process.communicate(timeout=TIMEOUT_SECS)[1]
     assert process.returncode == 0, stderr
     with np.load(base / "theta_1.npz") as found:

@@ -186,7 +186,7 @@ def stop_one_of(group: Group, run_dir: Path, index: int, signum: int) -> list[An
         pytest.param(1, signal.SIGINT, marks=pytest.mark.slow),
     ],
 )
-def test_a_signal_to_one_of_two_processes_preempts_both_and_the_run_goes_on(
+def test_a_signal_to_one_preempts_both_and_the_run_resumes_in_two_processes(
     tmp_path: Path, index: int, signum: signal.Signals
 ) -> None:
     with started(2, program("preempted", tmp_path), devices_per_process=2) as group:

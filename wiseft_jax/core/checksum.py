@@ -57,7 +57,7 @@ def _words(leaf: Any) -> Any:
 
 
 @jax.jit
-def _sum(array: Shaped[Array, "..."]) -> UInt32[Array, ""]:
+def _sum(array: Shaped[Array, "*shape"]) -> UInt32[Array, ""]:
     """Return the sum of all words, each mixed with its position.
 
     For one position the mixing is a bijection of the word, so that a change of a single word always
