@@ -7,7 +7,7 @@ import logging
 import resource
 import shutil
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import jax
@@ -189,7 +189,7 @@ def test_another_models_checkpoint_is_refused_in_one_line(tmp_path: Path) -> Non
 def test_meta_is_checked_before_anything_is_read(tmp_path: Path) -> None:
     _save_runs(tmp_path, [None])
 
-    def refuse(meta: dict[str, Any], path: Path) -> None:
+    def refuse(meta: dict[str, Any], path: PurePath) -> None:
         assert path.name == "1"
         raise InputError(f"not this one: {meta}")
 
