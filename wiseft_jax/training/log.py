@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from wiseft_jax.core.distributed import gather_json
 from wiseft_jax.core.errors import NonFiniteLossError
 from wiseft_jax.core.writers import JsonlWriter, write_text
 from wiseft_jax.training.config import Plan
@@ -84,9 +85,10 @@ class TrainLog:
         self._write({"step": step, "epoch": round(epoch, 4), "validation_accuracy": accuracy})
 
     def skipped(self, step: int, images: Sequence[str]) -> None:
-        """Write which bad images (``"id: reason"``) were met up to ``step``; nothing if none."""
-        if images:
-            self._write({"step": step, "skipped": list(images)})
+        """Write which bad images (``"id: reason"``) any process met up to ``step``; a collective."""
+        found = dict.fromkeys(line for each in gather_json(list(images)) for line in each)
+        if found:
+            self._write({"step": step, "skipped": list(found)})
 
     def close(self) -> None:
         """Close the file."""
