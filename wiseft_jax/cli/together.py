@@ -87,7 +87,10 @@ def _join(
     from wiseft_jax.core import distributed
     from wiseft_jax.core.alarm import Alarm, Invitation
 
-    distributed.join(rendezvous, config, _give_up)
+    try:
+        distributed.join(rendezvous, config, _give_up)
+    except InputError as error:
+        _give_up(str(error))
     index, count = jax.process_index(), jax.process_count()
     if count == 1:
         return None

@@ -85,7 +85,7 @@ class TrainLog:
         self._write({"step": step, "epoch": round(epoch, 4), "validation_accuracy": accuracy})
 
     def skipped(self, step: int, images: Sequence[str]) -> None:
-        """Write which bad images (``"id: reason"``) any process met up to ``step``; a collective."""
+        """Write the bad images (``"id: reason"``) that any process met; a collective."""
         found = dict.fromkeys(line for each in gather_json(list(images)) for line in each)
         if found:
             self._write({"step": step, "skipped": list(found)})
