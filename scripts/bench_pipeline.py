@@ -2,7 +2,7 @@
 
 Makes its own images: smooth random ones as JPEG files of 500 x 375, and arrays of 32 x 32. Variants
 take turns, so that whatever else the machine does hurts all of them alike; compare ratios. CPU
-seconds are those of this process and of its decoding processes (Linux). A pipeline is timed while it
+seconds are those of this process and its decoding processes (Linux). A pipeline is timed while it
 runs: starting it, which takes seconds where processes are spawned, isn't counted. Prints JSON.
 
     python scripts/bench_pipeline.py --images 1024 --repeats 5
