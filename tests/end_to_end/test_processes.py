@@ -198,3 +198,54 @@ def test_a_bad_image_of_one_process(inputs: Workshop, tmp_path: Path) -> None:
     assert row["n"] == 8
     alone = run_processes(1, wiseft(*command))
     assert json.loads(alone[0].stdout) == [row]
+
+
+@pytest.mark.slow
+def test_sigterm_to_one_process_saves_and_ends_both_processes(
+    inputs: Workshop, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    with started(2, wiseft(*run_arguments(inputs, run, *LONG))) as group:
+        wait_for_training(group, run)
+        group.processes[1].terminate()
+        done = group.wait(ENDS_WITHIN_SECS)
+    for each in done:
+        assert each.returncode == 42, said(done)
+        assert "wiseft: interrupted: stopped by preemption; saved after step" in each.stderr
+    (saved,) = {
+        line.split("saved after step ")[1].split()[0]
+        for line in done[0].stderr.splitlines()
+        if "saved after step" in line
+    }
+    assert (run / "checkpoints" / saved).is_dir()
+
+
+ENDLESS_SWEEP = """
+import time
+from wiseft_jax.evaluation import sweep as module
+def sweep(*arguments, **options):
+    print("sweeping", file=sys.stderr, flush=True)
+    while True:
+        time.sleep(0.1)
+module.sweep = sweep
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_after_training_ends_both_processes(
+    inputs: Workshop, tmp_path: Path, signum: int
+) -> None:
+    arguments = run_arguments(inputs, tmp_path / "run")
+    with started(2, faulty(ENDLESS_SWEEP, *arguments)) as group:
+        deadline = time.monotonic() + 240
+        while not all("sweeping" in group.stderr(index) for index in range(2)):
+            assert all(process.poll() is None for process in group.processes), group.stderr(0)
+            assert time.monotonic() < deadline, "the sweep never started"
+            time.sleep(0.1)
+        group.processes[1].send_signal(signum)
+        done = group.wait(ENDS_WITHIN_SECS)
+    for each in done:
+        assert each.returncode == 42, said(done)
+        assert "wiseft: interrupted: process 1 of 2" in each.stderr
+        assert "--resume goes on" in each.stderr
