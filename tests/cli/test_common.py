@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def speak() -> None:
     ],
 )
 def test_what_is_shown(
-    options: dict[str, bool],
+    options: dict[str, Any],
     process_index: int,
     expected: list[str],
     capsys: pytest.CaptureFixture,

@@ -99,7 +99,7 @@ def _join(
     distributed.warm_up(mesh.build())
     alarm = Alarm(index, count)
     host = rendezvous.coordinator.rpartition(":")[0] if rendezvous.coordinator else None
-    invitation = distributed.of_first(alarm.invite(host).to_json() if index == 0 else None)
+    invitation = distributed.of_first(alarm.invite(host).to_json() if index == 0 else {})
     alarm.answer(Invitation.from_json(invitation))
     distributed.barrier("alarms are set")
     return alarm
