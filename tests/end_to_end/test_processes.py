@@ -249,3 +249,16 @@ def test_a_signal_after_training_ends_both_processes(
         assert each.returncode == 42, said(done)
         assert "wiseft: interrupted: process 1 of 2" in each.stderr
         assert "--resume goes on" in each.stderr
+
+
+@pytest.mark.slow
+def test_of_two_processes_one_that_is_frozen_ends_the_other(
+    inputs: Workshop, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    arguments = [*run_arguments(inputs, run, *LONG), *LOW_TIMEOUTS]  # a heartbeat of 10 s
+    with started(2, wiseft(*arguments)) as group:
+        wait_for_training(group, run)
+        group.processes[1].send_signal(signal.SIGSTOP)  # as if its host had lost the network
+        assert group.processes[0].wait(ENDS_WITHIN_SECS) != 0
+        assert "stopped sending heartbeats" in group.stderr(0)
