@@ -123,8 +123,7 @@ def _train_in(
 
     described = describe_task(task)
     assert_same(described)
-    keep = {"keep_latest": keeping.keep_latest, "keep_best": keeping.keep_best}
-    with catch_signals() as interruption, Checkpoints(run_dir, **keep) as checkpoints:
+    with catch_signals() as interruption, Checkpoints(run_dir, keeping) as checkpoints:
         if not resume and checkpoints.steps():
             raise InputError(
                 f"{run_dir}: there are checkpoints of an earlier run; continue it with resume, or"
@@ -139,8 +138,10 @@ def _train_in(
             drop_records_after(log_file, start_step)
 
         def save(step: int, state: TrainState, accuracy: float | None) -> None:
-            meta = {"task": described, "validation_accuracy": accuracy}
-            checkpoints.save(step, state.params, state.opt, meta, accuracy)
+            metrics = {name: log.last[name] for name in ("loss", "accuracy", "learning_rate")}
+            if accuracy is not None:
+                metrics["validation_accuracy"] = accuracy
+            checkpoints.save(step, state.params, state.opt, {"task": described}, metrics)
 
         def last_checkpoint() -> str:
             checkpoints.wait()
