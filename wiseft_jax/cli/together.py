@@ -87,7 +87,10 @@ def _join(
     from wiseft_jax.core import distributed
     from wiseft_jax.core.alarm import Alarm, Invitation
 
-    distributed.join(rendezvous, config, _give_up)
+    try:
+        distributed.join(rendezvous, config, _give_up)
+    except InputError as error:
+        _give_up(str(error))
     index, count = jax.process_index(), jax.process_count()
     if count == 1:
         return None
@@ -96,7 +99,7 @@ def _join(
     distributed.warm_up(mesh.build())
     alarm = Alarm(index, count)
     host = rendezvous.coordinator.rpartition(":")[0] if rendezvous.coordinator else None
-    invitation = distributed.of_first(alarm.invite(host).to_json() if index == 0 else None)
+    invitation = distributed.of_first(alarm.invite(host).to_json() if index == 0 else {})
     alarm.answer(Invitation.from_json(invitation))
     distributed.barrier("alarms are set")
     return alarm

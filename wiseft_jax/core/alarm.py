@@ -137,7 +137,8 @@ class _Line:
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
-            self.socket.close()
+            self.socket.shutdown(socket.SHUT_RDWR)  # ends a read in another thread, too
+        self.socket.close()
 
 
 class Alarm:
@@ -190,6 +191,7 @@ class Alarm:
                 if answers and "welcome" in answers[0]:
                     line.host = str(answers[0]["welcome"])
                     self._lines[0] = line
+                    line.socket.settimeout(None)
                     threading.Thread(
                         target=self._listen, args=(line, answers[1:]), name="alarm", daemon=True
                     ).start()
@@ -213,6 +215,13 @@ class Alarm:
         for line in list(self._lines.values()):
             line.send({"farewell": True})
 
+    def close(self) -> None:
+        """Hang up; the others take it for the end of this process, unless it said farewell."""
+        for line in list(self._lines.values()):
+            line.close()
+        if self._listener is not None:
+            self._listener.close()
+
     def _spread(self, failure: Failure) -> None:
         with self._lock:
             told, self._told = self._told, True
@@ -232,7 +241,6 @@ class Alarm:
 
     def _listen(self, line: _Line, messages: list[dict[str, Any]]) -> None:
         """Hear what the hub says, in a thread of the other processes."""
-        line.socket.settimeout(None)
         heard: list[dict[str, Any]] | None = messages
         while self._hear(line, heard):
             heard = line.receive()
@@ -271,7 +279,8 @@ class Alarm:
             line = _Line(connection)
             hello = next(iter(line.first()), {})
             peer = hello.get("process")
-            right = secrets.compare_digest(str(hello.get("token")), self._token)
+            token = str(hello.get("token")).encode()
+            right = secrets.compare_digest(token, self._token.encode())
             if right and isinstance(peer, int) and 0 < peer < self.count:
                 line.peer, line.host = peer, str(hello.get("host"))
                 self._lines[peer] = line
@@ -295,11 +304,13 @@ def end_process(failure: Failure, count: int) -> None:
 def _own_addresses(coordinator_host: str | None) -> tuple[str, ...]:
     """Return names and addresses by which other hosts may reach this one."""
     name = socket.gethostname()
-    found = [coordinator_host, name]
+    found = [name]
     with contextlib.suppress(OSError):
         found += [str(info[4][0]) for info in socket.getaddrinfo(name, None)]
-    # Which address would be used towards the outside; connecting a datagram socket sends nothing.
+    if coordinator_host is not None:
+        return tuple(dict.fromkeys([coordinator_host, *found]))
+    # The address towards the outside; connecting a datagram socket sends nothing.
     with contextlib.suppress(OSError), socket.socket(type=socket.SOCK_DGRAM) as probe:
         probe.connect(("192.0.2.1", 9))
         found.append(probe.getsockname()[0])
-    return tuple(dict.fromkeys(host for host in found if host))
+    return tuple(dict.fromkeys(found))

@@ -32,20 +32,17 @@ class Cluster:
 
     Attributes:
       found: What was found, for the log.
-      jax_name: JAX's name of it (``cluster_detection_method``); None: JAX doesn't know it.
+      jax_name: JAX's name of it (``cluster_detection_method``); None: it has none.
       num_processes: How many; None is left for JAX to detect.
       process_id: Which one this is; None is left for JAX to detect.
+      needs_coordinator: Whether the user must say where process 0 is.
     """
 
     found: str
     jax_name: str | None
     num_processes: int | None = None
     process_id: int | None = None
-
-    @property
-    def needs_coordinator(self) -> bool:
-        """Whether the user must say where process 0 is."""
-        return self.jax_name is None
+    needs_coordinator: bool = False
 
 
 def find_cluster(environment: Environment) -> Cluster | None:
@@ -66,7 +63,7 @@ def _open_mpi(environment: Environment) -> Cluster | None:
     # Open MPI 4 names the launcher's address; 5 no longer does.
     if "OMPI_MCA_orte_hnp_uri" in environment:
         return Cluster(found, "ompi")
-    return Cluster(found, None, count, rank)
+    return Cluster(found, None, count, rank, needs_coordinator=True)
 
 
 def _slurm(environment: Environment) -> Cluster | None:
@@ -84,7 +81,7 @@ def _gke_tpu(environment: Environment) -> Cluster | None:
     hosts = len([name for name in names.split(",") if name])
     slices = max(1, _integer(environment, "MEGASCALE_NUM_SLICES"))
     worker = environment.get("TPU_WORKER_ID")
-    if hosts * slices < 2 or worker is None or not has_tpu():
+    if hosts * slices < 2 or worker is None or not has_tpu(environment):
         return None
     found = f"TPU hosts: worker {worker} of {hosts}"
     return Cluster(found + (f" in each of {slices} slices" if slices > 1 else ""), "gketpu")
@@ -93,7 +90,7 @@ def _gke_tpu(environment: Environment) -> Cluster | None:
 def _tpu_pod(environment: Environment) -> Cluster | None:
     # Only the machine's metadata know how many hosts there are; JAX asks them.
     named = "TPU_PROCESS_ADDRESSES" in environment or "TPU_WORKER_HOSTNAMES" in environment
-    if named or "TPU_SKIP_MDS_QUERY" in environment or not has_tpu():
+    if named or "TPU_SKIP_MDS_QUERY" in environment or not has_tpu(environment):
         return None
     return Cluster("TPU VM", "gcetpu")
 
@@ -108,11 +105,14 @@ def _kubernetes(environment: Environment) -> Cluster | None:
             " --distributed.coordinator, --distributed.num-processes and --distributed.process-id)"
         )
         return None
-    return Cluster(f"Kubernetes: pod {environment['JOB_COMPLETION_INDEX']} of a job", "k8s")
+    return Cluster(f"Kubernetes: pod {environment['JOB_COMPLETION_INDEX']} of a job", None)
 
 
-def has_tpu() -> bool:
-    """Return whether this machine has TPU chips and the library that drives them."""
+def has_tpu(environment: Environment) -> bool:
+    """Return whether this machine has TPU chips, and JAX would use them."""
+    platforms = environment.get("JAX_PLATFORMS", "")
+    if platforms and "tpu" not in platforms.split(","):
+        return False
     chips = [path for pattern in ("accel*", "vfio/[0-9]*") for path in Path("/dev").glob(pattern)]
     return bool(chips) and importlib.util.find_spec("libtpu") is not None
 

@@ -19,6 +19,7 @@ from wiseft_jax.core.hashing import hash_bytes
 
 logger = logging.getLogger(__name__)
 
+_DIRECTORY = "jax_compilation_cache_dir"
 MAX_BYTES = 10**9
 MIN_COMPILE_SECS = 0.3
 """What compiles faster isn't worth a file."""
@@ -32,10 +33,11 @@ def enable() -> Path | None:
     process 0 writes, and what it writes fits itself alone, so that it would start long before the
     others; Gloo waits 30 s for the last (``core.distributed.warm_up``).
     """
-    if jax.config.jax_compilation_cache_dir is not None:
+    given = getattr(jax.config, _DIRECTORY)
+    if given is not None:
         if not is_disabled():
-            return Path(jax.config.jax_compilation_cache_dir)
-        jax.config.update("jax_compilation_cache_dir", None)
+            return Path(given)
+        jax.config.update(_DIRECTORY, None)
     on_cpus = jax.default_backend() == "cpu"
     if is_disabled() or (on_cpus and jax.process_count() > 1):
         return None
@@ -48,7 +50,7 @@ def enable() -> Path | None:
     except OSError as error:
         logger.warning("%s: compiled programs are not cached (%s)", directory, error.strerror)
         return None
-    jax.config.update("jax_compilation_cache_dir", str(directory))
+    jax.config.update(_DIRECTORY, str(directory))
     jax.config.update("jax_compilation_cache_max_size", MAX_BYTES)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", MIN_COMPILE_SECS)
     return directory

@@ -46,7 +46,8 @@ def join(rendezvous: Rendezvous, config: DistributedConfig, give_up: Callable[[s
         end the process: JAX's own way is to abort with a stack trace of C++, a while later.
 
     Raises:
-      InputError: If JAX can't find out where to meet, or can't listen there.
+      InputError: If JAX can't find out where to meet, or can't listen there. End the process by
+        ``os._exit`` then: a normal exit may crash in what is half open.
     """
     logger.info("joining the other processes (%s)", rendezvous.found)
     where = f" at {rendezvous.coordinator}" if rendezvous.coordinator else ""
