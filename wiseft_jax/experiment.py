@@ -277,7 +277,7 @@ def load_endpoints(config: ExperimentConfig, run_directory: RunDirectory) -> tup
         )
     facts = read_json(run_directory.endpoints_file)
     classifier, theta_0 = load_model(config.model, facts["class_names"])
-    trained, step = restore_params(run_directory.path)
+    trained, step = restore_params(run_directory.path, config=config.checkpoints)
     theta_1 = theta_0 | trained if set(trained) <= set(theta_0) else theta_0 | {"head": trained}
     for name, theta in (("theta_0", theta_0), ("theta_1", theta_1)):
         if hash_tree(theta) != facts[name]:
@@ -293,7 +293,12 @@ def _configured_fine_tune(config: ExperimentConfig) -> Any:
 
     from wiseft_jax.training.fine_tune import fine_tune
 
-    return functools.partial(fine_tune, mesh=config.mesh, checkpoints=config.checkpoints)
+    return functools.partial(
+        fine_tune,
+        mesh=config.mesh,
+        checkpoints=config.checkpoints,
+        num_threads=config.data.num_threads,
+    )
 
 
 def _configured_sweep(config: ExperimentConfig) -> Any:

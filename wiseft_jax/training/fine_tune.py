@@ -48,6 +48,7 @@ def fine_tune(
     evaluate: Callable[[Params], float] | None = None,
     mesh: Layout | Mesh | MeshConfig | None = None,
     checkpoints: CheckpointConfig = CheckpointConfig(),
+    num_threads: int = 16,
 ) -> Params:
     """Return ``theta_1``: ``theta_0`` fine-tuned on ``train`` by the configured recipe.
 
@@ -69,6 +70,7 @@ def fine_tune(
       mesh: The devices, and how parameters are split over them; all devices by default, each with
         all parameters. Devices on the axis ``alpha`` count as ``data``.
       checkpoints: Which checkpoints are kept, and where.
+      num_threads: Decoding threads.
 
     Returns:
       A float32 tree of host arrays of ``theta_0``'s structure.
@@ -87,7 +89,7 @@ def fine_tune(
         raise InputError("resume=True needs run_dir: the directory of the run to continue")
     layout = Layout.of(mesh).for_training()
     plan = config.plan(len(train), num_batch_shards(layout.mesh))
-    task = Task(classifier, theta_0, train, config, plan, layout)
+    task = Task(classifier, theta_0, train, config, plan, layout, num_threads)
     problem = RECIPES[config.recipe](task)
     validate = _make_validate(problem, validation, evaluate, layout)
     logger.info(
@@ -123,8 +125,7 @@ def _train_in(
 
     described = describe_task(task)
     assert_same(described)
-    keep = {"keep_latest": keeping.keep_latest, "keep_best": keeping.keep_best}
-    with catch_signals() as interruption, Checkpoints(run_dir, **keep) as checkpoints:
+    with catch_signals() as interruption, Checkpoints(run_dir, keeping) as checkpoints:
         if not resume and checkpoints.steps():
             raise InputError(
                 f"{run_dir}: there are checkpoints of an earlier run; continue it with resume, or"
@@ -139,8 +140,10 @@ def _train_in(
             drop_records_after(log_file, start_step)
 
         def save(step: int, state: TrainState, accuracy: float | None) -> None:
-            meta = {"task": described, "validation_accuracy": accuracy}
-            checkpoints.save(step, state.params, state.opt, meta, accuracy)
+            metrics = {name: log.last[name] for name in ("loss", "accuracy", "learning_rate")}
+            if accuracy is not None:
+                metrics["validation_accuracy"] = accuracy
+            checkpoints.save(step, state.params, state.opt, {"task": described}, metrics)
 
         def last_checkpoint() -> str:
             checkpoints.wait()
