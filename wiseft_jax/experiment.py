@@ -293,12 +293,8 @@ def _configured_fine_tune(config: ExperimentConfig) -> Any:
 
     from wiseft_jax.training.fine_tune import fine_tune
 
-    return functools.partial(
-        fine_tune,
-        mesh=config.mesh,
-        checkpoints=config.checkpoints,
-        num_threads=config.data.num_threads,
-    )
+    options = {"mesh": config.mesh, "checkpoints": config.checkpoints}
+    return functools.partial(fine_tune, num_threads=config.data.num_threads, **options)
 
 
 def _configured_sweep(config: ExperimentConfig) -> Any:
@@ -306,12 +302,12 @@ def _configured_sweep(config: ExperimentConfig) -> Any:
     from wiseft_jax.evaluation.sweep import sweep
 
     names = ("backend", "batch_size", "chunk_size", "keep_logits")
-    options = {name: getattr(config.sweep, name) for name in names}
-    options |= {"num_threads": config.data.num_threads, "mesh": config.mesh}
+    options = {name: getattr(config.sweep, name) for name in names} | {"mesh": config.mesh}
+    options |= {"num_threads": config.data.num_threads, "config_hash": config_hash(config)}
 
     def configured(*args: Any) -> Any:
         heed_sigterm_again()  # there is nothing left to save
-        return sweep(*args, config_hash=config_hash(config), **options)
+        return sweep(*args, **options)
 
     return configured
 

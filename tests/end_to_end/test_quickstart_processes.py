@@ -14,11 +14,10 @@ from wiseft_jax.core.results import read_rows
 from wiseft_jax.evaluation.predictions import load_predictions
 
 SHORT = (
-    *("--training.epochs", "2", "--training.eval-every-epochs", "2"),
-    *("--sweep.alphas", "0", "0.5", "1", "--no-export"),
+    *("--training.epochs", "0.5", "--training.eval-every-epochs", "0.5"),
+    *("--sweep.alphas", "0", "1", "--no-export"),
 )
-MOST_THAT_DIFFER = 0.002
-"""Share of predictions that rounding may change: 110 steps of Adam enlarge it."""
+"""27 steps: measured over the whole 547, rounding grows from 1e-7 to 1e-4 of the loss in 100."""
 
 
 def quickstart(run: Path, processes: int, devices: int) -> None:
@@ -46,18 +45,15 @@ def test_eight_devices_and_two_processes_equal_one(
     for name, predictions in found.items():
         others = expected[name]
         assert predictions.ids == others.ids
-        # alpha = 0 is the same model: only the order of sums differs.
-        np.testing.assert_allclose(predictions.margin[0], others.margin[0], rtol=0, atol=1e-3)
         np.testing.assert_array_equal(predictions.labels, others.labels)
-        assert np.mean(predictions.top1 != others.top1) <= MOST_THAT_DIFFER, name
+        np.testing.assert_allclose(predictions.margin, others.margin, rtol=0, atol=1e-2)
+        sure = others.margin > 1e-2
+        assert sure.mean() > 0.9
+        np.testing.assert_array_equal(predictions.top1[sure], others.top1[sure])
     facts = ("dataset", "split", "role", "alpha", "n")
     rows, other_rows = read_rows(run), read_rows(alone)
     assert [[r[f] for f in facts] for r in rows] == [[r[f] for f in facts] for r in other_rows]
-    for row, other in zip(rows, other_rows, strict=True):
-        assert row["value"] == pytest.approx(other["value"], abs=MOST_THAT_DIFFER)
-    losses, other_losses = _losses(run), _losses(alone)
-    assert losses[0] == pytest.approx(other_losses[0], rel=1e-5)
-    np.testing.assert_allclose(losses, other_losses, rtol=0.02, atol=0.005)
+    np.testing.assert_allclose(_losses(run), _losses(alone), rtol=1e-4)
 
 
 def _losses(run: Path) -> list[float]:

@@ -51,7 +51,7 @@ def together(
         yield True
         return
     _keep_stdout()
-    alarm = _join(rendezvous, config, mesh, common)
+    alarm = _join(rendezvous, config, common)
     if alarm is None:
         _cache_programs()
         yield True
@@ -59,6 +59,7 @@ def together(
     from wiseft_jax.core import distributed
 
     try:
+        distributed.warm_up(mesh.build())
         yield distributed.is_first()
         distributed.barrier("end of the program")
         alarm.leave()
@@ -78,9 +79,7 @@ def together(
     distributed.leave()
 
 
-def _join(
-    rendezvous: Rendezvous, config: DistributedConfig, mesh: MeshConfig, common: CommonOptions
-) -> Alarm | None:
+def _join(rendezvous: Rendezvous, config: DistributedConfig, common: CommonOptions) -> Alarm | None:
     """Join the others and connect to them; None if there are none after all (a single TPU VM)."""
     import jax
 
@@ -89,19 +88,18 @@ def _join(
 
     try:
         distributed.join(rendezvous, config, _give_up)
-    except InputError as error:
+        index, count = jax.process_index(), jax.process_count()
+        if count == 1:
+            return None
+        common.apply(process_index=index)
+        _cache_programs()
+        alarm = Alarm(index, count)
+        host = rendezvous.coordinator.rpartition(":")[0] if rendezvous.coordinator else None
+        invitation = distributed.of_first(alarm.invite(host).to_json() if index == 0 else {})
+        alarm.answer(Invitation.from_json(invitation))
+        distributed.barrier("alarms are set")
+    except Exception as error:  # a normal exit would wait for the others
         _give_up(str(error))
-    index, count = jax.process_index(), jax.process_count()
-    if count == 1:
-        return None
-    common.apply(process_index=index)
-    _cache_programs()
-    distributed.warm_up(mesh.build())
-    alarm = Alarm(index, count)
-    host = rendezvous.coordinator.rpartition(":")[0] if rendezvous.coordinator else None
-    invitation = distributed.of_first(alarm.invite(host).to_json() if index == 0 else {})
-    alarm.answer(Invitation.from_json(invitation))
-    distributed.barrier("alarms are set")
     return alarm
 
 
@@ -130,13 +128,16 @@ def _keep_stdout() -> None:
 def _end_all(error: BaseException, verb: str, alarm: Alarm, *, debug: bool) -> NoReturn:
     import jax
 
+    from wiseft_jax.core.alarm import LINGER_SECS
+
     if isinstance(error, jax.errors.JaxRuntimeError):
         time.sleep(_ANOTHERS_SECS)  # most likely another's end; its message ends this process
     if debug:
         traceback.print_exception(error)
     ending = explain(error, verb)
     alarm.raise_failure(ending.code, ending.message)
-    os._exit(ending.code)  # another thread is ending the process already
+    time.sleep(_ANOTHERS_SECS + LINGER_SECS)  # another's failure is being passed on, and ends this
+    os._exit(ending.code)
 
 
 def prepare(directory: RunDirectory, config: Any, facts: dict[str, Any], **mode: Any) -> None:
