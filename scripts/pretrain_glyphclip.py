@@ -32,9 +32,9 @@ import optax
 from safetensors.numpy import load_file, save_file
 
 from wiseft_jax.clip.convert import to_hf
-from wiseft_jax.clip.load import clip_module, params_template, read_config
+from wiseft_jax.clip.load import make_tower, read_config
 from wiseft_jax.clip.processor import PREPROCESSOR_FILE, preprocess_settings
-from wiseft_jax.clip.towers import image_features, normalise_pixels, text_features
+from wiseft_jax.clip.towers import Tower, normalise_pixels
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.core.typing import Params, PyTree
 from wiseft_jax.quickstart.bank import Bank, build_bank, survey
@@ -136,11 +136,11 @@ def stream(
 
 
 def features(
-    module: Any, params: Params, images: jax.Array, tokens: jax.Array
+    tower: Tower, params: Params, images: jax.Array, tokens: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """Return the image and text features of a batch, before L2-normalisation."""
-    image = image_features(module, params, normalise_pixels(images, PREPROCESS))
-    return image, text_features(module, params, tokens, jnp.ones_like(tokens))
+    image = tower.image_features(params, normalise_pixels(images, PREPROCESS))
+    return image, tower.text_features(params, tokens, jnp.ones_like(tokens))
 
 
 def optimizer(config: PretrainConfig) -> optax.GradientTransformation:
@@ -154,12 +154,12 @@ def optimizer(config: PretrainConfig) -> optax.GradientTransformation:
     )
 
 
-def make_step(module: Any, config: PretrainConfig) -> Any:
+def make_step(tower: Tower, config: PretrainConfig) -> Any:
     """Compile one training step over ``state = (params, moments, ema)``."""
     tx = optimizer(config)
 
     def loss_fn(params: Params, images: jax.Array, tokens: jax.Array, positives: jax.Array):
-        image, text = features(module, params, images, tokens)
+        image, text = features(tower, params, images, tokens)
         return contrastive_loss(image, text, params["logit_scale"], positives)
 
     @partial(jax.jit, donate_argnums=0)
@@ -201,15 +201,15 @@ def load_state(folder: Path, state: PyTree) -> tuple[PyTree, dict[str, float]]:
     return jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(state), leaves), progress
 
 
-def initial_state(module: Any, config: PretrainConfig) -> PyTree:
+def initial_state(tower: Tower, config: PretrainConfig) -> PyTree:
     """Return ``(parameters, Adam's moments, moving average)`` at step 0."""
-    params = initial_params(jax.random.key(config.seed), params_template(module))
+    params = initial_params(jax.random.key(config.seed), tower.template())
     average = jax.tree_util.tree_map(jnp.copy, params)
     return params, optimizer(config).init(params), average
 
 
-def prepare_model(config: PretrainConfig) -> tuple[Any, CaptionTokenizer]:
-    """Write the tokenizer and the configuration files, and returns the module."""
+def prepare_model(config: PretrainConfig) -> tuple[Tower, CaptionTokenizer]:
+    """Write the tokenizer and the configuration files, and return the tower."""
     folder = config.out / "model"
     if not (folder / "vocab.json").exists():
         train_tokenizer(folder, np.random.default_rng([config.seed, 0]))
@@ -220,7 +220,7 @@ def prepare_model(config: PretrainConfig) -> tuple[Any, CaptionTokenizer]:
     (folder / "config.json").write_text(json.dumps(settings, indent=2) + "\n")
     preprocess = preprocess_settings(PREPROCESS)
     (folder / PREPROCESSOR_FILE).write_text(json.dumps(preprocess, indent=2) + "\n")
-    return clip_module(read_config(folder)), tokenizer
+    return make_tower(read_config(folder)), tokenizer
 
 
 def export(params: Params, folder: Path) -> None:
@@ -250,7 +250,7 @@ def validate(
 
 def train(config: PretrainConfig) -> None:
     """Train until the time is over, from the last checkpoint if there is one."""
-    module, tokenizer = prepare_model(config)
+    tower, tokenizer = prepare_model(config)
     bank = load_bank(config)
     held_out = held_out_faces(bank, config.seed)
     weights = np.where(held_out, 0, bank.weights())
@@ -260,9 +260,9 @@ def train(config: PretrainConfig) -> None:
     unseen = held_out * bank.weights() / (held_out * bank.weights()).sum()
     validation = [make_batch(rng, bank, unseen, 256, RenderConfig()) for _ in range(8)]
     questions = jnp.asarray(tokenizer([f"a photo of the digit {name}." for name in DIGIT_NAMES]))
-    state, progress = load_state(config.out, initial_state(module, config))
-    step_fn, step = make_step(module, config), int(progress["step"])
-    predict = jax.jit(partial(features, module))
+    state, progress = load_state(config.out, initial_state(tower, config))
+    step_fn, step = make_step(tower, config), int(progress["step"])
+    predict = jax.jit(partial(features, tower))
     before, start = progress["elapsed_secs"], time.monotonic()
     saved, losses = start, []
     for batch in stream(bank, weights, config, step):

@@ -73,6 +73,17 @@ def test_a_batch_has_the_promised_arrays():
     np.testing.assert_array_equal(batch["label"], batch["index"] % 3)
 
 
+@pytest.mark.parametrize("batch_size", [8, 40])
+def test_a_batch_is_a_copy_of_its_own(batch_size: int):
+    dataset = memory(side=8)
+    before = [batch["image"].copy() for batch in evaluate(dataset, batch_size=batch_size)]
+    for batch in evaluate(dataset, batch_size=batch_size):
+        assert batch["image"].flags.c_contiguous
+        batch["image"][:] = 7
+    after = [batch["image"] for batch in evaluate(dataset, batch_size=batch_size)]
+    np.testing.assert_array_equal(np.concatenate(after), np.concatenate(before))
+
+
 @pytest.mark.parametrize("threads", [0, 1, 3, 16])
 def test_threads_do_not_matter(threads: int):
     assert_same(take(memory(), 7, num_threads=threads), take(memory(), 7, num_threads=2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 def test_a_step_is_written_when_the_next_one_is_on_its_way(tmp_path: Path):
     path = tmp_path / "train.jsonl"
     log = make_log(path)
-    log.push(1, metrics(0.5), np.arange(10))
+    log.push(1, metrics(0.5), np.arange(10), data_wait_secs=0.12345)
     assert lines(path) == []
     log.push(2, metrics(0.25), np.arange(10))
     assert [record["step"] for record in lines(path)] == [1]
@@ -56,8 +57,61 @@ def test_a_step_is_written_when_the_next_one_is_on_its_way(tmp_path: Path):
         "learning_rate": 0.25,
         "grad_norm": 2.0,
         "accuracy": 0.7,
+        "data_wait_secs": 0.1235,
     }
     assert (second["step"], second["loss"]) == (2, 0.25)
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def waited(
+    caplog: pytest.LogCaptureFixture, step_secs: float, wait_secs: float
+) -> list[logging.LogRecord]:
+    """Log three steps, a pause of 500 s after the second; return what is said of waiting."""
+    clock = Clock()
+    log = TrainLog(None, PLAN, str, lambda: "none", clock=clock)
+    for step in (1, 2, 3):
+        log.start_clock()
+        clock.now += step_secs
+        log.push(step, metrics(), np.arange(2), data_wait_secs=100.0 if step == 1 else wait_secs)
+        if step == 2:
+            log.flush()
+            clock.now += 500.0
+    log.flush()
+    with caplog.at_level(logging.INFO, "wiseft_jax"):
+        log.report_data_wait()
+    return [record for record in caplog.records if "waited for data" in record.message]
+
+
+def test_the_share_of_waiting_leaves_out_the_first_batch_and_pauses(
+    caplog: pytest.LogCaptureFixture,
+):
+    (record,) = waited(caplog, 100.0, 7.5)
+    assert record.message == "the devices waited for data 5 % of the time (15.0 s of 300.0 s)"
+    assert record.levelno == logging.INFO
+
+
+def test_much_waiting_is_a_warning_with_advice(caplog: pytest.LogCaptureFixture):
+    (record,) = waited(caplog, 10.0, 3.0)
+    assert "waited for data 20 % of the time (6.0 s of 30.0 s); images are read" in record.message
+    assert "training.num_workers" in record.message
+    assert record.levelno == logging.WARNING
+
+
+def test_waiting_of_a_moment_is_worth_no_advice(caplog: pytest.LogCaptureFixture):
+    (record,) = waited(caplog, 0.1, 0.05)
+    assert record.message.endswith("waited for data 33 % of the time (0.1 s of 0.3 s)")
+
+
+def test_a_log_without_steps_says_nothing_of_waiting(caplog: pytest.LogCaptureFixture):
+    with caplog.at_level(logging.INFO, "wiseft_jax"):
+        make_log(None).report_data_wait()
+    assert caplog.records == []
 
 
 def test_validation_is_a_record_of_its_own(tmp_path: Path):

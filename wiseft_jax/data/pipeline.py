@@ -34,6 +34,9 @@ Batch: TypeAlias = dict[str, np.ndarray]
 and the image black: padding, or (``index`` >= 0) a bad image that was skipped.
 """
 
+_Chunk: TypeAlias = dict[str, Any]
+"""A part of a batch whose images aren't stacked: they are copied once, into the whole batch."""
+
 _CHUNK_ROWS = 16
 _REDRAWS = 100
 
@@ -88,7 +91,7 @@ class _TrainChunk:
     layout: _Layout
     seed: int
 
-    def __call__(self, chunk: int) -> Batch:
+    def __call__(self, chunk: int) -> _Chunk:
         images, positions, bad = [], [], []
         for row in self.layout.rows(chunk):
             rng = numpy_stream(self.seed, "crop", row)
@@ -97,7 +100,7 @@ class _TrainChunk:
             images.append(image)
             positions.append(position)
         labels = self.dataset.labels[positions]
-        return _arrays(images, labels, np.ones(len(images), bool), positions, bad)
+        return _chunk(images, labels, np.ones(len(images), bool), positions, bad)
 
     def _load(
         self, position: int, rng: np.random.Generator, bad: list[int]
@@ -122,10 +125,10 @@ class _EvalChunk:
     transform: EvalTransform
     layout: _Layout
 
-    def __call__(self, chunk: int) -> Batch:
+    def __call__(self, chunk: int) -> _Chunk:
         rows = self.layout.rows(chunk)
         size = self.transform.preprocess.size
-        images = np.zeros((len(rows), size, size, 3), np.uint8)
+        images = [np.zeros((size, size, 3), np.uint8)] * len(rows)
         labels = np.full(len(rows), -1, np.int32)
         mask = np.zeros(len(rows), bool)
         positions, bad = np.full(len(rows), -1, np.int64), []
@@ -139,17 +142,24 @@ class _EvalChunk:
                 bad.append(position)
             else:
                 labels[slot], mask[slot] = self.dataset.labels[position], True
-        return _arrays(images, labels, mask, positions, bad)
+        return _chunk(images, labels, mask, positions, bad)
 
 
-def _arrays(images: Any, labels: Any, mask: Any, positions: Any, bad: list[int]) -> Batch:
+def _chunk(
+    images: list[np.ndarray], labels: Any, mask: Any, positions: Any, bad: list[int]
+) -> _Chunk:
     return {
-        "image": np.asarray(images, np.uint8),
+        "image": images,
         "label": np.asarray(labels, np.int32),
         "mask": np.asarray(mask, bool),
         "index": np.asarray(positions, np.int64),
         "bad": np.asarray(bad, np.int64),
     }
+
+
+def _stacked(chunk: _Chunk) -> _Chunk:
+    """One array crosses from a worker process faster than many."""
+    return {**chunk, "image": np.stack(chunk["image"])}
 
 
 class Batches(Iterator[Batch]):
@@ -181,9 +191,9 @@ class Batches(Iterator[Batch]):
         except BaseException:
             self.close()
             raise
-        if len(parts) == 1:
-            return parts[0]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        images = [image for part in parts for image in part.pop("image")]
+        rest = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return {"image": np.stack(images), **rest}
 
     def _report(self, position: int) -> None:
         if position in self._bad:
@@ -302,7 +312,7 @@ def _iterate(
     pipeline = chunks.to_iter_dataset(options)
     if num_workers:
         _mark_flags_as_parsed()
-        pipeline = pipeline.mp_prefetch(
+        pipeline = pipeline.map(_stacked).mp_prefetch(
             grain.MultiprocessingOptions(
                 num_workers=num_workers, per_worker_buffer_size=max(1, ahead // num_workers)
             )

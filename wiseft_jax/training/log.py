@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 TRAIN_LOG = "train.jsonl"
 _SHOWN_IDS = 8
+_MUCH_WAITING = 0.1
+_WORTH_ADVICE_SECS = 1.0
 
 
 class TrainLog:
@@ -30,11 +32,16 @@ class TrainLog:
     The metrics of step k are read when step k + 1 has been handed to the device, so the host never
     makes the device wait.
 
+    Each record has ``data_wait_secs``: how long the devices had nothing to do because the step's
+    batch wasn't there (``training.feed`` says how it is known). The first batch after a start is
+    waited for in full, while the pipeline fills; the summary leaves it out.
+
     Args:
       path: The file to append to; None keeps no file.
       plan: The steps of the run.
       image_id: Position in the training set -> what a person calls that image.
       last_checkpoint: Returns the last good checkpoint, for the message of a failure.
+      clock: Seconds.
     """
 
     def __init__(
@@ -43,24 +50,43 @@ class TrainLog:
         plan: Plan,
         image_id: Callable[[int], str],
         last_checkpoint: Callable[[], str],
+        *,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._writer = JsonlWriter(path) if path is not None else None
         self._plan = plan
         self._image_id = image_id
         self._last_checkpoint = last_checkpoint
-        self._pending: tuple[int, Metrics, Any] | None = None
+        self._clock = clock
+        self._pending: tuple[int, Metrics, Any, float] | None = None
         self._read_at: float | None = None
+        self._wait_secs: float | None = None
+        self._secs = 0.0
         self.last: dict[str, Any] = {}
 
-    def push(self, step: int, metrics: Metrics, index: Any) -> None:
+    def start_clock(self) -> None:
+        """Count the time from now on, unless it is counted already."""
+        if self._read_at is None:
+            self._read_at = self._clock()
+
+    def push(self, step: int, metrics: Metrics, index: Any, *, data_wait_secs: float = 0.0) -> None:
         """Take the metrics of ``step``, still being computed, and read those of the step before.
+
+        Args:
+          step: The step that was handed to the devices last.
+          metrics: What it returned.
+          index: Positions of the batch's images in the training set.
+          data_wait_secs: How long the devices waited for the batch.
 
         Raises:
           NonFiniteLossError: If the step before had a loss or gradient that isn't finite.
         """
-        previous, self._pending = self._pending, (step, metrics, index)
-        if self._read_at is None:
-            self._read_at = time.perf_counter()
+        previous, self._pending = self._pending, (step, metrics, index, data_wait_secs)
+        self.start_clock()
+        if self._wait_secs is None:
+            self._wait_secs = 0.0
+        else:
+            self._wait_secs += data_wait_secs
         if previous is not None:
             self._read(*previous)
 
@@ -88,16 +114,33 @@ class TrainLog:
         if images:
             self._write({"step": step, "skipped": list(images)})
 
+    def report_data_wait(self) -> None:
+        """Say how long the devices waited for data; the first batch and all pauses don't count."""
+        if self._wait_secs is None or self._secs <= 0:
+            return
+        share = self._wait_secs / self._secs
+        text = "the devices waited for data %.0f %% of the time (%.1f s of %.1f s)"
+        if share > _MUCH_WAITING and self._wait_secs > _WORTH_ADVICE_SECS:
+            text += (
+                "; images are read too slowly: more processes that decode (training.num_workers,"
+                " on a host with idle cores), images stored no larger than they are used, or a"
+                " faster disk would help"
+            )
+            logger.warning(text, 100 * share, self._wait_secs, self._secs)
+        else:
+            logger.info(text, 100 * share, self._wait_secs, self._secs)
+
     def close(self) -> None:
         """Close the file."""
         if self._writer is not None:
             self._writer.close()
 
-    def _read(self, step: int, metrics: Metrics, index: Any) -> None:
+    def _read(self, step: int, metrics: Metrics, index: Any, data_wait_secs: float) -> None:
         values = {name: value.item() for name, value in jax.device_get(metrics).items()}
-        now = time.perf_counter()
-        elapsed = now - self._read_at if self._read_at is not None else math.nan
-        self._read_at = now
+        assert self._read_at is not None
+        now = self._clock()
+        elapsed, self._read_at = now - self._read_at, now
+        self._secs += elapsed
         finite = values.pop("finite")
         rate = self._plan.batch_size / elapsed if elapsed > 0 else math.nan
         self.last = {
@@ -106,6 +149,7 @@ class TrainLog:
             **values,
             "accuracy": values["hits"] / max(values["count"], 1),
             "images_per_second": round(rate, 1),
+            "data_wait_secs": round(data_wait_secs, 4),
         }
         if finite:
             self._write(self.last)

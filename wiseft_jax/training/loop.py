@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
 from jax.sharding import Mesh
@@ -15,6 +16,7 @@ from wiseft_jax.core.mesh import put_batch
 from wiseft_jax.core.progress import progress_bar
 from wiseft_jax.core.typing import Params
 from wiseft_jax.training.config import Plan
+from wiseft_jax.training.feed import Feed
 from wiseft_jax.training.log import TrainLog
 from wiseft_jax.training.problem import Problem, device_batch
 from wiseft_jax.training.state import TrainState
@@ -56,8 +58,8 @@ def run_loop(
 ) -> TrainState:
     """Train from ``start_step`` to the end of the plan and return the last state.
 
-    The device computes step k while the host prepares batch k + 1 and reads the metrics of step
-    k - 1.
+    While the devices compute step k, batch k + 1 goes to them and the host reads the metrics of
+    step k - 1. The loop waits for step k only to validate or save it.
 
     Args:
       state: The state after ``start_step`` steps; donated.
@@ -76,12 +78,18 @@ def run_loop(
     """
     eval_steps = frozenset(plan.eval_steps if validate is not None else ())
     remaining = (plan.total_steps - start_step) * plan.batch_size
-    source = contextlib.closing(problem.batches(start_step))
-    with source as batches, progress_bar("fine-tuning", remaining) as advance:
+
+    def place(batch: dict[str, Any]) -> Any:
+        return put_batch(device_batch(batch), mesh)
+
+    feed = Feed(problem.batches(start_step), place, plan.total_steps - start_step)
+    with contextlib.closing(feed), progress_bar("fine-tuning", remaining) as advance:
         for step in range(start_step + 1, plan.total_steps + 1):
-            batch = next(batches)
-            state, metrics = train_step(state, put_batch(device_batch(batch), mesh))
-            log.push(step, metrics, batch["index"])
+            batch = feed.take()
+            state, metrics = train_step(state, batch.placed)
+            log.start_clock()
+            feed.fetch_next(metrics["loss"])
+            log.push(step, metrics, batch.index, data_wait_secs=batch.wait_secs)
             advance(plan.batch_size)
             accuracy = None
             if validate is not None and step in eval_steps:
@@ -95,8 +103,10 @@ def run_loop(
                 log.flush()
                 saving.save(step, state, accuracy)
             if stop and not last:
-                log.skipped(step, getattr(batches, "skipped", ()))
+                log.skipped(step, feed.skipped)
+                log.report_data_wait()
                 raise saving.interruption.stop(f"saved after step {step}", saving.run_dir)
         log.flush()
-        log.skipped(plan.total_steps, getattr(batches, "skipped", ()))
+        log.skipped(plan.total_steps, feed.skipped)
+        log.report_data_wait()
     return jax.block_until_ready(state)
