@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
+from wiseft_jax.clip.canonical import canonical_template
 from wiseft_jax.clip.classifier import zero_shot_classifier
 from wiseft_jax.clip.hub import EMBEDDED_DIRECTORY
-from wiseft_jax.clip.load import canonical_template, clip_module, load_clip, read_config
+from wiseft_jax.clip.load import clip_module, load_clip, read_config
 from wiseft_jax.quickstart.captions import DIGIT_NAMES
 from wiseft_jax.quickstart.data import mnist_splits
 from wiseft_jax.quickstart.glyphclip import (

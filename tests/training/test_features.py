@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from tests.helpers.tiny import tiny_clip, tiny_images
-from tests.training.toy import ToyClassifier, ToyModule, toy_classifier, toy_dataset
+from tests.training.toy import ToyClassifier, ToyTower, toy_classifier, toy_dataset
 from wiseft_jax.clip.classifier import zero_shot_classifier
 from wiseft_jax.core import cache
 from wiseft_jax.core.mesh import Layout, make_mesh
@@ -81,7 +80,7 @@ def changed(what: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any, Datas
     elif what == "version":
         monkeypatch.setattr(features, "_VERSION", -1)
     elif what == "dtype":
-        object.__setattr__(classifier, "module", ToyModule(jnp.bfloat16))
+        object.__setattr__(classifier, "tower", ToyTower(dtype="bfloat16"))
     elif what == "head":
         theta = {**theta, "head": jax.tree_util.tree_map(lambda x: x + 1, theta["head"])}
     return classifier, theta, dataset

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from wiseft_jax.clip.matmul import DENSE
 from wiseft_jax.core.errors import unknown_name
 from wiseft_jax.core.typing import Remat
 
@@ -55,6 +56,7 @@ ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "relu": jax.nn.relu,
     "silu": jax.nn.silu,
     "swish": jax.nn.silu,
+    "tanh": jnp.tanh,
 }
 """By the name that ``hidden_act`` has in a ``config.json``."""
 
@@ -70,7 +72,7 @@ def activation(name: str) -> Callable[..., Any]:
     return ACTIVATIONS[name]
 
 
-def checkpoint_policy(remat: Remat) -> Callable[..., bool] | None:
+def checkpoint_policy(remat: Remat) -> Callable[..., bool]:
     """Return what ``jax.checkpoint`` keeps of a layer.
 
     Args:
@@ -78,5 +80,5 @@ def checkpoint_policy(remat: Remat) -> Callable[..., bool] | None:
         and activations again; ``"full"`` keeps nothing but the layer's input.
     """
     if remat == "dots":
-        return jax.checkpoint_policies.dots_with_no_batch_dims_saveable
-    return None
+        return jax.checkpoint_policies.save_only_these_names(DENSE)
+    return jax.checkpoint_policies.nothing_saveable

@@ -25,7 +25,7 @@ from wiseft_jax.core.errors import InputError, unknown_name
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.core.tensors import read_tensors
 from wiseft_jax.core.trees import hash_tree
-from wiseft_jax.core.typing import ComputeDtype, Params, PyTree, Remat, TowerName
+from wiseft_jax.core.typing import ComputeDtype, Params, Remat, TowerName
 
 _LEGACY_EOS = 2  # OpenAI's configurations say 2, and the text tower then pools at the largest id
 
@@ -136,8 +136,8 @@ def load_clip(
     """
     directory = resolve_directory(name_or_path)
     config = read_config(directory)
-    built = _tower(directory, config, dtype, tower, remat)
-    params = from_hf(read_tensors(directory), canonical_template(config), str(directory))
+    built, template = _tower(directory, config, dtype, tower, remat)
+    params = from_hf(read_tensors(directory), template, str(directory))
     tokenizer = read_tokenizer(directory, config.text_config.max_position_embeddings)
     _check_tokenizer(directory, tokenizer, config)
     preprocess = read_preprocess(directory, config.vision_config.image_size)
@@ -162,19 +162,11 @@ def make_tower(
     Raises:
       InputError: A name is unknown; lists those that there are.
     """
-    for kind, value, known in (
-        ("compute dtype", dtype, ComputeDtype),
-        ("tower", tower, TowerName),
-        ("remat", remat, Remat),
-    ):
-        if value not in get_args(known):
-            raise unknown_name(kind, value, get_args(known))
+    _check_names(dtype, tower, remat)
     facts: dict[str, Any] = {"config": config, "dtype": dtype, "remat": remat}
-    template = canonical_template(config)
     if tower == "scan":
-        return ScanTower(**facts, canonical_template=template)
-    make_module = functools.partial(clip_module, config)
-    return TransformersTower(make_module, **facts, canonical_template=template)
+        return ScanTower(**facts)
+    return TransformersTower(**facts, module=clip_module(config, dtype))
 
 
 def clip_module(config: Any, dtype: ComputeDtype | str = "float32") -> Any:
@@ -190,17 +182,6 @@ def clip_module(config: Any, dtype: ComputeDtype | str = "float32") -> Any:
     from transformers.models.clip.modeling_flax_clip import FlaxCLIPModule
 
     return FlaxCLIPModule(config, dtype=jnp.dtype(dtype))
-
-
-def canonical_template(config: Any) -> PyTree:
-    """Return the shapes of a CLIP's parameters, as Hugging Face has them; nothing is allocated."""
-    module = clip_module(config)
-    text, vision = config.text_config, config.vision_config
-    ids = jax.ShapeDtypeStruct((1, text.max_position_embeddings), jnp.int32)
-    shape = (1, vision.image_size, vision.image_size, vision.num_channels)
-    pixels = jax.ShapeDtypeStruct(shape, jnp.float32)
-    key = jax.ShapeDtypeStruct((2,), jnp.uint32)
-    return jax.eval_shape(module.init, key, ids, pixels, ids, ids)["params"]
 
 
 def published_config(name: str) -> Any:
@@ -321,11 +302,22 @@ def _check_tokenizer(directory: Path, tokenizer: Tokenizer, config: Any) -> None
         )
 
 
-def _tower(directory: Path, config: Any, *options: str) -> Tower:
+def _check_names(dtype: str, tower: str, remat: str) -> None:
+    for kind, value, known in (
+        ("compute dtype", dtype, ComputeDtype),
+        ("tower", tower, TowerName),
+        ("remat", remat, Remat),
+    ):
+        if value not in get_args(known):
+            raise unknown_name(kind, value, get_args(known))
+
+
+def _tower(directory: Path, config: Any, *options: str) -> tuple[Tower, PyTree]:
+    """Return the tower, and the shapes of the canonical tree."""
+    _check_names(*options)
     try:
-        return make_tower(config, *options)
-    except InputError:
-        raise
+        tower = make_tower(config, *options)
+        return tower, tower.to_canonical(tower.template())
     except Exception as error:  # a wrong value fails in whatever line of the model reads it
         raise _unbuildable(directory, error) from error
 

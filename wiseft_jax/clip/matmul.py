@@ -1,14 +1,12 @@
-"""Matrix products of the towers in low precision: bfloat16 operands, float32 accumulation.
+"""Products of the towers in low precision: bfloat16 operands, float32 sums, both ways.
 
-In bfloat16 the operands are rounded and the products are summed in float32, forward and backward.
-Two things need more than the default:
+Micikevicius et al. 2018, "Mixed precision training" (arXiv 1710.03740), sections 3.1 and 3.3. Two
+things need more than the default:
 
 - the gradient of a kernel is a sum over examples, on several devices a sum over devices too: it is
   made, and so reduced, in float32;
-- XLA's CPU backend has a fast bfloat16 kernel only for products whose result is float32
-  (``docs/benchmarks.md``), so there every product is asked for in float32 and rounded after.
-
-Micikevicius et al. 2018, "Mixed precision training" (arXiv 1710.03740), sections 3.1 and 3.3.
+- XLA's CPU backend has fast bfloat16 kernels only for products that give float32, of a left side
+  that isn't transposed: there every product is asked for in that form, and rounded after.
 """
 
 from __future__ import annotations
@@ -17,64 +15,124 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jax.ad_checkpoint import checkpoint_name
+from jaxtyping import Array, Bool, Float
+
+from wiseft_jax.core.platform import target_platform
+
+DENSE = "dense"
+"""The name by which rematerialisation policies know the results of ``dense``."""
 
 
 def dense(
-    x: Float[Array, "*B I"],
-    kernel: Float[Array, "I O"],
-    bias: Float[Array, " O"] | None,
+    x: Float[Array, "*B D"],
+    kernel: Float[Array, "D E"],
+    bias: Float[Array, " E"] | None,
     dtype: Any,
-) -> Float[Array, "*B O"]:
-    """Return ``x @ kernel + bias`` computed in ``dtype``.
+) -> Float[Array, "*B E"]:
+    """Return ``x @ kernel + bias`` in the compute dtype.
 
     Args:
       x: The inputs.
       kernel: float32, rounded to ``dtype`` here.
       bias: float32; None is 0.
-      dtype: float32, or a narrower type with float32 accumulation.
+      dtype: The precision of the operands and of the result.
 
     Returns:
       In ``dtype``; the gradients of kernel and bias are float32.
     """
-    if jnp.dtype(dtype) == jnp.float32:
-        product = jnp.asarray(x, dtype) @ kernel
-    else:
-        product = _accumulated(jnp.asarray(x, dtype), kernel)
-    if bias is None:
-        return product
-    return product + bias.astype(dtype).reshape((1,) * (product.ndim - 1) + (-1,))
+    rows = x.astype(dtype).reshape(-1, x.shape[-1])
+    y = rows @ kernel if rows.dtype == jnp.float32 else _product(rows, kernel)
+    if bias is not None:
+        y = y + bias.astype(y.dtype)[None]
+    return checkpoint_name(y.astype(dtype).reshape(*x.shape[:-1], kernel.shape[1]), DENSE)
+
+
+def embed_patches(
+    pixels: Float[Array, "B H W C"], kernel: Float[Array, "P P C D"], dtype: Any
+) -> Float[Array, "B R S D"]:
+    """Return the embeddings of an image's patches, which don't overlap: a convolution as a product.
+
+    Args:
+      pixels: The images; what is left at the right and below, less than a patch, is dropped.
+      kernel: float32, for patches of P x P pixels.
+      dtype: The precision of the operands and of the result.
+    """
+    size, channels = kernel.shape[0], kernel.shape[2]
+    rows, columns = pixels.shape[1] // size, pixels.shape[2] // size
+    pixels = pixels[:, : rows * size, : columns * size]
+    patches = pixels.reshape(-1, rows, size, columns, size, channels).transpose(0, 1, 3, 2, 4, 5)
+    flat = patches.reshape(len(pixels), rows, columns, size * size * channels)
+    return dense(flat, kernel.reshape(-1, kernel.shape[-1]), None, dtype)
+
+
+def attention(
+    query: Float[Array, "B T N H"],
+    key: Float[Array, "B T N H"],
+    value: Float[Array, "B T N H"],
+    *,
+    causal: bool = False,
+    mask: Bool[Array, "B T"] | None = None,
+) -> Float[Array, "B T N H"]:
+    """Return ``softmax(query key' / sqrt(H)) value`` for each of N heads, the softmax in float32.
+
+    Args:
+      query: What asks.
+      key: What is compared with it.
+      value: What is averaged.
+      causal: Whether a token sees itself and earlier ones only.
+      mask: Which tokens are seen; all by default.
+    """
+    dtype = query.dtype
+    if _on_cpu():  # no fast kernels for such small products in less than float32, and no loss
+        query, key, value = (array.astype(jnp.float32) for array in (query, key, value))
+    seen = None if mask is None else mask[:, None, None, :]
+    found = jax.nn.dot_product_attention(query, key, value, mask=seen, is_causal=causal)
+    return found.astype(dtype)
+
+
+def _on_cpu() -> bool:
+    return target_platform() == "cpu"
 
 
 @jax.custom_vjp
-def _accumulated(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    return _contract(x, kernel.astype(x.dtype), x.ndim - 1, 0)
+def _product(x: Any, kernel: Any) -> Any:
+    """Return ``x @ kernel`` of bfloat16[N, D] and float32[D, E]; float32 on a CPU."""
+    return _contract(x, kernel.astype(x.dtype), 0)
 
 
-def _forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    rounded = kernel.astype(x.dtype)
-    return _contract(x, rounded, x.ndim - 1, 0), (x, rounded)
+def _forward(x: Any, kernel: Any) -> tuple[Any, Any]:
+    return _product(x, kernel), (x, kernel)
 
 
-def _backward(
-    residuals: tuple[jax.Array, jax.Array], cotangent: jax.Array
-) -> tuple[jax.Array, jax.Array]:
+def _backward(residuals: Any, gradient: Any) -> tuple[Any, Any]:
     x, kernel = residuals
-    cotangent = cotangent.astype(x.dtype)
-    rows = tuple(range(x.ndim - 1))
-    by_kernel = jax.lax.dot_general(
-        x, cotangent, ((rows, rows), ((), ())), preferred_element_type=jnp.float32
-    )
-    return _contract(cotangent, kernel, x.ndim - 1, 1), by_kernel
+    gradient = gradient.astype(x.dtype)
+    of_x = _contract(gradient, kernel.astype(x.dtype), 1).astype(x.dtype)
+    if _on_cpu():
+        if len(x) % 2:
+            x, gradient = (jnp.pad(rows, ((0, 1), (0, 0))) for rows in (x, gradient))
+        return of_x, _contract(_transposed(x), gradient, 0)
+    rows = (((0,), (0,)), ((), ()))
+    return of_x, jax.lax.dot_general(x, gradient, rows, preferred_element_type=jnp.float32)
 
 
-_accumulated.defvjp(_forward, _backward)
+_product.defvjp(_forward, _backward)
 
 
-def _contract(left: jax.Array, right: jax.Array, left_axis: int, right_axis: int) -> jax.Array:
-    """Sum over one axis of each, in float32; rounded to the operands' type."""
-    wanted = jnp.float32 if jax.default_backend() == "cpu" else left.dtype
-    product = jax.lax.dot_general(
-        left, right, (((left_axis,), (right_axis,)), ((), ())), preferred_element_type=wanted
-    )
-    return product.astype(left.dtype)
+def _contract(left: Any, right: Any, axis: int) -> Any:
+    """Return ``left``'s rows times ``right`` along its ``axis``; float32 on a CPU."""
+    wanted = jnp.float32 if _on_cpu() else left.dtype
+    contraction = (((1,), (axis,)), ((), ()))
+    return jax.lax.dot_general(left, right, contraction, preferred_element_type=wanted)
+
+
+def _transposed(x: Any) -> Any:
+    """Return a matrix with an even number of rows transposed.
+
+    XLA would fold a plain transpose into the product that follows, and has no fast kernel for that
+    form; one through three dimensions is carried out.
+    """
+    rows, columns = x.shape
+    block = next(size for size in (32, 16, 8, 4, 2) if rows % size == 0)
+    return x.reshape(rows // block, block, columns).transpose(2, 0, 1).reshape(columns, rows)

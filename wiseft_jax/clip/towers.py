@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from typing import Any, Protocol, runtime_checkable
 
 import jax.numpy as jnp
@@ -56,7 +58,8 @@ class Tower(Protocol):
         """Return a canonical tree, or a part of one, in this tower's layout; a bijection.
 
         Args:
-          params: A CLIP, some of its keys, or ``{"encoder", "head"}``; host arrays stay there.
+          params: A CLIP, some of its keys, ``{"encoder", "head"}``, or an optimizer's state for one
+            of them; of host arrays, which stay there, of JAX's, or of shapes.
         """
         ...
 
@@ -98,6 +101,36 @@ class Tower(Protocol):
           ``float32[B, D]``.
         """
         ...
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ConfiguredTower:
+    """What every tower is made from; towers of equal facts are equal, and hash alike.
+
+    Attributes:
+      config: A ``CLIPConfig``.
+      dtype: What it computes in.
+      remat: What the backward pass computes again.
+    """
+
+    config: Any
+    dtype: ComputeDtype
+    remat: Remat
+
+    def with_dtype(self, dtype: ComputeDtype) -> Any:
+        """Return the same tower, computing in another dtype."""
+        return dataclasses.replace(self, dtype=dtype)
+
+    @functools.cached_property
+    def facts(self) -> tuple[Any, ...]:
+        """What tells two towers apart."""
+        return type(self), self.dtype, self.remat, self.config.to_json_string()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ConfiguredTower) and self.facts == other.facts
+
+    def __hash__(self) -> int:
+        return hash(self.facts)
 
 
 def l2_normalise(features: Float[Array | np.ndarray, "*B D"]) -> Float[Array, "*B D"]:

@@ -1,17 +1,16 @@
 """transformers' Flax CLIP modules as a tower: the default, and the reference.
 
 In float32 the modules run exactly as they are. What they lack is added from outside, through
-``flax.linen.intercept_methods``: float32 accumulation of their products in bfloat16, and layers
-that the backward pass computes again.
+``flax.linen.intercept_methods``: in bfloat16 products with float32 sums and attention with a
+float32 softmax, and layers that the backward pass computes again.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
@@ -20,43 +19,38 @@ import numpy as np
 from jaxtyping import Array, Float, Float32, Int
 
 from wiseft_jax.clip.layers import checkpoint_policy
-from wiseft_jax.clip.matmul import dense
+from wiseft_jax.clip.matmul import attention, dense, embed_patches
+from wiseft_jax.clip.towers import ConfiguredTower
 from wiseft_jax.core.typing import ComputeDtype, Params, PyTree, Remat
 
-_LAYER = "FlaxCLIPEncoderLayer"
+_CALL = {"deterministic": True, "return_dict": False}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class TransformersTower:
+class TransformersTower(ConfiguredTower):
     """Both towers of a CLIP, as transformers has them; see ``Tower``.
 
     Attributes:
-      make_module: dtype -> transformers' ``FlaxCLIPModule``.
-      config: A ``CLIPConfig``.
-      dtype: What it computes in.
-      remat: What the backward pass computes again.
-      canonical_template: The shapes of the parameters.
+      module: transformers' ``FlaxCLIPModule``, which computes in the dtype; takes NHWC.
     """
 
-    make_module: Callable[[str], Any]
-    config: Any
-    dtype: ComputeDtype
-    remat: Remat
-    canonical_template: PyTree
-    name: str = "transformers"
+    name: ClassVar[str] = "transformers"
 
-    def with_dtype(self, dtype: ComputeDtype) -> TransformersTower:
+    module: Any
+
+    def with_dtype(self, dtype: ComputeDtype) -> Any:
         """Return the same tower, computing in another dtype."""
-        return dataclasses.replace(self, dtype=dtype)
-
-    @functools.cached_property
-    def module(self) -> Any:
-        """Transformers' ``FlaxCLIPModule``; takes NHWC."""
-        return self.make_module(self.dtype)
+        module = self.module.clone(dtype=jnp.dtype(dtype))
+        return dataclasses.replace(self, dtype=dtype, module=module)
 
     def template(self) -> PyTree:
         """Return the shapes of the whole CLIP's parameters."""
-        return self.canonical_template
+        text, vision = self.config.text_config, self.config.vision_config
+        ids = jax.ShapeDtypeStruct((1, text.max_position_embeddings), jnp.int32)
+        shape = (1, vision.image_size, vision.image_size, vision.num_channels)
+        pixels = jax.ShapeDtypeStruct(shape, jnp.float32)
+        key = jax.ShapeDtypeStruct((2,), jnp.uint32)
+        return jax.eval_shape(self.module.init, key, ids, pixels, ids, ids)["params"]
 
     def from_canonical(self, params: Params) -> Params:
         """Return the parameters as they are: this tower's layout is Hugging Face's."""
@@ -72,7 +66,7 @@ class TransformersTower:
         """Return the projected features of images; see ``Tower``."""
 
         def encode(module: Any, pixels: Any) -> Any:
-            pooled = module.vision_model(pixel_values=pixels, deterministic=True)[1]
+            pooled = module.vision_model(pixel_values=pixels, **_CALL)[1]
             return module.visual_projection(pooled)
 
         return self._apply(params, ("vision_model", "visual_projection"), encode, pixels)
@@ -87,7 +81,7 @@ class TransformersTower:
 
         def encode(module: Any, ids: Any, mask: Any) -> Any:
             positions = jnp.broadcast_to(jnp.arange(ids.shape[1])[None], ids.shape)
-            pooled = module.text_model(ids, mask, positions, deterministic=True)[1]
+            pooled = module.text_model(ids, mask, positions, **_CALL)[1]
             return module.text_projection(pooled)
 
         return self._apply(params, ("text_model", "text_projection"), encode, ids, mask)
@@ -97,49 +91,61 @@ class TransformersTower:
     ) -> Array:
         # The module declares logit_scale whichever tower runs, so it must be given one.
         tower = {"logit_scale": np.zeros((), np.float32), **{key: params[key] for key in keys}}
-        arrays = (jnp.asarray(value) for value in inputs)
-        with self._interceptors():
-            features = self.module.apply({"params": tower}, *arrays, method=encode)
-        return features.astype(jnp.float32)
-
-    @contextlib.contextmanager
-    def _interceptors(self) -> Iterator[None]:
-        with contextlib.ExitStack() as stack:
-            if self.remat != "none":
-                stack.enter_context(nn.intercept_methods(_recompute_layers(self.remat)))
-            if self.dtype != "float32":
-                stack.enter_context(nn.intercept_methods(_accumulate_in_float32))
-            yield
+        run = functools.partial(self.module.apply, {"params": tower}, method=encode)
+        arrays = [jnp.asarray(value) for value in inputs]
+        if self.dtype == "float32" and self.remat == "none":
+            return run(*arrays).astype(jnp.float32)
+        with nn.intercept_methods(_interceptor(self.dtype, self.remat)):
+            return run(*arrays).astype(jnp.float32)
 
 
-def _accumulate_in_float32(
-    call: Callable[..., Any], args: Any, kwargs: Any, context: nn.module.InterceptorContext
-) -> Any:
-    """Replace the product of each ``nn.Dense``: an interceptor of Flax."""
-    module = context.module
-    if not isinstance(module, nn.Dense) or context.method_name != "__call__":
-        return call(*args, **kwargs)
-    weights = module.variables["params"]
-    return dense(args[0], weights["kernel"], weights.get("bias"), module.dtype)
-
-
-def _recompute_layers(remat: Remat) -> Callable[..., Any]:
-    """Return the interceptor that wraps each encoder layer in ``jax.checkpoint``."""
+def _interceptor(dtype: ComputeDtype, remat: Remat) -> Callable[..., Any]:
+    """Return what Flax calls in the place of every method of the modules."""
+    replacements: dict[str, Callable[..., Any]] = {"Dense": _dense}
+    if remat != "none":
+        replacements["FlaxCLIPLayerCollection"] = functools.partial(_layers, remat)
+    if dtype != "float32":
+        replacements |= {"Conv": _patches, "FlaxCLIPAttention": _attention}
 
     def intercept(
         call: Callable[..., Any], args: Any, kwargs: Any, context: nn.module.InterceptorContext
     ) -> Any:
-        module = context.module
-        # The layer that is applied below is its own root: there it runs.
-        is_layer = type(module).__name__ == _LAYER and context.method_name == "__call__"
-        if not is_layer or not module.path:
+        replacement = replacements.get(type(context.module).__name__)
+        if replacement is None or context.method_name != "__call__":
             return call(*args, **kwargs)
-        hidden, *rest = args
-        layer, weights = module.clone(parent=None), module.variables["params"]
-
-        def run(weights: Params, hidden: jax.Array) -> Any:
-            return layer.apply({"params": weights}, hidden, *rest, **kwargs)
-
-        return jax.checkpoint(run, policy=checkpoint_policy(remat))(weights, hidden)
+        return replacement(context.module, *args, **kwargs)
 
     return intercept
+
+
+def _dense(module: nn.Dense, x: Any) -> Any:
+    weights = module.variables["params"]
+    return dense(x, weights["kernel"], weights.get("bias"), module.dtype)
+
+
+def _patches(module: nn.Conv, pixels: Any) -> Any:
+    return embed_patches(pixels, module.variables["params"]["kernel"], module.dtype)
+
+
+def _attention(module: Any, hidden_states: Any, attention_mask: Any = None, **_: Any) -> Any:
+    """Run FlaxCLIPAttention with its softmax in float32; its own is in the compute dtype."""
+    heads = (*hidden_states.shape[:2], module.num_heads, module.head_dim)
+    projections = (module.q_proj, module.k_proj, module.v_proj)
+    parts = (projection(hidden_states).reshape(heads) for projection in projections)
+    mask = None if attention_mask is None else attention_mask > 0
+    found = attention(*parts, causal=module.causal, mask=mask)
+    return (module.out_proj(found.reshape(hidden_states.shape)),)
+
+
+def _layers(
+    remat: Remat, module: Any, hidden_states: Any, attention_mask: Any = None, **_: Any
+) -> Any:
+    """Run FlaxCLIPLayerCollection with each layer computed again in the backward pass."""
+
+    def run(layer: Any, x: Any) -> Any:
+        return layer(x, attention_mask, deterministic=True)[0]
+
+    run = nn.remat(run, policy=checkpoint_policy(remat))
+    for layer in module.layers:
+        hidden_states = run(layer, hidden_states)
+    return (hidden_states,)
