@@ -21,7 +21,7 @@ import numpy as np
 
 from wiseft_jax.clip.classifier import Classifier, make_classifier
 from wiseft_jax.clip.load import Clip, clip_module, params_template
-from wiseft_jax.core.mesh import make_mesh, put_replicated
+from wiseft_jax.core.mesh import Layout
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.core.trees import count_parameters
 from wiseft_jax.core.typing import Params
@@ -124,7 +124,7 @@ def main() -> None:
     """Run the benchmark."""
     args = parse()
     classifier, theta_0, theta_1 = random_classifier(args)
-    ends = put_replicated((theta_0, theta_1), make_mesh())
+    ends = Layout.of(None).place((theta_0, theta_1))
     alphas = tuple(float(alpha) for alpha in np.linspace(0, 1, args.alphas))
     shape = (args.images, args.image_size, args.image_size, 3)
     images = np.random.default_rng(1).integers(0, 256, shape, np.uint8)

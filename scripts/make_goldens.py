@@ -63,7 +63,7 @@ def golden(directory: Path) -> dict[str, np.ndarray]:
         return model.get_text_features(**tokens)
 
     with torch.no_grad():
-        image_features = model.get_image_features(pixel_values=pixels)
+        image_features = model.get_image_features(pixel_values=pixels)  # pyright: ignore
         text_features = encode_texts(list(TEXTS))
         rows = []
         for name in CLASS_NAMES:

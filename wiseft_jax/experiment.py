@@ -55,7 +55,7 @@ class ModelConfig:
     tower: TowerName = "transformers"
     """`transformers`: its Flax modules; `scan`: ours on the same parameters, lean and fast."""
     remat: Remat = "none"
-    """What the backward pass computes again to save memory: `dots` keeps matmuls, `full` nothing."""
+    """What a backward pass computes again: `none`, all but matmuls (`dots`), or all (`full`)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,6 +187,7 @@ def run(
         select_on=config.sweep.select_on,
         run_dir=run_directory.path,
         resume=resume,
+        fine_tune_with=_configured_fine_tune(config),
         sweep_with=_configured_sweep(config),
     )
     _write_endpoints(run_directory, data, outcome.theta_0, outcome.theta_1)
@@ -202,10 +203,8 @@ def train(
     resume: bool = False,
 ) -> Any:
     """Fine-tune in a prepared run directory and return ``theta_1``; ``wiseft sweep`` goes on."""
-    from wiseft_jax.training.fine_tune import fine_tune
-
     classifier, theta_0 = load_model(config.model, data.class_names)
-    theta_1 = fine_tune(
+    theta_1 = _configured_fine_tune(config)(
         classifier,
         theta_0,
         data.train,
@@ -284,6 +283,14 @@ def load_endpoints(config: ExperimentConfig, run_directory: RunDirectory) -> tup
     return classifier, theta_0, theta_1
 
 
+def _configured_fine_tune(config: ExperimentConfig) -> Any:
+    import functools
+
+    from wiseft_jax.training.fine_tune import fine_tune
+
+    return functools.partial(fine_tune, mesh=config.mesh, checkpoints=config.checkpoints)
+
+
 def _configured_sweep(config: ExperimentConfig) -> Any:
     import functools
 
@@ -297,6 +304,7 @@ def _configured_sweep(config: ExperimentConfig) -> Any:
         keep_logits=config.sweep.keep_logits,
         num_threads=config.data.num_threads,
         config_hash=config_hash(config),
+        mesh=config.mesh,
     )
 
 

@@ -69,6 +69,7 @@ def wise_ft(
     select_on: str | None = None,
     run_dir: Path | None = None,
     resume: bool = False,
+    fine_tune_with: Callable[..., Params] = fine_tune,
     sweep_with: Callable[..., SweepResult] = sweep,
 ) -> WiseFT:
     """Fine-tune ``theta_0``, then weigh it against itself: steps 1 to 3 of the paper.
@@ -86,6 +87,7 @@ def wise_ft(
         shifted set here is the only way to let it choose.
       run_dir: Where checkpoints and logs go; nothing is written without it.
       resume: Continue from the last checkpoint in ``run_dir``.
+      fine_tune_with: ``fine_tune``, or the same with options bound (a mesh, say).
       sweep_with: ``sweep``, or the same with options bound.
 
     Returns:
@@ -98,7 +100,7 @@ def wise_ft(
       >>> result.selection.alpha
       0.5
     """
-    theta_1 = fine_tune(
+    theta_1 = fine_tune_with(
         classifier, theta_0, train, validation, config, run_dir=run_dir, resume=resume
     )
     result = sweep_with(classifier, theta_0, theta_1, [validation, *test_sets], alphas)

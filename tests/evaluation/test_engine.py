@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import make_mesh
+from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.evaluation.engine import (
     BACKENDS,
     CAPACITY,
@@ -38,14 +39,23 @@ def test_the_configuration_offers_exactly_the_backends():
 def test_default_sizes_on_a_cpu():
     config = EngineConfig.resolve(SMALL, num_alphas=11)
     assert (config.batch_size, config.chunk_size) == (64, 1)
-    assert config.mesh.size == 8
+    assert config.layout.mesh.size == 8
 
 
 def test_batch_is_rounded_up_to_the_devices_and_that_is_said(caplog):
     with caplog.at_level(logging.INFO):
         assert EngineConfig.resolve(SMALL, batch_size=9).batch_size == 16
-    assert "batch size 9 -> 16, a multiple of 8 devices" in caplog.text
+    assert "batch size 9 -> 16, a multiple of the devices that share it" in caplog.text
     assert EngineConfig.resolve(SMALL, batch_size=9, mesh=make_mesh(1)).batch_size == 9
+
+
+def test_alphas_at_once_are_a_multiple_of_their_devices(caplog):
+    mesh = MeshConfig(data=2, alpha=4)
+    with caplog.at_level(logging.INFO):
+        config = EngineConfig.resolve(SMALL, num_alphas=11, batch_size=3, mesh=mesh)
+    assert (config.batch_size, config.chunk_size) == (4, 4)
+    assert "4 alphas at once, a multiple of mesh.alpha 4" in caplog.text
+    assert EngineConfig.resolve(SMALL, backend="vmap", num_alphas=11, mesh=mesh).chunk_size == 12
 
 
 def test_vmap_takes_all_alphas_at_once():

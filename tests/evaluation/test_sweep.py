@@ -14,6 +14,7 @@ from tests.evaluation.conftest import NAMES, dataset
 from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import make_mesh
+from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.results import read_rows, write_rows
 from wiseft_jax.evaluation.evaluator import evaluate
 from wiseft_jax.evaluation.sweep import SweepResult, sweep
@@ -99,7 +100,40 @@ def test_backends_and_chunks_agree(tiny, result, options):
     assert_same(other, result)
 
 
-def test_one_device_and_eight_agree(tiny, result):
+@pytest.mark.parametrize(
+    "mesh",
+    [
+        MeshConfig(data=2, fsdp=4, min_shard_elements=64),
+        MeshConfig(data=2, alpha=4),
+        MeshConfig(data=2, fsdp=2, alpha=2, min_shard_elements=64),
+    ],
+    ids=["fsdp", "alpha", "all"],
+)
+def test_split_weights_and_alphas_on_eight_devices_agree(tiny, result, mesh):
+    other = sweep(
+        tiny.classifier, tiny.theta_0, tiny.theta_1, tiny.datasets, ALPHAS, mesh=mesh, **OPTIONS
+    )
+    assert_same(other, result)
+
+
+def test_each_device_evaluates_its_own_alphas(tiny, monkeypatch):
+    seen = []
+    logits = Classifier.logits
+
+    def spy(self, theta, images):
+        jax.debug.inspect_array_sharding(theta["head"]["kernel"], callback=seen.append)
+        return logits(self, theta, images)
+
+    monkeypatch.setattr(Classifier, "logits", spy)
+    mesh = MeshConfig(data=2, alpha=4)
+    ends = (tiny.theta_0, tiny.theta_1)
+    sweep(tiny.fresh(), *ends, tiny.datasets[:1], (0.0, 0.5, 1.0), mesh=mesh, **OPTIONS)
+    width, classes = tiny.theta_0["head"]["kernel"].shape
+    shapes = {sharding.shard_shape((4, width, classes)) for sharding in seen}
+    assert shapes == {(1, width, classes)}
+
+
+def test_one_device_and_eight_devices_agree(tiny, result):
     mesh = make_mesh(1)
     other = sweep(
         tiny.classifier, tiny.theta_0, tiny.theta_1, tiny.datasets, ALPHAS, mesh=mesh, **OPTIONS

@@ -15,7 +15,7 @@ from tests.helpers.tiny import tiny_clip, tiny_images
 from tests.training.toy import ToyClassifier, ToyModule, toy_classifier, toy_dataset
 from wiseft_jax.clip.classifier import zero_shot_classifier
 from wiseft_jax.core import cache
-from wiseft_jax.core.mesh import make_mesh
+from wiseft_jax.core.mesh import Layout, make_mesh
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.data.source import Dataset, array_dataset
 from wiseft_jax.training import features
@@ -23,7 +23,7 @@ from wiseft_jax.training.features import encode_dataset
 
 
 def encode(classifier: Any, theta: Any, dataset: Dataset, devices: int = 1) -> dict[str, Any]:
-    return encode_dataset(classifier, theta, dataset, make_mesh(devices), batch_size=8)
+    return encode_dataset(classifier, theta, dataset, Layout(make_mesh(devices)), batch_size=8)
 
 
 def direct(classifier: Any, theta: Any, dataset: Dataset) -> np.ndarray:

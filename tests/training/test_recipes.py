@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.training.toy import toy_classifier, toy_config, toy_dataset
-from wiseft_jax.core.mesh import make_mesh
+from wiseft_jax.core.mesh import Layout, make_mesh
 from wiseft_jax.core.trees import flatten_paths
 from wiseft_jax.training.problem import Problem, Task, device_batch
 from wiseft_jax.training.recipes import RECIPES
@@ -23,7 +23,7 @@ def build(recipe: str, seed: int = 0) -> tuple[Task, Problem]:
     classifier, theta_0 = toy_classifier()
     train = toy_dataset(24)
     config = toy_config(recipe=recipe, seed=seed)
-    task = Task(classifier, theta_0, train, config, config.plan(len(train)), make_mesh(1))
+    task = Task(classifier, theta_0, train, config, config.plan(len(train)), Layout(make_mesh(1)))
     return task, RECIPES[recipe](task)
 
 

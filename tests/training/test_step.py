@@ -11,9 +11,10 @@ import optax
 import pytest
 
 from tests.training.toy import toy_classifier
-from wiseft_jax.core.mesh import make_mesh, put_batch
+from wiseft_jax.core.mesh import Layout, make_mesh, put_batch, to_host
+from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.trees import flatten_paths
-from wiseft_jax.training.state import init_state, to_host
+from wiseft_jax.training.state import abstract_state, init_state
 from wiseft_jax.training.step import make_hit_counter, make_train_step
 
 RATE = 0.1
@@ -53,17 +54,30 @@ def numpy_step(
 
 
 def run_step(
-    params: Any, batch: Any, *, devices: int = 1, smoothing: float = 0.0, steps: int = 1
+    params: Any,
+    batch: Any,
+    *,
+    devices: int = 1,
+    config: MeshConfig = MeshConfig(),
+    smoothing: float = 0.0,
+    steps: int = 1,
+    accumulation: int = 1,
+    optimizer: Any = None,
 ) -> tuple[Any, dict[str, Any]]:
-    mesh = make_mesh(devices)
-    optimizer = optax.chain(optax.clip_by_global_norm(0.01), optax.sgd(RATE))
-    state = init_state(params, optimizer, mesh)
+    layout = Layout(make_mesh(devices, config), config)
+    optimizer = optimizer or optax.chain(optax.clip_by_global_norm(0.01), optax.sgd(RATE))
+    state = init_state(params, optimizer, layout)
     step = make_train_step(
-        linear_logits, optimizer, lambda step: RATE / (step + 1), mesh, label_smoothing=smoothing
+        linear_logits,
+        optimizer,
+        lambda step: RATE / (step + 1),
+        layout,
+        label_smoothing=smoothing,
+        accumulation_steps=accumulation,
     )
     metrics: dict[str, Any] = {}
     for _ in range(steps):
-        state, metrics = step(state, put_batch(batch, mesh))
+        state, metrics = step(state, put_batch(batch, layout.mesh))
     return state, jax.device_get(metrics)
 
 
@@ -96,7 +110,7 @@ def test_the_step_and_its_learning_rate_are_counted():
     assert metrics["learning_rate"] == pytest.approx(RATE / 3)
 
 
-def test_one_device_equals_eight():
+def test_one_device_equals_eight_devices():
     params, batch = linear_problem()
     one, metrics_one = run_step(params, batch, devices=1, steps=3)
     eight, metrics_eight = run_step(params, batch, devices=8, steps=3)
@@ -105,6 +119,77 @@ def test_one_device_equals_eight():
     for name, value in metrics_one.items():
         np.testing.assert_allclose(value, metrics_eight[name], rtol=1e-6, err_msg=name)
     assert len(eight.params["kernel"].sharding.device_set) == 8
+
+
+SPLIT = MeshConfig(data=2, fsdp=4, min_shard_elements=4, overrides=("kernel=0",))
+
+
+def wide_problem() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """A problem whose kernel has 4 rows, so that four devices can split it."""
+    params, batch = linear_problem(32)
+    return params | {"kernel": params["kernel"][:4]}, batch | {"x": batch["x"][:, :4]}
+
+
+@pytest.mark.parametrize("accumulation", [1, 2])
+def test_split_parameters_on_eight_devices_equal_one_device(accumulation: int):
+    params, batch = wide_problem()
+    options = {"steps": 3, "optimizer": optax.adamw(RATE)}
+    one, metrics_one = run_step(params, batch, **options)
+    split, metrics = run_step(
+        params, batch, devices=8, config=SPLIT, accumulation=accumulation, **options
+    )
+    for name, value in to_host(split.params).items():
+        np.testing.assert_allclose(value, to_host(one.params)[name], rtol=0, atol=1e-6)
+    for name, value in metrics_one.items():
+        np.testing.assert_allclose(value, metrics[name], rtol=2e-6, err_msg=name)
+    moments = split.opt[0].mu["kernel"]
+    for leaf in (split.params["kernel"], moments):
+        assert {shard.data.shape for shard in leaf.addressable_shards} == {(1, 3)}
+    assert split.params["bias"].sharding.is_fully_replicated
+
+
+def test_the_shardings_of_the_state_survive_a_step_on_eight_devices():
+    params, batch = wide_problem()
+    layout = Layout(make_mesh(8, SPLIT), SPLIT)
+    expected = abstract_state(params, optax.adamw(RATE), layout)
+    state, _ = run_step(params, batch, devices=8, config=SPLIT, optimizer=optax.adamw(RATE))
+    for (path, leaf), (_, wanted) in zip(
+        jax.tree_util.tree_leaves_with_path(state),
+        jax.tree_util.tree_leaves_with_path(expected),
+        strict=True,
+    ):
+        assert leaf.shape == wanted.shape, path
+        assert leaf.dtype == wanted.dtype, path
+        assert leaf.sharding.is_equivalent_to(wanted.sharding, leaf.ndim), path
+
+
+@pytest.mark.parametrize("parts", [2, 4])
+@pytest.mark.parametrize("padding", [0, 5])
+def test_accumulation_is_the_whole_batch(parts: int, padding: int):
+    params, batch = linear_problem()
+    batch["mask"][len(batch["mask"]) - padding :] = False
+    whole, metrics = run_step(params, batch, smoothing=0.1, steps=2)
+    summed, metrics_summed = run_step(params, batch, smoothing=0.1, steps=2, accumulation=parts)
+    for name, value in to_host(summed.params).items():
+        np.testing.assert_allclose(value, to_host(whole.params)[name], rtol=0, atol=1e-7)
+    for name, value in metrics.items():
+        np.testing.assert_allclose(metrics_summed[name], value, rtol=2e-6, err_msg=name)
+
+
+def test_a_split_step_communicates_and_a_single_device_does_not():
+    params, batch = wide_problem()
+    optimizer = optax.adamw(RATE)
+
+    def compiled(devices: int, config: MeshConfig) -> str:
+        layout = Layout(make_mesh(devices, config), config)
+        step = make_train_step(linear_logits, optimizer, lambda step: RATE, layout)
+        state = abstract_state(params, optimizer, layout)
+        return step.lower(state, put_batch(batch, layout.mesh)).compile().as_text()
+
+    split = compiled(8, SPLIT)
+    assert "all-gather" in split
+    assert "all-reduce" in split or "reduce-scatter" in split
+    assert not any(word in compiled(1, MeshConfig()) for word in ("all-gather", "all-reduce"))
 
 
 def test_the_batch_is_split_and_the_state_is_not():
@@ -119,11 +204,11 @@ def test_the_batch_is_split_and_the_state_is_not():
 def test_the_state_is_donated_and_the_input_is_not():
     params, batch = linear_problem()
     kept = {name: value.copy() for name, value in params.items()}
-    mesh = make_mesh(1)
+    layout = Layout(make_mesh(1))
     optimizer = optax.sgd(RATE)
-    before = init_state(params, optimizer, mesh)
-    step = make_train_step(linear_logits, optimizer, lambda step: RATE, mesh)
-    after, _ = step(before, put_batch(batch, mesh))
+    before = init_state(params, optimizer, layout)
+    step = make_train_step(linear_logits, optimizer, lambda step: RATE, layout)
+    after, _ = step(before, put_batch(batch, layout.mesh))
     assert before.params["kernel"].is_deleted()
     assert not np.array_equal(after.params["kernel"], kept["kernel"])
     for name, value in kept.items():
@@ -143,11 +228,11 @@ def test_a_gradient_that_is_not_finite_is_flagged_before_the_loss_is():
         return linear_logits(params, batch) + jnp.sqrt(jnp.sum(params["zero"]) * 0.0)
 
     params, batch = linear_problem()
-    mesh = make_mesh(1)
+    layout = Layout(make_mesh(1))
     optimizer = optax.sgd(RATE)
-    state = init_state({**params, "zero": np.zeros(1, np.float32)}, optimizer, mesh)
-    step = make_train_step(logits, optimizer, lambda step: RATE, mesh)
-    _, metrics = step(state, put_batch(batch, mesh))
+    state = init_state({**params, "zero": np.zeros(1, np.float32)}, optimizer, layout)
+    step = make_train_step(logits, optimizer, lambda step: RATE, layout)
+    _, metrics = step(state, put_batch(batch, layout.mesh))
     assert np.isfinite(metrics["loss"])
     assert not bool(metrics["finite"])
 
@@ -163,8 +248,7 @@ def test_hits_are_counted_exactly():
 
 def test_host_copies_own_their_memory():
     _, theta = toy_classifier()
-    mesh = make_mesh(1)
-    state = init_state(theta, optax.sgd(RATE), mesh)
+    state = init_state(theta, optax.sgd(RATE), Layout(make_mesh(1)))
     host = to_host(state.params)
     for name, leaf in flatten_paths(host).items():
         assert leaf.flags.owndata, name

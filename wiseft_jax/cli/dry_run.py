@@ -34,13 +34,12 @@ def describe_plan(config: ExperimentConfig, *, as_json: bool) -> int:
 
 
 def _plan(config: ExperimentConfig) -> dict[str, Any]:
-    import jax
-
+    from wiseft_jax.core.mesh import Layout, num_batch_shards
     from wiseft_jax.core.trees import count_parameters
 
     data = experiment_data(config)
     classifier, theta_0 = load_model(config.model, data.class_names)
-    devices = jax.device_count()
+    devices = num_batch_shards(Layout.of(config.mesh).for_training().mesh)
     steps = config.training.plan(len(data.train), devices)
     evaluated = len(data.validation) + sum(map(len, data.tests))
     trained = theta_0 if config.training.recipe == "end_to_end" else theta_0["head"]

@@ -17,7 +17,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh_config import ALPHA_AXIS, AXES, DATA_AXIS, FSDP_AXIS, MeshConfig
-from wiseft_jax.core.trees import key_path
+from wiseft_jax.core.trees import flatten_paths, key_path
 from wiseft_jax.core.typing import PyTree
 
 BATCH_AXES = (DATA_AXIS, FSDP_AXIS)
@@ -77,7 +77,7 @@ class Layout:
         return dataclasses.replace(self, mesh=mesh)
 
     def shardings(self, tree: PyTree) -> PyTree:
-        """Return the sharding of each leaf of a tree of parameters or optimizer state.
+        """Return the sharding of each leaf of a tree of parameters.
 
         Args:
           tree: Arrays or ``jax.ShapeDtypeStruct``.
@@ -88,6 +88,28 @@ class Layout:
         return jax.tree_util.tree_map_with_path(
             lambda path, leaf: NamedSharding(self.mesh, self.spec(key_path(path), leaf)), tree
         )
+
+    def shardings_like(self, tree: PyTree, params: PyTree) -> PyTree:
+        """Return the sharding of each leaf of an optimizer's state: that of its parameter.
+
+        A leaf belongs to the parameter whose key path ends its own and whose shape it has; others
+        (step counters) are replicated.
+
+        Args:
+          tree: Arrays or shapes, for example Adam's moments under ``0/mu`` and ``0/nu``.
+          params: The parameters, or their shapes.
+        """
+        by_path = flatten_paths(params)
+
+        def sharding(path: Any, leaf: Any) -> NamedSharding:
+            parts = key_path(path).split("/")
+            for start in range(len(parts)):
+                name = "/".join(parts[start:])
+                if name in by_path and by_path[name].shape == leaf.shape:
+                    return NamedSharding(self.mesh, self.spec(name, leaf))
+            return replicated(self.mesh)
+
+        return jax.tree_util.tree_map_with_path(sharding, tree)
 
     def spec(self, path: str, leaf: Any) -> PartitionSpec:
         """Return how the leaf at a key path (``"a/b/c"``) is split."""
@@ -113,7 +135,7 @@ class Layout:
 def _checked_spec(
     path: str, shape: tuple[int, ...], dimension: int | None, size: int, pattern: str
 ) -> PartitionSpec:
-    if dimension is None or not shape:  # optimizer counters match by path too
+    if dimension is None:
         return PartitionSpec()
     if not -len(shape) <= dimension < len(shape) or shape[dimension] % size:
         raise InputError(
@@ -178,6 +200,25 @@ def put_batch(batch: PyTree, mesh: Mesh) -> PyTree:
     return jax.tree_util.tree_map(place, batch)
 
 
+def split_batch(batch: PyTree, parts: int, mesh: Mesh) -> PyTree:
+    """Return a batch, inside ``jit``, as ``[parts, B / parts, ...]`` without moving a row.
+
+    Part p holds rows p, p + parts, ... of what each device has, so all devices work on each part.
+
+    Args:
+      batch: Arrays of leading length B, a multiple of ``parts`` times the batch's shards.
+      parts: How many.
+      mesh: The devices.
+    """
+    sharding = NamedSharding(mesh, PartitionSpec(None, BATCH_AXES))
+
+    def split(array: jax.Array) -> jax.Array:
+        rows = array.reshape(-1, parts, *array.shape[1:]).swapaxes(0, 1)
+        return jax.lax.with_sharding_constraint(rows, sharding)
+
+    return jax.tree_util.tree_map(split, batch)
+
+
 def process_share(mesh: Mesh) -> dict[str, int]:
     """Return which rows of a batch this process makes, as arguments of the data pipeline.
 
@@ -219,6 +260,15 @@ def to_host(tree: PyTree) -> PyTree:
         return np.array(leaf)
 
     return jax.tree_util.tree_map(read, tree)
+
+
+def true_everywhere(value: bool) -> bool:
+    """Return whether ``value`` is true in every process; a collective."""
+    if jax.process_count() == 1:
+        return value
+    from jax.experimental import multihost_utils
+
+    return bool(np.all(multihost_utils.process_allgather(np.asarray(value))))
 
 
 def round_up_to_devices(batch_size: int, mesh: Mesh) -> int:

@@ -22,7 +22,8 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, Float32
 
 from wiseft_jax.core.errors import InputError, unknown_name
-from wiseft_jax.core.mesh import make_mesh, replicated, round_up_to_devices
+from wiseft_jax.core.mesh import Layout, alpha_sharding, replicated, round_up_to_devices
+from wiseft_jax.core.mesh_config import ALPHA_AXIS, MeshConfig
 from wiseft_jax.core.typing import Params
 from wiseft_jax.weights.interpolate import lerp
 
@@ -43,14 +44,15 @@ class EngineConfig:
     """How the step is compiled and fed; made by ``resolve``.
 
     Attributes:
-      mesh: The devices; the batch is split over them.
+      layout: The devices: the batch is split over ``data`` and ``fsdp``, alphas over ``alpha``.
       batch_size: Images a batch, over all devices; the last batch is padded.
-      chunk_size: Alphas evaluated at once by vmap; the chunks follow each other.
+      chunk_size: Alphas evaluated at once by vmap, a multiple of the axis ``alpha``; the chunks
+        follow each other.
       keep_logits: Whether logits come back too.
       num_threads: Decoding threads.
     """
 
-    mesh: Mesh
+    layout: Layout
     batch_size: int
     chunk_size: int
     keep_logits: bool
@@ -66,7 +68,7 @@ class EngineConfig:
         batch_size: int | None = None,
         chunk_size: int | None = None,
         keep_logits: bool = False,
-        mesh: Mesh | None = None,
+        mesh: Layout | Mesh | MeshConfig | None = None,
         num_threads: int = 16,
     ) -> EngineConfig:
         """Fill in what was not given, by the kind of device and the size of ``theta``.
@@ -84,18 +86,22 @@ class EngineConfig:
                 "chunk_size has no meaning with backend 'vmap', which takes all alphas at once;"
                 " use backend 'map'"
             )
-        mesh = make_mesh() if mesh is None else mesh
-        platform = mesh.devices.flat[0].platform
+        layout = Layout.of(mesh)
+        platform = layout.mesh.devices.flat[0].platform
         if batch_size is None:
             batch_size = _BATCH_SIZE.get(platform, _ACCELERATOR_BATCH_SIZE)
-        rounded = round_up_to_devices(batch_size, mesh)
+        rounded = round_up_to_devices(batch_size, layout.mesh)
         if rounded != batch_size:
             logger.info(
-                "batch size %d -> %d, a multiple of %d devices", batch_size, rounded, mesh.size
+                "batch size %d -> %d, a multiple of the devices that share it", batch_size, rounded
             )
         if chunk_size is None:
             chunk_size = num_alphas if backend == "vmap" else default_chunk(theta, platform)
-        return cls(mesh, rounded, chunk_size, keep_logits, num_threads)
+        at_once = layout.mesh.shape[ALPHA_AXIS]
+        chunk = -(-chunk_size // at_once) * at_once
+        if chunk != chunk_size:
+            logger.info("%d alphas at once, a multiple of mesh.alpha %d", chunk, at_once)
+        return cls(layout, rounded, chunk, keep_logits, num_threads)
 
 
 def default_chunk(theta: Params, platform: str) -> int:
@@ -137,23 +143,29 @@ def compiled_step(classifier: Any, config: EngineConfig) -> Callable[..., dict[s
     Returns of the step, on every device: ``top1`` int32[A, B], ``margin`` float32[A, B], ``logits``
     float32[A, B, K] if kept, and the batch's ``index`` and ``mask``.
     """
-    return _compiled_step(classifier, config.mesh, config.chunk_size, config.keep_logits)
+    return _compiled_step(classifier, config.layout, config.chunk_size, config.keep_logits)
 
 
 @functools.lru_cache(maxsize=2)  # an entry keeps its classifier alive
 def _compiled_step(
-    classifier: Any, mesh: Mesh, chunk_size: int, keep_logits: bool
+    classifier: Any, layout: Layout, chunk_size: int, keep_logits: bool
 ) -> Callable[..., dict[str, Any]]:
+    over_alpha = ALPHA_AXIS if layout.mesh.shape[ALPHA_AXIS] > 1 else None
+
     def step(
         theta_0: Params, theta_1: Params, alphas: Any, count: Any, batch: dict[str, Any]
     ) -> dict[str, Any]:
         def at_alpha(alpha: Any) -> dict[str, Any]:
-            logits = classifier.logits(lerp(theta_0, theta_1, alpha), batch["image"])
+            theta = lerp(theta_0, theta_1, alpha)
+            theta = jax.lax.with_sharding_constraint(theta, layout.shardings(theta))
+            logits = classifier.logits(theta, batch["image"])
             return summarise(logits, keep_logits)
 
         def at_chunk(chunk: Any) -> dict[str, Any]:
+            if over_alpha:
+                chunk = jax.lax.with_sharding_constraint(chunk, alpha_sharding(layout.mesh))
             if chunk_size > 1:
-                return jax.vmap(at_alpha)(chunk)
+                return jax.vmap(at_alpha, spmd_axis_name=over_alpha)(chunk)
             return jax.tree_util.tree_map(lambda x: x[None], at_alpha(chunk[0]))
 
         def nothing(chunk: Any) -> dict[str, Any]:
@@ -169,7 +181,7 @@ def _compiled_step(
         outputs = {name: array.reshape((-1, *array.shape[2:])) for name, array in stacked.items()}
         return outputs | {"index": batch["index"], "mask": batch["mask"]}
 
-    return jax.jit(step, out_shardings=replicated(mesh))
+    return jax.jit(step, out_shardings=replicated(layout.mesh))
 
 
 def summarise(logits: Float[Array, "B K"], keep_logits: bool) -> dict[str, Any]:

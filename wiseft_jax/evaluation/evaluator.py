@@ -7,13 +7,13 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-import jax
 import numpy as np
 from jax.sharding import Mesh
 
 from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.core.mesh import put_batch, put_replicated
+from wiseft_jax.core.mesh import Layout, process_share, put_batch
+from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.progress import progress_bar
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.pipeline import Batches, eval_batches
@@ -34,7 +34,7 @@ def evaluate(
     batch_size: int | None = None,
     chunk_size: int | None = None,
     keep_logits: bool = False,
-    mesh: Mesh | None = None,
+    mesh: Layout | Mesh | MeshConfig | None = None,
     num_threads: int = 16,
 ) -> Predictions:
     """Return the predictions of one model.
@@ -51,7 +51,7 @@ def evaluate(
       batch_size: As in ``sweep``.
       chunk_size: As in ``sweep``.
       keep_logits: Whether to keep the logits too.
-      mesh: The devices; all of them by default.
+      mesh: The devices, and how parameters are split over them; all devices by default.
       num_threads: Decoding threads.
 
     Returns:
@@ -75,7 +75,7 @@ def evaluate(
         mesh=mesh,
         num_threads=num_threads,
     )
-    on_devices = put_replicated(theta, config.mesh)
+    on_devices = config.layout.place(theta)
     # alpha 0 selects theta_0 bit for bit: the same program as the sweep's, with both ends equal.
     found = evaluate_alphas(classifier, on_devices, on_devices, dataset, (0.0,), config)
     return dataclasses.replace(found, alphas=(float(alpha),))
@@ -120,12 +120,11 @@ def evaluate_alphas(
         classifier.preprocess,
         batch_size=config.batch_size,
         num_threads=config.num_threads,
-        process_index=jax.process_index(),
-        process_count=jax.process_count(),
+        **process_share(config.layout.mesh),
     )
     with batches, progress_bar(dataset.name, len(dataset)) as advance:
         pending: list[dict[str, Any]] = []
-        for batch in _on_devices(batches, config.mesh):
+        for batch in _on_devices(batches, config.layout.mesh):
             outputs = [step(theta_0, theta_1, padded, count, batch) for padded, count in groups]
             # Read one batch late: the devices work on this one meanwhile.
             advance(collected.add(pending, groups))

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.core.mesh import make_mesh, put_batch, put_replicated, round_up_to_devices
+from wiseft_jax.core.mesh import Layout, put_batch, round_up_to_devices
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.core.progress import progress_bar
 from wiseft_jax.core.typing import Params
@@ -57,10 +57,11 @@ def apply_to_images(
       InputError: If there is no image, or none can be read.
       BadImageError: If an image can't be read and ``dataset.on_bad_image`` is ``"stop"``.
     """
-    mesh = make_mesh()
+    layout = Layout.of(None)
+    mesh = layout.mesh
     size = round_up_to_devices(min(batch_size, len(dataset)), mesh)
     compiled = jax.jit(function)
-    on_device = put_replicated(params, mesh)
+    on_device = layout.place(params)
     values, read = [], []
     batches = eval_batches(dataset, preprocess, batch_size=size)
     with batches, progress_bar(description, len(dataset)) as advance:

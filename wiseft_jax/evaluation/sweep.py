@@ -14,7 +14,8 @@ from jax.sharding import Mesh
 
 from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.core.mesh import put_replicated
+from wiseft_jax.core.mesh import Layout
+from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.results import RESULTS_FILE, Row, read_rows, write_rows
 from wiseft_jax.core.trees import check_same_structure
 from wiseft_jax.core.typing import Params
@@ -86,7 +87,7 @@ def sweep(
     chunk_size: int | None = None,
     config_hash: str = "",
     keep_logits: bool = False,
-    mesh: Mesh | None = None,
+    mesh: Layout | Mesh | MeshConfig | None = None,
     num_threads: int = 16,
 ) -> SweepResult:
     """Evaluate ``lerp(theta_0, theta_1, alpha)`` for every alpha on every dataset.
@@ -108,7 +109,8 @@ def sweep(
         by the size of the weights.
       config_hash: The hash of the configuration, for the rows.
       keep_logits: Whether to keep the logits too: ``4 * A * N * K`` bytes a dataset.
-      mesh: The devices; all of them by default.
+      mesh: The devices, and how parameters and alphas are split over them; all devices by default,
+        each with all parameters.
       num_threads: Decoding threads.
 
     Returns:
@@ -138,7 +140,7 @@ def sweep(
         mesh=mesh,
         num_threads=num_threads,
     )
-    ends = put_replicated(theta_0, config.mesh), put_replicated(theta_1, config.mesh)
+    ends = config.layout.place(theta_0), config.layout.place(theta_1)
     predictions = {
         dataset.name: evaluate_alphas(classifier, *ends, dataset, grid, config)
         for dataset in datasets

@@ -123,7 +123,7 @@ class TrainConfig:
         """
         if num_examples < 1:
             raise InputError("the training set is empty: expected at least one image, found 0")
-        batch_size = _batch_size(self.batch_size, num_examples, num_devices)
+        batch_size = _batch_size(self, num_examples, num_devices)
         total_steps = _steps_after(self.epochs, num_examples, batch_size)
         warmup_steps = self.warmup_steps
         if self.warmup_fraction is not None:
@@ -173,7 +173,8 @@ def _is_positive(value: float) -> bool:
     return math.isfinite(value) and value > 0
 
 
-def _batch_size(wanted: int, num_examples: int, num_devices: int) -> int:
+def _batch_size(config: TrainConfig, num_examples: int, num_devices: int) -> int:
+    wanted, parts = config.batch_size, config.accumulation_steps
     size = min(wanted, num_examples)
     if size < wanted:
         logger.warning(
@@ -182,13 +183,15 @@ def _batch_size(wanted: int, num_examples: int, num_devices: int) -> int:
             num_examples,
             wanted,
         )
-    shared = max(size // num_devices, 1) * num_devices
+    multiple = num_devices * parts
+    shared = max(size // multiple, 1) * multiple
     if shared != size:
         logger.warning(
-            "a batch of %d doesn't split evenly over %d devices: training with %d; results will"
+            "a batch of %d doesn't split evenly over %d devices%s: training with %d; results will"
             " differ a little from those of another number of devices",
             size,
             num_devices,
+            f" in {parts} parts" if parts > 1 else "",
             shared,
         )
     return shared

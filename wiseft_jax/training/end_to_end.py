@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from wiseft_jax.core.mesh import process_share
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.pipeline import eval_batches, train_batches
 from wiseft_jax.data.source import Dataset
-from wiseft_jax.training.problem import Problem, Task, process_share
+from wiseft_jax.training.problem import Problem, Task
 
 
 def end_to_end(task: Task) -> Problem:
@@ -17,6 +18,7 @@ def end_to_end(task: Task) -> Problem:
     ``logit_scale`` (folded into the head) aren't in it, so weight decay can't touch them.
     """
     classifier, config, plan = task.classifier, task.config, task.plan
+    share = process_share(task.layout.mesh)
 
     def logits(params: Params, batch: dict[str, Any]) -> Any:
         return classifier.logits(params, batch["image"])
@@ -30,7 +32,7 @@ def end_to_end(task: Task) -> Problem:
             start_step=start_step,
             crop_scale=config.crop_scale,
             num_workers=config.num_workers,
-            **process_share(),
+            **share,
         )
 
     def validation_batches(dataset: Dataset) -> Any:
@@ -39,7 +41,7 @@ def end_to_end(task: Task) -> Problem:
             classifier.preprocess,
             batch_size=plan.batch_size,
             num_workers=config.num_workers,
-            **process_share(),
+            **share,
         )
 
     return Problem(task.theta_0, logits, batches, validation_batches, lambda params: params)

@@ -11,18 +11,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import PIL
-from jax.sharding import Mesh
 
 from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.core.cache import Cache
 from wiseft_jax.core.hashing import hash_json
-from wiseft_jax.core.mesh import batch_sharding, put_batch, put_replicated, replicated
+from wiseft_jax.core.mesh import (
+    Layout,
+    process_share,
+    put_batch,
+    replicated,
+    true_everywhere,
+)
 from wiseft_jax.core.progress import progress_bar
 from wiseft_jax.core.trees import hash_tree
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.pipeline import eval_batches
 from wiseft_jax.data.source import Dataset
-from wiseft_jax.training.problem import process_share
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +38,7 @@ def encode_dataset(
     classifier: Classifier,
     theta: Params,
     dataset: Dataset,
-    mesh: Mesh,
+    layout: Layout,
     *,
     batch_size: int,
     num_workers: int = 0,
@@ -45,7 +49,7 @@ def encode_dataset(
       classifier: The model.
       theta: Its parameters; only ``theta["encoder"]`` is used.
       dataset: The images.
-      mesh: The devices.
+      layout: The devices, and how parameters lie on them.
       batch_size: Images at once, a multiple of the device count.
       num_workers: Processes that decode.
 
@@ -56,10 +60,10 @@ def encode_dataset(
     """
     cache, key = Cache(), _key(classifier, theta, dataset)
     found = cache.load("features", key)
-    if found is not None:
+    if true_everywhere(found is not None) and found is not None:
         logger.info("%s: features of %d images from the cache", dataset.name, len(found["index"]))
         return found
-    arrays = _encode(classifier, theta, dataset, mesh, batch_size, num_workers)
+    arrays = _encode(classifier, theta, dataset, layout, batch_size, num_workers)
     if jax.process_index() == 0:
         cache.store("features", key, arrays)
     return arrays
@@ -85,7 +89,7 @@ def _encode(
     classifier: Classifier,
     theta: Params,
     dataset: Dataset,
-    mesh: Mesh,
+    layout: Layout,
     batch_size: int,
     num_workers: int,
 ) -> dict[str, np.ndarray]:
@@ -96,15 +100,15 @@ def _encode(
             **{name: batch[name] for name in ("label", "mask", "index")},
         }
 
-    shardings = (replicated(mesh), batch_sharding(mesh))
-    compiled = jax.jit(encode, in_shardings=shardings, out_shardings=replicated(mesh))
-    encoder = put_replicated(theta["encoder"], mesh)
+    mesh = layout.mesh
+    compiled = jax.jit(encode, out_shardings=replicated(mesh))
+    encoder = layout.place(theta["encoder"])
     source = eval_batches(
         dataset,
         classifier.preprocess,
         batch_size=batch_size,
         num_workers=num_workers,
-        **process_share(),
+        **process_share(mesh),
     )
     parts = []
     bar = progress_bar(f"features of {dataset.name}", len(dataset))
@@ -114,7 +118,7 @@ def _encode(
             parts.append(compiled(encoder, put_batch(batch, mesh)))
             if len(parts) > 1:
                 parts[-2] = jax.device_get(parts[-2])
-            advance(len(batch["label"]) * jax.process_count())
+            advance(batch_size)
     parts = jax.device_get(parts)
     arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     counts = arrays.pop("mask")

@@ -13,9 +13,11 @@ import numpy as np
 from jax.sharding import Mesh
 
 from wiseft_jax.clip.classifier import Classifier
+from wiseft_jax.core.checkpoint_config import CheckpointConfig
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.interrupt import catch_signals
-from wiseft_jax.core.mesh import make_mesh, put_batch
+from wiseft_jax.core.mesh import Layout, num_batch_shards, put_batch, to_host
+from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.metrics import Accuracy
 from wiseft_jax.core.trees import count_parameters
 from wiseft_jax.core.typing import Params
@@ -27,7 +29,7 @@ from wiseft_jax.training.loop import Saving, run_loop
 from wiseft_jax.training.optimizer import make_optimizer, make_schedule
 from wiseft_jax.training.problem import Problem, Task, device_batch
 from wiseft_jax.training.recipes import RECIPES
-from wiseft_jax.training.state import TrainState, init_state, to_host
+from wiseft_jax.training.state import TrainState, abstract_state, init_state
 from wiseft_jax.training.step import make_hit_counter, make_train_step
 
 logger = logging.getLogger(__name__)
@@ -43,7 +45,8 @@ def fine_tune(
     run_dir: Path | None = None,
     resume: bool = False,
     evaluate: Callable[[Params], float] | None = None,
-    mesh: Mesh | None = None,
+    mesh: Layout | Mesh | MeshConfig | None = None,
+    checkpoints: CheckpointConfig = CheckpointConfig(),
 ) -> Params:
     """Return ``theta_1``: ``theta_0`` fine-tuned on ``train`` by the configured recipe.
 
@@ -62,7 +65,9 @@ def fine_tune(
         is none.
       evaluate: ``theta -> accuracy`` (a fraction), called instead of the built-in pass over
         ``validation``; gets the whole tree as host arrays.
-      mesh: The devices; all of them by default.
+      mesh: The devices, and how parameters are split over them; all devices by default, each with
+        all parameters. Devices on the axis ``alpha`` count as ``data``.
+      checkpoints: Which checkpoints are kept, and where.
 
     Returns:
       A float32 tree of host arrays of ``theta_0``'s structure.
@@ -79,11 +84,11 @@ def fine_tune(
     _check_inputs(classifier, theta_0, train, validation)
     if resume and run_dir is None:
         raise InputError("resume=True needs run_dir: the directory of the run to continue")
-    mesh = make_mesh() if mesh is None else mesh
-    plan = config.plan(len(train), mesh.size)
-    task = Task(classifier, theta_0, train, config, plan, mesh)
+    layout = Layout.of(mesh).for_training()
+    plan = config.plan(len(train), num_batch_shards(layout.mesh))
+    task = Task(classifier, theta_0, train, config, plan, layout)
     problem = RECIPES[config.recipe](task)
-    validate = _make_validate(problem, validation, evaluate, mesh)
+    validate = _make_validate(problem, validation, evaluate, layout)
     logger.info(
         "fine-tuning (%s): %d images, %d steps of %d (%d of warm-up); %s parameters; %d device(s)",
         config.recipe,
@@ -92,15 +97,14 @@ def fine_tune(
         plan.batch_size,
         plan.warmup_steps,
         f"{count_parameters(problem.params):,}",
-        mesh.size,
+        layout.mesh.size,
     )
     if run_dir is None:
-        optimizer = make_optimizer(config, plan)
-        state = init_state(problem.params, optimizer, mesh)
+        state = init_state(problem.params, make_optimizer(config, plan), layout)
         log = TrainLog(None, plan, train.id, lambda: "none (no run directory)")
         state = _loop(task, problem, state, 0, log, validate, None)
     else:
-        state = _train_in(Path(run_dir), task, problem, validate, resume=resume)
+        state = _train_in(Path(run_dir), task, problem, validate, checkpoints, resume=resume)
     return problem.theta(to_host(state.params))
 
 
@@ -109,6 +113,7 @@ def _train_in(
     task: Task,
     problem: Problem,
     validate: Callable[[Params], float] | None,
+    keeping: CheckpointConfig,
     *,
     resume: bool,
 ) -> TrainState:
@@ -116,14 +121,16 @@ def _train_in(
     from wiseft_jax.core.checkpoint import Checkpoints
 
     described = describe_task(task)
-    state = init_state(problem.params, make_optimizer(task.config, task.plan), task.mesh)
-    with catch_signals() as interruption, Checkpoints(run_dir) as checkpoints:
+    keep = {"keep_latest": keeping.keep_latest, "keep_best": keeping.keep_best}
+    with catch_signals() as interruption, Checkpoints(run_dir, **keep) as checkpoints:
         if not resume and checkpoints.steps():
             raise InputError(
                 f"{run_dir}: there are checkpoints of an earlier run; continue it with resume, or"
                 " give another run directory"
             )
-        start_step, state = _restore(checkpoints, state, described) if resume else (0, state)
+        found = _restore(checkpoints, task, problem, described) if resume else None
+        optimizer = make_optimizer(task.config, task.plan)
+        start_step, state = found or (0, init_state(problem.params, optimizer, task.layout))
         log_file = run_dir / TRAIN_LOG
         drop_records_after(log_file, start_step)
 
@@ -143,14 +150,18 @@ def _train_in(
         return _loop(task, problem, state, start_step, log, validate, saving)
 
 
-def _restore(checkpoints: Any, state: TrainState, described: Meta) -> tuple[int, TrainState]:
-    """Return the newest checkpoint's step and state, or 0 and the given state."""
-    found = checkpoints.restore(state.params, state.opt, make_check(described))
+def _restore(
+    checkpoints: Any, task: Task, problem: Problem, described: Meta
+) -> tuple[int, TrainState] | None:
+    """Return the newest checkpoint's step and state, each part where it lives; None without one."""
+    optimizer = make_optimizer(task.config, task.plan)
+    shapes = abstract_state(problem.params, optimizer, task.layout)
+    found = checkpoints.restore(shapes.params, shapes.opt, make_check(described))
     if found is None:
         logger.info("%s: nothing to resume, starting afresh", checkpoints.directory)
-        return 0, state
+        return None
     logger.info("resuming after step %d from %s", found.step, checkpoints.path(found.step))
-    step = jax.device_put(np.asarray(found.step, np.int32), state.step.sharding)
+    step = task.layout.place(np.asarray(found.step, np.int32))
     return found.step, TrainState(step, found.params, found.opt)
 
 
@@ -163,13 +174,14 @@ def _loop(
     validate: Callable[[Params], float] | None,
     saving: Saving | None,
 ) -> TrainState:
-    config, plan, mesh = task.config, task.plan, task.mesh
+    config, plan, layout = task.config, task.plan, task.layout
     train_step = make_train_step(
         problem.logits,
         make_optimizer(config, plan),
         make_schedule(config, plan),
-        mesh,
+        layout,
         label_smoothing=config.label_smoothing,
+        accumulation_steps=config.accumulation_steps,
     )
     with contextlib.closing(log):
         if start_step >= plan.total_steps:
@@ -180,7 +192,7 @@ def _loop(
             train_step,
             problem,
             plan,
-            mesh,
+            layout.mesh,
             log,
             start_step=start_step,
             validate=validate,
@@ -192,13 +204,14 @@ def _make_validate(
     problem: Problem,
     validation: Dataset | None,
     evaluate: Callable[[Params], float] | None,
-    mesh: Mesh,
+    layout: Layout,
 ) -> Callable[[Params], float] | None:
     """Return trained parameters on the devices -> validation accuracy; None if there is no way."""
     if evaluate is not None:
         return lambda params: float(evaluate(problem.theta(to_host(params))))
     if validation is None:
         return None
+    mesh = layout.mesh
     counter = make_hit_counter(problem.logits, mesh)
 
     def validate(params: Params) -> float:

@@ -6,11 +6,11 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-import jax
 import numpy as np
 
 from wiseft_jax.clip.classifier import head_logits
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.mesh import process_share
 from wiseft_jax.core.rng import numpy_stream
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.source import Dataset
@@ -36,6 +36,7 @@ def linear_classifier(task: Task) -> Problem:
             _SMALL_RATE,
         )
     theta_0, batch_size = task.theta_0, task.plan.batch_size
+    share = process_share(task.layout.mesh)
     encoded: dict[int, dict[str, np.ndarray]] = {}
 
     def encode(dataset: Dataset) -> dict[str, np.ndarray]:
@@ -45,7 +46,7 @@ def linear_classifier(task: Task) -> Problem:
             task.classifier,
             theta_0,
             dataset,
-            task.mesh,
+            task.layout,
             batch_size=batch_size,
             num_workers=task.config.num_workers,
         )
@@ -61,19 +62,25 @@ def linear_classifier(task: Task) -> Problem:
         params=theta_0["head"],
         logits=logits,
         batches=lambda start_step: shuffled_batches(
-            encode(task.train), batch_size, task.config.seed, start_step
+            encode(task.train), batch_size, task.config.seed, start_step, **share
         ),
-        eval_batches=lambda dataset: padded_batches(encode(dataset), batch_size),
+        eval_batches=lambda dataset: padded_batches(encode(dataset), batch_size, **share),
         theta=lambda params: {"encoder": theta_0["encoder"], "head": params},
     )
 
 
 def shuffled_batches(
-    arrays: dict[str, np.ndarray], batch_size: int, seed: int, start_step: int
+    arrays: dict[str, np.ndarray],
+    batch_size: int,
+    seed: int,
+    start_step: int,
+    process_index: int = 0,
+    process_count: int = 1,
 ) -> Iterator[dict[str, np.ndarray]]:
     """Yield endless batches of features; batch k is a pure function of (seed, k).
 
-    Each epoch is a permutation of its own, and batches run on across epochs.
+    Each epoch is a permutation of its own, and batches run on across epochs. Process p of n gets
+    rows p, p + n, ... of each.
     """
     count = len(arrays["index"])
     epoch, order = -1, np.empty(0, np.int64)
@@ -86,16 +93,20 @@ def shuffled_batches(
                 order = numpy_stream(seed, "linear_classifier", epoch).permutation(count)
             rows.append(order[position % count])
         row += batch_size
-        yield _take(arrays, np.asarray(rows), np.ones(batch_size, bool))
+        share = np.asarray(rows)[process_index::process_count]
+        yield _take(arrays, share, np.ones(len(share), bool))
 
 
 def padded_batches(
-    arrays: dict[str, np.ndarray], batch_size: int
+    arrays: dict[str, np.ndarray],
+    batch_size: int,
+    process_index: int = 0,
+    process_count: int = 1,
 ) -> Iterator[dict[str, np.ndarray]]:
     """Yield every row once, in order; the last batch repeats row 0 with the mask off."""
     count = len(arrays["index"])
     for start in range(0, count, batch_size):
-        rows = np.arange(start, start + batch_size)
+        rows = np.arange(start + process_index, start + batch_size, process_count)
         mask = rows < count
         yield _take(arrays, np.where(mask, rows, 0), mask)
 
@@ -103,6 +114,4 @@ def padded_batches(
 def _take(
     arrays: dict[str, np.ndarray], rows: np.ndarray, mask: np.ndarray
 ) -> dict[str, np.ndarray]:
-    share = slice(jax.process_index(), None, jax.process_count())
-    batch = {name: array[rows[share]] for name, array in arrays.items()}
-    return {**batch, "mask": mask[share]}
+    return {**{name: array[rows] for name, array in arrays.items()}, "mask": mask}

@@ -6,10 +6,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import jax
-from jax.sharding import Mesh
-
 from wiseft_jax.clip.classifier import Classifier
+from wiseft_jax.core.mesh import Layout
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.source import Dataset
 from wiseft_jax.training.config import Plan, TrainConfig
@@ -49,7 +47,7 @@ class Task:
       train: The training set.
       config: How to fine-tune.
       plan: The steps of the run.
-      mesh: The devices.
+      layout: The devices, and how parameters lie on them.
     """
 
     classifier: Classifier
@@ -57,14 +55,9 @@ class Task:
     train: Dataset
     config: TrainConfig
     plan: Plan
-    mesh: Mesh
+    layout: Layout
 
 
 def device_batch(batch: dict[str, Any]) -> dict[str, Any]:
     """Return the part of a host batch that goes to the devices."""
     return {name: value for name, value in batch.items() if name != "index"}
-
-
-def process_share() -> dict[str, int]:
-    """Return which rows of a batch this process makes, as arguments of the data pipeline."""
-    return {"process_index": jax.process_index(), "process_count": jax.process_count()}

@@ -11,10 +11,10 @@ import optax
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int32
 
-from wiseft_jax.core.mesh import batch_sharding, replicated
+from wiseft_jax.core.mesh import Layout, replicated, split_batch
 from wiseft_jax.core.typing import Params
 from wiseft_jax.training.losses import cross_entropy
-from wiseft_jax.training.state import TrainState
+from wiseft_jax.training.state import TrainState, state_shardings
 
 LogitsFn: TypeAlias = Callable[[Params, dict[str, Any]], Any]
 """``(trained parameters, batch) -> logits [B, K]``."""
@@ -29,36 +29,50 @@ def make_train_step(
     logits_fn: LogitsFn,
     optimizer: optax.GradientTransformation,
     schedule: Callable[[Any], Any],
-    mesh: Mesh,
+    layout: Layout,
     *,
     label_smoothing: float = 0.0,
-) -> TrainStep:
+    accumulation_steps: int = 1,
+) -> Any:
     """Return the compiled step: cross-entropy over the whole batch, gradient, update.
 
-    The state is donated. Parameters come as arguments, never by closure (closed-over sharded arrays
-    would run on one device).
+    The state is donated and keeps its shardings; gradients are reduced to where their parameters
+    live. Parameters come as arguments, never by closure (closed-over sharded arrays would run on
+    one device).
 
     Args:
       logits_fn: The model.
       optimizer: What ``make_optimizer`` returns.
       schedule: What ``make_schedule`` returns; for the report alone.
-      mesh: The batch is split over its ``data`` axis, the state lives whole on every device.
+      layout: The mesh and the rules of the state; the batch is split over ``data`` and ``fsdp``.
       label_smoothing: Share of the uniform target.
+      accumulation_steps: Parts of the batch that follow each other; their gradients add up to that
+        of the whole batch, in float32.
 
     Returns:
-      ``(state, batch) -> (state, metrics)``. ``hits`` of ``count`` is the exact training accuracy;
-      ``grad_norm`` is taken before clipping; ``finite`` tells whether it and the loss are.
+      ``(state, batch) -> (state, metrics)``, jitted. ``hits`` of ``count`` is the exact training
+      accuracy; ``grad_norm`` is taken before clipping; ``finite`` tells whether it and the loss
+      are.
     """
 
-    def loss_fn(params: Params, batch: dict[str, Any]) -> tuple[Any, Any]:
+    def loss_fn(params: Params, batch: dict[str, Any], total: Any) -> tuple[Any, Any]:
         logits = logits_fn(params, batch)
         labels = jnp.maximum(batch["label"], 0)  # -1 where the mask is 0
         loss = cross_entropy(logits, labels, label_smoothing, batch["mask"])
-        return loss, count_hits(logits, batch)
+        hits, count = count_hits(logits, batch)
+        if total is not None:  # a part of a batch: its share of the whole batch's mean
+            loss = loss * count / jnp.maximum(total, 1)
+        return loss, (hits, count)
+
+    gradient = jax.value_and_grad(loss_fn, has_aux=True)
 
     def train_step(state: TrainState, batch: dict[str, Any]) -> tuple[TrainState, Metrics]:
-        gradient = jax.value_and_grad(loss_fn, has_aux=True)
-        (loss, (hits, count)), grads = gradient(state.params, batch)
+        if accumulation_steps == 1:
+            (loss, (hits, count)), grads = gradient(state.params, batch, None)
+        else:
+            parts = split_batch(batch, accumulation_steps, layout.mesh)
+            (loss, (hits, count)), grads = _sum_of_parts(gradient, state.params, parts, layout)
+        grads = jax.lax.with_sharding_constraint(grads, layout.shardings(grads))
         updates, opt = optimizer.update(grads, state.opt, state.params)
         params = optax.apply_updates(state.params, updates)
         grad_norm = optax.tree.norm(grads)
@@ -70,14 +84,29 @@ def make_train_step(
             "grad_norm": grad_norm,
             "finite": jnp.isfinite(loss) & jnp.isfinite(grad_norm),
         }
-        return TrainState(state.step + 1, params, opt), metrics
+        new = TrainState(state.step + 1, params, opt)
+        return jax.lax.with_sharding_constraint(
+            (new, metrics), (state_shardings(new, layout), replicated(layout.mesh))
+        )
 
-    return jax.jit(
-        train_step,
-        donate_argnums=0,
-        in_shardings=(replicated(mesh), batch_sharding(mesh)),
-        out_shardings=replicated(mesh),
-    )
+    return jax.jit(train_step, donate_argnums=0)
+
+
+def _sum_of_parts(
+    gradient: Callable[..., Any], params: Params, parts: dict[str, Any], layout: Layout
+) -> Any:
+    """Return what ``gradient`` gives for a whole batch, from parts of it, one after the other."""
+    total = jnp.sum(parts["mask"], dtype=jnp.int32)
+
+    def add(sums: Any, part: dict[str, Any]) -> tuple[Any, None]:
+        values, grads = gradient(params, part, total)
+        grads = jax.lax.with_sharding_constraint(grads, layout.shardings(grads))
+        return jax.tree_util.tree_map(jnp.add, sums, (values, grads)), None
+
+    zero = jnp.zeros((), jnp.int32)
+    nothing = jax.tree_util.tree_map(jnp.zeros_like, params)
+    start = ((jnp.zeros((), jnp.float32), (zero, zero)), nothing)
+    return jax.lax.scan(add, start, parts)[0]
 
 
 def make_hit_counter(logits_fn: LogitsFn, mesh: Mesh) -> Callable[[Params, dict[str, Any]], Any]:
@@ -86,11 +115,7 @@ def make_hit_counter(logits_fn: LogitsFn, mesh: Mesh) -> Callable[[Params, dict[
     def count(params: Params, batch: dict[str, Any]) -> tuple[Any, Any]:
         return count_hits(logits_fn(params, batch), batch)
 
-    return jax.jit(
-        count,
-        in_shardings=(replicated(mesh), batch_sharding(mesh)),
-        out_shardings=replicated(mesh),
-    )
+    return jax.jit(count, out_shardings=replicated(mesh))
 
 
 def count_hits(
