@@ -19,11 +19,25 @@ class TracedCounts:
 
     Attributes:
       flops: Multiplications and additions of matrix products and convolutions.
+      num_bytes: Operands and results of those: the memory traffic, if all else is fused into them.
       unknown_loops: How many ``while`` loops have no trip count; their bodies are counted once.
     """
 
-    flops: float
+    flops: float = 0.0
+    num_bytes: float = 0.0
     unknown_loops: int = 0
+
+    def __add__(self, other: TracedCounts) -> TracedCounts:
+        """Return the sum of both."""
+        return TracedCounts(
+            self.flops + other.flops,
+            self.num_bytes + other.num_bytes,
+            self.unknown_loops + other.unknown_loops,
+        )
+
+    def times(self, factor: float) -> TracedCounts:
+        """Return the counts of so many runs; loops stay as many as there are in the text."""
+        return TracedCounts(self.flops * factor, self.num_bytes * factor, self.unknown_loops)
 
 
 def count_jaxpr(jaxpr: ClosedJaxpr | Jaxpr, taken: float = 1.0) -> TracedCounts:
@@ -36,30 +50,27 @@ def count_jaxpr(jaxpr: ClosedJaxpr | Jaxpr, taken: float = 1.0) -> TracedCounts:
     """
     if isinstance(jaxpr, ClosedJaxpr):
         jaxpr = jaxpr.jaxpr
-    flops, unknown = 0.0, 0
+    total = TracedCounts()
     for eqn in jaxpr.eqns:
         name = eqn.primitive.name
-        if name == "dot_general":
-            flops += _dot_flops(eqn)
-        elif name == "conv_general_dilated":
-            flops += _convolution_flops(eqn)
+        if name in _PRODUCTS:
+            arrays = (*eqn.invars, *eqn.outvars)
+            moved = sum(_num_bytes(array.aval) for array in arrays)
+            total += TracedCounts(_PRODUCTS[name](eqn), moved)
         elif name == "cond":
             inner = [count_jaxpr(branch, taken) for branch in eqn.params["branches"]]
-            dear = max(inner, key=lambda each: each.flops)
-            rest = sum(each.flops for each in inner) - dear.flops
-            flops += taken * dear.flops + (1 - taken) * rest / max(len(inner) - 1, 1)
-            unknown += max(each.unknown_loops for each in inner)
+            dear = max(range(len(inner)), key=lambda index: inner[index].flops)
+            for index, each in enumerate(inner):
+                rest = (1 - taken) / max(len(inner) - 1, 1)
+                total += each.times(taken if index == dear else rest)
         elif name == "while":
             inner = [count_jaxpr(eqn.params[key], taken) for key in ("cond_jaxpr", "body_jaxpr")]
-            flops += sum(each.flops for each in inner)
-            unknown += sum(each.unknown_loops for each in inner) + (inner[1].flops > 0)
+            total += sum(inner, TracedCounts(unknown_loops=int(inner[1].flops > 0)))
         else:
             times = eqn.params["length"] if name == "scan" else 1
-            for inner_jaxpr in _inner_jaxprs(eqn.params):
-                counted = count_jaxpr(inner_jaxpr, taken)
-                flops += times * counted.flops
-                unknown += counted.unknown_loops
-    return TracedCounts(flops, unknown)
+            for each in _inner_jaxprs(eqn.params):
+                total += count_jaxpr(each, taken).times(times)
+    return total
 
 
 def _inner_jaxprs(params: dict[str, Any]) -> Iterator[ClosedJaxpr | Jaxpr]:
@@ -83,6 +94,9 @@ def _convolution_flops(eqn: Any) -> float:
     window = math.prod(kernel[axis] for axis in numbers.rhs_spec[2:])
     holes = math.prod(eqn.params["lhs_dilation"]) * eqn.params["batch_group_count"]
     return 2.0 * math.prod(eqn.outvars[0].aval.shape) * depth * window / holes
+
+
+_PRODUCTS = {"dot_general": _dot_flops, "conv_general_dilated": _convolution_flops}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,20 +134,19 @@ def saved_for_backward(loss: Callable[..., Any], params: PyTree, *args: Any) -> 
     }
     sizes = [(_describe(aval), _num_bytes(aval)) for aval in kept.values()]
     largest = max(sizes, key=lambda item: item[1], default=("nothing", 0))
-    return Saved(sum(size for _, size in sizes), largest, _widest(traced))
+    return Saved(sum(size for _, size in sizes), largest, widest_operation(traced))
 
 
-def _widest(jaxpr: Jaxpr) -> int:
-    """Return the most bytes that one equation's inputs and results take, inside loops too."""
+def widest_operation(jaxpr: ClosedJaxpr | Jaxpr) -> int:
+    """Return the most bytes that one operation's inputs and results take, inside loops too."""
     most = 0
-    for eqn in jaxpr.eqns:
-        inner = list(_inner_jaxprs(eqn.params))
+    for eqn in getattr(jaxpr, "jaxpr", jaxpr).eqns:
+        inner = [*_inner_jaxprs(eqn.params), *eqn.params.get("branches", ())]
         if inner:
-            most = max(most, *(_widest(getattr(each, "jaxpr", each)) for each in inner))
+            most = max(most, *map(widest_operation, inner))
         else:
             variables = {var for var in eqn.invars if not isinstance(var, Literal)}
-            sizes = [_num_bytes(var.aval) for var in (*variables, *eqn.outvars)]
-            most = max(most, sum(sizes))
+            most = max(most, sum(_num_bytes(var.aval) for var in (*variables, *eqn.outvars)))
     return most
 
 
