@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -181,12 +181,17 @@ def read_config(directory: Path) -> Any:
         raise InputError(f"{path}: model_type is {kind!r}; expected 'clip'.")
     if not (_is_object(settings, "text_config") and _is_object(settings, "vision_config")):
         raise InputError(f"{path}: expected objects 'text_config' and 'vision_config'.")
-    from transformers import CLIPConfig
-
     try:
-        return CLIPConfig.from_dict(settings)
+        return make_config(settings)
     except Exception as error:  # a wrong value fails in whatever line reads it
         raise _unbuildable(directory, error) from error
+
+
+def make_config(settings: Mapping[str, Any]) -> Any:
+    """Return transformers' ``CLIPConfig`` of the content of a ``config.json``."""
+    from transformers import CLIPConfig
+
+    return CLIPConfig.from_dict(dict(settings))
 
 
 def config_settings(config: Any) -> dict[str, Any]:
