@@ -8,14 +8,23 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from wiseft_jax.clip.architectures import ARCHITECTURES, clip_config
 from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.clip.hub import EMBEDDED_DIRECTORY, EMBEDDED_NAME
-from wiseft_jax.clip.load import clip_module, params_template, read_config
+from wiseft_jax.clip.load import clip_module, params_template, read_config, read_tokenizer
 from wiseft_jax.clip.towers import VISION_KEYS
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, unknown_name
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.core.typing import Params
 from wiseft_jax.experiment import ModelConfig
+
+PUBLISHED = {
+    "openai/clip-vit-base-patch32": "ViT-B/32",
+    "openai/clip-vit-base-patch16": "ViT-B/16",
+    "openai/clip-vit-large-patch14": "ViT-L/14",
+    "openai/clip-vit-large-patch14-336": "ViT-L/14@336px",
+}
+"""Hub id -> the architecture that it is."""
 
 
 def abstract_classifier(config: ModelConfig, num_classes: int) -> tuple[Classifier, Params]:
@@ -28,10 +37,10 @@ def abstract_classifier(config: ModelConfig, num_classes: int) -> tuple[Classifi
     Raises:
       InputError: If there is no such model, or no CLIP can be built from its configuration.
     """
-    clip_config = model_config(config.name)
-    module = clip_module(clip_config, config.compute_dtype)
+    sizes = model_config(config.name)
+    module = clip_module(sizes, config.compute_dtype)
     template = params_template(module)
-    width = clip_config.projection_dim
+    width = sizes.projection_dim
     theta = {
         "encoder": {key: template[key] for key in VISION_KEYS},
         "head": {
@@ -39,15 +48,15 @@ def abstract_classifier(config: ModelConfig, num_classes: int) -> tuple[Classifi
             "bias": jax.ShapeDtypeStruct((num_classes,), jnp.float32),
         },
     }
-    size = clip_config.vision_config.image_size
-    nothing: Any = None  # a plan tokenises nothing
+    size = sizes.vision_config.image_size
     classifier = Classifier(
         module=module,
         class_names=(),
         templates=(),
         preprocess=Preprocess(size=size, resize=size),
-        clip_config=clip_config,
-        tokenizer=nothing,
+        clip_config=sizes,
+        # A plan tokenises nothing; the embedded model's stands in.
+        tokenizer=read_tokenizer(EMBEDDED_DIRECTORY, sizes.text_config.max_position_embeddings),
         source=config.name,
         frozen={},
     )
@@ -57,14 +66,21 @@ def abstract_classifier(config: ModelConfig, num_classes: int) -> tuple[Classifi
 def model_config(name: str) -> Any:
     """Return the ``CLIPConfig`` of a model's name: embedded, architecture, directory, hub id.
 
+    OpenAI's own models are known by their hub ids too, so nothing is fetched for them.
+
     Raises:
       InputError: If it is none of them, or its ``config.json`` can't be read.
     """
     if name == EMBEDDED_NAME:
         return read_config(EMBEDDED_DIRECTORY)
+    name = PUBLISHED.get(name, name)
+    if name in ARCHITECTURES:
+        return clip_config(name)
     directory = Path(name).expanduser()
     if directory.is_dir():
         return read_config(directory)
+    if name.count("/") != 1 or name.startswith("ViT-"):
+        raise unknown_name("model", name, [EMBEDDED_NAME, *ARCHITECTURES, *PUBLISHED])
     return read_config(_download_config(name))
 
 
