@@ -20,7 +20,7 @@ import jax
 import numpy as np
 
 from wiseft_jax.clip.classifier import Classifier, make_classifier
-from wiseft_jax.clip.load import Clip, clip_module, params_template
+from wiseft_jax.clip.load import Clip, make_tower
 from wiseft_jax.core.mesh import Layout
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.core.trees import count_parameters
@@ -78,11 +78,11 @@ def random_classifier(args: argparse.Namespace) -> tuple[Classifier, Params, Par
         scale = 1 / np.sqrt(leaf.shape[0]) if leaf.ndim > 1 else 1.0
         return (scale * rng.standard_normal(leaf.shape)).astype(np.float32)
 
-    module = clip_module(config)
-    params = jax.tree_util.tree_map(fill, params_template(module))
+    tower = make_tower(config)
+    params = jax.tree_util.tree_map(fill, tower.template())
     preprocess = Preprocess(args.image_size, args.image_size)
     tokenizer: Any = None
-    clip = Clip(params, config, module, tokenizer, preprocess, "random")
+    clip = Clip(params, config, tower, tokenizer, preprocess, "random")
     names = tuple(f"class {index}" for index in range(args.classes))
     head = {"kernel": np.zeros((args.width, args.classes)), "bias": np.zeros(args.classes)}
     encoder = {name: params[name] for name in ("vision_model", "visual_projection")}

@@ -32,7 +32,7 @@ import optax
 from safetensors.numpy import load_file, save_file
 
 from wiseft_jax.clip.convert import to_hf
-from wiseft_jax.clip.load import clip_module, params_template, read_config
+from wiseft_jax.clip.load import canonical_template, clip_module, read_config
 from wiseft_jax.clip.processor import PREPROCESSOR_FILE, preprocess_settings
 from wiseft_jax.clip.towers import image_features, normalise_pixels, text_features
 from wiseft_jax.core.preprocess import Preprocess
@@ -203,7 +203,7 @@ def load_state(folder: Path, state: PyTree) -> tuple[PyTree, dict[str, float]]:
 
 def initial_state(module: Any, config: PretrainConfig) -> PyTree:
     """Return ``(parameters, Adam's moments, moving average)`` at step 0."""
-    params = initial_params(jax.random.key(config.seed), params_template(module))
+    params = initial_params(jax.random.key(config.seed), canonical_template(module.config))
     average = jax.tree_util.tree_map(jnp.copy, params)
     return params, optimizer(config).init(params), average
 

@@ -140,7 +140,7 @@ def load_model(config: ModelConfig, class_names: Sequence[str]) -> tuple[Any, An
             "the embedded glyphclip knows rendered digits and letters only; for photographs give a"
             " CLIP: --model.name DIRECTORY_OR_HUB_ID"
         )
-    clip = load_clip(config.name, dtype=config.compute_dtype)
+    clip = load_clip(config.name, config.compute_dtype, config.tower, config.remat)
     return zero_shot_classifier(clip, tuple(class_names), config.templates)
 
 

@@ -1,8 +1,8 @@
 """A TPU pod or several GPUs: ViT-B/16 end to end, every chip with all parameters.
 
-Your own images, as in custom/folder, with the schedule of Wortsman et al. 2022, section 3: 10 epochs
-of 512, learning rate 3e-5, 500 steps of warm-up. The lean tower in bfloat16; parameters, optimizer
-and gradients stay float32, so each chip holds 1.4 GB of them. First plan, then run:
+Your own images, as in custom/folder, with the schedule of Wortsman et al. 2022, section 3: 10
+epochs of 512, learning rate 3e-5, 500 steps of warm-up. The lean tower in bfloat16; parameters,
+optimizer and gradients stay float32, so each chip holds 1.4 GB of them. First plan, then run:
   wiseft plan pod/vit_b16 --topology v5e:4x4 --data.train folder:photos/train
   wiseft run pod/vit_b16 --data.train folder:photos/train --data.shifts folder:photos/sketches
 Expected: not recorded; it depends on your images.

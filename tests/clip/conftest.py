@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ import pytest
 
 from tests.helpers.tiny import tiny_clip, tiny_clip_directory
 from wiseft_jax.clip.load import Clip, load_clip
-from wiseft_jax.clip.towers import image_features, text_features
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,8 +24,7 @@ class Towers:
 
 
 def towers_of(clip: Clip) -> Towers:
-    image = jax.jit(functools.partial(image_features, clip.module))
-    return Towers(clip, image, jax.jit(functools.partial(text_features, clip.module)))
+    return Towers(clip, jax.jit(clip.tower.image_features), jax.jit(clip.tower.text_features))
 
 
 @pytest.fixture(scope="session")
@@ -59,3 +56,18 @@ def towers(clip: Clip) -> Towers:
 def legacy_towers(legacy_clip: Clip) -> Towers:
     """The legacy CLIP's compiled towers."""
     return towers_of(legacy_clip)
+
+
+@pytest.fixture(scope="session")
+def scan_towers(clip_directory: Path) -> Towers:
+    """The same CLIP with the lean tower."""
+    return towers_of(load_clip(clip_directory, tower="scan"))
+
+
+@pytest.fixture(scope="session")
+def legacy_scan_towers(tmp_path_factory: pytest.TempPathFactory) -> Towers:
+    """The legacy CLIP, two layers deep, with the lean tower."""
+    path = tiny_clip_directory(
+        tmp_path_factory.mktemp("clip") / "legacy", seed=3, hidden_act="gelu", eos_token_id=2
+    )
+    return towers_of(load_clip(path, tower="scan"))

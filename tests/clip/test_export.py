@@ -185,8 +185,8 @@ def test_empty_directories_and_earlier_exports_are_replaced(
 def test_an_export_that_predicts_differently_is_not_kept(
     pair: tuple[Classifier, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    def other_head(directory: Path, dtype: str) -> Any:
-        classifier, theta = load_classifier(directory, dtype)
+    def other_head(directory: Path, *options: str) -> Any:
+        classifier, theta = load_classifier(directory, *options)
         return classifier, {**theta, "head": {**theta["head"], "bias": np.zeros(3, np.float32)}}
 
     monkeypatch.setattr(export, "load_classifier", other_head)

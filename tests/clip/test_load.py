@@ -113,7 +113,7 @@ def test_half_precision_is_upcast(directory: Path, dtype: Any):
 
 def test_parameters_are_float32_host_arrays_whatever_the_compute_dtype(directory: Path):
     clip = load_clip(directory, "bfloat16")
-    assert clip.module.dtype == ml_dtypes.bfloat16
+    assert clip.tower.dtype == "bfloat16"
     assert sorted(clip.params) == [
         "logit_scale",
         "text_model",
@@ -168,11 +168,18 @@ def test_written_configurations_are_read_back(directory: Path, tmp_path: Path):
     assert again.projection_dim == config.projection_dim
 
 
-def test_an_unknown_dtype_is_refused(directory: Path):
-    with pytest.raises(
-        InputError, match=r"unknown compute dtype 'float16'\. .* Known: bfloat16, float32"
-    ):
-        clip_module(read_config(directory), "float16")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dtype": "float16"}, r"unknown compute dtype 'float16'\. .* Known: bfloat16, float32"),
+        ({"tower": "scam"}, r"unknown tower 'scam'\. Did you mean 'scan'\? Known: scan, transf"),
+        ({"remat": "all"}, r"unknown remat 'all'\..* Known: dots, full, none"),
+    ],
+)
+@pytest.mark.usefixtures("no_type_checks")
+def test_an_unknown_option_is_refused(directory: Path, options: dict, message: str):
+    with pytest.raises(InputError, match=message):
+        load_clip(directory, **options)
 
 
 def test_weights_of_another_size_are_listed(directory: Path):

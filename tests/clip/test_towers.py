@@ -13,8 +13,8 @@ from tests.clip.conftest import Towers
 from tests.helpers import numpy_clip
 from tests.helpers.tiny import tiny_images
 from wiseft_jax.clip.convert import to_hf
-from wiseft_jax.clip.load import Clip, clip_module
-from wiseft_jax.clip.towers import image_features, l2_normalise, normalise_pixels
+from wiseft_jax.clip.load import Clip
+from wiseft_jax.clip.towers import l2_normalise, normalise_pixels
 from wiseft_jax.core.preprocess import OPENAI_MEAN, OPENAI_STD, Preprocess
 
 TEXTS = ["a photo of a red circle", "x", "digit " * 40]
@@ -24,14 +24,16 @@ def pixels_of(clip: Clip, count: int = 4) -> np.ndarray:
     return np.asarray(normalise_pixels(tiny_images(count), clip.preprocess))
 
 
-@pytest.fixture(params=["towers", "legacy_towers"])
+@pytest.fixture(params=["towers", "legacy_towers", "scan_towers", "legacy_scan_towers"])
 def either(request: pytest.FixtureRequest) -> Towers:
     return request.getfixturevalue(request.param)
 
 
 def test_image_features_equal_the_numpy_oracle(either: Towers):
     clip, pixels = either.clip, pixels_of(either.clip)
-    expected = numpy_clip.image_features(to_hf(clip.params), clip.config.to_dict(), pixels)
+    expected = numpy_clip.image_features(
+        to_hf(clip.tower.to_canonical(clip.params)), clip.config.to_dict(), pixels
+    )
     found = either.image(clip.params, pixels)
     assert found.dtype == jnp.float32
     np.testing.assert_allclose(found, expected, atol=5e-6)
@@ -39,7 +41,9 @@ def test_image_features_equal_the_numpy_oracle(either: Towers):
 
 def test_text_features_equal_the_numpy_oracle(either: Towers):
     clip, (ids, mask) = either.clip, either.clip.tokenizer(TEXTS)
-    expected = numpy_clip.text_features(to_hf(clip.params), clip.config.to_dict(), ids)
+    expected = numpy_clip.text_features(
+        to_hf(clip.tower.to_canonical(clip.params)), clip.config.to_dict(), ids
+    )
     found = either.text(clip.params, ids, mask)
     assert found.dtype == jnp.float32
     np.testing.assert_allclose(found, expected, atol=5e-6)
@@ -59,8 +63,8 @@ def test_features_equal_transformers_own_model(towers: Towers):
     np.testing.assert_allclose(towers.text(clip.params, ids, mask), expected, atol=1e-6)
 
 
-def test_each_tower_needs_its_own_parameters_only(towers: Towers):
-    clip, pixels = towers.clip, pixels_of(towers.clip)
+def test_each_tower_needs_its_own_parameters_only(either: Towers):
+    clip, pixels, towers = either.clip, pixels_of(either.clip), either
     vision = {key: clip.params[key] for key in ("vision_model", "visual_projection")}
     text = {key: clip.params[key] for key in ("text_model", "text_projection")}
     assert jax.eval_shape(towers.image, vision, pixels).shape == (4, 16)
@@ -74,7 +78,8 @@ def test_shorter_rows_give_the_same_features(either: Towers):
     np.testing.assert_allclose(short, whole, atol=2e-6)
 
 
-def test_the_padding_and_its_mask_change_nothing(towers: Towers):
+def test_the_padding_and_its_mask_change_nothing(either: Towers):
+    towers = either
     ids, mask = towers.clip.tokenizer(TEXTS)
     other = np.where(mask == 1, ids, 5).astype(np.int32)
     whole = towers.text(towers.clip.params, ids, mask)
@@ -83,13 +88,13 @@ def test_the_padding_and_its_mask_change_nothing(towers: Towers):
         np.testing.assert_allclose(found, whole, atol=2e-6)
 
 
-def test_towers_run_mapped_over_models_and_differentiated(towers: Towers):
-    clip, pixels = towers.clip, pixels_of(towers.clip)
+def test_towers_run_mapped_over_models_and_differentiated(either: Towers):
+    clip, pixels, towers = either.clip, pixels_of(either.clip), either
     vision = {key: clip.params[key] for key in ("vision_model", "visual_projection")}
     stacked = jax.tree_util.tree_map(lambda x: np.stack([x, 0.5 * x]), vision)
 
     def total(params: Any) -> Any:
-        mapped = jax.vmap(lambda p: image_features(clip.module, p, pixels))(params)
+        mapped = jax.vmap(lambda p: clip.tower.image_features(p, pixels))(params)
         return mapped[0].sum(), mapped
 
     gradient, mapped = jax.jit(jax.grad(total, has_aux=True))(stacked)
@@ -100,10 +105,10 @@ def test_towers_run_mapped_over_models_and_differentiated(towers: Towers):
     assert (kernel[1] == 0).all()
 
 
-def test_bfloat16_computes_near_float32_and_returns_float32(towers: Towers):
-    clip, pixels = towers.clip, pixels_of(towers.clip)
-    module = clip_module(clip.config, "bfloat16")
-    found = jax.jit(lambda p, x: image_features(module, p, x))(clip.params, pixels)
+def test_bfloat16_computes_near_float32_and_returns_float32(either: Towers):
+    clip, pixels, towers = either.clip, pixels_of(either.clip), either
+    tower = clip.tower.with_dtype("bfloat16")
+    found = jax.jit(tower.image_features)(clip.params, pixels)
     expected = np.asarray(towers.image(clip.params, pixels))
     assert found.dtype == jnp.float32
     difference = np.abs(np.asarray(found) - expected).max()

@@ -12,19 +12,19 @@ from tests.helpers.golden import CLASS_NAMES, TEMPLATES, TEXTS, VARIANTS, weight
 from tests.helpers.tiny import tiny_clip_directory
 from wiseft_jax.clip.classifier import zero_shot_classifier
 from wiseft_jax.clip.load import load_clip
-from wiseft_jax.clip.towers import text_features
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 TOLERANCE = 1e-4
 
 
+@pytest.mark.parametrize("tower", ["transformers", "scan"])
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_features_head_and_logits_equal_pytorchs(variant: str, tmp_path: Path):
+def test_features_head_and_logits_equal_pytorchs(variant: str, tower: str, tmp_path: Path):
     with np.load(GOLDEN / f"clip_{variant}.npz", allow_pickle=False) as file:
         expected = {name: file[name] for name in file.files}
     directory = tiny_clip_directory(tmp_path, **VARIANTS[variant])
     assert weights_digest(directory) == str(expected["weights_sha256"]), "not the golden's weights"
-    clip = load_clip(directory)
+    clip = load_clip(directory, tower=tower)
     classifier, theta = zero_shot_classifier(clip, CLASS_NAMES, TEMPLATES)
     images, (ids, mask) = expected["images"], clip.tokenizer(TEXTS)
 
@@ -33,7 +33,7 @@ def test_features_head_and_logits_equal_pytorchs(variant: str, tmp_path: Path):
         return {
             "image_features": classifier.features(theta, images),
             "logits": classifier.logits(theta, images),
-            "text_features": text_features(clip.module, params, ids, mask),
+            "text_features": clip.tower.text_features(params, ids, mask),
         }
 
     found = compute(theta, clip.params, images, ids, mask)

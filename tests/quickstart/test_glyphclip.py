@@ -13,7 +13,7 @@ from safetensors import safe_open
 
 from wiseft_jax.clip.classifier import zero_shot_classifier
 from wiseft_jax.clip.hub import EMBEDDED_DIRECTORY
-from wiseft_jax.clip.load import clip_module, load_clip, params_template, read_config
+from wiseft_jax.clip.load import canonical_template, clip_module, load_clip, read_config
 from wiseft_jax.quickstart.captions import DIGIT_NAMES
 from wiseft_jax.quickstart.data import mnist_splits
 from wiseft_jax.quickstart.glyphclip import (
@@ -57,7 +57,7 @@ def test_settings_describe_a_clip_whose_image_tower_is_the_larger(tmp_path: Path
     config = read_config(tmp_path)
     assert config.vision_config.hidden_size > config.text_config.hidden_size
     assert config.text_config.eos_token_id == config.text_config.pad_token_id == 599
-    leaves = jax.tree_util.tree_leaves(params_template(clip_module(config)))
+    leaves = jax.tree_util.tree_leaves(canonical_template(config))
     assert 2 * sum(leaf.size for leaf in leaves) < 6_000_000
 
 
@@ -65,7 +65,7 @@ def test_settings_describe_a_clip_whose_image_tower_is_the_larger(tmp_path: Path
 def test_initial_features_depend_on_the_image(tmp_path: Path):
     (tmp_path / "config.json").write_text(json.dumps(glyphclip_settings(600, 598, 599, width=64)))
     module = clip_module(read_config(tmp_path))
-    template = params_template(module)
+    template = canonical_template(module.config)
 
     def features(key: jax.Array, pixels: jax.Array) -> jax.Array:
         return module.apply(

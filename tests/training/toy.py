@@ -19,8 +19,9 @@ SIZE = 8
 
 
 @dataclasses.dataclass(frozen=True)
-class ToyModule:
-    dtype: Any = jnp.float32
+class ToyTower:
+    name: str = "toy"
+    dtype: str = "float32"
 
 
 class ToyClassifier(Classifier):
@@ -28,7 +29,7 @@ class ToyClassifier(Classifier):
 
     def __init__(self) -> None:
         facts = {
-            "module": ToyModule(),
+            "tower": ToyTower(),
             "class_names": CLASS_NAMES,
             "preprocess": Preprocess(size=SIZE, resize=SIZE),
             "clip_config": None,

@@ -123,13 +123,13 @@ def _by_text(args: PredictArgs) -> int:
     from wiseft_jax.clip.embed import embed_texts
     from wiseft_jax.clip.load import load_clip
     from wiseft_jax.clip.retrieval import cosine_similarities, text_probabilities
-    from wiseft_jax.clip.towers import VISION_KEYS, image_features, normalise_pixels
+    from wiseft_jax.clip.towers import VISION_KEYS, normalise_pixels
     from wiseft_jax.evaluation.inference import apply_to_images
 
     clip = load_clip(args.model, dtype=args.compute_dtype)
     outputs = apply_to_images(
-        lambda params, images: image_features(
-            clip.module, params, normalise_pixels(images, clip.preprocess)
+        lambda params, images: clip.tower.image_features(
+            params, normalise_pixels(images, clip.preprocess)
         ),
         {key: clip.params[key] for key in VISION_KEYS},
         _dataset(args),

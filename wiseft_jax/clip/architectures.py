@@ -1,111 +1,131 @@
-"""The sizes of the published CLIPs: facts, without weights."""
+"""The sizes of the published CLIPs: enough to build one without its weights.
+
+Sources: OpenAI's from Radford et al. 2021 (arXiv 2103.00020), table 20, and the ``config.json``
+files of ``openai/clip-vit-*``; LAION's from open_clip's ``model_configs`` and the ``config.json``
+files of ``laion/CLIP-ViT-*``. LAION's models use the exact GELU, OpenAI's ``x * sigmoid(1.702 x)``.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import Any
 
-from wiseft_jax.clip.load import make_config
 from wiseft_jax.core.errors import unknown_name
-
-_VOCABULARY, _CONTEXT = 49408, 77  # of OpenAI's tokenizer, which all of them use
 
 
 @dataclasses.dataclass(frozen=True)
-class Encoder:
-    """A transformer's sizes.
-
-    Attributes:
-      width: Of the residual stream.
-      hidden: Of the MLP.
-      layers: How many.
-      heads: How many in a layer.
-    """
+class TransformerSizes:
+    """One tower: hidden width, width of the MLP, layers, heads."""
 
     width: int
-    hidden: int
+    mlp: int
     layers: int
     heads: int
-
-    def settings(self) -> dict[str, int]:
-        """Return them under Hugging Face's names."""
-        return {
-            "hidden_size": self.width,
-            "intermediate_size": self.hidden,
-            "num_hidden_layers": self.layers,
-            "num_attention_heads": self.heads,
-        }
 
 
 @dataclasses.dataclass(frozen=True)
 class Architecture:
-    """A CLIP's sizes.
+    """A published CLIP.
 
     Attributes:
       vision: The image tower.
       text: The text tower.
-      image_size: Pixels along a side.
       patch_size: Pixels along a patch's side.
-      projection: Width of the common space.
-      activation: ``quick_gelu`` or ``gelu``.
+      image_size: Pixels along an image's side.
+      projection: Width of the common space, D.
+      hidden_act: The name of the activation.
+      hub_ids: Where Hugging Face keeps weights of it.
     """
 
-    vision: Encoder
-    text: Encoder
-    image_size: int
+    vision: TransformerSizes
+    text: TransformerSizes
     patch_size: int
+    image_size: int
     projection: int
-    activation: str
+    hidden_act: str
+    hub_ids: tuple[str, ...]
 
 
-_BASE, _BASE_TEXT = Encoder(768, 3072, 12, 12), Encoder(512, 2048, 12, 8)
-_LARGE, _LARGE_TEXT = Encoder(1024, 4096, 24, 16), Encoder(768, 3072, 12, 12)
+VOCABULARY, CONTEXT = 49408, 77
 
-# The first four: Radford et al. 2021 (CLIP, arXiv 2103.00020), table 20, and config.json of
-# openai/clip-vit-*. The others: src/open_clip/model_configs of mlfoundations/open_clip (Cherti et
-# al. 2022, arXiv 2212.07143), where the hidden widths of g and bigG are ratios, 4.3637 and 4.9231.
+_BASE, _LARGE = TransformerSizes(768, 3072, 12, 12), TransformerSizes(1024, 4096, 24, 16)
+_TEXT_512, _TEXT_768 = TransformerSizes(512, 2048, 12, 8), TransformerSizes(768, 3072, 12, 12)
+_TEXT_1024 = TransformerSizes(1024, 4096, 24, 16)
+_HUGE, _GIANT = TransformerSizes(1280, 5120, 32, 16), TransformerSizes(1408, 6144, 40, 16)
+_BIG_G, _TEXT_1280 = TransformerSizes(1664, 8192, 48, 16), TransformerSizes(1280, 5120, 32, 20)
+
 ARCHITECTURES: dict[str, Architecture] = {
-    "ViT-B/32": Architecture(_BASE, _BASE_TEXT, 224, 32, 512, "quick_gelu"),
-    "ViT-B/16": Architecture(_BASE, _BASE_TEXT, 224, 16, 512, "quick_gelu"),
-    "ViT-L/14": Architecture(_LARGE, _LARGE_TEXT, 224, 14, 768, "quick_gelu"),
-    "ViT-L/14@336px": Architecture(_LARGE, _LARGE_TEXT, 336, 14, 768, "quick_gelu"),
+    "ViT-B/32": Architecture(
+        _BASE, _TEXT_512, 32, 224, 512, "quick_gelu", ("openai/clip-vit-base-patch32",)
+    ),
+    "ViT-B/16": Architecture(
+        _BASE, _TEXT_512, 16, 224, 512, "quick_gelu", ("openai/clip-vit-base-patch16",)
+    ),
+    "ViT-L/14": Architecture(
+        _LARGE, _TEXT_768, 14, 224, 768, "quick_gelu", ("openai/clip-vit-large-patch14",)
+    ),
+    "ViT-L/14@336px": Architecture(
+        _LARGE, _TEXT_768, 14, 336, 768, "quick_gelu", ("openai/clip-vit-large-patch14-336",)
+    ),
     "ViT-H/14": Architecture(
-        Encoder(1280, 5120, 32, 16), Encoder(1024, 4096, 24, 16), 224, 14, 1024, "gelu"
+        _HUGE, _TEXT_1024, 14, 224, 1024, "gelu", ("laion/CLIP-ViT-H-14-laion2B-s32B-b79K",)
     ),
     "ViT-g/14": Architecture(
-        Encoder(1408, 6144, 40, 16), Encoder(1024, 4096, 24, 16), 224, 14, 1024, "gelu"
+        _GIANT, _TEXT_1024, 14, 224, 1024, "gelu", ("laion/CLIP-ViT-g-14-laion2B-s12B-b42K",)
     ),
     "ViT-bigG/14": Architecture(
-        Encoder(1664, 8192, 48, 16), Encoder(1280, 5120, 32, 20), 224, 14, 1280, "gelu"
+        _BIG_G, _TEXT_1280, 14, 224, 1280, "gelu", ("laion/CLIP-ViT-bigG-14-laion2B-39B-b160k",)
     ),
 }
 
 
-def clip_config(name: str, *, layers: int | None = None) -> Any:
-    """Return transformers' ``CLIPConfig`` of a published CLIP.
+def find_architecture(name: str) -> Architecture | None:
+    """Return the architecture of a name (``"ViT-B/16"``) or of a hub id; None if there is none."""
+    for key, architecture in ARCHITECTURES.items():
+        if name == key or name.partition("@")[0] in architecture.hub_ids:
+            return architecture
+    return None
+
+
+def architecture_settings(name: str) -> dict[str, Any]:
+    """Return the content of the ``config.json`` of a published CLIP.
 
     Args:
-      name: A key of ``ARCHITECTURES``.
-      layers: How many layers of each tower, to try the true widths at less depth; all by default.
+      name: A name of ``ARCHITECTURES``, or a hub id of one of them.
 
     Raises:
-      InputError: An unknown name.
-
-    Example:
-      >>> clip_config("ViT-B/16").vision_config.patch_size
-      16
+      InputError: If it is neither; suggests the nearest name.
     """
-    if name not in ARCHITECTURES:
+    found = find_architecture(name)
+    if found is None:
         raise unknown_name("architecture", name, ARCHITECTURES)
-    sizes = ARCHITECTURES[name]
-    common = {"projection_dim": sizes.projection, "hidden_act": sizes.activation}
-    depth = {} if layers is None else {"num_hidden_layers": layers}
-    text = {"vocab_size": _VOCABULARY, "max_position_embeddings": _CONTEXT}
-    vision = {"image_size": sizes.image_size, "patch_size": sizes.patch_size}
-    return make_config(
-        {
-            "projection_dim": sizes.projection,
-            "text_config": {**common, **sizes.text.settings(), **text, **depth},
-            "vision_config": {**common, **sizes.vision.settings(), **vision, **depth},
-        }
-    )
+    common = {"hidden_act": found.hidden_act, "projection_dim": found.projection}
+    return {
+        "model_type": "clip",
+        "architectures": ["CLIPModel"],
+        "projection_dim": found.projection,
+        "logit_scale_init_value": 2.6592,
+        "text_config": {
+            **common,
+            **_tower_settings(found.text),
+            "vocab_size": VOCABULARY,
+            "max_position_embeddings": CONTEXT,
+            "bos_token_id": VOCABULARY - 2,
+            "eos_token_id": VOCABULARY - 1,
+        },
+        "vision_config": {
+            **common,
+            **_tower_settings(found.vision),
+            "patch_size": found.patch_size,
+            "image_size": found.image_size,
+        },
+    }
+
+
+def _tower_settings(sizes: TransformerSizes) -> dict[str, int]:
+    return {
+        "hidden_size": sizes.width,
+        "intermediate_size": sizes.mlp,
+        "num_hidden_layers": sizes.layers,
+        "num_attention_heads": sizes.heads,
+    }

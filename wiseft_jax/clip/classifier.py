@@ -18,7 +18,7 @@ from wiseft_jax.clip.tokenize import Tokenizer
 from wiseft_jax.clip.towers import (
     TEXT_KEYS,
     VISION_KEYS,
-    image_features,
+    Tower,
     l2_normalise,
     normalise_pixels,
 )
@@ -36,7 +36,7 @@ class Classifier:
     (by identity), so it, or ``classifier.logits``, may be closed over or be static under ``jit``.
 
     Attributes:
-      module: transformers' ``FlaxCLIPModule``; its dtype is the compute dtype.
+      tower: The image encoder as a function of ``theta["encoder"]``; has the compute dtype.
       class_names: In the order of the labels.
       templates: What the zero-shot head was made from.
       preprocess: How images are prepared.
@@ -46,7 +46,7 @@ class Classifier:
       frozen: The text tower, its projection and ``logit_scale``: host arrays for export.
     """
 
-    module: Any
+    tower: Tower
     class_names: tuple[str, ...]
     templates: tuple[str, ...]
     preprocess: Preprocess
@@ -74,7 +74,7 @@ class Classifier:
                 f"{size} x {size}; prepare them with data.transforms.eval_transform."
             )
         pixels = normalise_pixels(images, self.preprocess)
-        return image_features(self.module, theta["encoder"], pixels)
+        return self.tower.image_features(theta["encoder"], pixels)
 
     def logits(
         self,
@@ -134,7 +134,7 @@ def make_classifier(
 ) -> Classifier:
     """Return the classifier of a CLIP for some classes, without making a head."""
     return Classifier(
-        module=clip.module,
+        tower=clip.tower,
         class_names=class_names,
         templates=templates,
         preprocess=clip.preprocess,

@@ -22,14 +22,14 @@ import numpy as np
 
 from wiseft_jax.clip.classifier import Classifier, make_classifier
 from wiseft_jax.clip.convert import to_hf
-from wiseft_jax.clip.load import config_settings, load_clip, params_template
+from wiseft_jax.clip.load import config_settings, load_clip
 from wiseft_jax.clip.processor import PREPROCESSOR_FILE, preprocess_settings
 from wiseft_jax.clip.tokenize import TOKENIZER_FILES
 from wiseft_jax.clip.towers import VISION_KEYS
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.tensors import SAFETENSORS, read_tensors, write_tensors
 from wiseft_jax.core.trees import check_same_structure, flatten_paths, hash_tree
-from wiseft_jax.core.typing import ComputeDtype, Params
+from wiseft_jax.core.typing import ComputeDtype, Params, Remat, TowerName
 from wiseft_jax.core.writers import write_json
 
 HEAD_FILE = "head.safetensors"
@@ -88,7 +88,7 @@ def export_classifier(
         "templates": list(classifier.templates),
         "alpha": alpha,
         "source": _public_source(classifier.source),
-        "hashes": {**(hashes or {}), **_hashes(theta, classifier.frozen)},
+        "hashes": {**(hashes or {}), **_hashes(classifier, theta)},
         "metrics": dict(metrics or {}),
         "versions": {
             name: importlib.metadata.version(name)
@@ -96,7 +96,8 @@ def export_classifier(
         },
     }
     with _directory_in_place(directory) as temporary:
-        tensors = to_hf({**theta["encoder"], **classifier.frozen})
+        tower = classifier.tower
+        tensors = to_hf(tower.to_canonical({**theta["encoder"], **classifier.frozen}))
         write_tensors(temporary / SAFETENSORS, tensors, {"format": "pt"})
         write_json(temporary / "config.json", config_settings(classifier.clip_config))
         write_json(temporary / PREPROCESSOR_FILE, preprocess_settings(classifier.preprocess))
@@ -109,13 +110,18 @@ def export_classifier(
 
 
 def load_classifier(
-    directory: Path | str, dtype: ComputeDtype | str = "float32"
+    directory: Path | str,
+    dtype: ComputeDtype | str = "float32",
+    tower: TowerName | str = "transformers",
+    remat: Remat | str = "none",
 ) -> tuple[Classifier, Params]:
     """Read what ``export_classifier`` wrote, and check its content hashes.
 
     Args:
       directory: The directory.
       dtype: What the tower computes in; the parameters stay float32.
+      tower: As in ``load_clip``, whichever wrote it.
+      remat: As in ``load_clip``.
 
     Returns:
       ``(classifier, theta)``, float32 host arrays.
@@ -129,12 +135,12 @@ def load_classifier(
     """
     directory = Path(directory).expanduser()
     facts = read_facts(directory)
-    clip = load_clip(directory, dtype)
+    clip = load_clip(directory, dtype, tower, remat)
     head = read_tensors(directory / HEAD_FILE)
     classifier = make_classifier(clip, tuple(facts["class_names"]), tuple(facts["templates"]))
     theta = {"encoder": {key: clip.params[key] for key in VISION_KEYS}, "head": head}
     _check_theta(classifier, theta, str(directory / HEAD_FILE))
-    for name, found in _hashes(theta, classifier.frozen).items():
+    for name, found in _hashes(classifier, theta).items():
         expected = facts["hashes"].get(name)
         if found != expected:
             file = HEAD_FILE if name == "head" else SAFETENSORS
@@ -177,13 +183,16 @@ def _public_source(source: str) -> str:
     return Path(source).name if Path(source).is_dir() else source
 
 
-def _hashes(theta: Params, frozen: Params) -> dict[str, str]:
-    trees = {"theta": theta, "head": theta["head"], "frozen": frozen}
+def _hashes(classifier: Classifier, theta: Params) -> dict[str, str]:
+    """Hash what is written: the same whichever tower has it."""
+    canonical = classifier.tower.to_canonical
+    frozen = canonical(classifier.frozen)
+    trees = {"theta": canonical(theta), "head": theta["head"], "frozen": frozen}
     return {name: hash_tree(tree) for name, tree in sorted(trees.items())}
 
 
 def _check_theta(classifier: Classifier, theta: Params, name: str = "theta") -> None:
-    shapes = params_template(classifier.module)
+    shapes = classifier.tower.template()
     encoder = {key: shapes[key] for key in VISION_KEYS}
     check_same_structure(theta["encoder"], encoder, name=name, expected_name=classifier.source)
     width, classes = classifier.clip_config.projection_dim, len(classifier.class_names)
@@ -240,8 +249,9 @@ def _directory_in_place(directory: Path) -> Iterator[Path]:
 
 
 def _check_same_predictions(classifier: Classifier, theta: Params, directory: Path) -> None:
-    dtype = np.dtype(classifier.module.dtype).name
-    written, theta_written = load_classifier(directory, dtype)
+    tower = classifier.tower
+    dtype = tower.dtype
+    written, theta_written = load_classifier(directory, dtype, tower.name, tower.remat)
     size = classifier.preprocess.size
     shape = (_CHECK_IMAGES, size, size, 3)
     images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)

@@ -6,23 +6,26 @@ import dataclasses
 import functools
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
 
+from wiseft_jax.clip.architectures import architecture_settings
 from wiseft_jax.clip.convert import from_hf
 from wiseft_jax.clip.hub import resolve_directory
 from wiseft_jax.clip.processor import read_preprocess
+from wiseft_jax.clip.scan_tower import ScanTower
 from wiseft_jax.clip.tokenize import TOKENIZER_FILES, Tokenizer, check_merges, make_tokenizer
-from wiseft_jax.clip.towers import image_features, l2_normalise, normalise_pixels, text_features
+from wiseft_jax.clip.towers import Tower, l2_normalise, normalise_pixels
+from wiseft_jax.clip.transformers_tower import TransformersTower
 from wiseft_jax.core.errors import InputError, unknown_name
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.core.tensors import read_tensors
 from wiseft_jax.core.trees import hash_tree
-from wiseft_jax.core.typing import ComputeDtype, Params, PyTree
+from wiseft_jax.core.typing import ComputeDtype, Params, PyTree, Remat, TowerName
 
 _LEGACY_EOS = 2  # OpenAI's configurations say 2, and the text tower then pools at the largest id
 
@@ -56,10 +59,10 @@ class Clip:
     """A CLIP model: two towers into one space, and what comes with them.
 
     Attributes:
-      params: ``{text_model, vision_model, text_projection, visual_projection, logit_scale}``,
-        float32 host arrays, whatever the compute dtype.
+      params: ``{text_model, vision_model, text_projection, visual_projection, logit_scale}``, in
+        the tower's layout; float32 host arrays, whatever the compute dtype.
       config: transformers' ``CLIPConfig``.
-      module: transformers' ``FlaxCLIPModule``; takes NHWC.
+      tower: Both encoders as functions of ``params``.
       tokenizer: Texts to token ids.
       preprocess: How its images are prepared.
       source: The name or path that it was loaded from.
@@ -67,15 +70,15 @@ class Clip:
 
     params: Params
     config: Any
-    module: Any
+    tower: Tower
     tokenizer: Tokenizer
     preprocess: Preprocess
     source: str
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """The content hash of the parameters."""
-        return hash_tree(self.params)
+        """The content hash of the parameters, whichever tower has them."""
+        return hash_tree(self.tower.to_canonical(self.params))
 
     @functools.cached_property
     def image_encoder(self) -> Callable[..., Any]:
@@ -83,7 +86,7 @@ class Clip:
 
         def encode(params: Params, images: Any) -> Any:
             pixels = normalise_pixels(images, self.preprocess)
-            return l2_normalise(image_features(self.module, params, pixels))
+            return l2_normalise(self.tower.image_features(params, pixels))
 
         return jax.jit(encode)
 
@@ -93,15 +96,20 @@ class Clip:
 
         It computes in float32 whatever the model's dtype: a head is made once and used for long.
         """
-        module = clip_module(self.config, "float32")
+        tower = self.tower.with_dtype("float32")
 
         def encode(params: Params, ids: Any, mask: Any) -> Any:
-            return l2_normalise(text_features(module, params, ids, mask))
+            return l2_normalise(tower.text_features(params, ids, mask))
 
         return jax.jit(encode)
 
 
-def load_clip(name_or_path: str | Path, dtype: ComputeDtype | str = "float32") -> Clip:
+def load_clip(
+    name_or_path: str | Path,
+    dtype: ComputeDtype | str = "float32",
+    tower: TowerName | str = "transformers",
+    remat: Remat | str = "none",
+) -> Clip:
     """Load a CLIP model with its tokenizer and preprocessing.
 
     Weights are read from safetensors (PyTorch's or Flax's layout, sharded or not) or Flax msgpack,
@@ -110,6 +118,10 @@ def load_clip(name_or_path: str | Path, dtype: ComputeDtype | str = "float32") -
     Args:
       name_or_path: ``"glyphclip"`` (embedded), a directory, or a hub id ``owner/name[@revision]``.
       dtype: What the towers compute in; the parameters stay float32.
+      tower: ``"transformers"`` (its Flax modules, the reference) or ``"scan"`` (ours on the same
+        parameters: it compiles faster and needs less memory).
+      remat: What the backward pass computes again to save memory: ``"none"``, all but matrix
+        products (``"dots"``), or everything in a layer (``"full"``).
 
     Returns:
       The model.
@@ -124,13 +136,45 @@ def load_clip(name_or_path: str | Path, dtype: ComputeDtype | str = "float32") -
     """
     directory = resolve_directory(name_or_path)
     config = read_config(directory)
-    module = clip_module(config, dtype)
-    template = _template(directory, module)
-    params = from_hf(read_tensors(directory), template, str(directory))
+    built = _tower(directory, config, dtype, tower, remat)
+    params = from_hf(read_tensors(directory), canonical_template(config), str(directory))
     tokenizer = read_tokenizer(directory, config.text_config.max_position_embeddings)
     _check_tokenizer(directory, tokenizer, config)
     preprocess = read_preprocess(directory, config.vision_config.image_size)
-    return Clip(params, config, module, tokenizer, preprocess, str(name_or_path))
+    params = built.from_canonical(params)
+    return Clip(params, config, built, tokenizer, preprocess, str(name_or_path))
+
+
+def make_tower(
+    config: Any,
+    dtype: ComputeDtype | str = "float32",
+    tower: TowerName | str = "transformers",
+    remat: Remat | str = "none",
+) -> Tower:
+    """Return the tower of a configuration; weights aren't needed.
+
+    Args:
+      config: A ``CLIPConfig``.
+      dtype: What it computes in.
+      tower: As in ``load_clip``.
+      remat: As in ``load_clip``.
+
+    Raises:
+      InputError: A name is unknown; lists those that there are.
+    """
+    for kind, value, known in (
+        ("compute dtype", dtype, ComputeDtype),
+        ("tower", tower, TowerName),
+        ("remat", remat, Remat),
+    ):
+        if value not in get_args(known):
+            raise unknown_name(kind, value, get_args(known))
+    facts: dict[str, Any] = {"config": config, "dtype": dtype, "remat": remat}
+    template = canonical_template(config)
+    if tower == "scan":
+        return ScanTower(**facts, canonical_template=template)
+    make_module = functools.partial(clip_module, config)
+    return TransformersTower(make_module, **facts, canonical_template=template)
 
 
 def clip_module(config: Any, dtype: ComputeDtype | str = "float32") -> Any:
@@ -148,14 +192,27 @@ def clip_module(config: Any, dtype: ComputeDtype | str = "float32") -> Any:
     return FlaxCLIPModule(config, dtype=jnp.dtype(dtype))
 
 
-def params_template(module: Any) -> PyTree:
-    """Return the shapes of a module's parameters, without computing or allocating anything."""
-    text, vision = module.config.text_config, module.config.vision_config
+def canonical_template(config: Any) -> PyTree:
+    """Return the shapes of a CLIP's parameters, as Hugging Face has them; nothing is allocated."""
+    module = clip_module(config)
+    text, vision = config.text_config, config.vision_config
     ids = jax.ShapeDtypeStruct((1, text.max_position_embeddings), jnp.int32)
     shape = (1, vision.image_size, vision.image_size, vision.num_channels)
     pixels = jax.ShapeDtypeStruct(shape, jnp.float32)
     key = jax.ShapeDtypeStruct((2,), jnp.uint32)
     return jax.eval_shape(module.init, key, ids, pixels, ids, ids)["params"]
+
+
+def published_config(name: str) -> Any:
+    """Return the ``CLIPConfig`` of a published CLIP: a name of ``ARCHITECTURES``, or its hub id.
+
+    Raises:
+      InputError: If it is neither.
+    """
+    settings = architecture_settings(name)
+    from transformers import CLIPConfig
+
+    return CLIPConfig.from_dict(settings)
 
 
 def read_config(directory: Path) -> Any:
@@ -181,17 +238,12 @@ def read_config(directory: Path) -> Any:
         raise InputError(f"{path}: model_type is {kind!r}; expected 'clip'.")
     if not (_is_object(settings, "text_config") and _is_object(settings, "vision_config")):
         raise InputError(f"{path}: expected objects 'text_config' and 'vision_config'.")
-    try:
-        return make_config(settings)
-    except Exception as error:  # a wrong value fails in whatever line reads it
-        raise _unbuildable(directory, error) from error
-
-
-def make_config(settings: Mapping[str, Any]) -> Any:
-    """Return transformers' ``CLIPConfig`` of the content of a ``config.json``."""
     from transformers import CLIPConfig
 
-    return CLIPConfig.from_dict(dict(settings))
+    try:
+        return CLIPConfig.from_dict(settings)
+    except Exception as error:  # a wrong value fails in whatever line reads it
+        raise _unbuildable(directory, error) from error
 
 
 def config_settings(config: Any) -> dict[str, Any]:
@@ -269,9 +321,11 @@ def _check_tokenizer(directory: Path, tokenizer: Tokenizer, config: Any) -> None
         )
 
 
-def _template(directory: Path, module: Any) -> PyTree:
+def _tower(directory: Path, config: Any, *options: str) -> Tower:
     try:
-        return params_template(module)
+        return make_tower(config, *options)
+    except InputError:
+        raise
     except Exception as error:  # a wrong value fails in whatever line of the model reads it
         raise _unbuildable(directory, error) from error
 

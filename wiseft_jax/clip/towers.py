@@ -1,69 +1,103 @@
-"""The two towers as pure functions ``(params, x) -> features``, over transformers' Flax module."""
+"""What a tower is, and what comes before and after one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int, UInt8
 
 from wiseft_jax.core.preprocess import Preprocess
-from wiseft_jax.core.typing import Params
+from wiseft_jax.core.typing import ComputeDtype, Params, PyTree, Remat
 
 VISION_KEYS = ("vision_model", "visual_projection")
 TEXT_KEYS = ("text_model", "text_projection", "logit_scale")
 
 
-def image_features(
-    module: Any, params: Params, pixels: Float[Array | np.ndarray, "B H W 3"]
-) -> Float32[Array, "B D"]:
-    """Return the projected features of images, not L2-normalised.
+@runtime_checkable
+class Tower(Protocol):
+    """The image and the text encoder of a CLIP, as pure functions of one tree of parameters.
 
-    Args:
-      module: transformers' ``FlaxCLIPModule``.
-      params: A tree with at least ``vision_model`` and ``visual_projection``.
-      pixels: ``float[B, H, W, 3]``, normalised by the model's mean and standard deviation.
-
-    Returns:
-      ``float32[B, D]``, whatever the module computes in.
+    The canonical tree is Hugging Face's (Flax names). A tower may lay it out otherwise; its layout
+    has the same keys at the top. ``load_clip`` converts once and ``export_classifier`` converts
+    back; between them every tree is in the tower's own layout, and nothing needs to know which.
     """
 
-    def encode(module: Any, pixels: Any) -> Any:
-        pooled = module.vision_model(pixel_values=pixels, deterministic=True)[1]
-        return module.visual_projection(pooled)
+    @property
+    def name(self) -> str:
+        """What ``load_clip(tower=...)`` calls it."""
+        ...
 
-    return _apply(module, params, VISION_KEYS, encode, pixels)
+    @property
+    def config(self) -> Any:
+        """Transformers' ``CLIPConfig``."""
+        ...
 
+    @property
+    def dtype(self) -> ComputeDtype:
+        """What it computes in; parameters and features are float32."""
+        ...
 
-def text_features(
-    module: Any,
-    params: Params,
-    ids: Int[Array | np.ndarray, "B T"],
-    mask: Int[Array | np.ndarray, "B T"],
-) -> Float32[Array, "B D"]:
-    """Return the projected features of tokenised texts, not L2-normalised.
+    @property
+    def remat(self) -> Remat:
+        """What the backward pass computes again."""
+        ...
 
-    The features are those at the end-of-text token: the first one, or, with the legacy
-    ``eos_token_id`` 2, the place of the largest id.
+    def with_dtype(self, dtype: ComputeDtype) -> Tower:
+        """Return the same tower, computing in another dtype."""
+        ...
 
-    Args:
-      module: transformers' ``FlaxCLIPModule``.
-      params: A tree with at least ``text_model`` and ``text_projection``.
-      ids: Token ids, ``int[B, T]``; T is at most the model's context length.
-      mask: 1 for tokens that count, 0 for padding.
+    def template(self) -> PyTree:
+        """Return the shapes of the whole CLIP's parameters, in this tower's layout."""
+        ...
 
-    Returns:
-      ``float32[B, D]``.
-    """
+    def from_canonical(self, params: Params) -> Params:
+        """Return a canonical tree, or a part of one, in this tower's layout; a bijection.
 
-    def encode(module: Any, ids: Any, mask: Any) -> Any:
-        positions = jnp.broadcast_to(jnp.arange(ids.shape[1])[None], ids.shape)
-        pooled = module.text_model(ids, mask, positions, deterministic=True)[1]
-        return module.text_projection(pooled)
+        Args:
+          params: A CLIP, some of its keys, or ``{"encoder", "head"}``; host arrays stay there.
+        """
+        ...
 
-    return _apply(module, params, ("text_model", "text_projection"), encode, ids, mask)
+    def to_canonical(self, params: Params) -> Params:
+        """Return the canonical tree; the inverse of ``from_canonical``, bit for bit."""
+        ...
+
+    def image_features(
+        self, params: Params, pixels: Float[Array | np.ndarray, "B H W 3"]
+    ) -> Float32[Array, "B D"]:
+        """Return the projected features of images, not L2-normalised.
+
+        Args:
+          params: A tree with at least ``vision_model`` and ``visual_projection``.
+          pixels: ``float[B, H, W, 3]``, normalised by the model's mean and standard deviation.
+
+        Returns:
+          ``float32[B, D]``, whatever the tower computes in.
+        """
+        ...
+
+    def text_features(
+        self,
+        params: Params,
+        ids: Int[Array | np.ndarray, "B T"],
+        mask: Int[Array | np.ndarray, "B T"],
+    ) -> Float32[Array, "B D"]:
+        """Return the projected features of tokenised texts, not L2-normalised.
+
+        The features are those at the end-of-text token: the first one, or, with the legacy
+        ``eos_token_id`` 2, the place of the largest id.
+
+        Args:
+          params: A tree with at least ``text_model`` and ``text_projection``.
+          ids: Token ids, ``int[B, T]``; T is at most the model's context length.
+          mask: 1 for tokens that count, 0 for padding.
+
+        Returns:
+          ``float32[B, D]``.
+        """
+        ...
 
 
 def l2_normalise(features: Float[Array | np.ndarray, "*B D"]) -> Float[Array, "*B D"]:
@@ -84,12 +118,3 @@ def normalise_pixels(
     mean = jnp.asarray(preprocess.mean, jnp.float32).reshape(1, 1, 1, 3)
     std = jnp.asarray(preprocess.std, jnp.float32).reshape(1, 1, 1, 3)
     return (jnp.asarray(images, jnp.float32) / 255 - mean) / std
-
-
-def _apply(
-    module: Any, params: Params, keys: tuple[str, ...], encode: Callable[..., Any], *inputs: Any
-) -> Array:
-    # The module declares logit_scale whichever tower runs, so it must be given one.
-    tower = {"logit_scale": np.zeros((), np.float32), **{key: params[key] for key in keys}}
-    arrays = (jnp.asarray(value) for value in inputs)
-    return module.apply({"params": tower}, *arrays, method=encode).astype(jnp.float32)

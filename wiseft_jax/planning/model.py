@@ -8,23 +8,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from wiseft_jax.clip.architectures import ARCHITECTURES, clip_config
+from wiseft_jax.clip.architectures import ARCHITECTURES, find_architecture
 from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.clip.hub import EMBEDDED_DIRECTORY, EMBEDDED_NAME
-from wiseft_jax.clip.load import clip_module, params_template, read_config, read_tokenizer
+from wiseft_jax.clip.load import make_tower, published_config, read_config, read_tokenizer
 from wiseft_jax.clip.towers import VISION_KEYS
 from wiseft_jax.core.errors import InputError, unknown_name
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.core.typing import Params
 from wiseft_jax.experiment import ModelConfig
-
-PUBLISHED = {
-    "openai/clip-vit-base-patch32": "ViT-B/32",
-    "openai/clip-vit-base-patch16": "ViT-B/16",
-    "openai/clip-vit-large-patch14": "ViT-L/14",
-    "openai/clip-vit-large-patch14-336": "ViT-L/14@336px",
-}
-"""Hub id -> the architecture that it is."""
 
 
 def abstract_classifier(config: ModelConfig, num_classes: int) -> tuple[Classifier, Params]:
@@ -38,8 +30,8 @@ def abstract_classifier(config: ModelConfig, num_classes: int) -> tuple[Classifi
       InputError: If there is no such model, or no CLIP can be built from its configuration.
     """
     sizes = model_config(config.name)
-    module = clip_module(sizes, config.compute_dtype)
-    template = params_template(module)
+    tower = make_tower(sizes, config.compute_dtype, config.tower, config.remat)
+    template = tower.template()
     width = sizes.projection_dim
     theta = {
         "encoder": {key: template[key] for key in VISION_KEYS},
@@ -50,7 +42,7 @@ def abstract_classifier(config: ModelConfig, num_classes: int) -> tuple[Classifi
     }
     size = sizes.vision_config.image_size
     classifier = Classifier(
-        module=module,
+        tower=tower,
         class_names=(),
         templates=(),
         preprocess=Preprocess(size=size, resize=size),
@@ -66,21 +58,20 @@ def abstract_classifier(config: ModelConfig, num_classes: int) -> tuple[Classifi
 def model_config(name: str) -> Any:
     """Return the ``CLIPConfig`` of a model's name: embedded, architecture, directory, hub id.
 
-    OpenAI's own models are known by their hub ids too, so nothing is fetched for them.
+    Published models are known by their hub ids too, so nothing is fetched for them.
 
     Raises:
       InputError: If it is none of them, or its ``config.json`` can't be read.
     """
     if name == EMBEDDED_NAME:
         return read_config(EMBEDDED_DIRECTORY)
-    name = PUBLISHED.get(name, name)
-    if name in ARCHITECTURES:
-        return clip_config(name)
+    if find_architecture(name) is not None:
+        return published_config(name)
     directory = Path(name).expanduser()
     if directory.is_dir():
         return read_config(directory)
     if name.count("/") != 1 or name.startswith("ViT-"):
-        raise unknown_name("model", name, [EMBEDDED_NAME, *ARCHITECTURES, *PUBLISHED])
+        raise unknown_name("model", name, [EMBEDDED_NAME, *ARCHITECTURES])
     return read_config(_download_config(name))
 
 

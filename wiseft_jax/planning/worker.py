@@ -38,10 +38,13 @@ _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 def main() -> int:
     """Read a request, answer it, and return the exit code."""
+    from wiseft_jax.core.platform import compiling_for
+
     try:
         request = PlanRequest.from_json(json.load(sys.stdin))
-        for question in request.questions:
-            _say({"answer": question, "value": answer(request, question)})
+        with compiling_for(parse_topology(request.topology).chip.kind):
+            for question in request.questions:
+                _say({"answer": question, "value": answer(request, question)})
     except InputError as error:
         _say({"error": str(error)})
         return 2
@@ -72,7 +75,7 @@ def _memory_model(request: PlanRequest, topology: Topology) -> Any:
     from wiseft_jax.planning.memory_model import trace_memory
 
     model = request.config.model
-    choices = get_args(Remat) if model.tower == "scan" else (model.remat,)
+    choices = (model.remat, *(each for each in get_args(Remat) if each != model.remat))
     jobs = {}
     for remat in choices:
         config = dataclasses.replace(request.config.model, remat=remat)

@@ -8,7 +8,6 @@ import logging
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import PIL
 
@@ -77,7 +76,8 @@ def _key(classifier: Classifier, theta: Params, dataset: Dataset) -> str:
         "pillow": PIL.__version__,
         "encoder": hash_tree(theta["encoder"]),
         "architecture": architecture.to_dict() if architecture is not None else None,
-        "dtype": jnp.dtype(getattr(classifier.module, "dtype", jnp.float32)).name,
+        "tower": classifier.tower.name,
+        "dtype": classifier.tower.dtype,
         "dataset": dataset.fingerprint(),
         "on_bad_image": dataset.on_bad_image,
         "preprocess": dataclasses.asdict(classifier.preprocess),
