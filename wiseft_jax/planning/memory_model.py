@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
-from jax.sharding import AbstractMesh
+from jax.sharding import Mesh
 
 from wiseft_jax.core.mesh import Layout
 from wiseft_jax.core.mesh_config import AXES
@@ -130,8 +130,8 @@ def trace_memory(jobs: dict[Remat, Job], splits: Sequence[int]) -> MemoryModel:
 
 
 def _state(job: Job, fsdp: int) -> tuple[State, tuple[tuple[int, bool], ...]]:
-    mesh: Any = AbstractMesh((1, fsdp, 1), AXES)
-    layout = Layout(mesh, job.config.mesh)
+    devices = job.layout.mesh.devices.reshape(-1)[:fsdp]
+    layout = Layout(Mesh(devices.reshape(1, fsdp, 1), AXES), job.config.mesh)
     state = abstract_state(job.trained, make_optimizer(job.config.training, job.plan), layout)
     held = State(shard_bytes(state.params), shard_bytes(state.opt))
     return held, split_leaves(state.params)
