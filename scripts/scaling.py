@@ -61,7 +61,8 @@ def rows(preset: str, chips: list[int]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for count in chips:
         config, topology, facts, times = predict(preset, count)
-        assert times.overlapped and times.exposed
+        assert times.overlapped
+        assert times.exposed
         first = found[0] if found else None
         row = {
             "chips": count,

@@ -127,6 +127,7 @@ def _memory_faults(name: str, facts: StepFacts, topology: Topology) -> list[Faul
     if limit is None or (facts.too_large is None and needed <= _TIGHT * limit):
         return []
     guess = "" if facts.method == "compile" else " (an estimate, on the high side)"
+    guess = guess if facts.too_large is None else ", says XLA, which refuses it"
     largest = f"; the largest array is {facts.largest[0][0]}" if facts.largest else ""
     has = f"the {name} step needs {needed / 2**30:.2f} GiB a device{guess}"
     fix = (
@@ -136,7 +137,7 @@ def _memory_faults(name: str, facts: StepFacts, topology: Topology) -> list[Faul
         else "lower sweep.batch_size or sweep.chunk_size, or split parameters with mesh.fsdp"
     )
     if facts.too_large is not None or needed > limit:
-        over = (needed - limit) / 2**30
+        over = max(needed - limit, 0) / 2**30
         what = f"{has}, {over:.2f} more than the {limit / 2**30:.2f} that there are{largest}"
         return [Fault(True, what, fix)]
     return [Fault(False, f"{has}, close to the {limit / 2**30:.2f} that there are{largest}", fix)]

@@ -20,7 +20,6 @@ from typing import Any, get_args
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.hashing import hash_bytes, hash_json
 from wiseft_jax.core.typing import Remat
-from wiseft_jax.planning.counts import Counts
 from wiseft_jax.planning.facts import StepFacts
 from wiseft_jax.planning.plan_cache import load_plan, store_plan
 from wiseft_jax.planning.request import PlanRequest, Question, Step
@@ -32,7 +31,9 @@ COUNTING_VERSION = 1
 _ONE_DEVICE_A_CHIP = {"v4": "megacore"}
 """Chips of two cores that run as one device, as they do in a Cloud TPU machine."""
 
-_USED = re.compile(r"Used ([\d.]+)([KMGT]) of ([\d.]+)([KMGT]) hbm", re.IGNORECASE)
+_TEMPORARIES = re.compile(r"HLO temporaries \(([\d.]+)([KMGT])\)")
+"""How XLA for TPUs says what a program would have needed."""
+
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
@@ -133,6 +134,7 @@ def devices_of(topology: Topology) -> list[Any]:
 
 
 def _compiled_facts(job: Any, step: Step, topology: Topology) -> StepFacts:
+    from wiseft_jax.planning.hlo import count_program, largest_arrays
     from wiseft_jax.planning.jaxpr import count_jaxpr
     from wiseft_jax.planning.steps import engine_config, trace_sweep_step, trace_train_step
 
@@ -152,48 +154,59 @@ def _compiled_facts(job: Any, step: Step, topology: Topology) -> StepFacts:
         _say({"stage": f"{step}: found in the cache"})
         return StepFacts.from_json(found)
     _say({"stage": f"{step}: compiling for {topology.num_devices} devices"})
-    counts, memory, largest, refused = _compile(lowered, topology, taken, flops)
-    facts = StepFacts(
-        step=step,
-        method="compile",
-        images=images,
-        passes=passes,
-        counts=counts,
-        traced_flops=flops,
-        memory=memory,
-        largest=largest,
-        seconds=time.monotonic() - begun,
-        too_large=refused,
-    )
+    compiled, refused = _compile(lowered)
+    if compiled is None:
+        facts = _refused_facts(job, step, refused)
+    else:
+        text = compiled.as_text()
+        facts = StepFacts(
+            step=step,
+            method="compile",
+            images=images,
+            passes=passes,
+            counts=count_program(text, topology.num_devices, taken),
+            traced_flops=flops,
+            memory=_memory(compiled.memory_analysis()),
+            largest=tuple(largest_arrays(text)),
+        )
+    facts = dataclasses.replace(facts, seconds=time.monotonic() - begun)
     store_plan(key, facts.to_json())
     return facts
 
 
-def _compile(
-    lowered: Any, topology: Topology, taken: float, flops: float
-) -> tuple[Counts, dict[str, int], tuple[tuple[str, int], ...], str | None]:
+def _compile(lowered: Any) -> tuple[Any, str]:
+    """Return the program, or None and XLA's words if it doesn't fit into the device's memory."""
     from jax.errors import JaxRuntimeError
 
-    from wiseft_jax.planning.hlo import count_program, largest_arrays
-
     try:
-        compiled = lowered.compile()
+        return lowered.compile(), ""
     except JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
-        used = _USED.search(str(error))
-        needed = round(float(used.group(1)) * _UNITS[used.group(2).upper()]) if used else 0
-        return Counts(flops / topology.num_devices, 0.0), {"program": needed}, (), str(error)
-    text = compiled.as_text()
-    stats = compiled.memory_analysis()
-    memory = {
+        return None, str(error)
+
+
+def _refused_facts(job: Any, step: Step, refused: str) -> StepFacts:
+    """Return estimates, with the temporaries that XLA says it would need."""
+    from wiseft_jax.planning.abstract import abstract_sweep_facts, abstract_train_facts
+
+    facts = abstract_train_facts(job) if step == "train" else abstract_sweep_facts(job)
+    named = _TEMPORARIES.search(refused)
+    if named is not None:
+        held = ("parameters", "optimizer", "both ends", "batch")
+        memory = {name: size for name, size in facts.memory.items() if name in held}
+        memory["temporaries"] = round(float(named.group(1)) * _UNITS[named.group(2)])
+        facts = dataclasses.replace(facts, memory=memory)
+    return dataclasses.replace(facts, too_large=refused)
+
+
+def _memory(stats: Any) -> dict[str, int]:
+    return {
         "arguments": stats.argument_size_in_bytes,
         "results beside them": stats.output_size_in_bytes - stats.alias_size_in_bytes,
         "temporaries": stats.temp_size_in_bytes,
         "program": stats.generated_code_size_in_bytes,
     }
-    counts = count_program(text, topology.num_devices, taken)
-    return counts, memory, tuple(largest_arrays(text)), None
 
 
 def _cache_key(program: str, topology: Topology, taken: float) -> str:
