@@ -15,7 +15,7 @@ from wiseft_jax.experiment import ExperimentConfig
 from wiseft_jax.planning import plan as planning
 from wiseft_jax.planning.abstract import abstract_sweep_facts, abstract_train_facts
 from wiseft_jax.planning.faults import GPU_MEMORY_FRACTION
-from wiseft_jax.planning.memory_model import trace_memory
+from wiseft_jax.planning.memory_trace import trace_memory
 from wiseft_jax.planning.plan import PlanOptions, RunPlan, make_plan
 from wiseft_jax.planning.request import PlanRequest
 

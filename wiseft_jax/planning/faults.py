@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 from wiseft_jax.planning.facts import StepFacts
+from wiseft_jax.planning.request import Step
 from wiseft_jax.planning.roofline import Estimate
 from wiseft_jax.planning.topology import Topology
 from wiseft_jax.training.config import Plan, TrainConfig
@@ -51,7 +53,7 @@ def find_faults(
     config: TrainConfig,
     plan: Plan,
     shards: int,
-    steps: dict[str, tuple[StepFacts, Estimate]],
+    steps: Mapping[Step, tuple[StepFacts, Estimate]],
     topology: Topology,
 ) -> list[Fault]:
     """Return what will break, in the order in which a run would meet it; warnings come after.

@@ -233,9 +233,7 @@ def make_plan(config: ExperimentConfig, options: PlanOptions) -> RunPlan:
         why=why,
         total_steps=plan.total_steps,
         steps=steps,
-        faults=tuple(
-            find_faults(config.training, plan, topology.num_devices, dict(steps), topology)
-        ),
+        faults=tuple(find_faults(config.training, plan, topology.num_devices, steps, topology)),
         suggestions=tuple(found[:_SHOWN_SUGGESTIONS]),
         tightest=tightest,
         verified=verified,

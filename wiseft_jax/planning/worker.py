@@ -73,7 +73,7 @@ def answer(request: PlanRequest, question: Question) -> dict[str, Any]:
 
 def _memory_model(request: PlanRequest, topology: Topology) -> Any:
     """Return the memory model over what the tower can rematerialise and the devices can split."""
-    from wiseft_jax.planning.memory_model import trace_memory
+    from wiseft_jax.planning.memory_trace import trace_memory
 
     model = request.config.model
     choices = (model.remat, *(each for each in get_args(Remat) if each != model.remat))

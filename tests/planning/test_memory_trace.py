@@ -7,7 +7,7 @@ import pytest
 from tests.planning.jobs import make_job
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.planning.abstract import abstract_train_facts
-from wiseft_jax.planning.memory_model import trace_memory
+from wiseft_jax.planning.memory_trace import trace_memory
 
 
 @pytest.mark.parametrize(
