@@ -76,6 +76,13 @@ def test_the_memory_model_knows_every_choice(ask: Any):
     assert model.states[8].parameters < model.states[1].parameters
 
 
+def test_a_tpu_is_estimated_without_libtpu_eight_devices(ask: Any):
+    facts = StepFacts.from_json(ask("train", topology="v5e:2x4")[-1]["value"])
+    assert facts.method == "abstract"
+    on_gpus = StepFacts.from_json(ask("train", topology="h100:8")[-1]["value"])
+    assert facts.counts == on_gpus.counts
+
+
 def test_too_few_virtual_devices_is_said(ask: Any):
     messages = ask("train", topology="cpu:16")
     assert "--xla_force_host_platform_device_count=16" in messages[-1]["error"]
@@ -108,7 +115,7 @@ def test_another_failure_of_the_compiler_is_not_hidden(ask: Any, monkeypatch: py
 
 
 def test_devices_of_other_kinds_are_virtual():
-    devices = worker.devices_of(parse_topology("h100:4"))
+    devices = worker.devices_of(parse_topology("h100:4"), "abstract")
     assert [device.platform for device in devices] == ["cpu"] * 4
     with pytest.raises(InputError, match="h200:2x8"):
-        worker.devices_of(parse_topology("h200:2x8"))
+        worker.devices_of(parse_topology("h200:2x8"), "abstract")

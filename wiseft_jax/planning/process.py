@@ -70,7 +70,7 @@ def ask(request: PlanRequest) -> dict[str, Any]:
       RuntimeError: If it fails; its last words are in the message.
     """
     command = [sys.executable, "-m", "wiseft_jax.planning.worker"]
-    environment = _environment(parse_topology(request.topology))
+    environment = _environment(parse_topology(request.topology), request.method)
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as words,
         subprocess.Popen(
@@ -132,7 +132,7 @@ def _talk(process: subprocess.Popen[str], request: PlanRequest) -> dict[str, Any
             answers[message["answer"]] = message["value"]
 
 
-def _environment(topology: Topology) -> dict[str, str]:
+def _environment(topology: Topology, method: Method) -> dict[str, str]:
     """Return the environment in which JAX shows the topology's devices."""
     environment = dict(os.environ)
     environment.pop("XLA_FLAGS", None)
@@ -140,7 +140,7 @@ def _environment(topology: Topology) -> dict[str, str]:
     environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
     if is_disabled():
         environment[OFF_VARIABLE] = "1"
-    if topology.chip.kind == "tpu":
+    if topology.chip.kind == "tpu" and method == "compile":
         name, units = _ACCELERATOR_TYPES[topology.chip_name]
         chips = topology.num_devices // topology.chip.devices_per_chip
         environment |= {

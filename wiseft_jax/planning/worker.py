@@ -22,7 +22,7 @@ from wiseft_jax.core.hashing import hash_bytes, hash_json
 from wiseft_jax.core.typing import Remat
 from wiseft_jax.planning.facts import StepFacts
 from wiseft_jax.planning.plan_cache import load_plan, store_plan
-from wiseft_jax.planning.request import PlanRequest, Question, Step
+from wiseft_jax.planning.request import Method, PlanRequest, Question, Step
 from wiseft_jax.planning.topology import Topology, parse_topology
 
 COUNTING_VERSION = 1
@@ -94,21 +94,21 @@ def make_job(request: PlanRequest, topology: Topology) -> Any:
     from wiseft_jax.planning.model import abstract_classifier
     from wiseft_jax.planning.steps import Job
 
-    mesh = make_mesh(config=request.config.mesh, devices=devices_of(topology))
+    mesh = make_mesh(config=request.config.mesh, devices=devices_of(topology, request.method))
     classifier, theta = abstract_classifier(request.config.model, request.num_classes)
     layout = Layout(mesh, request.config.mesh)
     return Job(request.config, classifier, theta, request.num_images, layout, topology.chip.kind)
 
 
-def devices_of(topology: Topology) -> list[Any]:
-    """Return the devices of a topology: the compiler's for TPUs, virtual CPUs for the rest.
+def devices_of(topology: Topology, method: Method) -> list[Any]:
+    """Return the devices of a topology: libtpu's to compile for a TPU, otherwise virtual CPUs.
 
     Raises:
       InputError: If libtpu doesn't know the slice.
     """
     import jax
 
-    if topology.chip.kind != "tpu":
+    if topology.chip.kind != "tpu" or method == "abstract":
         devices = jax.devices("cpu")
         if len(devices) < topology.num_devices:
             raise InputError(
