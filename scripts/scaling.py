@@ -34,6 +34,9 @@ STUDIES = {
 }
 """Preset -> (images a step, the most images of a chip at a time)."""
 
+FSDP = 1
+"""Chips that split the parameters: all of a ViT-L/14's training state fits on a chip."""
+
 IMAGES, CLASSES = 1_281_167, 1000
 MIN_SHOWN_BYTES = 2**20
 """Kinds of collectives that move less in a step aren't listed."""
@@ -45,7 +48,8 @@ def configure(preset: str, chips: int) -> ExperimentConfig:
     config = load_config(preset)
     parts = max(1, batch_size // (chips * most))
     training = dataclasses.replace(config.training, batch_size=batch_size, accumulation_steps=parts)
-    return dataclasses.replace(config, training=training)
+    mesh = dataclasses.replace(config.mesh, data=-1, fsdp=FSDP)
+    return dataclasses.replace(config, training=training, mesh=mesh)
 
 
 def predict(preset: str, chips: int) -> tuple[ExperimentConfig, Topology, StepFacts, Estimate]:
