@@ -21,6 +21,7 @@ from jaxtyping import Array, Float, Float32, Int
 
 from wiseft_jax.clip.layers import activation, checkpoint_policy, layer_norm
 from wiseft_jax.clip.matmul import dense
+from wiseft_jax.core.gathering import gather, keep_rows
 from wiseft_jax.core.typing import ComputeDtype, Params, PyTree, Remat
 
 _FUSED = ("q_proj", "k_proj", "v_proj")
@@ -115,6 +116,7 @@ class ScanTower:
     def _layer(
         self, x: jax.Array, params: Params, *, sizes: Any, attends: jax.Array | None
     ) -> jax.Array:
+        x, params = keep_rows(x), gather(params)
         attention, mlp = params["self_attn"], params["mlp"]
         batch, tokens, width = x.shape
         heads = sizes.num_attention_heads
@@ -123,7 +125,7 @@ class ScanTower:
         h = jax.nn.dot_product_attention(q, k, v, mask=attends, is_causal=attends is not None)
         x = x + self._dense(h.reshape(batch, tokens, width), attention["out_proj"])
         h = self._dense(self._norm(x, params["layer_norm2"], sizes), mlp["fc1"])
-        return x + self._dense(activation(sizes.hidden_act)(h), mlp["fc2"])
+        return keep_rows(x + self._dense(activation(sizes.hidden_act)(h), mlp["fc2"]))
 
     def _norm(self, x: jax.Array, params: Params, sizes: Any) -> jax.Array:
         return layer_norm(x, params["scale"], params["bias"], sizes.layer_norm_eps)

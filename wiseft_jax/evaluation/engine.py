@@ -22,6 +22,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, Float32
 
 from wiseft_jax.core.errors import InputError, unknown_name
+from wiseft_jax.core.gathering import split_over
 from wiseft_jax.core.mesh import Layout, alpha_sharding, replicated, round_up_to_devices
 from wiseft_jax.core.mesh_config import ALPHA_AXIS, MeshConfig
 from wiseft_jax.core.typing import Params
@@ -161,7 +162,8 @@ def _compiled_step(
         def at_alpha(alpha: Any) -> dict[str, Any]:
             theta = lerp(theta_0, theta_1, alpha)
             theta = jax.lax.with_sharding_constraint(theta, layout.shardings(theta))
-            logits = classifier.logits(theta, batch["image"])
+            with split_over(layout.mesh):
+                logits = classifier.logits(theta, batch["image"])
             return summarise(logits, keep_logits)
 
         def at_chunk(chunk: Any) -> dict[str, Any]:
