@@ -1,7 +1,7 @@
 """Imports point left only, and siblings never import each other.
 
 core <- { clip | data | mixing | weights } <- { training | evaluation }
-     <- { wise_ft.py | analysis | backgrounds } <- experiment.py <- quickstart <- cli
+     <- { wise_ft.py | analysis | backgrounds } <- experiment.py <- { planning | quickstart } <- cli
 core <- reporting <- { quickstart, cli }
 """
 
@@ -34,8 +34,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     for part in column
 } | {
     "reporting": {"core"},
+    "planning": _LEFT_OF_CLI,
     "quickstart": {*_LEFT_OF_CLI, "reporting"},
-    "cli": {*_LEFT_OF_CLI, "reporting", "quickstart"},
+    "cli": {*_LEFT_OF_CLI, "reporting", "planning", "quickstart"},
     "__main__": {"cli"},
 }
 """Part -> the other parts that it may import."""
@@ -115,6 +116,8 @@ def test_presets_import_only_the_package():
         ("wise_ft", "from wiseft_jax.analysis import cka"),
         ("experiment", "import wiseft_jax.quickstart.run"),
         ("quickstart.run", "import wiseft_jax.cli.main"),
+        ("planning.plan", "from wiseft_jax.quickstart import job"),
+        ("planning.plan", "import wiseft_jax.cli.main"),
     ],
 )
 def test_a_wrong_import_is_found(name: str, text: str):
@@ -130,6 +133,7 @@ def test_a_wrong_import_is_found(name: str, text: str):
         ("reporting.report", "from wiseft_jax.core.results import Row"),
         ("experiment", "from wiseft_jax.wise_ft import wise_ft"),
         ("quickstart.run", "from wiseft_jax.experiment import run"),
+        ("planning.plan", "from wiseft_jax.training.step import make_train_step"),
         ("cli.main", "from wiseft_jax import __version__\nimport wiseft_jax.reporting.tables"),
     ],
 )

@@ -17,6 +17,7 @@ EXTENSIBLE = (
     "tests/golden",
     "wiseft_jax/clip/prompts",
     "wiseft_jax/data",
+    "wiseft_jax/planning",
     "wiseft_jax/quickstart/model",
 )
 """Folders to which people add files; each has a README that says how."""

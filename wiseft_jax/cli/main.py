@@ -16,6 +16,7 @@ from wiseft_jax.core import errors
 
 VERBS = {
     "quickstart": "see WiSE-FT work on real images, in minutes, with nothing to prepare",
+    "plan": "what a run needs of devices that needn't be there: memory, time, what breaks",
     "run": "the whole job: fine-tune, interpolate, sweep, choose, report, export",
     "train": "fine-tune only",
     "sweep": "evaluate every alpha between two models, choose one, report",

@@ -22,6 +22,7 @@ from wiseft_jax.clip.layers import activation, checkpoint_policy, layer_norm
 from wiseft_jax.clip.matmul import attention, dense, embed_patches
 from wiseft_jax.clip.stacking import stack_layers, unstack_layers
 from wiseft_jax.clip.towers import ConfiguredTower
+from wiseft_jax.core.gathering import gather, keep_rows
 from wiseft_jax.core.typing import Params, PyTree
 
 
@@ -96,6 +97,7 @@ class ScanTower(ConfiguredTower):
     def _layer(
         self, x: jax.Array, params: Params, *, sizes: Any, attends: jax.Array | None
     ) -> jax.Array:
+        x, params = keep_rows(x), gather(params)
         own, mlp = params["self_attn"], params["mlp"]
         batch, tokens, width = x.shape
         heads = sizes.num_attention_heads
@@ -105,7 +107,7 @@ class ScanTower(ConfiguredTower):
         x = x + self._dense(h.reshape(batch, tokens, width), own["out_proj"])
         h = self._dense(self._norm(x, params["layer_norm2"], sizes), mlp["fc1"])
         h = activation(sizes.hidden_act)(h.astype(jnp.float32)).astype(self.dtype)
-        return x + self._dense(h, mlp["fc2"])
+        return keep_rows(x + self._dense(h, mlp["fc2"]))
 
     def _norm(self, x: jax.Array, params: Params, sizes: Any) -> jax.Array:
         return layer_norm(x, params["scale"], params["bias"], sizes.layer_norm_eps)

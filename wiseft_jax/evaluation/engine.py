@@ -22,6 +22,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, Float32
 
 from wiseft_jax.core.errors import InputError, unknown_name
+from wiseft_jax.core.gathering import split_over
 from wiseft_jax.core.mesh import Layout, alpha_sharding, replicated, round_up_to_devices
 from wiseft_jax.core.mesh_config import ALPHA_AXIS, MeshConfig
 from wiseft_jax.core.typing import Params
@@ -70,8 +71,11 @@ class EngineConfig:
         keep_logits: bool = False,
         mesh: Layout | Mesh | MeshConfig | None = None,
         num_threads: int = 16,
+        platform: str | None = None,
     ) -> EngineConfig:
         """Fill in what was not given, by the kind of device and the size of ``theta``.
+
+        ``platform`` is that kind: the mesh's own by default.
 
         Raises:
           InputError: Unknown backend; sizes below 1; ``chunk_size`` with ``"vmap"``.
@@ -87,7 +91,7 @@ class EngineConfig:
                 " use backend 'map'"
             )
         layout = Layout.of(mesh)
-        platform = layout.mesh.devices.flat[0].platform
+        platform = platform or layout.mesh.devices.flat[0].platform
         if batch_size is None:
             batch_size = _BATCH_SIZE.get(platform, _ACCELERATOR_BATCH_SIZE)
         rounded = round_up_to_devices(batch_size, layout.mesh)
@@ -158,7 +162,8 @@ def _compiled_step(
         def at_alpha(alpha: Any) -> dict[str, Any]:
             theta = lerp(theta_0, theta_1, alpha)
             theta = jax.lax.with_sharding_constraint(theta, layout.shardings(theta))
-            logits = classifier.logits(theta, batch["image"])
+            with split_over(layout.mesh):
+                logits = classifier.logits(theta, batch["image"])
             return summarise(logits, keep_logits)
 
         def at_chunk(chunk: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import optax
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int32
 
+from wiseft_jax.core.gathering import split_over
 from wiseft_jax.core.mesh import Layout, replicated, split_batch
 from wiseft_jax.core.typing import Params
 from wiseft_jax.training.losses import cross_entropy
@@ -56,7 +57,8 @@ def make_train_step(
     """
 
     def loss_fn(params: Params, batch: dict[str, Any], total: Any) -> tuple[Any, Any]:
-        logits = logits_fn(params, batch)
+        with split_over(layout.mesh):
+            logits = logits_fn(params, batch)
         labels = jnp.maximum(batch["label"], 0)  # -1 where the mask is 0
         loss = cross_entropy(logits, labels, label_smoothing, batch["mask"])
         hits, count = count_hits(logits, batch)

@@ -1,0 +1,61 @@
+"""``wiseft plan``: what it prints, its JSON, its exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.helpers.tiny import tiny_clip_directory
+from wiseft_jax.cli.main import main
+
+SIZES = ["--images", "1000", "--classes", "3"]
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    directory = tiny_clip_directory(tmp_path_factory.mktemp("plan") / "clip")
+    return ["custom/folder", "--model.name", str(directory), "--topology", "h100:2", *SIZES]
+
+
+def test_a_plan_as_json_and_as_tables(tiny: list[str], capsys: pytest.CaptureFixture):
+    assert main(["plan", *tiny, "--json", "-q"]) == 0
+    value: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert value["topology"]["devices"] == 2
+    assert value["steps"]["train"]["method"] == "abstract"
+    assert value["steps"]["sweep"]["passes"] == 11
+    assert value["steps"]["train"]["secs"]["exposed"] > 0
+    assert value["suggestions"][0]["remat"] == "none"
+    # The batch is 128, the memory of both GPUs not enough for what it takes: exit code 3.
+    assert main(["plan", *tiny, "--memory-gib", "0.001"]) == 3
+    printed = capsys.readouterr()
+    assert "BREAKS: the train step needs" in printed.out
+    assert "predictions by the roofline model" in printed.out
+    assert "method abstract (estimates only" in printed.err
+    assert "train: tracing" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        ([], "no preset or file is named"),
+        (["custom/folder"], "--topology is not given"),
+        (["custom/folder", "--topology", "v5e:3x5", *SIZES], "multiples"),
+        (["custom/folder", "--topology", "v9:2x2", *SIZES], "unknown chip 'v9'"),
+        (["custom/folder", "--topology", "h100:8", "--images", "5"], "no images to count"),
+        (["custom/folder", "--topology", "h100:8", *SIZES, "--mesh.fsdp", "3"], "fsdp 3"),
+        (["custom/folder", "--topology", "h100:8", *SIZES, "--method", "compile"], "abstract"),
+        (["custom/foldr", "--topology", "h100:8"], "Did you mean 'custom/folder'?"),
+    ],
+)
+def test_mistakes_are_bad_input(argv: list[str], said: str, capsys: pytest.CaptureFixture):
+    assert main(["plan", *argv]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_model_that_is_not_there(capsys: pytest.CaptureFixture, tmp_path: Path):
+    argv = ["custom/folder", "--topology", "h100:2", *SIZES, "--model.name", "ViT-B/15"]
+    assert main(["plan", *argv]) == 2
+    assert "Did you mean 'ViT-B/16'?" in capsys.readouterr().err

@@ -1,0 +1,42 @@
+"""Planned jobs on the eight virtual devices, over a tiny CLIP."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from wiseft_jax.core.mesh import Layout, make_mesh
+from wiseft_jax.core.mesh_config import MeshConfig
+from wiseft_jax.experiment import ExperimentConfig, ModelConfig, SweepConfig
+from wiseft_jax.planning.model import abstract_classifier
+from wiseft_jax.planning.steps import Job
+from wiseft_jax.training.config import TrainConfig
+
+CLASSES = 5
+
+
+def make_job(
+    mesh: MeshConfig | None = None,
+    *,
+    num_images: int = 4096,
+    training: dict[str, Any] | None = None,
+    sweep: dict[str, Any] | None = None,
+    **model: Any,
+) -> Job:
+    mesh = mesh or MeshConfig()
+    config = ExperimentConfig(
+        model=ModelConfig(**{"name": "glyphclip", "tower": "scan", **model}),
+        training=TrainConfig(
+            **{"batch_size": 64, "warmup_steps": 0, "epochs": 1.0, **(training or {})}
+        ),
+        sweep=SweepConfig(**{"batch_size": 64, **(sweep or {})}),
+        mesh=mesh,
+    )
+    classifier, theta = abstract_classifier(config.model, CLASSES)
+    layout = Layout(make_mesh(config=mesh), mesh)
+    return Job(config, classifier, theta, num_images, layout, "cpu")
+
+
+def with_training(job: Job, **changes: Any) -> Job:
+    training = dataclasses.replace(job.config.training, **changes)
+    return dataclasses.replace(job, config=dataclasses.replace(job.config, training=training))

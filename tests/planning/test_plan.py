@@ -1,0 +1,136 @@
+"""The whole plan, from the answers of a planning process."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+
+from tests.planning.jobs import make_job
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.mesh_config import MeshConfig
+from wiseft_jax.experiment import ExperimentConfig
+from wiseft_jax.planning import plan as planning
+from wiseft_jax.planning.abstract import abstract_sweep_facts, abstract_train_facts
+from wiseft_jax.planning.faults import GPU_MEMORY_FRACTION
+from wiseft_jax.planning.memory_trace import trace_memory
+from wiseft_jax.planning.plan import PlanOptions, RunPlan, make_plan
+from wiseft_jax.planning.request import PlanRequest
+
+OPTIONS = PlanOptions("h100:8", num_images=4096, num_classes=5, num_evaluated=1000)
+
+
+@pytest.fixture(scope="module")
+def answers() -> tuple[ExperimentConfig, dict[str, Any]]:
+    job = make_job(compute_dtype="bfloat16")
+    return job.config, {
+        "train": abstract_train_facts(job).to_json(),
+        "sweep": abstract_sweep_facts(job).to_json(),
+        "model": trace_memory({"none": job}, [1, 2, 4, 8]).to_json(),
+    }
+
+
+@pytest.fixture
+def make(answers: tuple[ExperimentConfig, dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Plan with the answers that a process would give; keep what it was asked."""
+    config, found = answers
+    asked: list[PlanRequest] = []
+
+    def ask(request: PlanRequest) -> dict[str, Any]:
+        asked.append(request)
+        return {question: found[question] for question in request.questions}
+
+    def run(**changes: Any) -> tuple[RunPlan, list[PlanRequest]]:
+        return make_plan(config, dataclasses.replace(OPTIONS, **changes)), asked
+
+    monkeypatch.setattr(planning, "ask", ask)
+    return run
+
+
+def test_time_and_hours_add_up(make: Any):
+    plan, asked = make()
+    assert [request.questions for request in asked] == [("train", "sweep", "model")]
+    value = plan.to_json()
+    train, sweep = value["steps"]["train"], value["steps"]["sweep"]
+    assert train["steps"] == 64  # 4096 images of 64
+    assert sweep["steps"] == 16  # 1000 images of 64
+    secs = train["secs"]["exposed"]
+    assert train["images_per_sec"]["exposed"] == pytest.approx(64 / secs)
+    assert train["hours"]["exposed"] == pytest.approx(64 * secs / 3600)
+    assert train["secs"]["overlapped"] <= secs
+    assert train["memory_bytes"] == sum(train["memory"].values())
+    assert plan.works
+    assert value["first_to_break"] is None
+
+
+def test_json_has_a_schema_and_no_surprises(make: Any):
+    value = json.loads(json.dumps(make()[0].to_json(), allow_nan=False))
+    assert value["schema_version"] == 1
+    assert set(value) == {
+        "schema_version", "config", "model", "topology", "mesh", "why", "assumptions",
+        "memory_limit_bytes", "works", "first_to_break", "faults", "steps", "suggestions",
+        "verified", "versions",
+    }  # fmt: skip
+    assert value["mesh"] == {"data": 8, "fsdp": 1, "alpha": 1}
+    assert value["topology"]["sources"]
+    assert value["versions"]["jax"]
+
+
+def test_too_little_memory_breaks_and_says_what_would_fit(make: Any):
+    needed = make()[0].steps["train"][0].memory_bytes
+    limit = 0.8 * needed
+    plan, _ = make(memory_gib=limit / GPU_MEMORY_FRACTION / 2**30)
+    assert not plan.works
+    assert "the train step needs" in plan.to_json()["first_to_break"]
+    assert plan.suggestions
+    assert all(each.memory_bytes < limit for each in plan.suggestions)
+    assert plan.tightest is None
+
+
+def test_nothing_fits(make: Any):
+    plan, _ = make(memory_gib=0.001)
+    assert plan.suggestions == ()
+    assert plan.tightest is not None
+    assert plan.tightest.fsdp == 8
+
+
+def test_rates_of_ones_own(make: Any):
+    fast, slow = (
+        make(peak_tflops=peak, bandwidth_gbs=1e6)[0].steps["train"][1] for peak in (2.0, 1.0)
+    )
+    assert fast.math is not None
+    assert slow.math == pytest.approx(2 * fast.math)
+
+
+def test_a_suggestion_can_be_verified(make: Any):
+    plan, asked = make(verify=True)
+    assert asked[-1].questions == ("train",)
+    assert asked[-1].config.mesh.fsdp == plan.suggestions[0].fsdp
+    assert asked[-1].config.model.remat == plan.suggestions[0].remat
+    assert plan.verified is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"num_images": 0}, "--images"),
+        ({"num_classes": 0}, "--classes"),
+        ({"num_evaluated": -1}, "--test-images"),
+        ({"efficiency": 0.0}, "--efficiency"),
+        ({"efficiency": 1.5}, "--efficiency"),
+        ({"memory_gib": 0.0}, "--memory-gib"),
+        ({"topology": "v5e"}, "CHIP:SIZE"),
+    ],
+)
+def test_wrong_options_are_named(changes: dict[str, Any], said: str):
+    with pytest.raises(InputError) as error:
+        make_plan(ExperimentConfig(), dataclasses.replace(OPTIONS, **changes))
+    assert said in str(error.value)
+
+
+def test_a_mesh_that_does_not_fit_the_devices():
+    config = ExperimentConfig(mesh=MeshConfig(fsdp=3))
+    with pytest.raises(InputError, match="fsdp 3"):
+        make_plan(config, OPTIONS)

@@ -1,0 +1,214 @@
+"""``wiseft plan``: what a run needs of devices that needn't be there."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
+from wiseft_jax.cli.inputs import experiment_data
+from wiseft_jax.cli.parse import parse
+from wiseft_jax.cli.presets import load_config
+from wiseft_jax.core.errors import EXIT_DONE, EXIT_FAULTS_FOUND, InputError
+from wiseft_jax.experiment import ExperimentConfig
+from wiseft_jax.planning.plan import PlanOptions, RunPlan, make_plan
+from wiseft_jax.planning.roofline import EFFICIENCY
+from wiseft_jax.planning.topology import FORMS
+
+USAGE = (
+    "usage: wiseft plan PRESET_OR_FILE --topology CHIP:SIZE [options]   |   wiseft plan --help\n"
+    f"topologies: {FORMS}"
+)
+
+
+_SHOWN_COLLECTIVES = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class PlanArgs:
+    """Plan a run before its devices are paid for: memory, FLOPs, collectives, time, what breaks.
+
+    The real train and sweep steps are compiled for TPUs that needn't be there (with the extra
+    `tpu`); for GPUs and CPUs they are estimated. Only the model's config.json is read. Times are
+    predictions. Exit code 3: the run can't work as it is configured.
+    """
+
+    config: Annotated[ExperimentConfig, tyro.conf.arg(name="")]
+    topology: str = ""
+    """The devices: v5e:8x8, v4:2x2x4, h100:8, h200:2x8, cpu:8."""
+    images: int | None = None
+    """Training images; counted from data.train when not given."""
+    classes: int | None = None
+    """Classes; counted from data.train when not given."""
+    test_images: int | None = None
+    """Images that the sweep reads; counted, or a tenth of --images, when not given."""
+    method: Literal["auto", "compile", "abstract"] = "auto"
+    """`compile` (TPU with libtpu, CPU), `abstract` (estimates), `auto` says which and why."""
+    efficiency: float = EFFICIENCY
+    """Share of the peak that matrix products are assumed to reach."""
+    verify: bool = False
+    """Compile the first suggestion too."""
+    peak_tflops: float | None = None
+    """bfloat16 TFLOP/s of a device, in place of the table's."""
+    memory_gib: float | None = None
+    """Memory of a device in GiB, in place of the table's."""
+    bandwidth_gbs: float | None = None
+    """Memory bandwidth of a device in GB/s, in place of the table's."""
+    common: Common = CommonOptions()
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the verb."""
+    if not argv or argv[0].startswith("-"):
+        if {"-h", "--help"} & set(argv):
+            print(USAGE + "\n")
+            default = PlanArgs(ExperimentConfig())
+            parse(PlanArgs, ["--help"], "plan PRESET_OR_FILE", default=default)
+        raise InputError(f"no preset or file is named\n{USAGE}")
+    name, *rest = argv
+    args = parse(PlanArgs, rest, f"plan {name}", default=PlanArgs(load_config(name)))
+    args.common.apply()
+    plan = make_plan(args.config, plan_options(args))
+    if args.common.json:
+        print_json(plan.to_json())
+    else:
+        print_plan(plan)
+    return EXIT_DONE if plan.works else EXIT_FAULTS_FOUND
+
+
+def plan_options(args: PlanArgs) -> PlanOptions:
+    """Return the options of a plan; images and classes are counted when they aren't given.
+
+    Raises:
+      InputError: If there is no topology, or nothing to count.
+    """
+    if not args.topology:
+        raise InputError(f"--topology is not given; expected CHIP:SIZE, for example {FORMS}")
+    images, classes, evaluated = args.images, args.classes, args.test_images
+    if images is None or classes is None:
+        if not args.config.data.train:
+            raise InputError("no images to count: give --images N and --classes K, or --data.train")
+        data = experiment_data(args.config)
+        images = len(data.train) if images is None else images
+        classes = len(data.class_names) if classes is None else classes
+        if evaluated is None:
+            evaluated = sum(len(each) for each in (data.validation, *data.tests))
+    return PlanOptions(
+        topology=args.topology,
+        num_images=images,
+        num_classes=classes,
+        num_evaluated=max(images // 10, 1) if evaluated is None else evaluated,
+        method=args.method,
+        efficiency=args.efficiency,
+        peak_tflops=args.peak_tflops,
+        memory_gib=args.memory_gib,
+        bandwidth_gbs=args.bandwidth_gbs,
+        verify=args.verify,
+    )
+
+
+def print_plan(plan: RunPlan) -> None:
+    """Print a plan as tables."""
+    value = plan.to_json()
+    topology = value["topology"]
+    print(
+        f"{value['config']} on {topology['name']}: {topology['devices']} x"
+        f" {topology['description']}, {topology['hosts']} host(s);"
+        f" mesh {' x '.join(f'{name} {size}' for name, size in value['mesh'].items())}"
+    )
+    print(f"method: {value['steps']['train']['method']} ({value['why']})")
+    rows = [_step_rows(value["steps"][name]) for name in ("train", "sweep")]
+    labels = [label for label, _ in rows[0]]
+    cells = [dict(column) for column in rows]
+    print_table(
+        "predicted, for one device",
+        ("", "train step", "sweep step"),
+        [(label, *(column[label] for column in cells)) for label in labels],
+    )
+    print_table(
+        f"memory of one device, limit {_size(value['memory_limit_bytes'])}",
+        ("step", "part", "size"),
+        [
+            (name, part, _size(size))
+            for name in ("train", "sweep")
+            for part, size in value["steps"][name]["memory"].items()
+        ],
+    )
+    collectives = [
+        (
+            name,
+            each["kind"],
+            str(each["group_size"]),
+            _size(each["num_bytes"]),
+            f"{each['count']:g}",
+        )
+        for name in ("train", "sweep")
+        for each in value["steps"][name]["counts"]["collectives"][:_SHOWN_COLLECTIVES]
+    ]
+    if collectives:
+        header = ("step", "kind", "devices", "size", "times")
+        print_table("largest collectives of a step", header, collectives)
+    _print_advice(plan)
+    efficiency = value["assumptions"]["efficiency"]
+    print(
+        f"Times are predictions by the roofline model: matrix products at {efficiency:.0%} of the"
+        " peak (--efficiency); the first time hides all collectives, the second none."
+    )
+
+
+def _print_advice(plan: RunPlan) -> None:
+    for fault in plan.faults:
+        print(f"{'BREAKS' if fault.breaks else 'warning'}: {fault.what}\n  {fault.fix}")
+    if plan.works:
+        print("nothing breaks")
+    for each in plan.suggestions:
+        secs = "" if each.seconds is None else f", {each.seconds:.3g} s a step"
+        print(f"fits: {each.options}\n  predicted {_size(each.memory_bytes)} a device{secs}")
+    if plan.tightest is not None:
+        print(
+            f"nothing fits: the least is {_size(plan.tightest.memory_bytes)} a device with"
+            f" {plan.tightest.options}; use more devices or a smaller batch"
+        )
+    if plan.verified is not None:
+        needed = "refused" if plan.verified.too_large else _size(plan.verified.memory_bytes)
+        print(f"the first suggestion, compiled: {needed} a device")
+
+
+def _step_rows(step: dict[str, Any]) -> list[tuple[str, str]]:
+    secs = step["secs"]
+    rates, hours = step["images_per_sec"], step["hours"]
+    counts = step["counts"]
+    return [
+        ("images a step", f"{step['images']:,}"),
+        ("steps", f"{step['steps']:,}"),
+        ("memory", _size(step["memory_bytes"])),
+        ("GFLOP", f"{counts['flops'] / 1e9:,.1f}"),
+        ("memory traffic", _size(counts["bytes"])),
+        ("time of products", _secs(secs["math"])),
+        ("time of memory", _secs(secs["memory"])),
+        ("time of collectives", _secs(secs["network"])),
+        ("time of a step", f"{_secs(secs['overlapped'])} to {_secs(secs['exposed'])}"),
+        ("bound by", step["bound"]),
+        ("images/s", f"{_number(rates['exposed'])} to {_number(rates['overlapped'])}"),
+        ("hours", f"{_number(hours['overlapped'], 2)} to {_number(hours['exposed'], 2)}"),
+    ]
+
+
+def _size(num_bytes: float | None) -> str:
+    if num_bytes is None:
+        return "not known"
+    for unit, name in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
+        if num_bytes >= unit:
+            return f"{num_bytes / unit:.2f} {name}"
+    return f"{num_bytes:.0f} B"
+
+
+def _secs(secs: float | None) -> str:
+    return "not known" if secs is None else f"{secs * 1e3:,.2f} ms"
+
+
+def _number(value: float | None, digits: int = 0) -> str:
+    return "not known" if value is None else f"{value:,.{digits}f}"

@@ -1,0 +1,1 @@
+"""Plan a run before its devices are paid for: memory, FLOPs, collectives, time."""

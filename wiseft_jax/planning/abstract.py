@@ -1,0 +1,143 @@
+"""Estimate a step from its trace alone: for devices that no compiler is at hand for.
+
+FLOPs are exact. The rest is arithmetic on shapes and shardings, and says so:
+
+- memory: parameters, optimizer state and gradients by their shardings, exactly; activations are
+  what ``jax.vjp`` of the loss keeps for a device's share of the images (rematerialisation is
+  honoured, fusion is not, so it is an upper estimate); the widest single operation is added;
+- memory traffic: operands and results of matrix products, and the optimizer's reads and writes;
+- collectives: by the sharding rules (``planning.collectives``).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+
+import jax
+import jax.numpy as jnp
+
+from wiseft_jax.core.mesh import num_batch_shards
+from wiseft_jax.core.mesh_config import ALPHA_AXIS, DATA_AXIS, FSDP_AXIS
+from wiseft_jax.core.typing import PyTree
+from wiseft_jax.planning.collectives import training_collectives
+from wiseft_jax.planning.counts import Collective, Counts, merge_collectives
+from wiseft_jax.planning.facts import StepFacts
+from wiseft_jax.planning.jaxpr import count_jaxpr, saved_for_backward, widest_operation
+from wiseft_jax.planning.steps import (
+    Job,
+    engine_config,
+    trace_sweep_step,
+    trace_train_step,
+    with_shardings,
+)
+from wiseft_jax.training.optimizer import make_optimizer
+from wiseft_jax.training.state import abstract_state
+
+_STATE_TRAFFIC = 2.0
+"""The update reads and writes parameters and optimizer state once."""
+
+
+def shard_bytes(tree: PyTree) -> int:
+    """Return the bytes of a tree on one device.
+
+    Args:
+      tree: ``jax.ShapeDtypeStruct`` with shardings.
+    """
+    return sum(
+        math.prod(leaf.sharding.shard_shape(leaf.shape)) * leaf.dtype.itemsize
+        for leaf in jax.tree_util.tree_leaves(tree)
+    )
+
+
+def abstract_train_facts(job: Job) -> StepFacts:
+    """Return what a train step needs, estimated from its trace."""
+    begun = time.monotonic()
+    plan, layout = job.plan, job.layout.for_training()
+    parts = job.config.training.accumulation_steps
+    traced = count_jaxpr(trace_train_step(job).jaxpr)
+    state = abstract_state(job.trained, make_optimizer(job.config.training, plan), layout)
+    local = max(plan.batch_size // (num_batch_shards(layout.mesh) * parts), 1)
+    saved = saved_for_backward(job.loss, job.trained, job.batch(local, None))
+    one_part = jax.make_jaxpr(jax.grad(job.loss))(job.trained, job.batch(local, None))
+    params = shard_bytes(state.params)
+    held = params + shard_bytes(state.opt)
+    batch = sum(
+        math.prod(leaf.shape) * leaf.dtype.itemsize
+        for leaf in jax.tree_util.tree_leaves(job.batch(local * parts, None))
+    )
+    memory = {
+        "parameters": params,
+        "optimizer": shard_bytes(state.opt),
+        "gradients": params * (2 if parts > 1 else 1),
+        "activations": saved.num_bytes,
+        "widest operation": saved.widest,
+        "batch": batch,
+    }
+    moved = count_jaxpr(one_part).num_bytes * parts + _STATE_TRAFFIC * held + 2 * params
+    sizes = layout.mesh.shape
+    collectives = training_collectives(
+        split_leaves(state.params), sizes[DATA_AXIS], sizes[FSDP_AXIS], parts
+    )
+    return StepFacts(
+        step="train",
+        method="abstract",
+        images=plan.batch_size,
+        passes=1,
+        counts=Counts(traced.flops / layout.mesh.size, moved, collectives),
+        traced_flops=traced.flops,
+        memory=memory,
+        largest=(saved.largest,),
+        seconds=time.monotonic() - begun,
+    )
+
+
+def split_leaves(params: PyTree) -> tuple[tuple[int, bool], ...]:
+    """Return ``(bytes, whether it is split over devices)`` of each parameter.
+
+    Args:
+      params: ``jax.ShapeDtypeStruct`` with shardings.
+    """
+    return tuple(
+        (math.prod(leaf.shape) * leaf.dtype.itemsize, FSDP_AXIS in leaf.sharding.spec)
+        for leaf in jax.tree_util.tree_leaves(params)
+    )
+
+
+def abstract_sweep_facts(job: Job) -> StepFacts:
+    """Return what a step of the sweep needs, estimated from its trace."""
+    begun = time.monotonic()
+    config = engine_config(job)
+    sweep = trace_sweep_step(job)
+    traced = count_jaxpr(sweep.step.jaxpr, sweep.taken)
+    mesh = config.layout.mesh
+    theta = with_shardings(job.theta, config.layout)
+    at_once = config.chunk_size // mesh.shape[ALPHA_AXIS]
+    local = config.batch_size // num_batch_shards(mesh)
+    pixels = job.classifier.preprocess.size
+    images = jax.ShapeDtypeStruct((local, pixels, pixels, 3), jnp.uint8)
+    forward = jax.make_jaxpr(job.classifier.logits)(job.theta, images)
+    chunks = -(-sweep.passes // config.chunk_size)
+    memory = {
+        "both ends": 2 * shard_bytes(theta),
+        "merged": at_once * shard_bytes(theta),
+        "activations": 2 * at_once * widest_operation(forward),
+        "batch": math.prod(images.shape),
+    }
+    merging = 3.0 * shard_bytes(theta) * at_once
+    moved = chunks * (count_jaxpr(forward).num_bytes * at_once + merging)
+    gathered = (
+        Collective("all-gather", math.prod(leaf.shape) * leaf.dtype.itemsize, size, float(chunks))
+        for leaf in jax.tree_util.tree_leaves(theta)
+        if FSDP_AXIS in leaf.sharding.spec and (size := mesh.shape[FSDP_AXIS]) > 1
+    )
+    return StepFacts(
+        step="sweep",
+        method="abstract",
+        images=config.batch_size,
+        passes=sweep.passes,
+        counts=Counts(traced.flops / mesh.size, moved, merge_collectives(gathered)),
+        traced_flops=traced.flops,
+        memory=memory,
+        seconds=time.monotonic() - begun,
+    )

@@ -1,0 +1,31 @@
+"""The collectives of a training step by the sharding rules, without a compiler."""
+
+from __future__ import annotations
+
+from wiseft_jax.planning.counts import Collective, merge_collectives
+
+
+def training_collectives(
+    leaves: tuple[tuple[int, bool], ...], data: int, fsdp: int, parts: int
+) -> tuple[Collective, ...]:
+    """Return the collectives of a training step by the sharding rules, in float32.
+
+    A split parameter is gathered in the forward and again in the backward pass, and its gradient
+    scattered; other gradients are all-reduced; each once for each part of an accumulated batch.
+
+    Args:
+      leaves: ``(bytes, whether it is split over fsdp)`` of each parameter.
+      data: Devices with equal parameters.
+      fsdp: Devices that split them.
+      parts: Parts of the batch.
+    """
+    found = []
+    for size, split in leaves:
+        if split:
+            found.append(Collective("all-gather", size, fsdp, 2.0 * parts))
+            found.append(Collective("reduce-scatter", size, fsdp, float(parts)))
+            if data > 1:
+                found.append(Collective("all-reduce", size // fsdp, data, float(parts)))
+        elif fsdp * data > 1:
+            found.append(Collective("all-reduce", size, fsdp * data, float(parts)))
+    return merge_collectives(found)

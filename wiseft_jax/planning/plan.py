@@ -1,0 +1,272 @@
+"""The plan of a run: both steps on the devices asked for, their time, faults, and what fits."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import logging
+from typing import Any, Literal, get_args
+
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.experiment import ExperimentConfig
+from wiseft_jax.planning.chips import GB, GIB, TERA
+from wiseft_jax.planning.facts import StepFacts
+from wiseft_jax.planning.faults import Fault, find_faults, memory_limit
+from wiseft_jax.planning.memory_model import MemoryModel
+from wiseft_jax.planning.process import ask, choose_method
+from wiseft_jax.planning.request import PlanRequest, Question, Step
+from wiseft_jax.planning.roofline import EFFICIENCY, HOP_SECS, Estimate, estimate
+from wiseft_jax.planning.suggest import Suggestion, smallest, suggest
+from wiseft_jax.planning.topology import Topology, parse_topology
+
+logger = logging.getLogger(__name__)
+
+SCHEMA_VERSION = 1
+HOUR_SECS = 3600.0
+_SHOWN_SUGGESTIONS = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class PlanOptions:
+    """What a plan needs beside the configuration.
+
+    Attributes:
+      topology: The devices, as ``parse_topology`` reads them.
+      num_images: Size of the training set.
+      num_classes: Width of the head.
+      num_evaluated: Images of all the sets that the sweep reads.
+      method: How steps are planned; ``auto`` compiles where it can.
+      efficiency: Share of the peak that matrix products are assumed to reach.
+      peak_tflops, memory_gib, bandwidth_gbs: In place of the chip's own numbers.
+      verify: Whether the first suggestion is compiled too.
+    """
+
+    topology: str
+    num_images: int
+    num_classes: int
+    num_evaluated: int
+    method: Literal["auto", "compile", "abstract"] = "auto"
+    efficiency: float = EFFICIENCY
+    peak_tflops: float | None = None
+    memory_gib: float | None = None
+    bandwidth_gbs: float | None = None
+    verify: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises:
+          InputError: Names the option, what was expected and what was found.
+        """
+        for name, option in (
+            ("num_images", "--images"),
+            ("num_classes", "--classes"),
+            ("num_evaluated", "--test-images"),
+        ):
+            if getattr(self, name) < 1:
+                raise InputError(f"{option}: expected at least 1, found {getattr(self, name)}")
+        if not 0 < self.efficiency <= 1:
+            raise InputError(f"--efficiency: expected a share in (0, 1], found {self.efficiency}")
+        for name in ("peak_tflops", "memory_gib", "bandwidth_gbs"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise InputError(
+                    f"--{name.replace('_', '-')}: expected a number > 0, found {value}"
+                )
+
+    def resolve_topology(self) -> Topology:
+        """Return the devices, with the chip's numbers replaced where they were given."""
+        topology = parse_topology(self.topology)
+        changes: dict[str, Any] = {}
+        if self.peak_tflops is not None:
+            changes["peak_flops"] = self.peak_tflops * TERA
+        if self.memory_gib is not None:
+            changes["memory_bytes"] = round(self.memory_gib * GIB)
+        if self.bandwidth_gbs is not None:
+            changes["memory_bandwidth"] = self.bandwidth_gbs * GB
+        chip = dataclasses.replace(topology.chip, **changes)
+        return dataclasses.replace(topology, chip=chip)
+
+
+@dataclasses.dataclass(frozen=True)
+class RunPlan:
+    """Everything that ``wiseft plan`` says.
+
+    Attributes:
+      config: The run.
+      options: What was asked.
+      topology: The devices.
+      why: Why it was compiled or estimated.
+      total_steps: Steps of the fine-tuning.
+      steps: ``train`` and ``sweep``.
+      faults: What will break, then warnings.
+      suggestions: What fits, the fastest first.
+      tightest: What needs the least memory, if nothing fits.
+      verified: The compiled facts of the first suggestion, when that was asked for.
+    """
+
+    config: ExperimentConfig
+    options: PlanOptions
+    topology: Topology
+    why: str
+    total_steps: int
+    steps: dict[Step, tuple[StepFacts, Estimate]]
+    faults: tuple[Fault, ...]
+    suggestions: tuple[Suggestion, ...]
+    tightest: Suggestion | None
+    verified: StepFacts | None
+
+    @property
+    def works(self) -> bool:
+        """Whether nothing breaks."""
+        return not any(fault.breaks for fault in self.faults)
+
+    def num_steps(self, step: Step) -> int:
+        """Return how often a step runs: the fine-tuning's, or the sweep's batches."""
+        if step == "train":
+            return self.total_steps
+        facts = self.steps["sweep"][0]
+        calls = -(-len(self.config.sweep.alphas) // facts.passes)
+        return calls * -(-self.options.num_evaluated // facts.images)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan as plain JSON values."""
+        chip = self.topology.chip
+        packages = ("wiseft-jax", "jax", "libtpu")
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "config": self.config.name,
+            "model": dataclasses.asdict(self.config.model),
+            "topology": {
+                "name": self.topology.name,
+                "devices": self.topology.num_devices,
+                "hosts": self.topology.num_hosts,
+                **dataclasses.asdict(chip),
+                "sources": list(chip.sources),
+            },
+            "mesh": dict(
+                zip(
+                    ("data", "fsdp", "alpha"),
+                    self.config.mesh.sizes(self.topology.num_devices),
+                    strict=True,
+                )
+            ),
+            "why": self.why,
+            "assumptions": {"efficiency": self.options.efficiency, "hop_secs": HOP_SECS},
+            "memory_limit_bytes": memory_limit(self.topology),
+            "works": self.works,
+            "first_to_break": next((f.what for f in self.faults if f.breaks), None),
+            "faults": [dataclasses.asdict(fault) for fault in self.faults],
+            "steps": {name: self._step_json(name) for name in self.steps},
+            "suggestions": [
+                dataclasses.asdict(each) | {"options": each.options} for each in self.suggestions
+            ],
+            "verified": None if self.verified is None else self.verified.to_json(),
+            "versions": {name: _version(name) for name in packages},
+        }
+
+    def _step_json(self, step: Step) -> dict[str, Any]:
+        facts, times = self.steps[step]
+        count = self.num_steps(step)
+        bounds = {"overlapped": times.overlapped, "exposed": times.exposed}
+        return facts.to_json() | {
+            "memory_bytes": facts.memory_bytes,
+            "steps": count,
+            "secs": {
+                "math": times.math,
+                "memory": times.memory,
+                "network": times.network,
+                **bounds,
+            },
+            "bound": times.bound,
+            "images_per_sec": {
+                name: None if not secs else facts.images / secs for name, secs in bounds.items()
+            },
+            "hours": {
+                name: None if secs is None else count * secs / HOUR_SECS
+                for name, secs in bounds.items()
+            },
+        }
+
+
+def make_plan(config: ExperimentConfig, options: PlanOptions) -> RunPlan:
+    """Return the plan of a run.
+
+    Args:
+      config: The run.
+      options: The devices, and how many images and classes there are.
+
+    Raises:
+      InputError: If the configuration doesn't fit the model or the devices.
+    """
+    topology = options.resolve_topology()
+    sizes = config.mesh.sizes(topology.num_devices)
+    method, why = choose_method(options.method, topology)
+    logger.info("%s: method %s (%s)", topology.name, method, why)
+    questions: tuple[Question, ...] = ("train", "sweep", "model")
+    request = PlanRequest(
+        config, options.topology, options.num_images, options.num_classes, questions, method
+    )
+    answers = ask(request)
+    plan = config.training.plan(options.num_images, topology.num_devices)
+    float32 = config.model.compute_dtype == "float32"
+    assumed: dict[str, Any] = {"float32": float32, "efficiency": options.efficiency}
+    steps: dict[Step, tuple[StepFacts, Estimate]] = {}
+    for step in get_args(Step):
+        facts = StepFacts.from_json(answers[step])
+        steps[step] = (facts, estimate(facts, topology, **assumed))
+    model = MemoryModel.from_json(answers["model"])
+    train = steps["train"][0]
+    scale = _scale(model, train, config, plan.batch_size // topology.num_devices, sizes[1])
+    found = suggest(model, topology, plan.batch_size, scale=scale, **assumed)
+    tightest = None if found else smallest(model, topology, plan.batch_size, scale)
+    verified = None
+    if options.verify and found:
+        changed = dataclasses.replace(
+            request, config=follow(config, found[0]), questions=("train",)
+        )
+        verified = StepFacts.from_json(ask(changed)["train"])
+    return RunPlan(
+        config=config,
+        options=options,
+        topology=topology,
+        why=why,
+        total_steps=plan.total_steps,
+        steps=steps,
+        faults=tuple(find_faults(config.training, plan, topology.num_devices, steps, topology)),
+        suggestions=tuple(found[:_SHOWN_SUGGESTIONS]),
+        tightest=tightest,
+        verified=verified,
+    )
+
+
+def follow(config: ExperimentConfig, suggestion: Suggestion) -> ExperimentConfig:
+    """Return the configuration with a suggestion followed."""
+    return dataclasses.replace(
+        config,
+        model=dataclasses.replace(config.model, remat=suggestion.remat),
+        training=dataclasses.replace(
+            config.training, accumulation_steps=suggestion.accumulation_steps
+        ),
+        mesh=dataclasses.replace(config.mesh, data=-1, fsdp=suggestion.fsdp),
+    )
+
+
+def _scale(
+    model: MemoryModel, facts: StepFacts, config: ExperimentConfig, share: int, fsdp: int
+) -> float:
+    """Return what a compiled step needs of the gradients and activations that are predicted."""
+    if facts.method != "compile" or facts.too_large is not None:
+        return 1.0
+    parts = config.training.accumulation_steps
+    local = max(share // parts, 1)
+    whole = model.num_bytes(local, parts, fsdp, config.model.remat)
+    held = model.num_bytes(local, parts, fsdp, config.model.remat, scale=0.0)
+    return facts.memory["temporaries"] / (whole - held)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

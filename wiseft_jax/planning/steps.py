@@ -1,0 +1,164 @@
+"""The real train and sweep steps of a configuration, over shapes in place of arrays."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from wiseft_jax.clip.classifier import Classifier, head_logits
+from wiseft_jax.core.mesh import Layout, batch_sharding, num_batch_shards, replicated
+from wiseft_jax.core.typing import Params, PyTree
+from wiseft_jax.evaluation.engine import EngineConfig, compiled_step, padded_alphas
+from wiseft_jax.experiment import ExperimentConfig
+from wiseft_jax.training.config import Plan
+from wiseft_jax.training.losses import cross_entropy
+from wiseft_jax.training.optimizer import make_optimizer, make_schedule
+from wiseft_jax.training.state import abstract_state
+from wiseft_jax.training.step import make_train_step
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What a configuration makes of a model, a number of images, and devices.
+
+    Attributes:
+      config: How to run.
+      classifier: Its functions; there are no parameters.
+      theta: The classifier's tree as ``jax.ShapeDtypeStruct``.
+      num_images: Size of the training set.
+      layout: Devices, which need not exist.
+      platform: What they are: virtual CPUs may stand for GPUs.
+    """
+
+    config: ExperimentConfig
+    classifier: Classifier
+    theta: Params
+    num_images: int
+    layout: Layout
+    platform: str
+
+    @property
+    def plan(self) -> Plan:
+        """The steps of the fine-tuning; its adjustments are logged."""
+        shards = num_batch_shards(self.layout.for_training().mesh)
+        return self.config.training.plan(self.num_images, shards)
+
+    @property
+    def trained(self) -> Params:
+        """The parameters that the recipe trains."""
+        whole = self.config.training.recipe == "end_to_end"
+        return self.theta if whole else self.theta["head"]
+
+    def logits(self, params: Params, batch: dict[str, Any]) -> Any:
+        """Return the logits of a training batch, as the recipe computes them."""
+        if self.config.training.recipe == "end_to_end":
+            return self.classifier.logits(params, batch["image"])
+        return head_logits(params, batch["features"])
+
+    def batch(self, size: int, sharding: Any) -> dict[str, jax.ShapeDtypeStruct]:
+        """Return the shapes of a training batch.
+
+        Args:
+          size: Images.
+          sharding: How its first axis lies on the devices; None: not said.
+        """
+        pixels = self.classifier.preprocess.size
+        shapes: dict[str, tuple[tuple[int, ...], Any]] = {
+            "label": ((size,), jnp.int32),
+            "mask": ((size,), jnp.bool_),
+        }
+        if self.config.training.recipe == "end_to_end":
+            shapes["image"] = ((size, pixels, pixels, 3), jnp.uint8)
+        else:
+            width = self.theta["head"]["kernel"].shape[0]
+            shapes["features"] = ((size, width), jnp.float32)
+        return {
+            name: jax.ShapeDtypeStruct(shape, dtype, sharding=sharding)
+            for name, (shape, dtype) in shapes.items()
+        }
+
+    def loss(self, params: Params, batch: dict[str, Any]) -> Any:
+        """Return the loss of a batch, as the train step computes it."""
+        logits = self.logits(params, batch)
+        smoothing = self.config.training.label_smoothing
+        return cross_entropy(logits, batch["label"], smoothing, batch["mask"])
+
+
+def trace_train_step(job: Job) -> Any:
+    """Return the trace of the program's own train step; ``.jaxpr``, ``.lower()`` go on from it."""
+    plan, layout = job.plan, job.layout.for_training()
+    config = job.config.training
+    optimizer = make_optimizer(config, plan)
+    step = make_train_step(
+        job.logits,
+        optimizer,
+        make_schedule(config, plan),
+        layout,
+        label_smoothing=config.label_smoothing,
+        accumulation_steps=config.accumulation_steps,
+    )
+    state = abstract_state(job.trained, optimizer, layout)
+    return step.trace(state, job.batch(plan.batch_size, batch_sharding(layout.mesh)))
+
+
+def engine_config(job: Job) -> EngineConfig:
+    """Return how the sweep of a job runs."""
+    sweep = job.config.sweep
+    return EngineConfig.resolve(
+        job.theta,
+        num_alphas=len(sweep.alphas),
+        backend=sweep.backend,
+        batch_size=sweep.batch_size,
+        chunk_size=sweep.chunk_size,
+        keep_logits=sweep.keep_logits,
+        mesh=job.layout,
+        num_threads=job.config.data.num_threads,
+        platform=job.platform,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class TracedSweep:
+    """The trace of one call of the sweep's step.
+
+    Attributes:
+      step: The trace; ``.jaxpr``, ``.lower()`` go on from it.
+      passes: Alphas that the call evaluates.
+      taken: Share of the step's places that are used; it has room for more alphas than most sweeps
+        have and skips the rest.
+    """
+
+    step: Any
+    passes: int
+    taken: float
+
+
+def trace_sweep_step(job: Job) -> TracedSweep:
+    """Return the trace of the program's own sweep step, over the sweep's first alphas."""
+    config = engine_config(job)
+    chunks, used = padded_alphas(job.config.sweep.alphas, config.chunk_size)[0]
+    mesh = config.layout.mesh
+    pixels, size = job.classifier.preprocess.size, config.batch_size
+    split, whole = batch_sharding(mesh), replicated(mesh)
+    batch = {
+        "image": jax.ShapeDtypeStruct((size, pixels, pixels, 3), jnp.uint8, sharding=split),
+        "index": jax.ShapeDtypeStruct((size,), jnp.int32, sharding=split),
+        "mask": jax.ShapeDtypeStruct((size,), jnp.bool_, sharding=split),
+    }
+    theta = with_shardings(job.theta, config.layout)
+    alphas = jax.ShapeDtypeStruct(chunks.shape, jnp.float32, sharding=whole)
+    count = jax.ShapeDtypeStruct((), jnp.int32, sharding=whole)
+    step = compiled_step(job.classifier, config).trace(theta, theta, alphas, count, batch)
+    return TracedSweep(step, used, -(-used // config.chunk_size) / chunks.shape[0])
+
+
+def with_shardings(tree: PyTree, layout: Layout) -> PyTree:
+    """Return shapes with the shardings that a layout gives parameters."""
+    return jax.tree_util.tree_map(
+        lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
+        tree,
+        layout.shardings(tree),
+    )

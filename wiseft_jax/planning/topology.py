@@ -1,0 +1,114 @@
+"""Which devices a plan is for: ``v5e:8x8``, ``v4:2x2x4``, ``h100:8``, ``h200:2x8``, ``cpu:8``."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.planning.chips import CHIPS, Chip, get_chip
+
+FORMS = "v5e:8x8 (a 2D slice), v4:2x2x4 (3D), h100:8 (one node), h200:2x8 (2 nodes of 8), cpu:8"
+_HOST_BOX = (2, 2, 1)
+"""Chips of a TPU virtual machine, along each dimension of the slice."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Topology:
+    """Devices that may not be there.
+
+    Attributes:
+      name: As it was given.
+      chip_name: Key of the table of chips.
+      chip: Its numbers.
+      shape: Chips along each dimension of a torus, or (nodes, devices of a node).
+    """
+
+    name: str
+    chip_name: str
+    chip: Chip
+    shape: tuple[int, ...]
+
+    @property
+    def num_devices(self) -> int:
+        """How many devices JAX would show."""
+        return math.prod(self.shape) * self.chip.devices_per_chip
+
+    @property
+    def num_hosts(self) -> int:
+        """How many hosts, each with its own Python process."""
+        if self.chip.kind == "tpu":
+            return max(1, self.num_devices // self.chip.per_host)
+        return self.shape[0]
+
+    def group_bandwidth(self, group_size: int) -> float | None:
+        """Return bytes per second, in and out of each device, for a ring over a group.
+
+        On a torus a group uses the axes that it needs to reach its size, each in both directions
+        when it wraps around and is at least ``full_ring`` long, else in one. On GPUs a group inside
+        a node uses the switch; a larger one the network between nodes, which each node's devices
+        share by a hierarchical ring.
+
+        Args:
+          group_size: How many devices take part.
+        """
+        chip = self.chip
+        if chip.link_bandwidth is None:
+            return None
+        if chip.kind == "tpu":
+            bandwidth, reached = 0.0, 1
+            for length in sorted(self.shape, reverse=True):
+                if reached >= group_size or length == 1:
+                    break
+                reached *= length
+                bandwidth += chip.link_bandwidth * (2 if length >= chip.full_ring else 1)
+            return bandwidth or chip.link_bandwidth
+        if group_size <= self.shape[1] or chip.network_bandwidth is None:
+            return chip.link_bandwidth
+        return min(chip.link_bandwidth, chip.network_bandwidth * self.shape[1])
+
+
+def parse_topology(text: str) -> Topology:
+    """Return what a topology's name means.
+
+    Raises:
+      InputError: If it isn't ``CHIP:SIZE`` of a known chip, or no such slice exists.
+    """
+    name, separator, size = text.partition(":")
+    if not separator or not re.fullmatch(r"[1-9]\d*(x[1-9]\d*)*", size):
+        raise InputError(f"--topology {text!r}: expected CHIP:SIZE, for example {FORMS}")
+    chip = get_chip(name)
+    shape = tuple(int(part) for part in size.split("x"))
+    if chip.kind == "tpu":
+        _check_slice(text, chip, shape)
+    elif len(shape) == 1:
+        shape = (1, *shape)
+    elif len(shape) != 2:
+        raise InputError(f"--topology {text!r}: expected {name}:DEVICES or {name}:NODESxDEVICES")
+    if chip.kind == "gpu" and shape[1] > chip.per_host:
+        raise InputError(
+            f"--topology {text!r}: a node has {chip.per_host} {name}; for"
+            f" {shape[0] * shape[1]} of them give {name}:{-(-math.prod(shape) // chip.per_host)}"
+            f"x{chip.per_host}"
+        )
+    return Topology(text, name, chip, shape)
+
+
+def _check_slice(text: str, chip: Chip, shape: tuple[int, ...]) -> None:
+    if len(shape) != chip.axes:
+        raise InputError(
+            f"--topology {text!r}: a slice of {chip.description} has {chip.axes} dimensions, for"
+            f" example {text.split(':')[0]}:{'x'.join(['4'] * chip.axes)}; found {len(shape)}"
+        )
+    box = _HOST_BOX[: chip.axes]
+    if any(length % part for length, part in zip(shape, box, strict=True)):
+        raise InputError(
+            f"--topology {text!r}: each host has {'x'.join(map(str, box))} chips, so the slice's"
+            " sizes must be multiples of those"
+        )
+
+
+def known_topologies() -> str:
+    """Return the names of the chips, for help texts."""
+    return ", ".join(CHIPS)
