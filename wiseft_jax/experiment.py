@@ -134,6 +134,7 @@ def load_model(config: ModelConfig, class_names: Sequence[str]) -> tuple[Any, An
     """Return ``(classifier, theta_0)``: the zero-shot classifier of ``class_names``."""
     from wiseft_jax.clip.classifier import zero_shot_classifier
     from wiseft_jax.clip.load import load_clip
+    from wiseft_jax.core.distributed import same_parameters
 
     if config.name == "glyphclip" and config.templates != "digits":
         logger.warning(
@@ -141,7 +142,8 @@ def load_model(config: ModelConfig, class_names: Sequence[str]) -> tuple[Any, An
             " CLIP: --model.name DIRECTORY_OR_HUB_ID"
         )
     clip = load_clip(config.name, config.compute_dtype, config.tower, config.remat)
-    return zero_shot_classifier(clip, tuple(class_names), config.templates)
+    classifier, theta_0 = zero_shot_classifier(clip, tuple(class_names), config.templates)
+    return classifier, same_parameters(theta_0)
 
 
 def load_data(config: ExperimentConfig) -> ExperimentData:
@@ -220,8 +222,11 @@ def train(
 def _write_endpoints(
     run_directory: RunDirectory, data: ExperimentData, theta_0: Any, theta_1: Any
 ) -> None:
+    from wiseft_jax.core.distributed import is_first
     from wiseft_jax.core.trees import hash_tree
 
+    if not is_first():
+        return
     facts = {
         **_data_facts(data),
         "theta_0": hash_tree(theta_0),
@@ -272,7 +277,7 @@ def load_endpoints(config: ExperimentConfig, run_directory: RunDirectory) -> tup
         )
     facts = read_json(run_directory.endpoints_file)
     classifier, theta_0 = load_model(config.model, facts["class_names"])
-    trained, step = restore_params(run_directory.path)
+    trained, step = restore_params(run_directory.path, config=config.checkpoints)
     theta_1 = theta_0 | trained if set(trained) <= set(theta_0) else theta_0 | {"head": trained}
     for name, theta in (("theta_0", theta_0), ("theta_1", theta_1)):
         if hash_tree(theta) != facts[name]:
@@ -288,24 +293,23 @@ def _configured_fine_tune(config: ExperimentConfig) -> Any:
 
     from wiseft_jax.training.fine_tune import fine_tune
 
-    return functools.partial(fine_tune, mesh=config.mesh, checkpoints=config.checkpoints)
+    options = {"mesh": config.mesh, "checkpoints": config.checkpoints}
+    return functools.partial(fine_tune, num_threads=config.data.num_threads, **options)
 
 
 def _configured_sweep(config: ExperimentConfig) -> Any:
-    import functools
-
+    from wiseft_jax.core.distributed import heed_sigterm_again
     from wiseft_jax.evaluation.sweep import sweep
 
-    return functools.partial(
-        sweep,
-        backend=config.sweep.backend,
-        batch_size=config.sweep.batch_size,
-        chunk_size=config.sweep.chunk_size,
-        keep_logits=config.sweep.keep_logits,
-        num_threads=config.data.num_threads,
-        config_hash=config_hash(config),
-        mesh=config.mesh,
-    )
+    names = ("backend", "batch_size", "chunk_size", "keep_logits")
+    options = {name: getattr(config.sweep, name) for name in names} | {"mesh": config.mesh}
+    options |= {"num_threads": config.data.num_threads, "config_hash": config_hash(config)}
+
+    def configured(*args: Any) -> Any:
+        heed_sigterm_again()  # there is nothing left to save
+        return sweep(*args, **options)
+
+    return configured
 
 
 def sweep_run(config: ExperimentConfig, data: ExperimentData, run_directory: RunDirectory) -> Any:
@@ -314,6 +318,7 @@ def sweep_run(config: ExperimentConfig, data: ExperimentData, run_directory: Run
     Raises:
       InputError: If the training or validation images, or the classes, are not the run's.
     """
+    from wiseft_jax.core.distributed import is_first
     from wiseft_jax.weights.interpolate import lerp
     from wiseft_jax.wise_ft import WiseFT
 
@@ -324,7 +329,8 @@ def sweep_run(config: ExperimentConfig, data: ExperimentData, run_directory: Run
     selection = result.select(config.sweep.rule, select_on=config.sweep.select_on)
     theta_alpha = lerp(theta_0, theta_1, selection.alpha)
     outcome = WiseFT(theta_0, theta_1, result, selection, theta_alpha)
-    write_json(run_directory.sweep_config_file, describe(config))
+    if is_first():
+        write_json(run_directory.sweep_config_file, describe(config))
     finish(config, classifier, outcome, run_directory)
     return outcome
 
@@ -332,7 +338,11 @@ def sweep_run(config: ExperimentConfig, data: ExperimentData, run_directory: Run
 def finish(
     config: ExperimentConfig, classifier: Any, outcome: Any, run_directory: RunDirectory
 ) -> None:
-    """Write what an experiment found: rows, predictions, the chosen alpha, the merged model."""
+    """Write, in process 0, the rows, predictions, the chosen alpha and the merged model."""
+    from wiseft_jax.core.distributed import is_first
+
+    if not is_first():
+        return
     outcome.sweep.save(run_directory.path)
     selection = outcome.selection.facts()
     write_json(run_directory.selection_file, selection)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import resource
+import shutil
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import jax
@@ -16,6 +17,7 @@ import optax
 import pytest
 
 from wiseft_jax.core.checkpoint import Checkpoints, restore_params
+from wiseft_jax.core.checkpoint_config import CheckpointConfig
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import make_mesh, put_replicated, replicated
 from wiseft_jax.core.trees import flatten_paths
@@ -40,7 +42,8 @@ def _opt(seed: int) -> Any:
 def _save_runs(run_dir: Path, metrics: list[float | None]) -> None:
     with Checkpoints(run_dir) as checkpoints:
         for step, metric in enumerate(metrics, 1):
-            checkpoints.save(step, _params(step), _opt(step), {"step": step}, metric)
+            found = {} if metric is None else {"validation_accuracy": metric, "loss": 1.5}
+            checkpoints.save(step, _params(step), _opt(step), {"step": step}, found)
 
 
 def _assert_equal(found: Any, expected: Any) -> None:
@@ -53,7 +56,7 @@ def _assert_equal(found: Any, expected: Any) -> None:
 
 def test_round_trip_is_bitwise_and_on_the_wanted_devices(tmp_path: Path) -> None:
     mesh = make_mesh(4)
-    _save_runs(tmp_path, [None])
+    _save_runs(tmp_path, [0.25])
     target = jax.tree_util.tree_map(
         lambda leaf: jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype, sharding=replicated(mesh)),
         (_params(1), _opt(1)),
@@ -62,6 +65,7 @@ def test_round_trip_is_bitwise_and_on_the_wanted_devices(tmp_path: Path) -> None
     assert checkpoint is not None
     assert checkpoint.step == 1
     assert checkpoint.meta == {"step": 1}
+    assert checkpoint.metrics == {"validation_accuracy": 0.25, "loss": 1.5}
     _assert_equal(checkpoint.params, _params(1))
     _assert_equal(checkpoint.opt, _opt(1))
     structure = jax.tree_util.tree_structure
@@ -112,14 +116,62 @@ def test_nothing_to_restore(tmp_path: Path) -> None:
         restore_params(tmp_path, 7)
 
 
-def test_a_partial_save_is_ignored_and_written_again(tmp_path: Path) -> None:
+def test_what_a_killed_process_left_is_ignored_and_removed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     _save_runs(tmp_path, [None])
-    partial = Checkpoints(tmp_path).directory / "2.orbax-checkpoint-tmp"
-    (partial / "params").mkdir(parents=True)
+    directory = tmp_path / "checkpoints"
+    for name in ("2.orbax-checkpoint-tmp", "9.orbax-checkpoint-tmp-1732"):
+        (directory / name / "params").mkdir(parents=True)
     assert Checkpoints(tmp_path).steps() == (1,)
+    assert restore_params(tmp_path)[1] == 1
     with Checkpoints(tmp_path) as checkpoints:
         checkpoints.save(2, _params(2), _opt(2), {})
     assert Checkpoints(tmp_path).steps() == (1, 2)
+    assert sorted(path.name for path in directory.iterdir()) == ["1", "2"]
+    assert "9.orbax-checkpoint-tmp-1732: an incomplete save of an earlier process" in caplog.text
+
+
+def test_what_others_put_there_is_left_alone(tmp_path: Path) -> None:
+    _save_runs(tmp_path, [None])
+    directory = tmp_path / "checkpoints"
+    (directory / "notes.txt").write_text("good one")
+    (directory / "7").write_text("a file")
+    shutil.copytree(directory / "1", directory / "copy_8")
+    shutil.copytree(directory / "1", directory / "1.bak")
+    assert Checkpoints(tmp_path).steps() == (1,)
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoint = checkpoints.restore(_params(0), _opt(0))
+        assert checkpoint is not None
+        assert checkpoint.step == 1
+        for step in (2, 3, 4):
+            checkpoints.save(step, _params(step), _opt(step), {})
+    assert Checkpoints(tmp_path).steps() == (3, 4)
+    names = {path.name for path in directory.iterdir()}
+    assert names == {"notes.txt", "7", "copy_8", "1.bak", "3", "4"}
+
+
+def test_an_old_step_that_was_removed_in_part_is_removed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _save_runs(tmp_path, [None, None])
+    directory = tmp_path / "checkpoints"
+    (directory / "1" / "meta" / "metadata").unlink()
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(3, _params(3), _opt(3), {})
+    assert "checkpoints/1: an old checkpoint that was removed in part; removed" in caplog.text
+    assert sorted(path.name for path in directory.iterdir()) == ["2", "3"]
+
+
+def test_an_empty_directory_of_a_step_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _save_runs(tmp_path, [None])
+    (tmp_path / "checkpoints" / "5").mkdir()
+    checkpoint = Checkpoints(tmp_path).restore(_params(0), _opt(0))
+    assert checkpoint is not None
+    assert checkpoint.step == 1
+    assert "checkpoints/5 is damaged (meta/metadata: " in caplog.text
 
 
 def test_another_models_checkpoint_is_refused_in_one_line(tmp_path: Path) -> None:
@@ -137,7 +189,7 @@ def test_another_models_checkpoint_is_refused_in_one_line(tmp_path: Path) -> Non
 def test_meta_is_checked_before_anything_is_read(tmp_path: Path) -> None:
     _save_runs(tmp_path, [None])
 
-    def refuse(meta: dict[str, Any], path: Path) -> None:
+    def refuse(meta: dict[str, Any], path: PurePath) -> None:
         assert path.name == "1"
         raise InputError(f"not this one: {meta}")
 
@@ -179,6 +231,15 @@ def _broken_metric(step: Path) -> None:
     (step / "metrics" / "metrics").write_text("")
 
 
+def _wrong_metric(step: Path) -> None:
+    file = step / "metrics" / "metrics"
+    file.write_text(file.read_text().replace("0.6", "0.2"))
+
+
+def _no_metric(step: Path) -> None:
+    shutil.rmtree(step / "metrics")
+
+
 @pytest.mark.parametrize(
     "damage", [_truncate, _flip_a_bit, _no_manifest, _broken_meta, _broken_opt]
 )
@@ -216,22 +277,40 @@ def test_params_alone_of_a_damaged_checkpoint(
     assert Checkpoints(tmp_path).steps() == (1, 2)
 
 
-def test_a_damaged_metric_costs_the_rank_but_not_the_program(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", [_broken_metric, _wrong_metric, _no_metric])
+def test_the_ranking_survives_its_file(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], None]
+) -> None:
     _save_runs(tmp_path, [0.5, 0.6])
-    _broken_metric(tmp_path / "checkpoints" / "2")
-    assert restore_params(tmp_path, "best")[1] == 1
-    with Checkpoints(tmp_path) as checkpoints:
-        checkpoints.save(3, _params(3), _opt(3), {}, 0.1)
-    assert Checkpoints(tmp_path).steps() == (1, 3)
-    assert (tmp_path / "checkpoints" / "damaged-2").is_dir()
+    damage(tmp_path / "checkpoints" / "2")
+    assert restore_params(tmp_path, "best")[1] == 2
+    with Checkpoints(tmp_path, CheckpointConfig(keep_latest=1)) as checkpoints:
+        checkpoints.save(3, _params(3), _opt(3), {}, {"validation_accuracy": 0.1})
+    assert "2/metrics/metrics: damaged" in caplog.text
+    assert Checkpoints(tmp_path).steps() == (2, 3)
 
 
 def test_all_damaged(tmp_path: Path) -> None:
     _save_runs(tmp_path, [None, None])
     for step in (1, 2):
         _broken_meta(tmp_path / "checkpoints" / str(step))
-    with pytest.raises(InputError, match="every checkpoint is damaged"):
-        Checkpoints(tmp_path).restore(_params(0), _opt(0))
+    for _ in range(2):  # what was set aside isn't forgotten
+        with pytest.raises(InputError, match="every checkpoint is damaged; start again with"):
+            Checkpoints(tmp_path).restore(_params(0), _opt(0))
+    assert Checkpoints(tmp_path).steps() == ()
+
+
+def test_a_step_may_be_damaged_twice(tmp_path: Path) -> None:
+    _save_runs(tmp_path, [None, None])
+    for aside in ("damaged-2", "damaged-2-2", "damaged-2-3"):
+        _broken_meta(tmp_path / "checkpoints" / "2")
+        with Checkpoints(tmp_path) as checkpoints:
+            checkpoint = checkpoints.restore(_params(0), _opt(0))
+            assert checkpoint is not None
+            assert checkpoint.step == 1
+            checkpoints.save(2, _params(2), _opt(2), {})
+        assert (tmp_path / "checkpoints" / aside).is_dir()
+    assert Checkpoints(tmp_path).steps() == (1, 2)
 
 
 def test_a_run_directory_can_be_moved(tmp_path: Path) -> None:

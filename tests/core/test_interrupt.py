@@ -64,7 +64,29 @@ def test_several_processes_agree_through_the_preemption_service(
     with catch_signals() as interruption:
         assert signal.getsignal(signal.SIGTERM) is before
         assert [interruption.stop_requested(step) for step in (2, 3)] == [False, True]
-        assert "stopped by preemption" in str(interruption.stop("saved", RUN_DIR))
+        said = str(interruption.stop("saved", RUN_DIR))
+    assert "stopped by preemption" in said
+    assert "to continue, in every process: " in said
+
+
+def test_a_sigint_to_one_of_several_processes_becomes_the_sigterm_that_jax_awaits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    received = []
+    before = signal.signal(signal.SIGTERM, lambda signum, frame: received.append(signum))
+    default = signal.getsignal(signal.SIGINT)
+    try:
+        with catch_signals() as interruption:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert received == [signal.SIGTERM]
+            assert "stopped by SIGINT" in str(interruption.stop("saved", RUN_DIR))
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGINT)
+            assert received == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert signal.getsignal(signal.SIGINT) is default
 
 
 @pytest.mark.parametrize(
@@ -77,8 +99,13 @@ def test_several_processes_agree_through_the_preemption_service(
         ),
         (
             ["/site/wiseft_jax/__main__.py", "run", "a b", "--out", "x", "--resume"],
-            "wiseft run 'a b' --out x --resume",
+            "python -m wiseft_jax run 'a b' --out x --resume",
         ),
+        (
+            ["/opt/bin/wiseft", "quickstart", "--training.epochs", "2", "--no-resume"],
+            "wiseft quickstart --training.epochs 2 --out runs/a --resume",
+        ),
+        (["/home/me/wiseft_jax/train.py", "run"], "the same call with resume=True"),
         (["notebook.py", "run"], "the same call with resume=True"),
         ([], "the same call with resume=True"),
     ],

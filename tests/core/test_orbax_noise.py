@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import types
 from typing import Any
 
@@ -20,11 +21,12 @@ def _record(path: str, level: int) -> logging.LogRecord:
     ("path", "level", "kept"),
     [
         ("/site/orbax/checkpoint/manager.py", logging.WARNING, False),
-        ("/site/orbax/checkpoint/manager.py", logging.ERROR, True),
+        ("/site/orbax/checkpoint/future.py", logging.ERROR, False),
+        ("/site/orbax/checkpoint/manager.py", logging.CRITICAL, True),
         ("/site/grain/loader.py", logging.WARNING, True),
     ],
 )
-def test_orbaxs_notes_go_and_errors_stay(path: str, level: int, kept: bool):
+def test_what_orbax_logs_goes_and_the_rest_stays(path: str, level: int, kept: bool):
     hush_orbax()
     assert bool(logging.getLogger("absl").filter(_record(path, level))) == kept
 
@@ -44,3 +46,17 @@ def test_only_the_closed_event_loop_is_dropped(monkeypatch: pytest.MonkeyPatch):
     for error in errors:
         hook(types.SimpleNamespace(exc_value=error))  # type: ignore[arg-type]
     assert [unraisable.exc_value for unraisable in seen] == errors[1:]
+
+
+def test_only_the_ends_of_orbaxs_threads_are_dropped(monkeypatch: pytest.MonkeyPatch):
+    seen: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", seen.append)
+    hush_orbax()
+    hook = threading.excepthook
+    hush_orbax()
+    assert threading.excepthook is hook
+    theirs = type("Saver", (threading.Thread,), {"__module__": "orbax.checkpoint._src.futures"})
+    ended = [types.SimpleNamespace(thread=thread) for thread in (threading.Thread(), theirs())]
+    for each in ended:
+        hook(each)  # type: ignore[arg-type]
+    assert seen == ended[:1]

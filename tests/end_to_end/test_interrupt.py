@@ -45,7 +45,7 @@ def test_stopped_and_continued(inputs: Workshop, tmp_path: Path, signum: int) ->
     printed = process.communicate(timeout=TIMEOUT_SECS)[1]
     assert process.returncode == 42, printed
     assert not (tmp_path / "run" / "results.jsonl").exists()
-    found = re.search(r"wiseft (run .*--resume.*)", printed)
+    found = re.search(r"to continue: python -m wiseft_jax (run .*--resume.*)", printed)
     assert found, printed
     again = start(shlex.split(found[1]), tmp_path)
     printed = again.communicate(timeout=TIMEOUT_SECS)[1]

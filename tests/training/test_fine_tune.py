@@ -23,6 +23,7 @@ from tests.training.toy import (
 from wiseft_jax.core.errors import InputError, NonFiniteLossError
 from wiseft_jax.core.mesh import make_mesh
 from wiseft_jax.core.trees import flatten_paths
+from wiseft_jax.data import pipeline
 from wiseft_jax.data.pipeline import train_batches
 from wiseft_jax.data.source import ArraySource, array_dataset
 from wiseft_jax.training.fine_tune import fine_tune
@@ -267,3 +268,16 @@ def test_bad_images_met_on_the_way_are_in_the_log(tmp_path: Path):
     assert record["step"] == 4
     (skipped,) = record["skipped"]
     assert skipped.startswith("squares[5]: ")
+
+
+@pytest.mark.parametrize("recipe", sorted(RECIPES))
+def test_decoding_threads_reach_the_pipeline(recipe: str, monkeypatch: pytest.MonkeyPatch):
+    read: list[dict[str, Any]] = []
+    options = pipeline.grain.ReadOptions
+    monkeypatch.setattr(
+        pipeline.grain, "ReadOptions", lambda **each: read.append(each) or options(**each)
+    )
+    classifier, theta_0 = toy_classifier()
+    config = toy_config(recipe=recipe, epochs=0.5)
+    fine_tune(classifier, theta_0, toy_dataset(48, seed=5), None, config, num_threads=3)
+    assert {each["num_threads"] for each in read} == {3}

@@ -16,8 +16,11 @@ import pytest
 
 from tests.training.toy import toy_classifier, toy_config, toy_dataset
 from wiseft_jax.core.checkpoint import Checkpoints, restore_params
+from wiseft_jax.core.checkpoint_config import CheckpointConfig
+from wiseft_jax.core.checkpoint_files import read_facts
 from wiseft_jax.core.errors import InputError, Interrupted
 from wiseft_jax.core.mesh import make_mesh
+from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.trees import flatten_paths
 from wiseft_jax.training.fine_tune import fine_tune
 from wiseft_jax.training.recipes import RECIPES
@@ -33,6 +36,7 @@ def train(
     evaluate: Callable[[Any], float] | None = None,
     resume: bool = False,
     devices: int = 1,
+    layout: MeshConfig | None = None,
     **changes: Any,
 ) -> Any:
     classifier, theta_0 = toy_classifier()
@@ -46,7 +50,7 @@ def train(
         run_dir=run_dir,
         resume=resume,
         evaluate=evaluate,
-        mesh=make_mesh(devices),
+        mesh=layout or make_mesh(devices),
     )
 
 
@@ -219,8 +223,8 @@ def test_a_damaged_checkpoint_costs_only_its_steps(
 )
 def test_another_run_is_not_continued(tmp_path: Path, what: str, message: str):
     train(tmp_path, dataclasses.replace(FOUR_STEPS, epochs=1 / 3))
-    config, changes = FOUR_STEPS, {}
-    config = dataclasses.replace(config, epochs=1 / 3)
+    config = dataclasses.replace(FOUR_STEPS, epochs=1 / 3)
+    changes: dict[str, Any] = {}
     if what == "rate":
         config = dataclasses.replace(config, learning_rate=0.04, seed=3)
     elif what == "recipe":
@@ -247,6 +251,92 @@ def test_what_does_not_change_the_weights_may_change(tmp_path: Path):
         train(broken, evaluate=stops_at(2, terminate))
     config = dataclasses.replace(FOUR_STEPS, eval_every_epochs=None, save_every_steps=1)
     assert_equal(train(broken, config, resume=True), whole)
+
+
+LAYOUTS = {
+    "data 8": MeshConfig(),
+    "data 2 x fsdp 4": MeshConfig(fsdp=4, min_shard_elements=1),
+    "fsdp 8": MeshConfig(fsdp=8, min_shard_elements=1),
+}
+
+
+@pytest.mark.parametrize(
+    ("layout", "k"),
+    [
+        ("data 8", 2),
+        ("data 2 x fsdp 4", 2),
+        pytest.param("data 2 x fsdp 4", 1, marks=pytest.mark.slow),
+        pytest.param("data 2 x fsdp 4", 3, marks=pytest.mark.slow),
+        pytest.param("fsdp 8", 2, marks=pytest.mark.slow),
+    ],
+)
+def test_k_steps_a_resume_and_the_rest_on_eight_devices(
+    tmp_path: Path, layout: str, k: int
+) -> None:
+    where = LAYOUTS[layout]
+    whole = train(tmp_path / "whole", layout=where)
+    broken = tmp_path / "broken"
+    with pytest.raises(Interrupted, match=f"saved after step {k} in"):
+        train(broken, evaluate=stops_at(k, terminate), layout=where)
+    resumed = train(broken, resume=True, layout=where)
+    assert_equal(resumed, whole)
+    assert steps_and_losses(broken) == steps_and_losses(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("saved_on", "restored_on"),
+    [
+        (MeshConfig(), LAYOUTS["data 2 x fsdp 4"]),
+        (LAYOUTS["data 2 x fsdp 4"], LAYOUTS["fsdp 8"]),
+        (LAYOUTS["data 2 x fsdp 4"], 1),
+        (1, LAYOUTS["data 2 x fsdp 4"]),
+    ],
+)
+def test_resumed_on_eight_devices_or_from_them_the_state_is_the_same_bit_for_bit(
+    tmp_path: Path, saved_on: MeshConfig | int, restored_on: MeshConfig | int
+) -> None:
+    """A run that is complete is restored, on other devices, and nothing is added to it."""
+
+    def on(where: MeshConfig | int, **options: Any) -> Any:
+        layout, devices = (None, where) if isinstance(where, int) else (where, 8)
+        return train(tmp_path, layout=layout, devices=devices, **options)
+
+    theta_1 = on(saved_on)
+    assert_equal(on(restored_on, resume=True, evaluate=stops_at(1, crash)), theta_1)
+
+
+def test_a_checkpoint_holds_the_task_and_the_metrics(tmp_path: Path) -> None:
+    train(tmp_path, evaluate=lambda theta: 0.25)
+    facts = read_facts(Checkpoints(tmp_path).path(4))
+    assert facts.metrics["validation_accuracy"] == 0.25
+    records = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text().splitlines()]
+    last = [record for record in records if "loss" in record][-1]
+    for name in ("loss", "accuracy", "learning_rate"):
+        assert facts.metrics[name] == last[name]
+    assert facts.meta["task"]["config"]["batch_size"] == 16
+    assert facts.meta["task"]["training set"]["images"] == 48
+    assert sorted(facts.arrays["params"]) == sorted(flatten_paths(toy_classifier()[1]))
+
+
+def test_the_configuration_says_how_many_checkpoints_and_where(tmp_path: Path) -> None:
+    classifier, theta_0 = toy_classifier()
+    keeping = CheckpointConfig(keep_latest=1, keep_best=2, directory=str(tmp_path / "elsewhere"))
+    accuracies = iter([0.9, 0.8, 0.1, 0.2])
+    arguments: dict[str, Any] = {"run_dir": tmp_path / "run", "mesh": make_mesh(1)}
+    theta_1 = fine_tune(
+        classifier,
+        theta_0,
+        toy_dataset(48),
+        None,
+        FOUR_STEPS,
+        evaluate=lambda theta: next(accuracies),
+        checkpoints=keeping,
+        **arguments,
+    )
+    assert Checkpoints(tmp_path / "run", keeping).steps() == (1, 2, 4)
+    assert not (tmp_path / "run" / "checkpoints").exists()
+    assert_equal(restore_params(tmp_path / "run", "latest", keeping)[0], theta_1)
+    assert restore_params(tmp_path / "run", "best", keeping)[1] == 1
 
 
 def test_another_number_of_devices_may_continue(tmp_path: Path):

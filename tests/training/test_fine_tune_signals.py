@@ -50,7 +50,7 @@ def run(run_dir: Path | None, *, resume: bool) -> dict[str, np.ndarray]:
     return flatten_paths(theta_1)
 
 
-def test_sigterm_saves_and_the_run_goes_on(tmp_path: Path):
+def test_sigterm_preempts_a_process_and_the_run_goes_on(tmp_path: Path):
     log = tmp_path / "train.jsonl"
     root = Path(__file__).resolve().parents[2]
     process = subprocess.Popen(

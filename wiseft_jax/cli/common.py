@@ -27,29 +27,40 @@ class CommonOptions:
     debug: bool = False
     """Show the traceback of an error."""
     log_file: Path | None = None
-    """Write the log there too."""
+    """Write the log there too; other processes than the first add `.p1`, `.p2`, ... to its name."""
     cache: bool = True
-    """Whether the cache of text heads, features and verified images is used."""
+    """Whether the cache of text heads, features, verified images and compiled programs is used."""
     json: bool = False
     """Print the result as JSON on stdout, in place of the table."""
 
-    def apply(self) -> None:
-        """Set up logging and the cache switch for this process."""
-        level = logging.INFO
+    def apply(self, process_index: int = 0) -> None:
+        """Set up logging and the cache switch for this process.
+
+        Args:
+          process_index: Of several processes, which one; all but the first say their index, and
+            show warnings and errors only (with ``verbose``: all).
+        """
+        level = logging.INFO if process_index == 0 else logging.WARNING
         if self.quiet or self.verbose:
             level = logging.WARNING if self.quiet else logging.DEBUG
         handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+        prefix = f"[p{process_index}] " if process_index else ""
         if self.log_file is not None:
+            path = self.log_file
+            if process_index:
+                path = path.with_name(f"{path.name}.p{process_index}")
             try:
-                self.log_file.parent.mkdir(parents=True, exist_ok=True)
-                handlers.append(logging.FileHandler(self.log_file, encoding="utf-8"))
+                path.parent.mkdir(parents=True, exist_ok=True)
+                handlers.append(logging.FileHandler(path, encoding="utf-8"))
             except OSError as error:
                 raise InputError(f"--log-file {self.log_file}: {error.strerror}") from None
         logger = logging.getLogger("wiseft_jax")
         for old in list(logger.handlers):
             logger.removeHandler(old)
+            if isinstance(old, logging.FileHandler):
+                old.close()
         for handler in handlers:
-            handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+            handler.setFormatter(logging.Formatter(f"{prefix}%(levelname)s %(message)s"))
             logger.addHandler(handler)
         logger.setLevel(level)
         logger.propagate = False

@@ -12,13 +12,21 @@ from wiseft_jax.core.errors import EXIT_DONE, EXIT_FAULTS_FOUND, FaultyDataError
 from wiseft_jax.experiment import ExperimentConfig, load_model
 
 
-def describe_plan(config: ExperimentConfig, *, as_json: bool) -> int:
-    """Load data and model, print sizes and steps, and return the exit code."""
+def describe_plan(config: ExperimentConfig, *, as_json: bool, prints: bool = True) -> int:
+    """Load data and model, print sizes and steps, and return the exit code.
+
+    Args:
+      config: The run.
+      as_json: Whether to print JSON.
+      prints: False prints nothing (another process does).
+    """
     try:
         plan = _plan(config)
     except FaultyDataError as error:
         print(f"wiseft: fault: {error}", file=sys.stderr)
         return EXIT_FAULTS_FOUND
+    if not prints:
+        return EXIT_DONE
     if as_json:
         print_json(plan)
         return EXIT_DONE

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
 from wiseft_jax.cli.parse import parse
+from wiseft_jax.cli.together import together
+from wiseft_jax.core.distributed_config import DistributedConfig
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.typing import ComputeDtype
 
@@ -31,6 +34,7 @@ class EvaluateArgs:
     """Precision of the tower."""
     on_bad_image: Literal["stop", "skip"] = "stop"
     """Stop with the list of images that can't be read, or leave them out and say so."""
+    distributed: DistributedConfig = DistributedConfig()
     common: Common = CommonOptions()
 
     def __post_init__(self) -> None:
@@ -44,15 +48,35 @@ class EvaluateArgs:
 def main(argv: Sequence[str]) -> int:
     """Run the verb."""
     args = parse(EvaluateArgs, argv, "evaluate")
-    args.common.apply()
     from wiseft_jax.data.specs import parse_specs
 
     parse_specs(args.data)
-    model = _exported(args) if is_exported(args.model) else None
-    datasets = _datasets(args, None if model is None else model[0].class_names)
-    classifier, theta = model or _zero_shot(args, datasets[0].class_names)
-    _report(args, [_evaluate(args, classifier, theta, dataset) for dataset in datasets])
+    with together("evaluate", args.common, args.distributed) as prints:
+        model = _exported(args) if is_exported(args.model) else None
+        datasets = _datasets(args, None if model is None else model[0].class_names)
+        classifier, theta = model or _zero_shot(args, datasets[0].class_names)
+        theta = _agree(args, theta, datasets)
+        results = [_evaluate(args, classifier, theta, dataset) for dataset in datasets]
+        if prints:
+            _report(args, results)
     return EXIT_DONE
+
+
+def _agree(args: EvaluateArgs, theta: Any, datasets: Sequence[Any]) -> Any:
+    """Return the parameters, once all processes were found to evaluate the same."""
+    from wiseft_jax.core import distributed
+    from wiseft_jax.core.run_directory import versions
+
+    sets = {dataset.name: dataset.fingerprint() for dataset in datasets}
+    distributed.assert_same({**_settings(args), "versions": versions(), "sets": sets})
+    return distributed.same_parameters(theta)
+
+
+def _settings(args: EvaluateArgs) -> dict[str, Any]:
+    """Return the options that decide the result."""
+    values = dataclasses.asdict(args)
+    kept = {name: value for name, value in values.items() if name not in ("common", "distributed")}
+    return json.loads(json.dumps(kept, default=str))
 
 
 def is_exported(model: str) -> bool:
@@ -107,8 +131,7 @@ def _evaluate(args: EvaluateArgs, classifier: Any, theta: Any, dataset: Any) -> 
 def _report(args: EvaluateArgs, results: Sequence[Any]) -> None:
     from wiseft_jax.core.hashing import hash_json
 
-    settings = {k: v for k, v in dataclasses.asdict(args).items() if k != "common"}
-    config_hash = hash_json({"verb": "evaluate", **settings})
+    config_hash = hash_json({"verb": "evaluate", **_settings(args)})
     accuracies = [result.accuracy(0) for result in results]
     if args.common.json:
         rows = []

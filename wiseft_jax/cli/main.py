@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
+from wiseft_jax.cli.failures import Ending, explain
 from wiseft_jax.core import errors
 
 VERBS = {
@@ -66,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return errors.EXIT_DONE
     verb, *rest = argv
     if verb not in VERBS:
-        return _complain(errors.unknown_name("verb", verb, VERBS))
+        return _complain(explain(errors.unknown_name("verb", verb, VERBS), verb))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     return _run(verb, rest)
 
@@ -76,20 +77,11 @@ def _run(verb: str, argv: list[str]) -> int:
     previous = {each: signal.signal(each, _interrupt) for each in signals}
     try:
         return importlib.import_module(f"wiseft_jax.cli.{verb}").main(argv)
-    except errors.InputError as error:
-        return _complain(error, debug="--debug" in argv)
-    except errors.NonFiniteLossError as error:
-        return _complain(error, errors.EXIT_INTERNAL, debug="--debug" in argv)
-    except errors.Interrupted as interrupted:
-        return _complain(interrupted, errors.EXIT_INTERRUPTED, "interrupted")
-    except KeyboardInterrupt:
-        return _complain(_after_interrupt(verb), errors.EXIT_INTERRUPTED, "interrupted")
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return errors.EXIT_DONE
-    except Exception as error:
-        message = f"{type(error).__name__}: {error} (internal error; --debug shows where)"
-        return _complain(message, errors.EXIT_INTERNAL, debug="--debug" in argv)
+    except (KeyboardInterrupt, Exception) as error:
+        return _complain(explain(error, verb), debug="--debug" in argv)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         for each, handler in previous.items():
@@ -105,23 +97,11 @@ def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _after_interrupt(verb: str) -> str:
-    if verb in ("run", "quickstart", "train"):
-        return "what was saved is intact; the same command with --out DIR --resume goes on from it"
-    return "nothing is half written; the same command starts again"
-
-
-def _complain(
-    error: object,
-    code: int = errors.EXIT_BAD_INPUT,
-    what: str = "error",
-    *,
-    debug: bool = False,
-) -> int:
+def _complain(ending: Ending, *, debug: bool = False) -> int:
     if debug:
         traceback.print_exc()
-    print(f"wiseft: {what}: {error}", file=sys.stderr)
-    return code
+    print(f"wiseft: {ending.what}: {ending.message}", file=sys.stderr)
+    return ending.code
 
 
 if __name__ == "__main__":

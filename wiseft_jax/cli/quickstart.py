@@ -12,6 +12,7 @@ import tyro
 from wiseft_jax.cli.common import Common, CommonOptions
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.run import RunArgs, execute
+from wiseft_jax.core.distributed_config import DistributedConfig
 from wiseft_jax.experiment import ExperimentConfig
 from wiseft_jax.quickstart.job import quickstart_config
 
@@ -30,10 +31,12 @@ class QuickstartArgs:
     """Continue the interrupted run in --out."""
     overwrite: bool = False
     """Replace the run in --out."""
+    distributed: DistributedConfig = DistributedConfig()
     common: Common = CommonOptions()
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the verb."""
     args = parse(QuickstartArgs, argv, "quickstart", default=QuickstartArgs(quickstart_config()))
-    return execute(RunArgs(args.config, args.out, args.resume, args.overwrite, False, args.common))
+    options = {field.name: getattr(args, field.name) for field in dataclasses.fields(args)}
+    return execute(RunArgs(**options), "quickstart")

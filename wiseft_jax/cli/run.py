@@ -11,13 +11,20 @@ from typing import Annotated, Any
 import tyro
 
 from wiseft_jax.cli.common import Common, CommonOptions, print_json
-from wiseft_jax.cli.inputs import experiment_data
+from wiseft_jax.cli.inputs import data_identity, experiment_data
 from wiseft_jax.cli.outcome import show_outcome
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.presets import all_presets, load_config
+from wiseft_jax.cli.together import prepare, together
+from wiseft_jax.core.distributed_config import DistributedConfig
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.run_directory import RunDirectory
-from wiseft_jax.experiment import RESUME_MAY_CHANGE, ExperimentConfig, check_select_on
+from wiseft_jax.experiment import (
+    RESUME_MAY_CHANGE,
+    ExperimentConfig,
+    ExperimentData,
+    check_select_on,
+)
 
 USAGE = "usage: wiseft run PRESET_OR_FILE [options]   |   wiseft run --list   |   --help"
 
@@ -38,6 +45,7 @@ class RunArgs:
     """Replace the run in --out."""
     dry_run: bool = False
     """Resolve data, model and steps, print them, and stop before training."""
+    distributed: DistributedConfig = DistributedConfig()
     common: Common = CommonOptions()
 
 
@@ -52,30 +60,49 @@ def main(argv: Sequence[str]) -> int:
         raise InputError(f"no preset or file is named\n{USAGE}")
     name, *rest = argv
     args = parse(RunArgs, rest, f"run {name}", default=RunArgs(load_config(name)))
-    return execute(args)
+    return execute(args, "run")
 
 
-def execute(args: RunArgs) -> int:
+def execute(args: RunArgs, verb: str) -> int:
     """Do what the options say; ``quickstart`` comes through here too."""
-    args.common.apply()
     config = args.config
-    if args.dry_run:
-        from wiseft_jax.cli.dry_run import describe_plan
-
-        return describe_plan(config, as_json=args.common.json)
-    directory = RunDirectory(args.out or dated_directory(config.name))
     if args.resume and args.out is None:
         raise InputError("--resume needs --out DIR: the run directory to continue")
+    with together(verb, args.common, args.distributed, config.mesh) as prints:
+        if args.dry_run:
+            from wiseft_jax.cli.dry_run import describe_plan
+
+            return describe_plan(config, as_json=args.common.json, prints=prints)
+        directory, data = start_run(args)
+        from wiseft_jax import experiment
+
+        outcome = experiment.run(config, data, directory, resume=args.resume)
+        if prints:
+            show_outcome(config, data, outcome, directory, as_json=args.common.json)
+    return EXIT_DONE
+
+
+def start_run(args: Any) -> tuple[RunDirectory, ExperimentData]:
+    """Return the prepared run directory and the data, once all that can be refused was checked.
+
+    Args:
+      args: Of ``run`` or ``train``.
+    """
+    config = args.config
+    directory = RunDirectory(args.out or agreed_directory(config.name))
     mode: Any = {"resume": args.resume, "overwrite": args.overwrite, "neutral": RESUME_MAY_CHANGE}
     directory.check(config, **mode)
     data = experiment_data(config)
     check_select_on(config, data)
-    directory.prepare(config, **mode)
-    from wiseft_jax import experiment
+    prepare(directory, config, data_identity(data), **mode)
+    return directory, data
 
-    outcome = experiment.run(config, data, directory, resume=args.resume)
-    show_outcome(config, data, outcome, directory, as_json=args.common.json)
-    return EXIT_DONE
+
+def agreed_directory(name: str) -> Path:
+    """Return process 0's dated directory, in every process."""
+    from wiseft_jax.core import distributed
+
+    return Path(distributed.of_first(str(dated_directory(name))))
 
 
 def dated_directory(name: str) -> Path:

@@ -10,13 +10,15 @@ from typing import Annotated
 import tyro
 
 from wiseft_jax.cli.common import Common, CommonOptions
-from wiseft_jax.cli.inputs import experiment_data
+from wiseft_jax.cli.inputs import data_identity, experiment_data
 from wiseft_jax.cli.outcome import show_outcome
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.presets import load_config
+from wiseft_jax.cli.together import together
 from wiseft_jax.core.config_io import to_dict
+from wiseft_jax.core.distributed_config import DistributedConfig
 from wiseft_jax.core.errors import EXIT_DONE, InputError
-from wiseft_jax.core.run_directory import RunDirectory
+from wiseft_jax.core.run_directory import RunDirectory, describe
 from wiseft_jax.experiment import ExperimentConfig
 
 USAGE = "usage: wiseft sweep RUN [options]   |   wiseft sweep --help"
@@ -31,6 +33,7 @@ class SweepArgs:
     """
 
     config: Annotated[ExperimentConfig, tyro.conf.arg(name="")]
+    distributed: DistributedConfig = DistributedConfig()
     common: Common = CommonOptions()
 
 
@@ -46,13 +49,17 @@ def main(argv: Sequence[str]) -> int:
     directory.read_config()
     stored = load_config(str(directory.config_file))
     args = parse(SweepArgs, rest, f"sweep {run}", default=SweepArgs(stored))
-    args.common.apply()
-    _check_fixed(stored, args.config)
-    from wiseft_jax import experiment
+    config = args.config
+    _check_fixed(stored, config)
+    with together("sweep", args.common, args.distributed, config.mesh) as prints:
+        data = experiment_data(config)
+        from wiseft_jax import experiment
+        from wiseft_jax.core import distributed
 
-    data = experiment_data(args.config)
-    outcome = experiment.sweep_run(args.config, data, directory)
-    show_outcome(args.config, data, outcome, directory, as_json=args.common.json)
+        distributed.assert_same({**describe(config), **data_identity(data)})
+        outcome = experiment.sweep_run(config, data, directory)
+        if prints:
+            show_outcome(config, data, outcome, directory, as_json=args.common.json)
     return EXIT_DONE
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
 from wiseft_jax.cli.common import Common, CommonOptions, print_json
-from wiseft_jax.cli.inputs import experiment_data
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.presets import load_config
-from wiseft_jax.cli.run import dated_directory
+from wiseft_jax.cli.run import start_run
+from wiseft_jax.cli.together import together
+from wiseft_jax.core.distributed_config import DistributedConfig
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.run_directory import RunDirectory
-from wiseft_jax.experiment import RESUME_MAY_CHANGE, ExperimentConfig
+from wiseft_jax.experiment import ExperimentConfig
 
 USAGE = "usage: wiseft train PRESET_OR_FILE [options]   |   wiseft train --help"
 
@@ -32,6 +33,7 @@ class TrainArgs:
     """Continue the interrupted run in --out."""
     overwrite: bool = False
     """Replace the run in --out."""
+    distributed: DistributedConfig = DistributedConfig()
     common: Common = CommonOptions()
 
 
@@ -45,19 +47,20 @@ def main(argv: Sequence[str]) -> int:
         raise InputError(f"no preset or file is named\n{USAGE}")
     name, *rest = argv
     args = parse(TrainArgs, rest, f"train {name}", default=TrainArgs(load_config(name)))
-    args.common.apply()
     if args.resume and args.out is None:
         raise InputError("--resume needs --out DIR: the run directory to continue")
-    directory = RunDirectory(args.out or dated_directory(args.config.name))
-    mode: Any = {"resume": args.resume, "overwrite": args.overwrite, "neutral": RESUME_MAY_CHANGE}
-    directory.check(args.config, **mode)
-    data = experiment_data(args.config)
-    directory.prepare(args.config, **mode)
-    from wiseft_jax import experiment
+    with together("train", args.common, args.distributed, args.config.mesh) as prints:
+        directory, data = start_run(args)
+        from wiseft_jax import experiment
 
-    experiment.train(args.config, data, directory, resume=args.resume)
+        experiment.train(args.config, data, directory, resume=args.resume)
+        if prints:
+            _report(args, directory)
+    return EXIT_DONE
+
+
+def _report(args: TrainArgs, directory: RunDirectory) -> None:
     if args.common.json:
         print_json({"run": str(directory.path)})
     elif not args.common.quiet:
         print(f"fine-tuned; next: wiseft sweep {directory.path}")
-    return EXIT_DONE

@@ -1,45 +1,61 @@
 """Checkpoints: parameters, optimizer state and facts about the run, through Orbax.
 
-The only importer of Orbax. Each step is a directory ``checkpoints/<step>/`` with the items
-``params``, ``opt`` and ``meta``; a save goes to a temporary directory first, which readers ignore.
+The only importer of Orbax. Each step is a directory ``<step>/`` with the items ``params``, ``opt``
+and ``meta``; a save goes to a temporary directory first, which readers ignore.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import jax
-import numpy as np
 import orbax.checkpoint as ocp
+from etils import epath
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
-from wiseft_jax.core.checksum import checksum
+from wiseft_jax.core.checkpoint_config import CheckpointConfig
+from wiseft_jax.core.checkpoint_files import (
+    RANKING,
+    DamagedCheckpointError,
+    Facts,
+    check_arrays,
+    check_structure,
+    describe_arrays,
+    empty_arrays,
+    find_directory,
+    first_line,
+    has_damaged,
+    is_remote,
+    mend_ranking,
+    not_shared,
+    rank_of,
+    reaching,
+    read_facts,
+    remove_partial,
+    restore_targets,
+    set_aside,
+)
+from wiseft_jax.core.distributed import barrier, gather_json, same_on_all
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.orbax_noise import hush_orbax
-from wiseft_jax.core.trees import check_same_structure, flatten_paths, unflatten_paths
+from wiseft_jax.core.trees import flatten_paths, unflatten_paths
 from wiseft_jax.core.typing import Params, PyTree
 
 logger = logging.getLogger(__name__)
 
-CHECKPOINTS = "checkpoints"
-"""The directory of a run that holds its checkpoints."""
+T = TypeVar("T")
 
-_UNREADABLE = (ValueError, OSError, KeyError)
+_UNREADABLE = (ValueError, OSError, LookupError, TypeError, AttributeError)
 """What Orbax and TensorStore raise, by turns, at files that they can't read or write."""
 
-_METRIC = "value"
-_CHECKSUMS = "checksums"
-
-
-class DamagedCheckpointError(Exception):
-    """A checkpoint can't be read, or isn't what was written."""
+_NO_DAMAGE = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "PERMISSION_DENIED", "UNAUTHENTICATED")
+"""Words of TensorStore's for files that may be well, but can't be had now."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,36 +67,52 @@ class Checkpoint:
       params: The trained parameters.
       opt: The optimizer's state.
       meta: What was given to ``save``.
+      metrics: What was given to ``save``.
     """
 
     step: int
     params: PyTree
     opt: PyTree
     meta: dict[str, Any]
+    metrics: dict[str, float]
 
 
 class Checkpoints:
     """The checkpoints of one run.
 
-    Keeps the newest ``keep_latest`` and, by their metric, the best ``keep_best``: a run always
-    resumes from its newest step, however bad.
+    Keeps the newest few and, by validation accuracy, the best few: a run always resumes from its
+    newest step, however bad. With several processes all of them must make the same calls, on one
+    directory that they share; ``steps`` and ``path`` aside.
+
+    Args:
+      run_dir: The run directory.
+      config: How many are kept, and where if not in the run directory.
+
+    Raises:
+      InputError: If the configured directory can't be used.
 
     Example:
       >>> with Checkpoints(run_dir) as checkpoints:
-      ...     checkpoints.save(10, params, opt_state, {"config": {...}}, metric=0.9)
+      ...     metrics = {"loss": 0.3, "validation_accuracy": 0.9}
+      ...     checkpoints.save(10, params, opt_state, {"config": {...}}, metrics)
       ...     checkpoint = checkpoints.restore(params_target, opt_target)
     """
 
-    def __init__(self, run_dir: Path, *, keep_latest: int = 2, keep_best: int = 1) -> None:
-        self.directory = Path(run_dir).absolute() / CHECKPOINTS
-        self._keep_latest, self._keep_best = keep_latest, keep_best
+    def __init__(self, run_dir: Path, config: CheckpointConfig = CheckpointConfig()) -> None:
+        self.directory = find_directory(run_dir, config)
+        self._config = config
         self._manager: ocp.CheckpointManager | None = None
 
     def steps(self) -> tuple[int, ...]:
-        """Return the steps that were saved completely, in order."""
-        return _steps(self.directory)
+        """Return the steps that were saved completely, in order.
 
-    def path(self, step: int) -> Path:
+        Raises:
+          InputError: If a remote directory can't be read.
+        """
+        with reaching(self.directory):
+            return _steps(self.directory)
+
+    def path(self, step: int) -> epath.Path:
         """Return the directory of a step."""
         return self.directory / str(step)
 
@@ -90,7 +122,7 @@ class Checkpoints:
         params: PyTree,
         opt: PyTree,
         meta: dict[str, Any],
-        metric: float | None = None,
+        metrics: Mapping[str, float] | None = None,
     ) -> None:
         """Copy the state to the host and write it in the background.
 
@@ -99,15 +131,16 @@ class Checkpoints:
           params: The trained parameters.
           opt: The optimizer's state: any tree of arrays.
           meta: JSON values.
-          metric: What ranks the checkpoints, larger is better; without it a checkpoint can't be
-            the best.
+          metrics: Numbers to keep with it; ``validation_accuracy`` ranks the checkpoints, and
+            without it a checkpoint can't be the best.
 
         Raises:
           InputError: If this save, or an earlier one in the background, can't be written (a full
             disk, say); the checkpoints before it are intact.
         """
         opt = unflatten_paths(flatten_paths(opt))
-        checksums = {"params": checksum(params), "opt": checksum(opt)}
+        arrays = {"params": describe_arrays(params), "opt": describe_arrays(opt)}
+        facts = Facts(meta, dict(metrics or {}), arrays)
         manager = self._open()
         with self._writing():
             manager.save(
@@ -115,9 +148,9 @@ class Checkpoints:
                 args=ocp.args.Composite(
                     params=ocp.args.StandardSave(params),
                     opt=ocp.args.StandardSave(opt),
-                    meta=ocp.args.JsonSave({**meta, _CHECKSUMS: checksums}),
+                    meta=ocp.args.JsonSave(facts.seal()),
                 ),
-                metrics=None if metric is None else {_METRIC: metric},
+                metrics=None if facts.rank is None else {RANKING: facts.rank},
                 force=True,
             )
 
@@ -125,11 +158,12 @@ class Checkpoints:
         self,
         params: PyTree,
         opt: PyTree,
-        check_meta: Callable[[dict[str, Any], Path], None] | None = None,
+        check_meta: Callable[[dict[str, Any], epath.Path], None] | None = None,
     ) -> Checkpoint | None:
         """Return the newest checkpoint that can be read; None when there is none at all.
 
-        A damaged one is named in a warning and renamed to ``damaged-<step>``.
+        It need not have been saved by as many devices or processes. A damaged one is named in a
+        warning and renamed to ``damaged-<step>``.
 
         Args:
           params: Arrays or ``jax.ShapeDtypeStruct`` of the wanted shapes, with shardings.
@@ -138,17 +172,21 @@ class Checkpoints:
             large is read; raises if the checkpoint belongs to something else.
 
         Raises:
-          InputError: If the checkpoint is another model's, or if every checkpoint is damaged.
+          InputError: If the checkpoint is another model's, if every checkpoint is damaged, or if
+            the processes don't see the same ones.
         """
         steps = self.steps()
+        if not same_on_all(list(steps)):
+            raise InputError(not_shared(self.directory))
         for step in reversed(steps):
             try:
                 return self._restore_step(step, params, opt, check_meta)
             except DamagedCheckpointError as error:
                 self._set_aside(step, error)
-        if steps:
+        if steps or has_damaged(self.directory):
             raise InputError(
-                f"{self.directory}: every checkpoint is damaged; start again with --overwrite"
+                f"{self.directory}: every checkpoint is damaged; start again with --overwrite, or"
+                " with another run directory"
             )
         return None
 
@@ -156,45 +194,36 @@ class Checkpoints:
         self, step: int, params: PyTree, opt: PyTree, check_meta: Callable[..., None] | None
     ) -> Checkpoint:
         path = self.path(step)
-        meta = _read_meta(path)
-        checksums = meta.pop(_CHECKSUMS, {})
+        facts = _together(lambda: read_facts(path))
         if check_meta is not None:
-            check_meta(meta, path)
-        named_opt = unflatten_paths(flatten_paths(opt))
-        found_params = _read_item(path / "params", params, checksums.get("params"))
-        found_opt = _read_item(path / "opt", named_opt, checksums.get("opt"))
-        leaves = flatten_paths(found_opt)
+            check_meta(facts.meta, path)
+        found = {}
+        for item, target in (("params", params), ("opt", unflatten_paths(flatten_paths(opt)))):
+            check_structure(path / item, facts.arrays[item], target)
+            found[item] = _together(
+                lambda item=item, target=target: _read_item(path / item, restore_targets(target))
+            )
+            check_arrays(item, found[item], facts.arrays[item])
+        leaves = flatten_paths(found["opt"])
         structure = jax.tree_util.tree_structure(opt)
         ordered = [leaves[name] for name in flatten_paths(opt)]
-        return Checkpoint(
-            step, found_params, jax.tree_util.tree_unflatten(structure, ordered), meta
-        )
+        restored_opt = jax.tree_util.tree_unflatten(structure, ordered)
+        return Checkpoint(step, found["params"], restored_opt, facts.meta, facts.metrics)
 
     def _set_aside(self, step: int, error: Exception) -> None:
-        aside = self.directory / f"damaged-{step}"
-        logger.warning(
-            "%s is damaged (%s); using the checkpoint before it; it is kept as %s",
-            self.path(step),
-            error,
-            aside.name,
-        )
-        if jax.process_index() == 0 and not aside.exists():
-            self.path(step).rename(aside)
+        with self._writing():
+            set_aside(self.directory, step, error)
+        barrier(f"checkpoint {step} was set aside")
 
     def _open(self) -> ocp.CheckpointManager:
         if self._manager is None:
             hush_orbax()
-            for step in self.steps():
-                try:
-                    _read_meta(self.path(step))
-                    _read_metric(self.path(step))
-                except DamagedCheckpointError as error:
-                    self._set_aside(step, error)
+            self._tidy()
             policies: list[preservation_policy.PreservationPolicy] = [
-                preservation_policy.LatestN(n=self._keep_latest),
+                preservation_policy.LatestN(n=self._config.keep_latest),
                 preservation_policy.BestN(
                     get_metric_fn=_metric_of,
-                    n=self._keep_best,
+                    n=self._config.keep_best,
                     keep_checkpoints_without_metrics=False,
                 ),
             ]
@@ -202,8 +231,30 @@ class Checkpoints:
                 preservation_policy=preservation_policy.AnyPreservationPolicy(policies),
                 best_fn=_metric_of,
             )
-            self._manager = ocp.CheckpointManager(self.directory, options=options)
+            with self._writing():
+                self._manager = ocp.CheckpointManager(self.directory, options=options)
         return self._manager
+
+    def _tidy(self) -> None:
+        """Make the directory, and leave nothing there at which Orbax would stumble."""
+        if not is_remote(self.directory):  # there are no directories in a bucket
+            if jax.process_index() == 0:
+                with self._writing():
+                    self.directory.mkdir(parents=True, exist_ok=True)
+                    remove_partial(self.directory, self.steps())
+            barrier("the directory of checkpoints was made")
+            if not all(gather_json(self.directory.is_dir())):
+                raise InputError(not_shared(self.directory))
+        for step in self.steps():
+            try:
+                facts = _together(lambda step=step: read_facts(self.path(step)))
+            except DamagedCheckpointError as error:
+                self._set_aside(step, error)
+                continue
+            if jax.process_index() == 0:
+                with self._writing():
+                    mend_ranking(self.path(step), facts)
+        barrier("the checkpoints were tidied")
 
     def wait(self) -> None:
         """Wait until what was saved is on the disk; raises as ``save``."""
@@ -223,9 +274,11 @@ class Checkpoints:
         try:
             yield
         except _UNREADABLE as error:
+            if isinstance(error, InputError):
+                raise
             intact = ", ".join(map(str, self.steps())) or "none"
             raise InputError(
-                f"{self.directory}: a checkpoint can't be written ({_first_line(error)}); complete"
+                f"{self.directory}: a checkpoint can't be written ({first_line(error)}); complete"
                 f" checkpoints: {intact}; make room and continue with --resume"
             ) from None
 
@@ -242,13 +295,18 @@ class Checkpoints:
 
 
 def restore_params(
-    run_dir: Path, step: int | Literal["latest", "best"] = "latest"
+    run_dir: Path,
+    step: int | Literal["latest", "best"] = "latest",
+    config: CheckpointConfig = CheckpointConfig(),
 ) -> tuple[Params, int]:
     """Return the trained parameters of a checkpoint as host arrays, without the optimizer's state.
 
+    Each process may call it on its own.
+
     Args:
       run_dir: The run directory.
-      step: A step, the newest, or the one with the highest metric (validation accuracy).
+      step: A step, the newest, or the one with the highest validation accuracy.
+      config: Where the checkpoints are, if not in the run directory.
 
     Returns:
       ``(params, step)``. Of a linear classifier the parameters are those of the head alone.
@@ -256,98 +314,69 @@ def restore_params(
     Raises:
       InputError: If there is no such checkpoint, or if it is damaged.
     """
-    checkpoints = Checkpoints(run_dir)
+    checkpoints = Checkpoints(run_dir, config)
     steps = checkpoints.steps()
     if not steps or (isinstance(step, int) and step not in steps):
         known = ", ".join(map(str, steps)) or "none"
         raise InputError(f"{checkpoints.directory}: no checkpoint {step!r}; there are: {known}")
     candidates = [step] if isinstance(step, int) else list(reversed(steps))
     if step == "best":
-        candidates.sort(key=lambda one: _rank(checkpoints.path(one)), reverse=True)
+        candidates.sort(key=lambda one: rank_of(checkpoints.path(one)), reverse=True)
     for candidate in candidates:
         path = checkpoints.path(candidate)
         try:
-            wanted = _read_meta(path).get(_CHECKSUMS, {}).get("params")
-            return _read_item(path / "params", None, wanted), candidate
+            arrays = read_facts(path).arrays["params"]
+            params = _read_item(path / "params", empty_arrays(arrays))
+            check_arrays("params", params, arrays)
+            return params, candidate
         except DamagedCheckpointError as error:
             logger.warning("%s is damaged (%s)", path, error)
     raise InputError(f"{checkpoints.directory}: checkpoint {step!r} is damaged and can't be read")
 
 
-def _steps(directory: Path) -> tuple[int, ...]:
+def _steps(directory: epath.Path) -> tuple[int, ...]:
     if not directory.is_dir():
         return ()
-    return tuple(sorted(ocp.utils.checkpoint_steps(directory)))
-
-
-def _read_meta(path: Path) -> dict[str, Any]:
-    return _read_json(path / "meta" / "metadata")
-
-
-def _read_metric(path: Path) -> float | None:
-    file = path / "metrics" / "metrics"
-    return _metric_of(_read_json(file)) if file.exists() else None
-
-
-def _metric_of(metrics: Any) -> float:
-    return float(metrics[_METRIC])
-
-
-def _rank(path: Path) -> float:
-    try:
-        metric = _read_metric(path)
-    except DamagedCheckpointError:
-        metric = None
-    return float("-inf") if metric is None else metric
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DamagedCheckpointError(f"{file.name}: {error}") from None
-
-
-def _read_item(path: Path, target: PyTree | None, wanted: int | None) -> PyTree:
-    """Return the arrays of one item, in ``target``'s shardings, or as NumPy arrays without it."""
-    hush_orbax()
-    handler: Any = ocp.StandardCheckpointHandler()
-    try:
-        stored = _stored_shapes(handler, path)
-        if target is None:
-            target = stored
-        else:
-            check_same_structure(
-                stored, target, name=f"the checkpoint {path}", expected_name="the model"
-            )
-        tree = handler.restore(path, args=ocp.args.StandardRestore(_targets(target)))
-    except InputError:
-        raise
-    except _UNREADABLE as error:
-        raise DamagedCheckpointError(f"{path.name}: {_first_line(error)}") from None
-    finally:
-        handler.close()
-    if wanted is not None and checksum(tree) not in (None, wanted):
-        raise DamagedCheckpointError(f"{path.name}: the checksum of the arrays is wrong")
-    return tree
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).splitlines() or [type(error).__name__]
-    return lines[0][:200]
-
-
-def _stored_shapes(handler: Any, path: Path) -> PyTree:
-    return jax.tree_util.tree_map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), handler.metadata(path).tree
+    named = [path for path in directory.iterdir() if path.name.isdecimal()]
+    return tuple(
+        sorted(
+            int(path.name)
+            for path in named
+            if path.name == str(int(path.name))
+            and path.is_dir()
+            and ocp.utils.is_checkpoint_finalized(path)
+        )
     )
 
 
-def _targets(tree: PyTree) -> PyTree:
-    def describe(leaf: Any) -> Any:
-        sharding = getattr(leaf, "sharding", None)
-        if sharding is None:
-            return np.empty(leaf.shape, leaf.dtype)
-        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+def _metric_of(metrics: Any) -> float:
+    return float(metrics[RANKING])
 
-    return jax.tree_util.tree_map(describe, tree)
+
+def _together(read: Callable[[], T]) -> T:
+    """Return what was read; damage that one process meets is raised in all of them."""
+    result, damage = None, None
+    try:
+        result = read()
+    except DamagedCheckpointError as error:
+        damage = str(error)
+    for index, found in enumerate(gather_json(damage)):
+        if found is not None:
+            where = f"process {index}: " if jax.process_count() > 1 else ""
+            raise DamagedCheckpointError(where + found)
+    return result  # type: ignore[return-value]
+
+
+def _read_item(path: epath.Path, targets: PyTree) -> PyTree:
+    """Return the arrays of one item as ``targets`` says: in shardings, or in host arrays."""
+    hush_orbax()
+    handler: Any = ocp.StandardCheckpointHandler()
+    try:
+        return handler.restore(path, args=ocp.args.StandardRestore(targets))
+    except _UNREADABLE as error:
+        line = first_line(error)
+        if isinstance(error, PermissionError) or any(word in line for word in _NO_DAMAGE):
+            raise InputError(f"{path}: can't be read now ({line}); nothing was changed") from None
+        raise DamagedCheckpointError(f"{path.name}: {line}") from None
+    finally:
+        handler.close()

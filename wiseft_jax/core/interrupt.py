@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import shlex
 import signal
 import sys
@@ -15,6 +16,8 @@ from types import FrameType
 from wiseft_jax.core.errors import Interrupted
 
 logger = logging.getLogger(__name__)
+
+_SAID_ANEW = ("--overwrite", "--no-overwrite", "--resume", "--no-resume")
 
 
 class Interruption:
@@ -47,10 +50,13 @@ class Interruption:
           where: What was saved, for example ``"saved after step 40"``.
           run_dir: The run directory.
         """
+        import jax
+
         name = "preemption" if self._signum is None else signal.Signals(self._signum).name
+        several = ", in every process" if jax.process_count() > 1 else ""
         return Interrupted(
             f"stopped by {name}; {where} in {run_dir};"
-            f" to continue: {continue_command(sys.argv, run_dir)}"
+            f" to continue{several}: {continue_command(sys.argv, run_dir)}"
         )
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
@@ -64,13 +70,21 @@ class Interruption:
             signal.Signals(signum).name,
         )
 
+    def _pass_on(self, signum: int, frame: FrameType | None) -> None:
+        """Tell the other processes too: JAX listens to SIGTERM alone."""
+        first = self._signum is None
+        self._handle(signum, frame)
+        if first:
+            os.kill(os.getpid(), signal.SIGTERM)
+
 
 @contextlib.contextmanager
 def catch_signals() -> Iterator[Interruption]:
     """Turn the first SIGTERM or SIGINT of the block into a flag; a second SIGINT aborts.
 
-    Handlers are put back at the end. Outside of the main thread, and with several processes (where
-    JAX handles SIGTERM itself), none are installed.
+    With several processes JAX handles SIGTERM itself; a SIGINT to any of them is passed on to it,
+    and so stops all of them after a common step. Handlers are put back at the end. Outside of the
+    main thread none are installed.
 
     Example:
       >>> with catch_signals() as interruption:
@@ -83,29 +97,39 @@ def catch_signals() -> Iterator[Interruption]:
     import jax
 
     interruption = Interruption()
-    if threading.current_thread() is not threading.main_thread() or jax.process_count() > 1:
+    if threading.current_thread() is not threading.main_thread():
         yield interruption
         return
-    signals = (signal.SIGTERM, signal.SIGINT)
-    previous = [signal.signal(signum, interruption._handle) for signum in signals]
+    if jax.process_count() == 1:
+        handlers = dict.fromkeys((signal.SIGTERM, signal.SIGINT), interruption._handle)
+    else:
+        handlers = {signal.SIGINT: interruption._pass_on}
+    previous = {each: signal.signal(each, handler) for each, handler in handlers.items()}
     try:
         yield interruption
     finally:
-        for signum, handler in zip(signals, previous, strict=True):
-            signal.signal(signum, handler)
+        for each, handler in previous.items():
+            signal.signal(each, handler)
 
 
 def continue_command(argv: Sequence[str], run_dir: Path) -> str:
     """Return the command that continues the run that ``argv`` (``sys.argv``) started.
+
+    What starts the processes (srun, torchrun) isn't in ``argv``: it goes before the command as it
+    did the first time.
 
     Example:
       >>> continue_command(["/usr/bin/wiseft", "run", "flowers"], Path("runs/a"))
       'wiseft run flowers --out runs/a --resume'
     """
     program = Path(argv[0]) if argv else Path()
-    if program.name != "wiseft" and "wiseft_jax" not in program.parts:
+    if program.parts[-2:] == ("wiseft_jax", "__main__.py"):
+        start = ["python", "-m", "wiseft_jax"]
+    elif program.name == "wiseft":
+        start = ["wiseft"]
+    else:
         return "the same call with resume=True"
-    words = [word for word in argv[1:] if word not in ("--overwrite", "--resume")]
+    words = [word for word in argv[1:] if word not in _SAID_ANEW]
     if not any(word == "--out" or word.startswith("--out=") for word in words):
         words += ["--out", str(run_dir)]
-    return shlex.join(["wiseft", *words, "--resume"])
+    return shlex.join([*start, *words, "--resume"])

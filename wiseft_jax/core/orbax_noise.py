@@ -4,15 +4,31 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
 
 class _OrbaxChatter(logging.Filter):
-    """Drops what Orbax logs below errors: its notes concern its own options."""
+    """Drops what Orbax logs.
+
+    Its notes concern its own options; the errors of its threads, with their stack traces, are
+    raised again where one waits for a save.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return record.levelno >= logging.ERROR or "orbax" not in record.pathname
+        return record.levelno >= logging.CRITICAL or "orbax" not in record.pathname
+
+
+class _SaveThreads:
+    """Drops the exceptions that end Orbax's threads: they too are raised where one waits."""
+
+    def __init__(self, previous: Callable[[Any], Any]) -> None:
+        self._previous = previous
+
+    def __call__(self, ended: Any) -> None:
+        if not type(ended.thread).__module__.startswith("orbax."):
+            self._previous(ended)
 
 
 class _LateCallbacks:
@@ -39,3 +55,5 @@ def hush_orbax() -> None:
     logging.getLogger("absl").addFilter(_CHATTER)
     if not isinstance(sys.unraisablehook, _LateCallbacks):
         sys.unraisablehook = _LateCallbacks(sys.unraisablehook)
+    if not isinstance(threading.excepthook, _SaveThreads):
+        threading.excepthook = _SaveThreads(threading.excepthook)

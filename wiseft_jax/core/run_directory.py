@@ -176,20 +176,25 @@ class RunDirectory:
         return stored["config"]
 
 
-def describe(config: Any) -> dict[str, Any]:
-    """Return the content of ``config.json``: configuration, hash, versions."""
-    versions = {}
+def versions() -> dict[str, str]:
+    """Return the installed versions of what decides a result."""
+    found = {}
     for package in PACKAGES:
         try:
-            versions[package] = metadata.version(package)
+            found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
-            versions[package] = "not installed"
+            found[package] = "not installed"
+    return found
+
+
+def describe(config: Any) -> dict[str, Any]:
+    """Return the content of ``config.json``: configuration, hash, versions."""
     return {
         "schema": 1,
         "config": to_dict(config),
         "config_hash": config_hash(config),
         "python": sys.version.split()[0],
-        "versions": versions,
+        "versions": versions(),
     }
 
 

@@ -28,7 +28,7 @@ class DataConfig:
       path_column: Of a table.
       label_column: Of a table.
       data_dir: Where TFDS looks; None is ``TFDS_DATA_DIR``, then ``~/tensorflow_datasets``.
-      num_threads: Decoding threads of verification and evaluation.
+      num_threads: Decoding threads.
     """
 
     train: str = ""

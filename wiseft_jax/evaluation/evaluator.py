@@ -11,6 +11,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from wiseft_jax.clip.classifier import Classifier
+from wiseft_jax.core.distributed import gather_json
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import Layout, process_share, put_batch
 from wiseft_jax.core.mesh_config import MeshConfig
@@ -190,13 +191,16 @@ class _Collected:
             labels=labels,
             ids=tuple(dataset.id(int(position)) for position in read),
             logits=arrays.get("logits"),
-            skipped=(*dataset.skipped, *(skipped or self._skipped_elsewhere())),
+            skipped=(*dataset.skipped, *self._skipped_anywhere(skipped)),
         )
 
-    def _skipped_elsewhere(self) -> list[str]:
-        """Name the bad images that other processes met."""
-        missing = np.flatnonzero(~self._read)
-        return [f"{self._dataset.id(int(position))}: can't be read" for position in missing]
+    def _skipped_anywhere(self, skipped: list[str]) -> list[str]:
+        """Return ``"id: reason"`` of the bad images that any process met; a collective."""
+        missing = [self._dataset.id(int(position)) for position in np.flatnonzero(~self._read)]
+        if not missing:  # the same in every process: all of them read all outputs
+            return []
+        lines = [line for each in gather_json(skipped) for line in each]
+        return [next(line for line in lines if line.startswith(f"{name}: ")) for name in missing]
 
 
 def _tell_what_does_not_count(

@@ -31,6 +31,7 @@ def end_to_end(task: Task) -> Problem:
             seed=config.seed,
             start_step=start_step,
             crop_scale=config.crop_scale,
+            num_threads=task.num_threads,
             num_workers=config.num_workers,
             **share,
         )
@@ -40,6 +41,7 @@ def end_to_end(task: Task) -> Problem:
             dataset,
             classifier.preprocess,
             batch_size=plan.batch_size,
+            num_threads=task.num_threads,
             num_workers=config.num_workers,
             **share,
         )

@@ -40,6 +40,7 @@ def encode_dataset(
     layout: Layout,
     *,
     batch_size: int,
+    num_threads: int = 16,
     num_workers: int = 0,
 ) -> dict[str, np.ndarray]:
     """Return the features of a dataset's images under the evaluation transform.
@@ -50,6 +51,7 @@ def encode_dataset(
       dataset: The images.
       layout: The devices, and how parameters lie on them.
       batch_size: Images at once, a multiple of the device count.
+      num_threads: Decoding threads.
       num_workers: Processes that decode.
 
     Returns:
@@ -62,7 +64,7 @@ def encode_dataset(
     if true_everywhere(found is not None) and found is not None:
         logger.info("%s: features of %d images from the cache", dataset.name, len(found["index"]))
         return found
-    arrays = _encode(classifier, theta, dataset, layout, batch_size, num_workers)
+    arrays = _encode(classifier, theta, dataset, layout, batch_size, num_threads, num_workers)
     if jax.process_index() == 0:
         cache.store("features", key, arrays)
     return arrays
@@ -91,6 +93,7 @@ def _encode(
     dataset: Dataset,
     layout: Layout,
     batch_size: int,
+    num_threads: int,
     num_workers: int,
 ) -> dict[str, np.ndarray]:
     def encode(encoder: Params, batch: dict[str, Any]) -> dict[str, Any]:
@@ -107,6 +110,7 @@ def _encode(
         dataset,
         classifier.preprocess,
         batch_size=batch_size,
+        num_threads=num_threads,
         num_workers=num_workers,
         **process_share(mesh),
     )

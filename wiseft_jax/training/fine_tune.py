@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 
 from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.core.checkpoint_config import CheckpointConfig
+from wiseft_jax.core.distributed import assert_same
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.interrupt import catch_signals
 from wiseft_jax.core.mesh import Layout, num_batch_shards, put_batch, to_host
@@ -47,6 +48,7 @@ def fine_tune(
     evaluate: Callable[[Params], float] | None = None,
     mesh: Layout | Mesh | MeshConfig | None = None,
     checkpoints: CheckpointConfig = CheckpointConfig(),
+    num_threads: int = 16,
 ) -> Params:
     """Return ``theta_1``: ``theta_0`` fine-tuned on ``train`` by the configured recipe.
 
@@ -68,6 +70,7 @@ def fine_tune(
       mesh: The devices, and how parameters are split over them; all devices by default, each with
         all parameters. Devices on the axis ``alpha`` count as ``data``.
       checkpoints: Which checkpoints are kept, and where.
+      num_threads: Decoding threads.
 
     Returns:
       A float32 tree of host arrays of ``theta_0``'s structure.
@@ -86,7 +89,7 @@ def fine_tune(
         raise InputError("resume=True needs run_dir: the directory of the run to continue")
     layout = Layout.of(mesh).for_training()
     plan = config.plan(len(train), num_batch_shards(layout.mesh))
-    task = Task(classifier, theta_0, train, config, plan, layout)
+    task = Task(classifier, theta_0, train, config, plan, layout, num_threads)
     problem = RECIPES[config.recipe](task)
     validate = _make_validate(problem, validation, evaluate, layout)
     logger.info(
@@ -121,8 +124,8 @@ def _train_in(
     from wiseft_jax.core.checkpoint import Checkpoints
 
     described = describe_task(task)
-    keep = {"keep_latest": keeping.keep_latest, "keep_best": keeping.keep_best}
-    with catch_signals() as interruption, Checkpoints(run_dir, **keep) as checkpoints:
+    assert_same(described)
+    with catch_signals() as interruption, Checkpoints(run_dir, keeping) as checkpoints:
         if not resume and checkpoints.steps():
             raise InputError(
                 f"{run_dir}: there are checkpoints of an earlier run; continue it with resume, or"
@@ -132,11 +135,15 @@ def _train_in(
         optimizer = make_optimizer(task.config, task.plan)
         start_step, state = found or (0, init_state(problem.params, optimizer, task.layout))
         log_file = run_dir / TRAIN_LOG
-        drop_records_after(log_file, start_step)
+        is_writer = jax.process_index() == 0
+        if is_writer:
+            drop_records_after(log_file, start_step)
 
         def save(step: int, state: TrainState, accuracy: float | None) -> None:
-            meta = {"task": described, "validation_accuracy": accuracy}
-            checkpoints.save(step, state.params, state.opt, meta, accuracy)
+            metrics = {name: log.last[name] for name in ("loss", "accuracy", "learning_rate")}
+            if accuracy is not None:
+                metrics["validation_accuracy"] = accuracy
+            checkpoints.save(step, state.params, state.opt, {"task": described}, metrics)
 
         def last_checkpoint() -> str:
             checkpoints.wait()
@@ -144,7 +151,6 @@ def _train_in(
                 str(checkpoints.path(max(checkpoints.steps()))) if checkpoints.steps() else "none"
             )
 
-        is_writer = jax.process_index() == 0
         log = TrainLog(log_file if is_writer else None, task.plan, task.train.id, last_checkpoint)
         saving = Saving(save, task.config.save_every_steps, interruption, run_dir)
         return _loop(task, problem, state, start_step, log, validate, saving)

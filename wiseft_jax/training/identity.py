@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 from wiseft_jax.core.config_io import to_dict
@@ -29,13 +29,13 @@ def describe_task(task: Task) -> Meta:
     }
 
 
-def make_check(described: Meta) -> Callable[[Meta, Path], None]:
+def make_check(described: Meta) -> Callable[[Meta, PurePath], None]:
     """Return the check of a checkpoint's ``meta`` against a task that ``describe_task`` described.
 
     The check raises ``InputError`` and names every field that differs.
     """
 
-    def check(meta: Meta, path: Path) -> None:
+    def check(meta: Meta, path: PurePath) -> None:
         stored = meta.get("task", {})
         differing = [
             f"training.{field} ({_show(stored, 'config', field)} -> {value!r})"

@@ -48,6 +48,7 @@ def linear_classifier(task: Task) -> Problem:
             dataset,
             task.layout,
             batch_size=batch_size,
+            num_threads=task.num_threads,
             num_workers=task.config.num_workers,
         )
         if len(arrays["index"]) == 0:

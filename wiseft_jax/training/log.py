@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from wiseft_jax.core.distributed import gather_json
 from wiseft_jax.core.errors import NonFiniteLossError
 from wiseft_jax.core.writers import JsonlWriter, write_text
 from wiseft_jax.training.config import Plan
@@ -110,9 +111,10 @@ class TrainLog:
         self._write({"step": step, "epoch": round(epoch, 4), "validation_accuracy": accuracy})
 
     def skipped(self, step: int, images: Sequence[str]) -> None:
-        """Write which bad images (``"id: reason"``) were met up to ``step``; nothing if none."""
-        if images:
-            self._write({"step": step, "skipped": list(images)})
+        """Write the bad images (``"id: reason"``) that any process met; a collective."""
+        found = dict.fromkeys(line for each in gather_json(list(images)) for line in each)
+        if found:
+            self._write({"step": step, "skipped": list(found)})
 
     def report_data_wait(self) -> None:
         """Say how long the devices waited for data; the first batch and all pauses don't count."""

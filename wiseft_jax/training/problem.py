@@ -48,6 +48,7 @@ class Task:
       config: How to fine-tune.
       plan: The steps of the run.
       layout: The devices, and how parameters lie on them.
+      num_threads: Decoding threads.
     """
 
     classifier: Classifier
@@ -56,6 +57,7 @@ class Task:
     config: TrainConfig
     plan: Plan
     layout: Layout
+    num_threads: int = 16
 
 
 def device_batch(batch: dict[str, Any]) -> dict[str, Any]:

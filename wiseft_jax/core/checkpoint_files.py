@@ -1,0 +1,288 @@
+"""Where checkpoints lie, and what is known of one before its arrays are read.
+
+The facts (what the run said, metrics, and of every array the shape, type and checksum) are one JSON
+file with a checksum of its own: what they say is believed, and the rest is held against them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib.util
+import json
+import logging
+import math
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from etils import epath
+
+from wiseft_jax.core.checkpoint_config import CheckpointConfig
+from wiseft_jax.core.checksum import checksums, differing
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.trees import check_same_structure, flatten_paths, unflatten_paths
+from wiseft_jax.core.typing import PyTree
+
+logger = logging.getLogger(__name__)
+
+CHECKPOINTS = "checkpoints"
+"""The directory of a run that holds its checkpoints, unless another is configured."""
+
+RANKING = "validation_accuracy"
+"""The metric that ranks checkpoints; larger is better."""
+
+PARTIAL = ".orbax-checkpoint-tmp"
+"""What the name of a local directory holds while it is being written."""
+
+_FACTS = "meta/metadata"
+_REMOTE = "gs://"
+_SHOWN = 3
+
+Arrays = dict[str, list[Any]]
+"""``[dtype, shape, checksum]`` of each array, by key path."""
+
+
+class DamagedCheckpointError(Exception):
+    """A checkpoint can't be read, or isn't what was written."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What is stored beside the arrays.
+
+    Attributes:
+      meta: JSON values of the caller's.
+      metrics: Numbers by name; ``RANKING`` is among them if the checkpoint has a rank.
+      arrays: What ``describe_arrays`` returns, by item (``"params"``, ``"opt"``).
+    """
+
+    meta: dict[str, Any]
+    metrics: dict[str, float]
+    arrays: dict[str, Arrays]
+
+    def seal(self) -> dict[str, Any]:
+        """Return JSON values with a checksum."""
+        values = json.loads(json.dumps(dataclasses.asdict(self)))
+        return {"values": values, "checksum": _crc(values)}
+
+    @property
+    def rank(self) -> float | None:
+        """The metric that ranks, if there is one."""
+        rank = self.metrics.get(RANKING)
+        return rank if rank is not None and math.isfinite(rank) else None
+
+
+def find_directory(run_dir: Path, config: CheckpointConfig) -> epath.Path:
+    """Return the directory of a run's checkpoints, absolute; it need not exist.
+
+    Raises:
+      InputError: If it is remote, and of a kind that isn't known or whose package is missing.
+    """
+    given = config.directory
+    if given is None:
+        return epath.Path(Path(run_dir).absolute() / CHECKPOINTS)
+    if "://" not in given:
+        return epath.Path(Path(given).expanduser().absolute())
+    if not given.startswith(_REMOTE) or not given.removeprefix(_REMOTE).strip("/"):
+        raise InputError(
+            f"checkpoints.directory: expected a local directory or gs://BUCKET/DIR, found {given!r}"
+        )
+    if importlib.util.find_spec("gcsfs") is None:
+        raise InputError(
+            f"checkpoints.directory: {given} needs the package gcsfs, which isn't installed;"
+            " pip install 'wiseft-jax[gcs]'"
+        )
+    return epath.Path(given)
+
+
+def is_remote(directory: epath.Path) -> bool:
+    """Return whether a directory is in a bucket."""
+    return str(directory).startswith(_REMOTE)
+
+
+def describe_arrays(tree: PyTree) -> Arrays:
+    """Return the type, shape and checksum of each array; a collective if arrays are spread out."""
+    leaves = flatten_paths(tree)
+    return {
+        name: [str(leaves[name].dtype), list(leaves[name].shape), checksum]
+        for name, checksum in checksums(tree).items()
+    }
+
+
+def empty_arrays(arrays: Arrays) -> PyTree:
+    """Return host arrays of the types and shapes described, in nested dictionaries."""
+    return unflatten_paths(
+        {name: np.empty(shape, jnp.dtype(dtype)) for name, (dtype, shape, _) in arrays.items()}
+    )
+
+
+def restore_targets(tree: PyTree) -> PyTree:
+    """Return what Orbax shall restore to: shapes with shardings, or host arrays without one."""
+
+    def describe(leaf: Any) -> Any:
+        sharding = getattr(leaf, "sharding", None)
+        if sharding is None:
+            return np.empty(leaf.shape, leaf.dtype)
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+
+    return jax.tree_util.tree_map(describe, tree)
+
+
+def check_structure(path: epath.Path, arrays: Arrays, target: PyTree) -> None:
+    """Raise unless the described arrays have the paths and shapes of ``target``.
+
+    Raises:
+      InputError: Names those that differ.
+    """
+    described = unflatten_paths(
+        {
+            name: jax.ShapeDtypeStruct(tuple(shape), jnp.dtype(dtype))
+            for name, (dtype, shape, _) in arrays.items()
+        }
+    )
+    check_same_structure(
+        described, target, name=f"the checkpoint {path}", expected_name="the model"
+    )
+
+
+def check_arrays(item: str, tree: PyTree, wanted: Arrays) -> None:
+    """Raise unless the arrays are those described; a collective if they are spread out.
+
+    Raises:
+      DamagedCheckpointError: Names the arrays that aren't.
+    """
+    found = checksums(tree)
+    wrong = differing(found, {name: checksum for name, (_, _, checksum) in wanted.items()})
+    if wrong:
+        more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+        raise DamagedCheckpointError(
+            f"{item}: the checksum is wrong of {', '.join(wrong[:_SHOWN])}{more}"
+        )
+
+
+def read_facts(step_dir: epath.Path) -> Facts:
+    """Return the facts of a checkpoint.
+
+    Raises:
+      DamagedCheckpointError: If they can't be read, or aren't what was written.
+    """
+    file = step_dir / _FACTS
+    stored = _read_json(file)
+    try:
+        values, wanted = stored["values"], stored["checksum"]
+        if _crc(values) != wanted:
+            raise DamagedCheckpointError(f"meta/{file.name}: the checksum is wrong")
+        return Facts(**values)
+    except (KeyError, TypeError):
+        raise DamagedCheckpointError(f"meta/{file.name}: not of this version's format") from None
+
+
+def rank_of(step_dir: epath.Path) -> float:
+    """Return the metric that ranks a checkpoint; minus infinity without one."""
+    try:
+        rank = read_facts(step_dir).rank
+    except DamagedCheckpointError:
+        rank = None
+    return float("-inf") if rank is None else rank
+
+
+def mend_ranking(step_dir: epath.Path, facts: Facts) -> None:
+    """Write the file that Orbax ranks by again, should it not say what the facts say."""
+    file = step_dir / "metrics" / "metrics"
+    wanted = {} if facts.rank is None else {RANKING: facts.rank}
+    try:
+        found = _read_json(file) if file.exists() else {}
+    except DamagedCheckpointError as error:
+        found = str(error)
+    if found != wanted:
+        logger.warning("%s: damaged (%s); written again", file, found)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(wanted), encoding="utf-8")
+
+
+def set_aside(directory: epath.Path, step: int, error: Exception) -> None:
+    """Rename a damaged checkpoint, so that nothing takes it for a good one, and say so.
+
+    With several processes all must call it; the first one renames.
+    """
+    names = {path.name for path in directory.iterdir()}
+    aside = f"damaged-{step}"
+    if aside in names:
+        aside = next(
+            name for n in range(2, len(names) + 3) if (name := f"{aside}-{n}") not in names
+        )
+    logger.warning(
+        "%s is damaged (%s); it isn't used, and kept as %s",
+        directory / str(step),
+        error,
+        aside,
+    )
+    if jax.process_index() == 0:
+        (directory / str(step)).rename(directory / aside)
+
+
+def has_damaged(directory: epath.Path) -> bool:
+    """Return whether a checkpoint was set aside there."""
+    return directory.is_dir() and any(
+        path.name.startswith("damaged-") for path in directory.iterdir()
+    )
+
+
+def remove_partial(directory: epath.Path, steps: Sequence[int]) -> None:
+    """Remove what a process that was killed left in a local directory, and say so.
+
+    Args:
+      directory: Where the checkpoints are.
+      steps: Those that look complete, in order. An old one without facts was being removed.
+    """
+    for path in directory.iterdir():
+        if PARTIAL in path.name and path.is_dir():
+            logger.warning("%s: an incomplete save of an earlier process; removed", path)
+            path.rmtree()
+    for path in (directory / str(step) for step in steps[:-1]):
+        if not (path / _FACTS).exists():
+            logger.warning("%s: an old checkpoint that was removed in part; removed", path)
+            path.rmtree()
+
+
+@contextlib.contextmanager
+def reaching(directory: epath.Path) -> Iterator[None]:
+    """Turn what the libraries of a remote file system raise into one line."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, InputError) or not is_remote(directory):
+            raise
+        raise InputError(
+            f"{directory}: can't be reached ({type(error).__name__}: {first_line(error)})"
+        ) from None
+
+
+def not_shared(directory: epath.Path) -> str:
+    """Return what to say when processes see different files."""
+    return (
+        f"{directory}: the processes don't see the same files there; several hosts need a directory"
+        " that all of them share: give one as --out, or gs://BUCKET/DIR as checkpoints.directory"
+    )
+
+
+def first_line(error: Exception) -> str:
+    """Return what an exception says, short; its type if it says nothing."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    return lines[0][:200]
+
+
+def _read_json(file: epath.Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DamagedCheckpointError(f"{file.parent.name}/{file.name}: {error}") from None
+
+
+def _crc(values: Any) -> int:
+    return zlib.crc32(json.dumps(values, sort_keys=True).encode())

@@ -1,0 +1,233 @@
+"""Several processes as one program: join, agree, wait for each other.
+
+JAX is multi-controller: every process runs the same program on the same configuration, feeds its
+own share of each batch, and meets the others in collectives. A process that runs another program,
+or the same one on other data, makes the others wait forever or, worse, compute nonsense; so what
+decides a result is compared before anything is trained.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from wiseft_jax.core.distributed_config import DistributedConfig, Rendezvous
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.trees import flatten_paths, hash_tree
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_SHOWN = 5
+_SMALLEST_BUFFER = 1024
+_MARGIN_SECS = 30
+
+
+def join(rendezvous: Rendezvous, config: DistributedConfig, give_up: Callable[[str], None]) -> None:
+    """Become one of several processes; before any other use of JAX.
+
+    Args:
+      rendezvous: Where they meet.
+      config: The timeouts.
+      give_up: Called with a message, in another thread, when the others don't come in time. It must
+        end the process: JAX's own way is to abort with a stack trace of C++, a while later.
+
+    Raises:
+      InputError: If JAX can't find out where to meet, or can't listen there. End the process by
+        ``os._exit`` then: a normal exit may crash in what is half open.
+    """
+    logger.info("joining the other processes (%s)", rendezvous.found)
+    where = f" at {rendezvous.coordinator}" if rendezvous.coordinator else ""
+    watchdog = threading.Timer(
+        config.init_timeout_secs,
+        give_up,
+        [
+            f"the other processes didn't come{where} within {config.init_timeout_secs} s"
+            f" ({rendezvous.found}); check that all were started, that they name the same"
+            " --distributed.coordinator, and that its port is free and reachable from every host"
+        ],
+    )
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        jax.distributed.initialize(
+            rendezvous.coordinator,
+            rendezvous.num_processes,
+            rendezvous.process_id,
+            cluster_detection_method=rendezvous.cluster,
+            initialization_timeout=config.init_timeout_secs + _MARGIN_SECS,
+            heartbeat_timeout_seconds=config.heartbeat_timeout_secs,
+            shutdown_timeout_seconds=config.shutdown_timeout_secs,
+        )
+    except Exception as error:  # each cluster's detection fails in its own ways
+        raise InputError(
+            f"can't join the other processes ({rendezvous.found}): {type(error).__name__}:"
+            f" {error}; to run alone: --distributed.mode off"
+        ) from error
+    finally:
+        watchdog.cancel()
+
+
+def is_first() -> bool:
+    """Return whether this is process 0: the one that writes and prints."""
+    return jax.process_index() == 0
+
+
+def warm_up(mesh: Mesh) -> None:
+    """Connect the devices of ``mesh``, along all of its axes, by a tiny sum.
+
+    On CPUs and GPUs a group of devices connects at its first collective, and Gloo waits no longer
+    than 30 s for the last of them; behind a long compilation that may be too short. Here nobody has
+    anything to compile yet.
+    """
+    shape, axes = mesh.devices.shape, tuple(range(mesh.devices.ndim))
+    sharding = NamedSharding(mesh, PartitionSpec(*mesh.axis_names))
+    ones = jax.make_array_from_callback(
+        shape, sharding, lambda _: np.ones((1,) * len(shape), np.float32)
+    )
+    wide = [axis for axis in axes if shape[axis] > 1]
+    for count in range(len(wide), 0, -1):
+        for summed in itertools.combinations(wide, count):
+            kept = (None if axis in summed else mesh.axis_names[axis] for axis in axes)
+            total = jax.jit(
+                functools.partial(jnp.sum, axis=summed, keepdims=True),
+                out_shardings=NamedSharding(mesh, PartitionSpec(*kept)),
+            )(ones)
+            jax.block_until_ready(total)
+
+
+def gather_json(value: Any) -> list[Any]:
+    """Return the JSON value of every process, by process index; a collective."""
+    if jax.process_count() == 1:
+        return [json.loads(json.dumps(value))]
+    from jax.experimental import multihost_utils
+
+    data = np.frombuffer(json.dumps(value).encode(), np.uint8)
+    lengths = multihost_utils.process_allgather(np.asarray([len(data)], np.int32)).ravel()
+    # Few sizes, for each one is compiled.
+    size = max(_SMALLEST_BUFFER, 1 << int(lengths.max() - 1).bit_length())
+    padded = np.zeros(size, np.uint8)
+    padded[: len(data)] = data
+    rows = multihost_utils.process_allgather(padded)
+    return [
+        json.loads(row[:length].tobytes().decode())
+        for row, length in zip(rows, lengths, strict=True)
+    ]
+
+
+def of_first(value: T) -> T:
+    """Return process 0's value (JSON) in every process; a collective."""
+    return gather_json(value)[0] if jax.process_count() > 1 else value
+
+
+def arrays_of_first(tree: T) -> T:
+    """Return process 0's host arrays in every process; shapes must agree; a collective."""
+    if jax.process_count() == 1:
+        return tree
+    from jax.experimental import multihost_utils
+
+    return jax.tree_util.tree_map(np.asarray, multihost_utils.broadcast_one_to_all(tree))
+
+
+def same_parameters(theta: T) -> T:
+    """Return the parameters, with process 0's head, and check that the encoders are the same.
+
+    The encoder comes from files; the head is computed, or found in a host's own cache, and may
+    differ in its last bits from host to host.
+
+    Raises:
+      InputError: If the encoders, or the shapes of the heads, differ.
+    """
+    if jax.process_count() == 1:
+        return theta
+    parameters: Any = theta
+    shapes = {name: str(np.shape(leaf)) for name, leaf in flatten_paths(parameters["head"]).items()}
+    assert_same({"theta_0.encoder": hash_tree(parameters["encoder"]), "theta_0.head": shapes})
+    return parameters | {"head": arrays_of_first(parameters["head"])}
+
+
+def barrier(name: str) -> None:
+    """Wait until every process is here; ``name`` must be the same."""
+    if jax.process_count() > 1:
+        from jax.experimental import multihost_utils
+
+        multihost_utils.sync_global_devices(name)
+
+
+def assert_same(facts: Mapping[str, Any]) -> None:
+    """Check that facts (JSON values) are the same in every process; a collective.
+
+    Raises:
+      InputError: In every process: names the fields that differ, with the values, and on which
+        processes they aren't process 0's.
+    """
+    if jax.process_count() == 1:
+        return
+    found = gather_json({"host": socket.gethostname(), "facts": dict(facts)})
+    leaves = [_leaves(each["facts"]) for each in found]
+    problems = []
+    for index, own in enumerate(leaves):
+        differing = [
+            name
+            for name in sorted(own.keys() | leaves[0].keys())
+            if own.get(name) != leaves[0].get(name)
+        ]
+        if differing:
+            shown = [
+                f"{name} ({leaves[0].get(name)!r} on process 0, here {own.get(name)!r})"
+                for name in differing[:_SHOWN]
+            ]
+            more = f" and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
+            problems.append(f"process {index} ({found[index]['host']}): {', '.join(shown)}{more}")
+    if problems:
+        raise InputError(
+            "the processes don't run the same experiment; these differ: "
+            + "; ".join(problems)
+            + ". Start every process with the same command, versions and data"
+        )
+
+
+def _leaves(value: Any, name: str = "") -> dict[str, Any]:
+    if isinstance(value, dict) and value:
+        return {
+            path: leaf
+            for key, child in value.items()
+            for path, leaf in _leaves(child, f"{name}.{key}" if name else str(key)).items()
+        }
+    return {name: value}
+
+
+def same_on_all(value: Any) -> bool:
+    """Return whether a JSON value is the same in every process; a collective."""
+    first, *others = gather_json(value)
+    return all(other == first for other in others)
+
+
+def heed_sigterm_again() -> None:
+    """Give SIGTERM back to Python, once nothing asks JAX's preemption service any more.
+
+    JAX takes SIGTERM over when the processes join, for a training loop to save at a common step.
+    After training there is nothing to save: the signal shall interrupt at once.
+    """
+    handler = signal.getsignal(signal.SIGTERM)
+    main = threading.current_thread() is threading.main_thread()
+    if jax.process_count() > 1 and main and callable(handler):
+        signal.signal(signal.SIGTERM, handler)
+
+
+def leave() -> None:
+    """Part from the others; waits for them, up to the shutdown timeout."""
+    jax.distributed.shutdown()
