@@ -121,7 +121,9 @@ def test_full_rematerialisation_of_a_scan_needs_less_memory_than_none(config: An
         own = tower.from_canonical({key: params[key] for key in KEYS[:2]})
         pixels = np.zeros((64, 16, 16, 3), np.float32)
         loss = jax.grad(lambda params, pixels: tower.image_features(params, pixels).sum())
-        return jax.jit(loss).lower(own, pixels).compile().memory_analysis().temp_size_in_bytes
+        analysis = jax.jit(loss).lower(own, pixels).compile().memory_analysis()
+        assert analysis is not None
+        return analysis.temp_size_in_bytes
 
     none, dots, full = map(temporary_bytes, ("none", "dots", "full"))
     assert full < dots < none
