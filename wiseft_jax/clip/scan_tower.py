@@ -9,6 +9,7 @@ backward pass. Radford et al. 2021 (arXiv 2103.00020), section 2.4; Dosovitskiy 
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -26,6 +27,7 @@ from wiseft_jax.core.gathering import gather, keep_rows
 from wiseft_jax.core.typing import Params, PyTree
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
 class ScanTower(ConfiguredTower):
     """Both towers of a CLIP, with stacked layers; see ``Tower``."""
 

@@ -71,11 +71,11 @@ class EngineConfig:
         keep_logits: bool = False,
         mesh: Layout | Mesh | MeshConfig | None = None,
         num_threads: int = 16,
-        platform: str | None = None,
+        platform: str = "",
     ) -> EngineConfig:
         """Fill in what was not given, by the kind of device and the size of ``theta``.
 
-        ``platform`` is that kind: the mesh's own by default.
+        ``platform`` is that kind: the mesh's own when empty.
 
         Raises:
           InputError: Unknown backend; sizes below 1; ``chunk_size`` with ``"vmap"``.
@@ -91,7 +91,7 @@ class EngineConfig:
                 " use backend 'map'"
             )
         layout = Layout.of(mesh)
-        platform = platform or layout.mesh.devices.flat[0].platform
+        platform = platform or str(layout.mesh.devices.flat[0].platform)
         if batch_size is None:
             batch_size = _BATCH_SIZE.get(platform, _ACCELERATOR_BATCH_SIZE)
         rounded = round_up_to_devices(batch_size, layout.mesh)
