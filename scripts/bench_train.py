@@ -44,7 +44,7 @@ Advance = Callable[[int], float]
 
 def parse() -> argparse.Namespace:
     """Return the options."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", nargs="+", default=["ViT-B/32", "small"])
     parser.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16"])
     default = ["torch", "transformers", "scan"]
@@ -194,7 +194,8 @@ def torch_variant(variant: str, dtype: str, folder: Path) -> tuple[Advance, dict
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     arrays = np.load(folder / "batch.npz")
-    model = CLIPModel.from_pretrained(folder).to(device)
+    model: Any = CLIPModel.from_pretrained(folder)
+    model.to(device)
     head = torch.nn.Linear(*arrays["head"].shape).to(device)
     with torch.no_grad():
         head.weight.copy_(torch.from_numpy(arrays["head"].T.copy()))

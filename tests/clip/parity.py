@@ -49,11 +49,11 @@ def random_params(config: Any, keys: tuple[str, ...], seed: int = 0) -> Params:
     return unflatten_paths(leaves)
 
 
-def random_inputs(config: Any, count: int, length: int | None = None) -> dict[str, Any]:
+def random_inputs(config: Any, count: int) -> dict[str, Any]:
     """Return pixels and texts for a configuration; the texts end, and are padded."""
     rng = np.random.default_rng(1)
     vision, text = config.vision_config, config.text_config
-    size, length = vision.image_size, length or text.max_position_embeddings
+    size, length = vision.image_size, text.max_position_embeddings
     ids = rng.integers(3, text.vocab_size - 1, (count, length)).astype(np.int32)
     ends = rng.integers(1, length, count)
     mask = (np.arange(length) <= ends[:, None]).astype(np.int32)

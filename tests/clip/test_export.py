@@ -314,3 +314,21 @@ def test_pytorch_reads_it_and_computes_the_same(exported: Path, pair: tuple[Clas
         theirs = features @ torch.from_numpy(head["kernel"]) + torch.from_numpy(head["bias"])
     ours = np.asarray(jax.jit(classifier.logits)(theta, images))
     np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-4)
+
+
+def test_an_export_of_the_lean_tower_holds_the_original_weights_and_either_tower_reads_it(
+    clip_directory: Path, tmp_path: Path
+):
+    lean = load_clip(clip_directory, tower="scan")
+    classifier, theta = zero_shot_classifier(lean, ["red circle", "blue square"])
+    path = export_classifier(tmp_path / "out", classifier, theta, alpha=0.0)
+    found, expected = (load_file(d / "model.safetensors") for d in (path, clip_directory))
+    assert found.keys() == expected.keys()
+    for name, tensor in expected.items():
+        np.testing.assert_array_equal(found[name], tensor, err_msg=name)
+    images = tiny_images(3)
+    logits = jax.jit(classifier.logits)(theta, images)
+    for tower in ("scan", "transformers"):
+        read, theta_read = load_classifier(path, tower=tower)
+        assert read.tower.name == tower
+        np.testing.assert_allclose(jax.jit(read.logits)(theta_read, images), logits, atol=1e-4)

@@ -25,7 +25,7 @@ from wiseft_jax.core.errors import InputError, unknown_name
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.core.tensors import read_tensors
 from wiseft_jax.core.trees import hash_tree
-from wiseft_jax.core.typing import ComputeDtype, Params, Remat, TowerName
+from wiseft_jax.core.typing import ComputeDtype, Params, PyTree, Remat, TowerName
 
 _LEGACY_EOS = 2  # OpenAI's configurations say 2, and the text tower then pools at the largest id
 

@@ -10,7 +10,7 @@ backward pass. Radford et al. 2021 (arXiv 2103.00020), section 2.4; Dosovitskiy 
 from __future__ import annotations
 
 import functools
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -29,11 +29,14 @@ from wiseft_jax.core.typing import Params, PyTree
 class ScanTower(ConfiguredTower):
     """Both towers of a CLIP, with stacked layers; see ``Tower``."""
 
-    name: ClassVar[str] = "scan"
-
     def __post_init__(self) -> None:
         for sizes in (self.config.vision_config, self.config.text_config):
             activation(sizes.hidden_act)  # a wrong name is reported here, not within a step
+
+    @property
+    def name(self) -> str:
+        """What ``load_clip(tower=...)`` calls it."""
+        return "scan"
 
     def template(self) -> PyTree:
         """Return the shapes of the whole CLIP's parameters in this tower's layout."""

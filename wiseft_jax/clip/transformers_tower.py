@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -34,9 +34,12 @@ class TransformersTower(ConfiguredTower):
       module: transformers' ``FlaxCLIPModule``, which computes in the dtype; takes NHWC.
     """
 
-    name: ClassVar[str] = "transformers"
-
     module: Any
+
+    @property
+    def name(self) -> str:
+        """What ``load_clip(tower=...)`` calls it."""
+        return "transformers"
 
     def with_dtype(self, dtype: ComputeDtype) -> Any:
         """Return the same tower, computing in another dtype."""

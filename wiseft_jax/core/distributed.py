@@ -12,6 +12,7 @@ import functools
 import itertools
 import json
 import logging
+import os
 import signal
 import socket
 import threading
@@ -50,6 +51,8 @@ def join(rendezvous: Rendezvous, config: DistributedConfig, give_up: Callable[[s
         ``os._exit`` then: a normal exit may crash in what is half open.
     """
     logger.info("joining the other processes (%s)", rendezvous.found)
+    if rendezvous.coordinator and rendezvous.process_id == 0:
+        _check_free(rendezvous.coordinator)
     where = f" at {rendezvous.coordinator}" if rendezvous.coordinator else ""
     watchdog = threading.Timer(
         config.init_timeout_secs,
@@ -79,6 +82,22 @@ def join(rendezvous: Rendezvous, config: DistributedConfig, give_up: Callable[[s
         ) from error
     finally:
         watchdog.cancel()
+
+
+def _check_free(coordinator: str) -> None:
+    """Refuse a port that is taken: JAX may crash when it can't listen."""
+    if "JAX_COORDINATOR_BIND_ADDRESS" in os.environ:
+        return
+    dual = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if dual else socket.AF_INET
+    try:
+        port = int(coordinator.rpartition(":")[2])
+        socket.create_server(("", port), family=family, dualstack_ipv6=dual).close()
+    except OSError as error:
+        raise InputError(
+            f"distributed.coordinator {coordinator}: process 0 can't listen there"
+            f" ({error.strerror}); give another port, the same to all processes"
+        ) from None
 
 
 def is_first() -> bool:
