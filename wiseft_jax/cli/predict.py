@@ -62,6 +62,9 @@ def main(argv: Sequence[str]) -> int:
     """Run the verb."""
     args = parse(PredictArgs, argv, "predict")
     args.common.apply()
+    from wiseft_jax.core import compilation_cache
+
+    compilation_cache.enable()
     return _by_text(args) if args.text else _by_class(args)
 
 

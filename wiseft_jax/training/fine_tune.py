@@ -128,8 +128,8 @@ def _train_in(
     with catch_signals() as interruption, Checkpoints(run_dir, keeping) as checkpoints:
         if not resume and checkpoints.steps():
             raise InputError(
-                f"{run_dir}: there are checkpoints of an earlier run; continue it with resume, or"
-                " give another run directory"
+                f"{checkpoints.directory}: there are checkpoints of an earlier run; continue it"
+                " with resume, or give another directory (of the run, or of its checkpoints)"
             )
         found = _restore(checkpoints, task, problem, described) if resume else None
         optimizer = make_optimizer(task.config, task.plan)
