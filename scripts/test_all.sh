@@ -40,6 +40,7 @@ find_chromium() { command -v chromium || command -v chromium-browser || command 
 echo "== install"
 install '.[dev,segment]'
 tier torch "torch can't be installed" install_torch
+tier gcs "gcsfs can't be installed" install '.[gcs]'
 tier tpu_compile "libtpu can't be installed" install '.[tpu]'
 tier browser "no Chromium on PATH" find_chromium
 

@@ -26,7 +26,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 hypothesis.settings.register_profile("repository", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("repository")
 
-TIERS = ("slow", "torch", "browser", "tpu_compile")
+TIERS = ("slow", "torch", "browser", "tpu_compile", "gcs")
 """The markers of the tests that the fast tier leaves out."""
 
 _deselected: collections.Counter[str] = collections.Counter()

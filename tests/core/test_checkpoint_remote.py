@@ -18,7 +18,7 @@ from wiseft_jax.core.errors import InputError
 
 # Its buckets with folders are another protocol (gRPC), which the server doesn't speak.
 os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
-pytest.importorskip("gcsfs", reason="the extra gcs isn't installed")
+pytestmark = pytest.mark.gcs
 
 RUN_DIR = Path("a run directory that nobody makes")
 
