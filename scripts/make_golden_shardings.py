@@ -2,7 +2,7 @@
 
     XLA_FLAGS=--xla_force_host_platform_device_count=8 python -m scripts.make_golden_shardings
 
-Read the difference (``git diff``) before it is committed: it is what a change does to a pod's memory.
+Read the difference before it is committed: it is what a change does to the memory of a pod.
 """
 
 from __future__ import annotations
