@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from wiseft_jax.clip.matmul import attention, dense
+from wiseft_jax.core.platform import compiling_for
 
 EPSILON = 2.0**-8  # bfloat16's unit roundoff
 
@@ -86,6 +87,20 @@ def test_on_a_cpu_products_in_bfloat16_give_float32_forward_and_backward():
     products = [line for line in text.splitlines() if "dot_general[" in line]
     assert len(products) == 3
     assert text.count("preferred_element_type=float32") == 3
+
+
+@pytest.mark.parametrize("platform", ["cpu", "gpu", "tpu"])
+def test_no_sum_over_examples_is_made_in_bfloat16(platform: str):
+    x, kernel, bias = normal(0, 8, 4), normal(1, 4, 6), normal(2, 6)
+
+    def loss(kernel: Any, bias: Any, x: Any) -> Any:
+        return dense(x, kernel, bias, "bfloat16").astype(jnp.float32).sum()
+
+    with compiling_for(platform):
+        text = str(jax.make_jaxpr(jax.grad(loss, (0, 1)))(kernel, bias, x))
+    assert ":f32[6] = reduce_sum" in text
+    assert ":bf16[6] = reduce_sum" not in text
+    assert ":f32[4,6] = dot_general" in text
 
 
 @pytest.mark.parametrize("causal", [False, True])

@@ -187,3 +187,22 @@ def test_the_rows_that_a_process_makes(
 def test_unequal_shares_are_refused():
     with pytest.raises(InputError, match="unequal shares"):
         meshes.process_share(FakeMesh([0, 0, 0, 1, 1, 1], (3, 1, 2)))  # type: ignore[arg-type]
+
+
+def test_an_override_that_matches_nothing_is_refused_with_what_is_near():
+    layout = layout_of(fsdp=4, overrides=("head/kernal=0",))
+    leaf = jax.ShapeDtypeStruct((8, 12), jnp.float32)
+    with pytest.raises(
+        InputError, match=r"'head/kernal' matches no parameter\. Did you mean 'head/k"
+    ):
+        layout.check({"head": {"kernel": leaf}})
+
+
+def test_large_parameters_that_stay_whole_are_named(caplog: pytest.LogCaptureFixture):
+    odd, even = (jax.ShapeDtypeStruct((7, size), jnp.float32) for size in (9, 12))
+    with caplog.at_level("INFO"):
+        layout_of(fsdp=4).check({"odd": odd, "even": even})
+        layout_of(fsdp=1).check({"odd": odd, "even": even})
+    assert [record.getMessage() for record in caplog.records] == [
+        "held whole by every device, though large: odd"
+    ]

@@ -24,6 +24,7 @@ from wiseft_jax.clip.towers import (
 )
 from wiseft_jax.clip.zero_shot import check_class_names, zero_shot_head
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.gathering import gather, keep_rows
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.core.typing import Params
 
@@ -95,9 +96,9 @@ def head_logits(head: Params, features: Float[Array | np.ndarray, "B D"]) -> Flo
       head: ``{"kernel": [D, K], "bias": [K]}``.
       features: Image features; normalised or not is the same.
     """
-    unit = l2_normalise(jnp.asarray(features, jnp.float32))
-    kernel = jnp.asarray(head["kernel"], jnp.float32)
-    bias = jnp.asarray(head["bias"], jnp.float32)
+    unit = keep_rows(l2_normalise(jnp.asarray(features, jnp.float32)))
+    kernel = gather(jnp.asarray(head["kernel"], jnp.float32))
+    bias = gather(jnp.asarray(head["bias"], jnp.float32))
     return jnp.matmul(unit, kernel, precision=jax.lax.Precision.HIGHEST) + bias[None]
 
 

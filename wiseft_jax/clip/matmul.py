@@ -3,21 +3,27 @@
 Micikevicius et al. 2018, "Mixed precision training" (arXiv 1710.03740), sections 3.1 and 3.3. Two
 things need more than the default:
 
-- the gradient of a kernel is a sum over examples, on several devices a sum over devices too: it is
-  made, and so reduced, in float32;
+- the gradients of kernel and bias are sums over examples, on several devices sums over devices too:
+  they are made, and so reduced, in float32;
 - XLA's CPU backend has fast bfloat16 kernels only for products that give float32, of a left side
   that isn't transposed: there every product is asked for in that form, and rounded after.
+
+Where parameters are split over devices (``core.gathering``), a kernel is gathered for its product
+and let go.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
+from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float
 
+from wiseft_jax.core.gathering import gathered, keep_rows, scattered, split_mesh
 from wiseft_jax.core.platform import target_platform
 
 DENSE = "dense"
@@ -41,11 +47,14 @@ def dense(
     Returns:
       In ``dtype``; the gradients of kernel and bias are float32.
     """
-    rows = x.astype(dtype).reshape(-1, x.shape[-1])
-    y = rows @ kernel if rows.dtype == jnp.float32 else _product(rows, kernel)
+    mesh = split_mesh()
+    rows = keep_rows(x.astype(dtype).reshape(-1, x.shape[-1]))
+    plain = mesh is None and rows.dtype == jnp.float32
+    y: Any = rows @ kernel if plain else _product(mesh, rows, kernel)
     if bias is not None:
-        y = y + bias.astype(y.dtype)[None]
-    return checkpoint_name(y.astype(dtype).reshape(*x.shape[:-1], kernel.shape[1]), DENSE)
+        y = y.astype(jnp.float32) + bias[None]
+    y = keep_rows(y.astype(dtype)).reshape(*x.shape[:-1], kernel.shape[1])
+    return checkpoint_name(y, DENSE)
 
 
 def embed_patches(
@@ -95,26 +104,32 @@ def _on_cpu() -> bool:
     return target_platform() == "cpu"
 
 
-@jax.custom_vjp
-def _product(x: Any, kernel: Any) -> Any:
-    """Return ``x @ kernel`` of bfloat16[N, D] and float32[D, E]; float32 on a CPU."""
-    return _contract(x, kernel.astype(x.dtype), 0)
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _product(mesh: Mesh | None, x: Any, kernel: Any) -> Any:
+    """Return ``x @ kernel`` of [N, D] and float32[D, E] in ``x``'s precision; float32 on a CPU."""
+    return _contract(x, gathered(mesh, kernel.astype(x.dtype)), 0)
 
 
-def _forward(x: Any, kernel: Any) -> tuple[Any, Any]:
-    return _product(x, kernel), (x, kernel)
+def _forward(mesh: Mesh | None, x: Any, kernel: Any) -> tuple[Any, Any]:
+    return _product(mesh, x, kernel), (x, kernel)
 
 
-def _backward(residuals: Any, gradient: Any) -> tuple[Any, Any]:
+def _backward(mesh: Mesh | None, residuals: Any, gradient: Any) -> tuple[Any, Any]:
     x, kernel = residuals
     gradient = gradient.astype(x.dtype)
-    of_x = _contract(gradient, kernel.astype(x.dtype), 1).astype(x.dtype)
-    if _on_cpu():
+    if mesh is not None:  # or XLA would keep what it gathered in the forward pass
+        kernel, gradient = jax.lax.optimization_barrier((kernel, gradient))
+    of_x = _contract(gradient, gathered(mesh, kernel.astype(x.dtype)), 1).astype(x.dtype)
+    return of_x, scattered(mesh, _of_kernel(x, gradient))
+
+
+def _of_kernel(x: Any, gradient: Any) -> Any:
+    if _on_cpu() and x.dtype != jnp.float32:
         if len(x) % 2:
             x, gradient = (jnp.pad(rows, ((0, 1), (0, 0))) for rows in (x, gradient))
-        return of_x, _contract(_transposed(x), gradient, 0)
+        return _contract(_transposed(x), gradient, 0)
     rows = (((0,), (0,)), ((), ()))
-    return of_x, jax.lax.dot_general(x, gradient, rows, preferred_element_type=jnp.float32)
+    return jax.lax.dot_general(x, gradient, rows, preferred_element_type=jnp.float32)
 
 
 _product.defvjp(_forward, _backward)
@@ -131,8 +146,10 @@ def _transposed(x: Any) -> Any:
     """Return a matrix with an even number of rows transposed.
 
     XLA would fold a plain transpose into the product that follows, and has no fast kernel for that
-    form; one through three dimensions is carried out.
+    form; one through three dimensions is carried out. Blocks don't reach across devices.
     """
     rows, columns = x.shape
-    block = next(size for size in (32, 16, 8, 4, 2) if rows % size == 0)
+    devices = jax.device_count()
+    own = rows // devices if rows % devices == 0 else rows
+    block = next(size for size in (32, 16, 8, 4, 2, 1) if own % size == 0)
     return x.reshape(rows // block, block, columns).transpose(2, 0, 1).reshape(columns, rows)

@@ -61,7 +61,7 @@ class ScanTower(ConfiguredTower):
         x = self._patches(jnp.asarray(pixels), embeddings["patch_embedding"]["kernel"])
         first = jnp.broadcast_to(embeddings["class_embedding"], (x.shape[0], 1, x.shape[2]))
         x = jnp.concatenate([first, x], axis=1)
-        x = x + embeddings["position_embedding"]["embedding"][None]
+        x = keep_rows(x + gather(embeddings["position_embedding"]["embedding"])[None])
         x = self._norm(x, vision["pre_layrnorm"], sizes).astype(self.dtype)
         x = self._encode(x, vision["encoder"]["layers"], sizes)
         x = self._norm(x[:, 0], vision["post_layernorm"], sizes)
@@ -102,7 +102,7 @@ class ScanTower(ConfiguredTower):
     def _layer(
         self, x: jax.Array, params: Params, *, sizes: Any, attends: jax.Array | None
     ) -> jax.Array:
-        x, params = keep_rows(x), gather(params)
+        x = keep_rows(x)
         own, mlp = params["self_attn"], params["mlp"]
         batch, tokens, width = x.shape
         heads = sizes.num_attention_heads

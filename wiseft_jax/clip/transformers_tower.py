@@ -21,9 +21,12 @@ from jaxtyping import Array, Float, Float32, Int
 from wiseft_jax.clip.layers import checkpoint_policy
 from wiseft_jax.clip.matmul import attention, dense, embed_patches
 from wiseft_jax.clip.towers import ConfiguredTower
+from wiseft_jax.core.gathering import keep_rows, split_mesh
 from wiseft_jax.core.typing import ComputeDtype, Params, PyTree, Remat
 
 _CALL = {"deterministic": True, "return_dict": False}
+_OF_ROWS = ("FlaxCLIPVisionEmbeddings", "FlaxCLIPEncoderLayer")
+"""Modules whose results stay with their rows where parameters are split over devices."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -96,24 +99,30 @@ class TransformersTower(ConfiguredTower):
         tower = {"logit_scale": np.zeros((), np.float32), **{key: params[key] for key in keys}}
         run = functools.partial(self.module.apply, {"params": tower}, method=encode)
         arrays = [jnp.asarray(value) for value in inputs]
-        if self.dtype == "float32" and self.remat == "none":
+        split = split_mesh() is not None
+        if self.dtype == "float32" and self.remat == "none" and not split:
             return run(*arrays).astype(jnp.float32)
-        with nn.intercept_methods(_interceptor(self.dtype, self.remat)):
+        with nn.intercept_methods(_interceptor(self.dtype, self.remat, split)):
             return run(*arrays).astype(jnp.float32)
 
 
-def _interceptor(dtype: ComputeDtype, remat: Remat) -> Callable[..., Any]:
+def _interceptor(dtype: ComputeDtype, remat: Remat, split: bool) -> Callable[..., Any]:
     """Return what Flax calls in the place of every method of the modules."""
     replacements: dict[str, Callable[..., Any]] = {"Dense": _dense}
     if remat != "none":
         replacements["FlaxCLIPLayerCollection"] = functools.partial(_layers, remat)
+    if dtype != "float32" or split:
+        replacements["Conv"] = _patches
     if dtype != "float32":
-        replacements |= {"Conv": _patches, "FlaxCLIPAttention": _attention}
+        replacements["FlaxCLIPAttention"] = _attention
 
     def intercept(
         call: Callable[..., Any], args: Any, kwargs: Any, context: nn.module.InterceptorContext
     ) -> Any:
-        replacement = replacements.get(type(context.module).__name__)
+        name = type(context.module).__name__
+        replacement = replacements.get(name)
+        if name in _OF_ROWS and context.method_name == "__call__":
+            return jax.tree_util.tree_map(keep_rows, call(*args, **kwargs))
         if replacement is None or context.method_name != "__call__":
             return call(*args, **kwargs)
         return replacement(context.module, *args, **kwargs)

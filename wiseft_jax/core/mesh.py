@@ -8,6 +8,7 @@ optimizer moments as the parameters that they belong to; the alphas of a sweep o
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 from typing import Any
 
@@ -15,12 +16,15 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, did_you_mean
 from wiseft_jax.core.mesh_config import ALPHA_AXIS, AXES, DATA_AXIS, FSDP_AXIS, MeshConfig
 from wiseft_jax.core.trees import flatten_paths, key_path
 from wiseft_jax.core.typing import PyTree
 
+logger = logging.getLogger(__name__)
+
 BATCH_AXES = (DATA_AXIS, FSDP_AXIS)
+_LISTED = 5
 
 
 def make_mesh(
@@ -119,10 +123,37 @@ class Layout:
                 return _checked_spec(path, shape, dimension, size, pattern.pattern)
         if size == 1 or math.prod(shape) < self.config.min_shard_elements:
             return PartitionSpec()
-        fitting = [axis for axis, length in enumerate(shape) if length % size == 0]
-        if not fitting:
-            return PartitionSpec()
-        return _split(len(shape), max(fitting, key=lambda axis: (shape[axis], axis)))
+        return largest_split(shape, size)
+
+    def check(self, theta: PyTree) -> None:
+        """Refuse overrides that fit no parameter, and say which large parameters stay whole.
+
+        Args:
+          theta: All parameters, in the tower's layout.
+
+        Raises:
+          InputError: If an override matches no key path, or can't be applied where it does.
+        """
+        leaves = flatten_paths(theta)
+        for pattern, _ in self.config.parsed_overrides():
+            if not any(pattern.search(path) for path in leaves):
+                near = did_you_mean(pattern.pattern, leaves)
+                raise InputError(
+                    f"mesh.overrides: {pattern.pattern!r} matches no parameter.{near} Paths are"
+                    f" those of the tower's own layout, for example {max(leaves, key=len)}"
+                )
+        specs = {path: self.spec(path, leaf) for path, leaf in leaves.items()}
+        large = [
+            path
+            for path, leaf in leaves.items()
+            if math.prod(leaf.shape) >= self.config.min_shard_elements and not specs[path]
+        ]
+        if large and self.mesh.shape[FSDP_AXIS] > 1:
+            logger.info(
+                "held whole by every device, though large: %s%s",
+                ", ".join(large[:_LISTED]),
+                f" and {len(large) - _LISTED} more" if len(large) > _LISTED else "",
+            )
 
     def place(self, tree: PyTree) -> PyTree:
         """Return a host tree on the devices, leaf by leaf, each device its own part only.
@@ -143,6 +174,14 @@ def _checked_spec(
             f" {shape}, over {size} devices: expected a dimension that {size} divides"
         )
     return _split(len(shape), dimension % len(shape)) if size > 1 else PartitionSpec()
+
+
+def largest_split(shape: tuple[int, ...], size: int) -> PartitionSpec:
+    """Return the split over ``fsdp`` of the largest dimension that ``size`` divides, or none."""
+    fitting = [axis for axis, length in enumerate(shape) if length % size == 0]
+    if not fitting:
+        return PartitionSpec()
+    return _split(len(shape), max(fitting, key=lambda axis: (shape[axis], axis)))
 
 
 def _split(rank: int, axis: int) -> PartitionSpec:

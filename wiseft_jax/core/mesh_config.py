@@ -31,7 +31,9 @@ class MeshConfig:
     min_shard_elements: int = 2**16
     """Smaller parameters are held whole by every device."""
     overrides: tuple[str, ...] = ()
-    """Exceptions by path, `REGEX=DIMENSION` or `REGEX=replicated`; the first that matches wins."""
+    """Exceptions by path, `REGEX=DIMENSION` or `REGEX=replicated`; the first that matches wins.
+    Paths and dimensions are those of the tower's layout: count from the end (-1), since the lean
+    tower has an axis of layers in front."""
 
     def __post_init__(self) -> None:
         """Check every field.

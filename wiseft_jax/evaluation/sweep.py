@@ -140,6 +140,7 @@ def sweep(
         mesh=mesh,
         num_threads=num_threads,
     )
+    config.layout.check(theta_0)
     ends = config.layout.place(theta_0), config.layout.place(theta_1)
     predictions = {
         dataset.name: evaluate_alphas(classifier, *ends, dataset, grid, config)

@@ -13,6 +13,7 @@ import PIL
 
 from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.core.cache import Cache
+from wiseft_jax.core.gathering import split_over
 from wiseft_jax.core.hashing import hash_json
 from wiseft_jax.core.mesh import (
     Layout,
@@ -97,7 +98,8 @@ def _encode(
     num_workers: int,
 ) -> dict[str, np.ndarray]:
     def encode(encoder: Params, batch: dict[str, Any]) -> dict[str, Any]:
-        features = classifier.features({"encoder": encoder}, batch["image"])
+        with split_over(layout.mesh):
+            features = classifier.features({"encoder": encoder}, batch["image"])
         return {
             "features": features,
             **{name: batch[name] for name in ("label", "mask", "index")},

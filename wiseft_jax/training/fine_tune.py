@@ -88,6 +88,7 @@ def fine_tune(
     if resume and run_dir is None:
         raise InputError("resume=True needs run_dir: the directory of the run to continue")
     layout = Layout.of(mesh).for_training()
+    layout.check(theta_0)
     plan = config.plan(len(train), num_batch_shards(layout.mesh))
     task = Task(classifier, theta_0, train, config, plan, layout, num_threads)
     problem = RECIPES[config.recipe](task)

@@ -115,7 +115,9 @@ def make_hit_counter(logits_fn: LogitsFn, mesh: Mesh) -> Callable[[Params, dict[
     """Return the compiled ``(params, batch) -> (hits, count)``, exact integers."""
 
     def count(params: Params, batch: dict[str, Any]) -> tuple[Any, Any]:
-        return count_hits(logits_fn(params, batch), batch)
+        with split_over(mesh):
+            logits = logits_fn(params, batch)
+        return count_hits(logits, batch)
 
     return jax.jit(count, out_shardings=replicated(mesh))
 
