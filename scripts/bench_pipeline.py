@@ -19,7 +19,7 @@ import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,14 +49,14 @@ BICUBIC = Image.Resampling.BICUBIC
 EVALUATION_LIMIT, TRAINING_LIMIT = "Pillow alone, evaluation", "Pillow alone, training"
 
 
-def parse() -> argparse.Namespace:
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the options."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name, default in {"images": 1024, "repeats": 5, "batch-size": 64}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2, 4, 8, 16])
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2], help="one thread each")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def write_jpegs(directory: Path) -> Dataset:
@@ -234,9 +234,9 @@ def machine() -> dict[str, Any]:
     }
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
-    args = parse()
+    args = parse(argv)
     report: dict[str, Any] = {"machine": machine(), **vars(args)}
     with tempfile.TemporaryDirectory() as directory:
         jpegs = write_jpegs(Path(directory))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.helpers.processes import run_processes
 from wiseft_jax.core.errors import NonFiniteLossError
 from wiseft_jax.training.config import Plan
 from wiseft_jax.training.log import TrainLog, drop_records_after
@@ -106,6 +107,38 @@ def test_much_waiting_is_a_warning_with_advice(caplog: pytest.LogCaptureFixture)
 def test_waiting_of_a_moment_is_worth_no_advice(caplog: pytest.LogCaptureFixture):
     (record,) = waited(caplog, 0.1, 0.05)
     assert record.message.endswith("waited for data 33 % of the time (0.1 s of 0.3 s)")
+
+
+PROGRAM = """
+import logging, sys
+
+import jax
+
+from tests.training.test_log import PLAN, Clock, metrics
+from wiseft_jax.training.log import TrainLog
+
+logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(levelname)s %(message)s")
+logging.getLogger("jax").setLevel(logging.ERROR)
+clock = Clock()
+log = TrainLog(None, PLAN, str, lambda: "none", clock=clock)
+log.report_data_wait()
+for step in (1, 2):
+    log.start_clock()
+    clock.now += 10.0
+    log.push(step, metrics(), [0], data_wait_secs=4.0 * jax.process_index())
+log.flush()
+log.report_data_wait()
+"""
+
+
+def test_of_several_processes_the_one_that_waited_longest_is_told_everywhere():
+    for done in run_processes(2, PROGRAM):
+        assert done.returncode == 0, done
+        (line,) = [line for line in done.stdout.splitlines() if "waited for data" in line]
+        assert line.startswith(
+            "WARNING process 1's devices waited for data 20 % of the time (4.0 s of 20.0 s), the"
+            " longest of 2 processes; images are read too slowly"
+        )
 
 
 def test_a_log_without_steps_says_nothing_of_waiting(caplog: pytest.LogCaptureFixture):

@@ -117,20 +117,30 @@ class TrainLog:
             self._write({"step": step, "skipped": list(found)})
 
     def report_data_wait(self) -> None:
-        """Say how long the devices waited for data; the first batch and all pauses don't count."""
-        if self._wait_secs is None or self._secs <= 0:
+        """Say how long the devices waited for data; the first batch and all pauses don't count.
+
+        A collective: one slow process holds up all of them, and only its own devices are seen to
+        wait for data, so the process that waited longest is what is told.
+        """
+        found = gather_json([self._wait_secs or 0.0, self._secs])
+        slowest = max(range(len(found)), key=lambda process: found[process][0])
+        wait_secs, secs = found[slowest]
+        if secs <= 0:
             return
-        share = self._wait_secs / self._secs
-        text = "the devices waited for data %.0f %% of the time (%.1f s of %.1f s)"
-        if share > _MUCH_WAITING and self._wait_secs > _WORTH_ADVICE_SECS:
+        share = wait_secs / secs
+        who = f"process {slowest}'s" if len(found) > 1 else "the"
+        text = who + " devices waited for data %.0f %% of the time (%.1f s of %.1f s)"
+        if len(found) > 1:
+            text += f", the longest of {len(found)} processes"
+        if share > _MUCH_WAITING and wait_secs > _WORTH_ADVICE_SECS:
             text += (
                 "; images are read too slowly: more processes that decode (training.num_workers,"
                 " on a host with idle cores), images stored no larger than they are used, or a"
                 " faster disk would help"
             )
-            logger.warning(text, 100 * share, self._wait_secs, self._secs)
+            logger.warning(text, 100 * share, wait_secs, secs)
         else:
-            logger.info(text, 100 * share, self._wait_secs, self._secs)
+            logger.info(text, 100 * share, wait_secs, secs)
 
     def close(self) -> None:
         """Close the file."""
