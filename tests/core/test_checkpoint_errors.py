@@ -168,7 +168,7 @@ def test_what_one_process_meets_is_raised(kind: type[Exception]) -> None:
     def act() -> None:
         raise kind("said")
 
-    with pytest.raises(kind, match="^said$"):
+    with pytest.raises(kind, match=r"^said$"):
         together(act)
     assert together(lambda: 3) == 3
 
