@@ -14,6 +14,7 @@ from wiseft_jax.core import errors
         (errors.InputError("file x"), "run", Ending(2, "file x")),
         (errors.FaultyDataError("image y"), "run", Ending(2, "image y")),
         (errors.NonFiniteLossError("step 3"), "train", Ending(1, "step 3")),
+        (errors.CheckpointWriteError("step 4"), "train", Ending(1, "step 4")),
         (errors.Interrupted("saved"), "run", Ending(42, "saved", "interrupted")),
     ],
 )

@@ -153,6 +153,24 @@ def test_every_file_of_the_parameters_alone(saved: Path, tmp_path: Path, what: s
         shutil.rmtree(run_dir)
 
 
+def test_arrays_that_go_to_devices(
+    saved: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Orbax reads those in another way, and wraps the errors of some files."""
+    names = [name for name in _files(saved / "checkpoints" / "2") if "/ocdbt.process_0/" in name]
+    assert names
+    target = jax.tree_util.tree_map(jnp.asarray, state(0))
+    for number, name in enumerate(names):
+        run_dir = tmp_path / str(number)
+        shutil.copytree(saved, run_dir)
+        _damage(run_dir, name, _half)
+        caplog.clear()
+        checkpoint = Checkpoints(run_dir, KEEP).restore(*target)
+        assert checkpoint is not None
+        _assert_is(checkpoint.step, checkpoint.params, checkpoint.opt)
+        assert ("2 is damaged" in caplog.text) == (checkpoint.step == 1)
+
+
 @pytest.mark.slow
 def test_any_bit_of_any_file(saved: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """300 bits drawn at random: half over the files, half over the bytes."""

@@ -12,8 +12,8 @@ import pytest
 from etils import epath
 
 from wiseft_jax.core.checkpoint_config import CheckpointConfig
+from wiseft_jax.core.checkpoint_errors import DamagedCheckpointError
 from wiseft_jax.core.checkpoint_files import (
-    DamagedCheckpointError,
     Facts,
     check_arrays,
     describe_arrays,

@@ -14,7 +14,7 @@ import pytest
 from tests.helpers.gcs_server import Storage, running_storage
 from wiseft_jax.core.checkpoint import Checkpoints, restore_params
 from wiseft_jax.core.checkpoint_config import CheckpointConfig
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import CheckpointWriteError, InputError
 
 # Its buckets with folders are another protocol (gRPC), which the server doesn't speak.
 os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
@@ -101,16 +101,45 @@ def test_a_bucket_that_takes_nothing_is_one_line(
     with Checkpoints(RUN_DIR, config) as checkpoints:
         checkpoints.save(1, *state(1), {})
     storage.fail_writes = True
-    message = f"{config.directory}: a checkpoint can't be written"
-    with pytest.raises(InputError, match=message), Checkpoints(RUN_DIR, config) as checkpoints:
-        checkpoints.save(2, *state(2), {})
-    storage.fail_writes = False
+    try:
+        message = f"{config.directory}: checkpoints can't be written there .*Forbidden"
+        with pytest.raises(InputError, match=message), Checkpoints(RUN_DIR, config) as checkpoints:
+            checkpoints.open()
+    finally:
+        storage.fail_writes = False
+    assert Checkpoints(RUN_DIR, config).steps() == (1,)
+
+
+def test_a_bucket_that_takes_no_more_is_no_full_disk(
+    storage: Storage, config: CheckpointConfig
+) -> None:
+    def save() -> None:
+        with Checkpoints(RUN_DIR, config) as checkpoints:
+            checkpoints.save(1, *state(1), {})
+            checkpoints.wait()
+            storage.fail_writes = True
+            checkpoints.save(2, *state(2), {})
+
+    message = f"{config.directory}: a checkpoint can't be written .*complete checkpoints: 1; what"
+    try:
+        with pytest.raises(CheckpointWriteError, match=message):
+            save()
+    finally:
+        storage.fail_writes = False
     assert Checkpoints(RUN_DIR, config).steps() == (1,)
 
 
 def test_a_bucket_that_does_not_exist_is_one_line(storage: Storage) -> None:
     other = CheckpointConfig(directory="gs://other/a")
     assert Checkpoints(RUN_DIR, other).steps() == ()
-    message = "gs://other/a: a checkpoint can't be written"
+    message = "gs://other/a: checkpoints can't be written there"
     with pytest.raises(InputError, match=message), Checkpoints(RUN_DIR, other) as checkpoints:
-        checkpoints.save(1, *state(1), {})
+        checkpoints.open()
+
+
+def test_opening_leaves_nothing_in_a_bucket(storage: Storage, config: CheckpointConfig) -> None:
+    with Checkpoints(RUN_DIR, config) as checkpoints:
+        checkpoints.open()
+        assert checkpoints.steps() == ()
+    prefix = f"{config.directory}/".removeprefix("gs://bucket/")
+    assert not [name for name in storage.objects if ".write-probe" in name and prefix in name]

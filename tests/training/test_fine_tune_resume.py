@@ -174,6 +174,34 @@ def test_an_earlier_run_is_not_overwritten(tmp_path: Path):
         train(tmp_path)
 
 
+def test_a_directory_that_takes_no_checkpoints_is_found_before_a_step(tmp_path: Path):
+    (tmp_path / "elsewhere").write_text("a file in the way")
+    classifier, theta_0 = toy_classifier()
+    dataset, reads = toy_dataset(48), []
+
+    def read(index: int) -> Any:
+        reads.append(index)
+        return type(dataset.source).read(dataset.source, index)
+
+    dataset.source.read = read  # type: ignore[attr-defined]
+    keeping = CheckpointConfig(directory=str(tmp_path / "elsewhere"))
+    for resume in (False, True):
+        with pytest.raises(InputError, match="elsewhere: checkpoints can't be written there"):
+            fine_tune(
+                classifier,
+                theta_0,
+                dataset,
+                None,
+                FOUR_STEPS,
+                run_dir=tmp_path / "run",
+                resume=resume,
+                checkpoints=keeping,
+                mesh=make_mesh(1),
+            )
+    assert not reads
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_best_checkpoint_is_kept(tmp_path: Path):
     seen = []
 

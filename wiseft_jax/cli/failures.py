@@ -26,7 +26,7 @@ def explain(error: BaseException, verb: str) -> Ending:
     """Return how the program ends on an exception that a verb raised."""
     if isinstance(error, errors.InputError):
         return Ending(errors.EXIT_BAD_INPUT, str(error))
-    if isinstance(error, errors.NonFiniteLossError):
+    if isinstance(error, (errors.NonFiniteLossError, errors.CheckpointWriteError)):
         return Ending(errors.EXIT_INTERNAL, str(error))
     if isinstance(error, errors.Interrupted):
         return Ending(errors.EXIT_INTERRUPTED, str(error), "interrupted")

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import jax
 import orbax.checkpoint as ocp
@@ -20,20 +20,28 @@ from etils import epath
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from wiseft_jax.core.checkpoint_config import CheckpointConfig
+from wiseft_jax.core.checkpoint_errors import (
+    DamagedCheckpointError,
+    first_line,
+    is_full,
+    is_of_files,
+    patiently,
+    together,
+)
 from wiseft_jax.core.checkpoint_files import (
     RANKING,
-    DamagedCheckpointError,
     Facts,
     check_arrays,
     check_structure,
     describe_arrays,
     empty_arrays,
     find_directory,
-    first_line,
     has_damaged,
+    is_directory,
     is_remote,
     mend_ranking,
     not_shared,
+    prepare_directory,
     rank_of,
     reaching,
     read_facts,
@@ -41,21 +49,13 @@ from wiseft_jax.core.checkpoint_files import (
     restore_targets,
     set_aside,
 )
-from wiseft_jax.core.distributed import barrier, gather_json, same_on_all
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.distributed import same_on_all
+from wiseft_jax.core.errors import CheckpointWriteError, InputError, Interrupted
 from wiseft_jax.core.orbax_noise import hush_orbax
 from wiseft_jax.core.trees import flatten_paths, unflatten_paths
 from wiseft_jax.core.typing import Params, PyTree
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
-
-_UNREADABLE = (ValueError, OSError, LookupError, TypeError, AttributeError)
-"""What Orbax and TensorStore raise, by turns, at files that they can't read or write."""
-
-_NO_DAMAGE = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "PERMISSION_DENIED", "UNAUTHENTICATED")
-"""Words of TensorStore's for files that may be well, but can't be had now."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Checkpoints:
         """Return the steps that were saved completely, in order.
 
         Raises:
-          InputError: If a remote directory can't be read.
+          InputError: If the directory can't be read.
         """
         with reaching(self.directory):
             return _steps(self.directory)
@@ -115,6 +115,16 @@ class Checkpoints:
     def path(self, step: int) -> epath.Path:
         """Return the directory of a step."""
         return self.directory / str(step)
+
+    def open(self) -> None:
+        """Make the directory and try to write there, before work is done that could be lost.
+
+        ``save`` does it too, too late for a long run.
+
+        Raises:
+          InputError: If checkpoints can't be kept there.
+        """
+        self._open()
 
     def save(
         self,
@@ -135,8 +145,9 @@ class Checkpoints:
             without it a checkpoint can't be the best.
 
         Raises:
-          InputError: If this save, or an earlier one in the background, can't be written (a full
-            disk, say); the checkpoints before it are intact.
+          InputError: If this save, or an earlier one in the background, finds no room.
+          CheckpointWriteError: If it can't be written for another reason of the file system's. In
+            either case the checkpoints before it are intact.
         """
         opt = unflatten_paths(flatten_paths(opt))
         arrays = {"params": describe_arrays(params), "opt": describe_arrays(opt)}
@@ -172,8 +183,8 @@ class Checkpoints:
             large is read; raises if the checkpoint belongs to something else.
 
         Raises:
-          InputError: If the checkpoint is another model's, if every checkpoint is damaged, or if
-            the processes don't see the same ones.
+          InputError: If the checkpoint is another model's, if it can't be read now (which is no
+            damage), if every checkpoint is damaged, or if the processes don't see the same ones.
         """
         steps = self.steps()
         if not same_on_all(list(steps)):
@@ -194,13 +205,13 @@ class Checkpoints:
         self, step: int, params: PyTree, opt: PyTree, check_meta: Callable[..., None] | None
     ) -> Checkpoint:
         path = self.path(step)
-        facts = _together(lambda: read_facts(path))
+        facts = together(lambda: read_facts(path))
         if check_meta is not None:
             check_meta(facts.meta, path)
         found = {}
         for item, target in (("params", params), ("opt", unflatten_paths(flatten_paths(opt)))):
             check_structure(path / item, facts.arrays[item], target)
-            found[item] = _together(
+            found[item] = together(
                 lambda item=item, target=target: _read_item(path / item, restore_targets(target))
             )
             check_arrays(item, found[item], facts.arrays[item])
@@ -211,13 +222,12 @@ class Checkpoints:
         return Checkpoint(step, found["params"], restored_opt, facts.meta, facts.metrics)
 
     def _set_aside(self, step: int, error: Exception) -> None:
-        with self._writing():
-            set_aside(self.directory, step, error)
-        barrier(f"checkpoint {step} was set aside")
+        together(lambda: self._write(lambda: set_aside(self.directory, step, error)))
 
     def _open(self) -> ocp.CheckpointManager:
         if self._manager is None:
             hush_orbax()
+            prepare_directory(self.directory)
             self._tidy()
             policies: list[preservation_policy.PreservationPolicy] = [
                 preservation_policy.LatestN(n=self._config.keep_latest),
@@ -236,25 +246,24 @@ class Checkpoints:
         return self._manager
 
     def _tidy(self) -> None:
-        """Make the directory, and leave nothing there at which Orbax would stumble."""
-        if not is_remote(self.directory):  # there are no directories in a bucket
-            if jax.process_index() == 0:
-                with self._writing():
-                    self.directory.mkdir(parents=True, exist_ok=True)
-                    remove_partial(self.directory, self.steps())
-            barrier("the directory of checkpoints was made")
-            if not all(gather_json(self.directory.is_dir())):
-                raise InputError(not_shared(self.directory))
+        """Leave nothing in the directory at which Orbax would stumble."""
+        if not is_remote(self.directory):  # a save to a bucket is broken off without a trace
+            self._first_writes(lambda: remove_partial(self.directory, self.steps()))
         for step in self.steps():
             try:
-                facts = _together(lambda step=step: read_facts(self.path(step)))
+                facts = together(lambda step=step: read_facts(self.path(step)))
             except DamagedCheckpointError as error:
                 self._set_aside(step, error)
                 continue
-            if jax.process_index() == 0:
-                with self._writing():
-                    mend_ranking(self.path(step), facts)
-        barrier("the checkpoints were tidied")
+            self._first_writes(lambda step=step, facts=facts: mend_ranking(self.path(step), facts))
+
+    def _first_writes(self, act: Callable[[], None]) -> None:
+        """Let the first process write; what it meets is raised in all."""
+        together(lambda: self._write(act) if jax.process_index() == 0 else None)
+
+    def _write(self, act: Callable[[], None]) -> None:
+        with self._writing():
+            act()
 
     def wait(self) -> None:
         """Wait until what was saved is on the disk; raises as ``save``."""
@@ -273,14 +282,24 @@ class Checkpoints:
     def _writing(self) -> Iterator[None]:
         try:
             yield
-        except _UNREADABLE as error:
-            if isinstance(error, InputError):
+        except Exception as error:
+            if not is_of_files(error):
                 raise
-            intact = ", ".join(map(str, self.steps())) or "none"
-            raise InputError(
+            what = (
                 f"{self.directory}: a checkpoint can't be written ({first_line(error)}); complete"
-                f" checkpoints: {intact}; make room and continue with --resume"
+                f" checkpoints: {self._intact()}"
+            )
+            if is_full(error):
+                raise InputError(f"{what}; make room and continue with --resume") from None
+            raise CheckpointWriteError(
+                f"{what}; what is complete is intact, and --resume goes on from it"
             ) from None
+
+    def _intact(self) -> str:
+        try:
+            return ", ".join(map(str, self.steps())) or "none"
+        except InputError:
+            return "unknown, the directory can't be read"
 
     def __enter__(self) -> Checkpoints:
         return self
@@ -291,7 +310,17 @@ class Checkpoints:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close()
+        """Close; what fails then is logged where another error ends the block already.
+
+        An ``Interrupted`` says that the state was saved, and must not say so if it wasn't.
+        """
+        if error is None or isinstance(error, Interrupted):
+            self.close()
+            return
+        try:
+            self.close()
+        except Exception as failure:
+            logger.error("%s", failure)
 
 
 def restore_params(
@@ -312,7 +341,7 @@ def restore_params(
       ``(params, step)``. Of a linear classifier the parameters are those of the head alone.
 
     Raises:
-      InputError: If there is no such checkpoint, or if it is damaged.
+      InputError: If there is no such checkpoint, if it is damaged, or if it can't be read now.
     """
     checkpoints = Checkpoints(run_dir, config)
     steps = checkpoints.steps()
@@ -335,7 +364,7 @@ def restore_params(
 
 
 def _steps(directory: epath.Path) -> tuple[int, ...]:
-    if not directory.is_dir():
+    if not is_directory(directory):
         return ()
     named = [path for path in directory.iterdir() if path.name.isdecimal()]
     return tuple(
@@ -343,7 +372,7 @@ def _steps(directory: epath.Path) -> tuple[int, ...]:
             int(path.name)
             for path in named
             if path.name == str(int(path.name))
-            and path.is_dir()
+            and is_directory(path)
             and ocp.utils.is_checkpoint_finalized(path)
         )
     )
@@ -353,30 +382,15 @@ def _metric_of(metrics: Any) -> float:
     return float(metrics[RANKING])
 
 
-def _together(read: Callable[[], T]) -> T:
-    """Return what was read; damage that one process meets is raised in all of them."""
-    result, damage = None, None
-    try:
-        result = read()
-    except DamagedCheckpointError as error:
-        damage = str(error)
-    for index, found in enumerate(gather_json(damage)):
-        if found is not None:
-            where = f"process {index}: " if jax.process_count() > 1 else ""
-            raise DamagedCheckpointError(where + found)
-    return result  # type: ignore[return-value]
-
-
 def _read_item(path: epath.Path, targets: PyTree) -> PyTree:
     """Return the arrays of one item as ``targets`` says: in shardings, or in host arrays."""
     hush_orbax()
-    handler: Any = ocp.StandardCheckpointHandler()
-    try:
-        return handler.restore(path, args=ocp.args.StandardRestore(targets))
-    except _UNREADABLE as error:
-        line = first_line(error)
-        if isinstance(error, PermissionError) or any(word in line for word in _NO_DAMAGE):
-            raise InputError(f"{path}: can't be read now ({line}); nothing was changed") from None
-        raise DamagedCheckpointError(f"{path.name}: {line}") from None
-    finally:
-        handler.close()
+
+    def read() -> PyTree:
+        handler: Any = ocp.StandardCheckpointHandler()
+        try:
+            return handler.restore(path, args=ocp.args.StandardRestore(targets))
+        finally:
+            handler.close()
+
+    return patiently(read, path, path.name)

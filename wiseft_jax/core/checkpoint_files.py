@@ -12,8 +12,9 @@ import importlib.util
 import json
 import logging
 import math
+import stat
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,15 @@ import numpy as np
 from etils import epath
 
 from wiseft_jax.core.checkpoint_config import CheckpointConfig
+from wiseft_jax.core.checkpoint_errors import (
+    DamagedCheckpointError,
+    first_line,
+    is_of_files,
+    patiently,
+    together,
+)
 from wiseft_jax.core.checksum import checksums, differing
+from wiseft_jax.core.distributed import gather_json
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.trees import check_same_structure, flatten_paths, unflatten_paths
 from wiseft_jax.core.typing import PyTree
@@ -45,10 +54,6 @@ _SHOWN = 3
 
 Arrays = dict[str, list[Any]]
 """``[dtype, shape, checksum]`` of each array, by key path."""
-
-
-class DamagedCheckpointError(Exception):
-    """A checkpoint can't be read, or isn't what was written."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,7 +174,8 @@ def read_facts(step_dir: epath.Path) -> Facts:
     """Return the facts of a checkpoint.
 
     Raises:
-      DamagedCheckpointError: If they can't be read, or aren't what was written.
+      DamagedCheckpointError: If they are missing, or aren't what was written.
+      InputError: If they can't be read now.
     """
     file = step_dir / _FACTS
     stored = _read_json(file)
@@ -228,9 +234,46 @@ def set_aside(directory: epath.Path, step: int, error: Exception) -> None:
 
 def has_damaged(directory: epath.Path) -> bool:
     """Return whether a checkpoint was set aside there."""
-    return directory.is_dir() and any(
+    return is_directory(directory) and any(
         path.name.startswith("damaged-") for path in directory.iterdir()
     )
+
+
+def prepare_directory(directory: epath.Path) -> None:
+    """Make the directory, and see in every process that one may write there; a collective.
+
+    Raises:
+      InputError: If one may not, or if the processes don't share it.
+    """
+    if not is_remote(directory):  # there are no directories in a bucket
+        is_first = jax.process_index() == 0
+        together(lambda: _keeping(directory, _make_directory) if is_first else None)
+        if not all(gather_json(is_directory(directory))):
+            raise InputError(not_shared(directory))
+    together(lambda: _keeping(directory, _probe_writing))
+
+
+def _keeping(directory: epath.Path, act: Callable[[epath.Path], None]) -> None:
+    try:
+        act(directory)
+    except Exception as error:
+        if not (is_of_files(error) or is_remote(directory)):
+            raise
+        raise InputError(
+            f"{directory}: checkpoints can't be written there ({first_line(error)}); make that"
+            " possible, or give another directory (of the run, or as checkpoints.directory)"
+        ) from None
+
+
+def _make_directory(directory: epath.Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+
+
+def _probe_writing(directory: epath.Path) -> None:
+    """Write a file of this process's there, and remove it."""
+    probe = directory / f".write-probe-{jax.process_index()}"
+    probe.write_text("This file may be removed.\n", encoding="utf-8")
+    probe.unlink()
 
 
 def remove_partial(directory: epath.Path, steps: Sequence[int]) -> None:
@@ -241,22 +284,22 @@ def remove_partial(directory: epath.Path, steps: Sequence[int]) -> None:
       steps: Those that look complete, in order. An old one without facts was being removed.
     """
     for path in directory.iterdir():
-        if PARTIAL in path.name and path.is_dir():
+        if PARTIAL in path.name and is_directory(path):
             logger.warning("%s: an incomplete save of an earlier process; removed", path)
             path.rmtree()
     for path in (directory / str(step) for step in steps[:-1]):
-        if not (path / _FACTS).exists():
+        if _mode(path / _FACTS) is None:
             logger.warning("%s: an old checkpoint that was removed in part; removed", path)
             path.rmtree()
 
 
 @contextlib.contextmanager
 def reaching(directory: epath.Path) -> Iterator[None]:
-    """Turn what the libraries of a remote file system raise into one line."""
+    """Turn what a file system raises, or the libraries of a remote one, into one line."""
     try:
         yield
     except Exception as error:
-        if isinstance(error, InputError) or not is_remote(directory):
+        if isinstance(error, InputError) or not (is_remote(directory) or is_of_files(error)):
             raise
         raise InputError(
             f"{directory}: can't be reached ({type(error).__name__}: {first_line(error)})"
@@ -271,17 +314,27 @@ def not_shared(directory: epath.Path) -> str:
     )
 
 
-def first_line(error: Exception) -> str:
-    """Return what an exception says, short; its type if it says nothing."""
-    lines = str(error).splitlines() or [type(error).__name__]
-    return lines[0][:200]
+def is_directory(path: epath.Path) -> bool:
+    """Return whether there is a directory; ``epath`` would take an I/O error for an absence."""
+    if is_remote(path):
+        return path.is_dir()
+    mode = _mode(path)
+    return mode is not None and stat.S_ISDIR(mode)
+
+
+def _mode(path: epath.Path) -> int | None:
+    """Return the type and permissions of a local file; None if it isn't there."""
+    try:
+        return Path(path).stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _read_json(file: epath.Path) -> Any:
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DamagedCheckpointError(f"{file.parent.name}/{file.name}: {error}") from None
+    def read() -> Any:
+        return json.loads(file.read_bytes().decode("utf-8"))
+
+    return patiently(read, file, f"{file.parent.name}/{file.name}")
 
 
 def _crc(values: Any) -> int:

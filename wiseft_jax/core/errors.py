@@ -27,6 +27,13 @@ class NonFiniteLossError(RuntimeError):
     """The loss became NaN or infinite; the command line exits with 1."""
 
 
+class CheckpointWriteError(RuntimeError):
+    """A checkpoint couldn't be written, for a reason that may pass; the command line exits with 1.
+
+    The checkpoints before it are intact: to try again is to resume.
+    """
+
+
 class Interrupted(Exception):  # noqa: N818  (it is not an error)
     """SIGTERM or SIGINT arrived and the state was saved; the command line exits with 42."""
 

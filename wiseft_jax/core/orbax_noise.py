@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+_LATE_READ = "Encountered error while reading array index"
+
 
 class _OrbaxChatter(logging.Filter):
     """Drops what Orbax logs.
@@ -32,10 +34,11 @@ class _SaveThreads:
 
 
 class _LateCallbacks:
-    """Drops one exception of TensorStore's.
+    """Drops two exceptions, of TensorStore's and of Orbax's.
 
     When a file can't be read or written, Orbax raises and closes its event loop; the other reads or
-    writes that were on their way end a moment later, and complain that the loop is closed.
+    writes that were on their way end a moment later, and complain that the loop is closed, or of
+    the same file in a coroutine that nobody awaits any more.
     """
 
     def __init__(self, previous: Callable[[Any], Any]) -> None:
@@ -43,7 +46,9 @@ class _LateCallbacks:
 
     def __call__(self, unraisable: Any) -> None:
         error = unraisable.exc_value
-        if not (isinstance(error, RuntimeError) and str(error) == "Event loop is closed"):
+        closed = isinstance(error, RuntimeError) and str(error) == "Event loop is closed"
+        late = type(error) is Exception and str(error).startswith(_LATE_READ)
+        if not (closed or late):
             self._previous(unraisable)
 
 

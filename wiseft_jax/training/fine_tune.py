@@ -133,6 +133,7 @@ def _train_in(
                 " with resume, or give another directory (of the run, or of its checkpoints)"
             )
         found = _restore(checkpoints, task, problem, described) if resume else None
+        checkpoints.open()
         optimizer = make_optimizer(task.config, task.plan)
         start_step, state = found or (0, init_state(problem.params, optimizer, task.layout))
         log_file = run_dir / TRAIN_LOG
