@@ -6,6 +6,7 @@ Nothing heavy is imported until a stage runs, so that the command line shows eve
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import logging
 import math
@@ -289,8 +290,6 @@ def load_endpoints(config: ExperimentConfig, run_directory: RunDirectory) -> tup
 
 
 def _configured_fine_tune(config: ExperimentConfig) -> Any:
-    import functools
-
     from wiseft_jax.training.fine_tune import fine_tune
 
     options = {"mesh": config.mesh, "checkpoints": config.checkpoints}
@@ -298,18 +297,12 @@ def _configured_fine_tune(config: ExperimentConfig) -> Any:
 
 
 def _configured_sweep(config: ExperimentConfig) -> Any:
-    from wiseft_jax.core.distributed import heed_sigterm_again
     from wiseft_jax.evaluation.sweep import sweep
 
     names = ("backend", "batch_size", "chunk_size", "keep_logits")
     options = {name: getattr(config.sweep, name) for name in names} | {"mesh": config.mesh}
     options |= {"num_threads": config.data.num_threads, "config_hash": config_hash(config)}
-
-    def configured(*args: Any) -> Any:
-        heed_sigterm_again()  # there is nothing left to save
-        return sweep(*args, **options)
-
-    return configured
+    return functools.partial(sweep, **options)
 
 
 def sweep_run(config: ExperimentConfig, data: ExperimentData, run_directory: RunDirectory) -> Any:

@@ -11,6 +11,7 @@ import jax
 import pytest
 from jax.experimental import multihost_utils
 
+from wiseft_jax.core import preemption
 from wiseft_jax.core.errors import Interrupted
 from wiseft_jax.core.interrupt import catch_signals, continue_command
 
@@ -60,33 +61,44 @@ def test_several_processes_agree_through_the_preemption_service(
 ) -> None:
     monkeypatch.setattr(jax, "process_count", lambda: 2)
     monkeypatch.setattr(multihost_utils, "reached_preemption_sync_point", lambda step: step == 3)
-    before = signal.getsignal(signal.SIGTERM)
     with catch_signals() as interruption:
-        assert signal.getsignal(signal.SIGTERM) is before
         assert [interruption.stop_requested(step) for step in (2, 3)] == [False, True]
         said = str(interruption.stop("saved", RUN_DIR))
     assert "stopped by preemption" in said
     assert "to continue, in every process: " in said
 
 
-def test_a_sigint_to_one_of_several_processes_becomes_the_sigterm_that_jax_awaits(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_one_of_several_processes_is_passed_on_once(
+    monkeypatch: pytest.MonkeyPatch, signum: signal.Signals
 ) -> None:
     monkeypatch.setattr(jax, "process_count", lambda: 2)
+    monkeypatch.setattr(multihost_utils, "reached_preemption_sync_point", lambda step: True)
+    told = []
+    monkeypatch.setattr(preemption, "notify", lambda: told.append(signum))
+    before = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)]
+    with catch_signals() as interruption:
+        os.kill(os.getpid(), signum)
+        assert told == [signum]
+        assert f"stopped by {signum.name}" in str(interruption.stop("saved", RUN_DIR))
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+        assert told == [signum]
+        assert interruption.stop_requested(1)
+    assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)] == before
+
+
+def test_a_signal_that_nobody_asks_about_any_more_has_its_usual_effect() -> None:
     received = []
     before = signal.signal(signal.SIGTERM, lambda signum, frame: received.append(signum))
-    default = signal.getsignal(signal.SIGINT)
     try:
         with catch_signals() as interruption:
-            os.kill(os.getpid(), signal.SIGINT)
-            assert received == [signal.SIGTERM]
-            assert "stopped by SIGINT" in str(interruption.stop("saved", RUN_DIR))
-            with pytest.raises(KeyboardInterrupt):
-                os.kill(os.getpid(), signal.SIGINT)
-            assert received == [signal.SIGTERM]
+            assert not interruption.stop_requested(1, last=True)
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert received == []
+        assert received == [signal.SIGTERM]
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert signal.getsignal(signal.SIGINT) is default
 
 
 @pytest.mark.parametrize(

@@ -108,8 +108,9 @@ def _lines(path: Path) -> list[str]:
     [
         ("if rank: arguments += ['--training.seed', '5']", 2, "config.training.seed (0 on process"),
         ("if rank: arguments += ['--data.train', 'folder:/nowhere']", 2, "/nowhere"),
+        ("if rank: arguments += ['--resume']", 2, "resume (False on process"),
     ],
-    ids=["another configuration", "no images"],
+    ids=["another configuration", "no images", "only one resumes"],
 )
 def test_what_one_process_is_given_ends_both_processes(
     inputs: Workshop, tmp_path: Path, fault: str, code: int, message: str
@@ -211,13 +212,24 @@ def test_sigterm_to_one_process_saves_and_ends_both_processes(
         done = group.wait(ENDS_WITHIN_SECS)
     for each in done:
         assert each.returncode == 42, said(done)
-        assert "wiseft: interrupted: stopped by preemption; saved after step" in each.stderr
+        assert "; saved after step" in each.stderr
+    assert "wiseft: interrupted: stopped by preemption;" in done[0].stderr
+    assert "wiseft: interrupted: stopped by SIGTERM;" in done[1].stderr
     (saved,) = {
         line.split("saved after step ")[1].split()[0]
         for line in done[0].stderr.splitlines()
         if "saved after step" in line
     }
     assert (run / "checkpoints" / saved).is_dir()
+
+
+def wait_for_word(group: Group, word: str) -> None:
+    """Wait until every process has written ``word`` to stderr."""
+    deadline = time.monotonic() + 240
+    while not all(word in group.stderr(index) for index in range(2)):
+        assert all(process.poll() is None for process in group.processes), group.stderr(0)
+        assert time.monotonic() < deadline, f"never {word}"
+        time.sleep(0.1)
 
 
 ENDLESS_SWEEP = """
@@ -238,17 +250,61 @@ def test_a_signal_after_training_ends_both_processes(
 ) -> None:
     arguments = run_arguments(inputs, tmp_path / "run")
     with started(2, faulty(ENDLESS_SWEEP, *arguments)) as group:
-        deadline = time.monotonic() + 240
-        while not all("sweeping" in group.stderr(index) for index in range(2)):
-            assert all(process.poll() is None for process in group.processes), group.stderr(0)
-            assert time.monotonic() < deadline, "the sweep never started"
-            time.sleep(0.1)
+        wait_for_word(group, "sweeping")
         group.processes[1].send_signal(signum)
         done = group.wait(ENDS_WITHIN_SECS)
     for each in done:
         assert each.returncode == 42, said(done)
         assert "wiseft: interrupted: process 1 of 2" in each.stderr
         assert "--resume goes on" in each.stderr
+
+
+ENDLESS_EVALUATION = """
+import time
+from wiseft_jax.evaluation import evaluator as module
+def evaluate(*arguments, **options):
+    print("evaluating", file=sys.stderr, flush=True)
+    while True:
+        time.sleep(0.1)
+module.evaluate = evaluate
+"""
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_one_evaluating_process_ends_both(
+    inputs: Workshop, signum: signal.Signals
+) -> None:
+    options = ["--model", str(inputs.model), "--data", f"set=folder:{inputs.shifted}"]
+    command = faulty(ENDLESS_EVALUATION, "evaluate", *options, *SLOW_HEARTBEAT)
+    with started(2, command) as group:
+        wait_for_word(group, "evaluating")
+        group.processes[1].send_signal(signum)
+        done = group.wait(ENDS_WITHIN_SECS)
+    for each in done:
+        assert each.returncode == 42, said(done)
+        assert "wiseft: interrupted: process 1 of 2" in each.stderr
+        assert "the same command starts again" in each.stderr
+
+
+SIGNAL_BEFORE_TRAINING = """
+if rank:
+    import signal
+    from wiseft_jax.cli import run as module
+    def experiment_data(config):
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise AssertionError("the signal was lost")
+    module.experiment_data = experiment_data
+"""
+
+
+@pytest.mark.slow
+def test_sigterm_before_training_ends_both_processes(inputs: Workshop, tmp_path: Path) -> None:
+    arguments = run_arguments(inputs, tmp_path / "run")
+    done = run_processes(2, faulty(SIGNAL_BEFORE_TRAINING, *arguments))
+    for each in done:
+        assert each.returncode == 42, said(done)
+        assert "wiseft: interrupted: process 1 of 2" in each.stderr
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

@@ -135,9 +135,28 @@ def test_a_signal_between_evaluations_saves_too(tmp_path: Path):
     assert_equal(train(tmp_path / "broken", config, resume=True), whole)
 
 
-def test_a_signal_at_the_last_step_leaves_a_complete_run(tmp_path: Path):
-    theta_1 = train(tmp_path, evaluate=stops_at(4, terminate))
-    assert_equal(train(tmp_path, resume=True, evaluate=stops_at(1, crash)), theta_1)
+def test_a_signal_at_the_last_step_stops_a_complete_run(tmp_path: Path):
+    theta_1 = train(tmp_path / "whole")
+    broken = tmp_path / "broken"
+    with pytest.raises(Interrupted, match="stopped by SIGTERM; saved after step 4 in"):
+        train(broken, evaluate=stops_at(4, terminate))
+    assert_equal(train(broken, resume=True, evaluate=stops_at(1, crash)), theta_1)
+
+
+def test_a_signal_while_a_complete_run_is_restored_stops_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    theta_1 = train(tmp_path)
+    restore = Checkpoints.restore
+
+    def slow_restore(*args: Any) -> Any:
+        terminate()
+        return restore(*args)
+
+    with monkeypatch.context() as patched, pytest.raises(Interrupted, match="step 4 is saved in"):
+        patched.setattr(Checkpoints, "restore", slow_restore)
+        train(tmp_path, resume=True)
+    assert_equal(train(tmp_path, resume=True), theta_1)
 
 
 def test_without_a_run_directory_a_signal_keeps_its_effect():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import threading
 import time
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from wiseft_jax.cli.common import CommonOptions
 from wiseft_jax.cli.failures import explain
 from wiseft_jax.core.distributed_config import DistributedConfig, Rendezvous
-from wiseft_jax.core.errors import EXIT_BAD_INPUT, InputError, Interrupted
+from wiseft_jax.core.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, InputError, Interrupted
 from wiseft_jax.core.mesh_config import MeshConfig
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def together(
         yield True
         return
     _keep_stdout()
-    alarm = _join(rendezvous, config, common)
+    alarm = _join(rendezvous, config, common, verb)
     if alarm is None:
         _cache_programs()
         yield True
@@ -65,6 +66,8 @@ def together(
         alarm.leave()
     except Interrupted as error:
         # Everybody has saved and is on the way out; but somebody may still be closing files.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # on the way out already
         code, message = explain(error, verb).code, str(error)
         timer = threading.Timer(config.shutdown_timeout_secs, alarm.raise_failure, (code, message))
         timer.daemon = True
@@ -79,7 +82,9 @@ def together(
     distributed.leave()
 
 
-def _join(rendezvous: Rendezvous, config: DistributedConfig, common: CommonOptions) -> Alarm | None:
+def _join(
+    rendezvous: Rendezvous, config: DistributedConfig, common: CommonOptions, verb: str
+) -> Alarm | None:
     """Join the others and connect to them; None if there are none after all (a single TPU VM)."""
     import jax
 
@@ -98,14 +103,16 @@ def _join(rendezvous: Rendezvous, config: DistributedConfig, common: CommonOptio
         invitation = distributed.of_first(alarm.invite(host).to_json() if index == 0 else {})
         alarm.answer(Invitation.from_json(invitation))
         distributed.barrier("alarms are set")
+    except KeyboardInterrupt as error:
+        _give_up(explain(error, verb).message, EXIT_INTERRUPTED, "interrupted")
     except Exception as error:  # a normal exit would wait for the others
         _give_up(str(error))
     return alarm
 
 
-def _give_up(message: str) -> NoReturn:
-    print(f"wiseft: error: {message}", file=sys.stderr, flush=True)
-    os._exit(EXIT_BAD_INPUT)
+def _give_up(message: str, code: int = EXIT_BAD_INPUT, what: str = "error") -> NoReturn:
+    print(f"wiseft: {what}: {message}", file=sys.stderr, flush=True)
+    os._exit(code)
 
 
 def _cache_programs() -> None:
@@ -157,7 +164,8 @@ def prepare(directory: RunDirectory, config: Any, facts: dict[str, Any], **mode:
     from wiseft_jax.core.run_directory import describe
 
     described = describe(config)
-    distributed.assert_same({**described, **facts, "out": str(directory.path)})
+    asked = {name: mode.get(name, False) for name in ("resume", "overwrite")}
+    distributed.assert_same({**described, **facts, **asked, "out": str(directory.path)})
     if distributed.is_first():
         directory.prepare(config, **mode)
     distributed.barrier("the run directory is there")

@@ -29,9 +29,10 @@ def enable() -> Path | None:
     """Turn the cache on, before anything is compiled; return its directory, None if it stays off.
 
     A directory that the user gave JAX (``JAX_COMPILATION_CACHE_DIR``) is kept, with the user's
-    settings. The cache stays off with ``--no-cache``, and in several processes on CPUs: there only
-    process 0 writes, and what it writes fits itself alone, so that it would start long before the
-    others; Gloo waits 30 s for the last (``core.distributed.warm_up``).
+    settings; where hosts share no cache directory it must be one that they share (a disk, a
+    bucket), for only process 0 writes. The cache stays off with ``--no-cache``, and in several
+    processes on CPUs: there what process 0 writes fits itself alone, so that it would start long
+    before the others; Gloo waits 30 s for the last (``core.distributed.warm_up``).
     """
     given = getattr(jax.config, _DIRECTORY)
     if given is not None:

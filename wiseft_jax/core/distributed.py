@@ -13,7 +13,6 @@ import itertools
 import json
 import logging
 import os
-import signal
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -24,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from wiseft_jax.core import preemption
 from wiseft_jax.core.distributed_config import DistributedConfig, Rendezvous
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.trees import flatten_paths, hash_tree
@@ -38,7 +38,7 @@ _MARGIN_SECS = 30
 
 
 def join(rendezvous: Rendezvous, config: DistributedConfig, give_up: Callable[[str], None]) -> None:
-    """Become one of several processes; before any other use of JAX.
+    """Become one of several processes; before any other use of JAX. SIGTERM stays Python's.
 
     Args:
       rendezvous: Where they meet.
@@ -82,6 +82,7 @@ def join(rendezvous: Rendezvous, config: DistributedConfig, give_up: Callable[[s
         ) from error
     finally:
         watchdog.cancel()
+        preemption.take_sigterm_back()
 
 
 def _check_free(coordinator: str) -> None:
@@ -233,18 +234,6 @@ def same_on_all(value: Any) -> bool:
     """Return whether a JSON value is the same in every process; a collective."""
     first, *others = gather_json(value)
     return all(other == first for other in others)
-
-
-def heed_sigterm_again() -> None:
-    """Give SIGTERM back to Python, once nothing asks JAX's preemption service any more.
-
-    JAX takes SIGTERM over when the processes join, for a training loop to save at a common step.
-    After training there is nothing to save: the signal shall interrupt at once.
-    """
-    handler = signal.getsignal(signal.SIGTERM)
-    main = threading.current_thread() is threading.main_thread()
-    if jax.process_count() > 1 and main and callable(handler):
-        signal.signal(signal.SIGTERM, handler)
 
 
 def leave() -> None:

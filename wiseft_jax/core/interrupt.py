@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
+from wiseft_jax.core import preemption
 from wiseft_jax.core.errors import Interrupted
 
 logger = logging.getLogger(__name__)
@@ -25,23 +26,31 @@ class Interruption:
 
     def __init__(self) -> None:
         self._signum: int | None = None
+        self._heeded = False
 
-    def stop_requested(self, step: int = 0) -> bool:
+    def stop_requested(self, step: int = 0, *, last: bool = False) -> bool:
         """Return whether to save and leave now; ask once after every step.
 
         With several processes, JAX's preemption service turns a signal to any of them into one
-        common step, at which this is true everywhere.
+        common step, at which this is true everywhere. After the last step there is no later one to
+        agree on: then the processes tell each other, in a collective.
 
         Args:
           step: The number of complete steps, the same on every process.
+          last: Whether this is the last time that it is asked.
         """
         import jax
 
-        if jax.process_count() == 1:
-            return self._signum is not None
-        from jax.experimental import multihost_utils
+        stop = self._signum is not None
+        if jax.process_count() > 1:
+            from jax.experimental import multihost_utils
 
-        return multihost_utils.reached_preemption_sync_point(step)
+            from wiseft_jax.core.distributed import gather_json
+
+            reached = multihost_utils.reached_preemption_sync_point(step)
+            stop = any(gather_json(stop or reached)) if last else reached
+        self._heeded = self._heeded or stop
+        return stop
 
     def stop(self, where: str, run_dir: Path) -> Interrupted:
         """Return the exception to raise once everything is saved.
@@ -71,20 +80,25 @@ class Interruption:
         )
 
     def _pass_on(self, signum: int, frame: FrameType | None) -> None:
-        """Tell the other processes too: JAX listens to SIGTERM alone."""
+        """Tell the other processes too, through JAX."""
         first = self._signum is None
         self._handle(signum, frame)
         if first:
-            os.kill(os.getpid(), signal.SIGTERM)
+            preemption.notify()
+
+    def _unheeded(self) -> int | None:
+        """Return the signal that came too late for anybody to ask."""
+        return None if self._heeded else self._signum
 
 
 @contextlib.contextmanager
 def catch_signals() -> Iterator[Interruption]:
     """Turn the first SIGTERM or SIGINT of the block into a flag; a second SIGINT aborts.
 
-    With several processes JAX handles SIGTERM itself; a SIGINT to any of them is passed on to it,
-    and so stops all of them after a common step. Handlers are put back at the end. Outside of the
-    main thread none are installed.
+    With several processes the signal to any of them is passed on to JAX's preemption service, and
+    so stops all of them after a common step. Handlers are put back at the end; a signal that came
+    after the block last asked is sent again then, and has its usual effect. Outside of the main
+    thread none are installed.
 
     Example:
       >>> with catch_signals() as interruption:
@@ -100,16 +114,20 @@ def catch_signals() -> Iterator[Interruption]:
     if threading.current_thread() is not threading.main_thread():
         yield interruption
         return
-    if jax.process_count() == 1:
-        handlers = dict.fromkeys((signal.SIGTERM, signal.SIGINT), interruption._handle)
-    else:
-        handlers = {signal.SIGINT: interruption._pass_on}
-    previous = {each: signal.signal(each, handler) for each, handler in handlers.items()}
+    several = jax.process_count() > 1
+    was_of_jax = several and preemption.take_sigterm_back()
+    handler = interruption._pass_on if several else interruption._handle
+    previous = {each: signal.signal(each, handler) for each in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield interruption
     finally:
-        for each, handler in previous.items():
-            signal.signal(each, handler)
+        for each, before in previous.items():
+            signal.signal(each, before)
+        if was_of_jax:
+            preemption.hand_sigterm_over()
+    late = interruption._unheeded()
+    if late is not None:
+        os.kill(os.getpid(), late)
 
 
 def continue_command(argv: Sequence[str], run_dir: Path) -> str:

@@ -194,6 +194,8 @@ def _loop(
     with contextlib.closing(log):
         if start_step >= plan.total_steps:
             logger.info("all %d steps are complete already", plan.total_steps)
+            if saving is not None and saving.interruption.stop_requested(start_step, last=True):
+                raise saving.interruption.stop(f"step {start_step} is saved", saving.run_dir)
             return state
         return run_loop(
             state,

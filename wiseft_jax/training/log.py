@@ -169,7 +169,9 @@ class TrainLog:
             self._stop(step, values, index)
 
     def _stop(self, step: int, values: dict[str, float], index: Any) -> None:
-        ids = [self._image_id(int(position)) for position in np.asarray(index)]
+        # Metrics are replicated, so that every process stops here; each has its share of the batch.
+        own = [self._image_id(int(position)) for position in np.asarray(index)]
+        ids = list(dict.fromkeys(each for share in gather_json(own) for each in share))
         self._write({**self.last, "finite": False, "ids": ids})
         logger.error("step %d: the images of the batch: %s", step, ", ".join(ids))
         shown = ", ".join(ids[:_SHOWN_IDS])

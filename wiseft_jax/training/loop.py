@@ -74,7 +74,7 @@ def run_loop(
 
     Raises:
       NonFiniteLossError: Names the step, the batch's images and the last good checkpoint.
-      Interrupted: After a signal, once the state is saved.
+      Interrupted: After a signal, at the last step too, once the state is saved.
     """
     eval_steps = frozenset(plan.eval_steps if validate is not None else ())
     remaining = (plan.total_steps - start_step) * plan.batch_size
@@ -98,11 +98,12 @@ def run_loop(
                 log.validation(step, accuracy)
             if saving is None:
                 continue
-            last, stop = step == plan.total_steps, saving.interruption.stop_requested(step)
+            last = step == plan.total_steps
+            stop = saving.interruption.stop_requested(step, last=last)
             if last or stop or accuracy is not None or saving.is_due(step):
                 log.flush()
                 saving.save(step, state, accuracy)
-            if stop and not last:
+            if stop:
                 log.skipped(step, feed.skipped)
                 log.report_data_wait()
                 raise saving.interruption.stop(f"saved after step {step}", saving.run_dir)
