@@ -188,3 +188,80 @@ def test_largest_arrays_are_those_in_main_memory():
 def test_no_program_is_refused():
     with pytest.raises(ValueError, match="ENTRY"):
         count_program("HloModule nothing", 1)
+
+
+def collective_of(line: str, devices: int = 16) -> tuple[Collective, ...]:
+    text = f"ENTRY %main (a: f32[4]) -> f32[4] {{\n  %a = f32[4]{{0}} parameter(0)\n  {line}\n}}\n"
+    return count_program(text, devices).collectives
+
+
+@pytest.mark.parametrize(
+    ("groups", "size"),
+    [
+        ("replica_groups={{0,1,2,3},{4,5,6,7}}", 4),
+        ("replica_groups=[8,2]<=[16]", 2),
+        ("replica_groups=mesh['data'=4,'fsdp'=4] {'fsdp'}", 4),
+        (
+            "replica_groups=mesh['axis_0'=8,'axis_1'=1,'axis_2'=2],"
+            " device_ids=([2,8]T(1,0)) {'axis_0'}",
+            8,
+        ),
+        ("replica_groups={}", 16),
+        ("dimensions={0}", 16),
+    ],
+)
+def test_every_way_to_write_groups_is_read(groups: str, size: int):
+    line = f"ROOT %g = f32[64]{{0}} all-gather(%a), channel_id=1, {groups}, dimensions={{0}}"
+    assert collective_of(line) == (Collective("all-gather", 256, size, 1.0),)
+
+
+def test_groups_in_another_form_are_an_error():
+    with pytest.raises(ValueError, match="isn't known: replica_groups=new"):
+        collective_of("ROOT %g = f32[64]{0} all-gather(%a), replica_groups=new(3), dimensions={0}")
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "num_bytes"),
+    [
+        ("((f32[4], f32[8]), (f32[16], f32[32])) all-gather-start(%a)", "all-gather", 192),
+        ("(f32[16], f32[4]) reduce-scatter-start(%a)", "reduce-scatter", 64),
+        ("f32[16] all-reduce-start(%a)", "all-reduce", 64),
+        ("(f32[16], f32[8]) all-reduce-start(%a)", "all-reduce", 96),
+        (
+            "(f32[4]{0:T(8,128)}, f32[4]{0:S(1)}, u32[], u32[]) collective-permute-start(%a)",
+            "collective-permute",
+            16,
+        ),
+    ],
+)
+def test_asynchronous_starts_count_their_results(line: str, kind: str, num_bytes: int):
+    found = collective_of(f"ROOT %g = {line}, replica_groups={{{{0,1,2,3}}}}")
+    assert found == (Collective(kind, num_bytes, 4, 1.0),)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        'call-start(%a), async_execution_thread="sparsecore", to_apply=%inner',
+        "async-start(%a), calls=%inner",
+        "unheard-of-start(%a), runs=%inner",
+    ],
+)
+def test_collectives_behind_a_call_are_found_or_the_call_is_named(call: str):
+    text = f"""\
+%inner (b: f32[4]) -> f32[16] {{
+  %b = f32[4]{{0}} parameter(0)
+  ROOT %g = f32[16]{{0}} all-gather(%b), replica_groups={{{{0,1,2,3}}}}, dimensions={{0}}
+}}
+
+ENTRY %main (a: f32[4]) -> f32[16] {{
+  %a = f32[4]{{0}} parameter(0)
+  ROOT %s = ((f32[4]), f32[16]) {call}
+}}
+"""
+    counts = count_program(text, 4)
+    if "unheard" in call:
+        assert counts.unknown_loops == ("inner",) or counts.unknown_loops == ("%inner",)
+    else:
+        assert counts.collectives == (Collective("all-gather", 64, 4, 1.0),)
+        assert counts.unknown_loops == ()

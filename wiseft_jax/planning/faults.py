@@ -21,6 +21,7 @@ TPU_RESERVED_BYTES = 2**28
 """What XLA leaves alone on a TPU: it grants 15.75 GiB of a v5e's 16."""
 
 _TIGHT = 0.9
+_COUNTED = 0.85
 _FEW_IMAGES = 8
 
 
@@ -68,6 +69,7 @@ def find_faults(
     found = [*_batch_faults(config, plan, shards), *_schedule_faults(config, plan)]
     for name, (facts, estimate) in steps.items():
         found += _memory_faults(name, facts, topology)
+        found += _counting_faults(name, facts, topology)
         found += _network_faults(name, estimate)
     train = steps.get("train")
     if train is not None and config.recipe == "end_to_end":
@@ -143,6 +145,20 @@ def _memory_faults(name: str, facts: StepFacts, topology: Topology) -> list[Faul
         what = f"{has}, {over:.2f} more than the {limit / 2**30:.2f} that there are{largest}"
         return [Fault(True, what, fix)]
     return [Fault(False, f"{has}, close to the {limit / 2**30:.2f} that there are{largest}", fix)]
+
+
+def _counting_faults(name: str, facts: StepFacts, topology: Topology) -> list[Fault]:
+    """Say where the counts of a step can't be relied on."""
+    unknown = facts.counts.unknown_loops
+    done = topology.num_devices * facts.counts.flops
+    if unknown:
+        what = f"{name}: loops that run an unknown number of times count once: {', '.join(unknown)}"
+    elif facts.method == "compile" and done < _COUNTED * facts.traced_flops:
+        share = done / facts.traced_flops
+        what = f"{name}: {share:.0%} of the trace's FLOPs were found in the compiled program"
+    else:
+        return []
+    return [Fault(False, what, "take the times of this step for lower bounds")]
 
 
 def _network_faults(name: str, estimate: Estimate) -> list[Fault]:

@@ -24,6 +24,12 @@ _FREE = {
 _WINDOW = {"size": "1", "stride": "1", "pad": "0_0", "lhs_dilate": "1", "rhs_dilate": "1"}
 
 
+_CALLS = {"call": "to_apply", "call-start": "to_apply", "async-start": "calls"}
+"""Opcode -> the attribute that names the computation which it runs once."""
+
+_MESH_GROUPS = r"replica_groups=mesh\[([^\]]*)\](?:,\s*device_ids=\([^{]*\))?\s*\{([^}]*)\}"
+
+
 def count_program(text: str, num_devices: int, taken: float = 1.0) -> Counts:
     """Return what one device does in one run of a compiled program.
 
@@ -75,16 +81,28 @@ class _Walk:
         self.unknown: list[str] = []
         self.collectives: list[Collective] = []
         self.fused_flops: dict[str, float] = {}
+        self.visited: set[str] = set()
 
     def run(self) -> Counts:
         """Return the counts of the whole program."""
         flops, num_bytes = self._visit(self.module.entry, 1.0, collect=True)
         collectives = merge_collectives(self.collectives)
+        self.unknown += self._unseen()
         return Counts(flops, num_bytes, collectives, tuple(dict.fromkeys(self.unknown)))
+
+    def _unseen(self) -> list[str]:
+        """Return computations with collectives that nothing known led to."""
+        return [
+            name
+            for name, computation in self.module.computations.items()
+            if name not in self.visited
+            and any(_kind(each) in COLLECTIVE_KINDS for each in computation.values())
+        ]
 
     def _visit(self, name: str, times: float, *, collect: bool) -> tuple[float, float]:
         """Return (FLOPs, bytes) of one run; record collectives, ``times`` over."""
         computation = self.module.computations[name]
+        self.visited.add(name)
         flops = num_bytes = 0.0
         seen: set[str] = set()
         for each in computation.values():
@@ -96,8 +114,8 @@ class _Walk:
                 parts = [(body, trips or 1) for body in each.called("body")]
             elif each.opcode == "conditional":
                 parts = self._branches(each)
-            elif each.opcode == "call":
-                parts = [(callee, 1.0) for callee in each.called("to_apply")]
+            elif each.opcode in _CALLS:
+                parts = [(callee, 1.0) for callee in each.called(_CALLS[each.opcode])]
             for callee, share in parts:
                 inner = self._visit(callee, times * share, collect=collect)
                 flops += share * inner[0]
@@ -198,7 +216,7 @@ class _Walk:
     def _collect(self, name: str, each: Instruction, times: float, seen: set[str]) -> None:
         """Record a collective, once however many fusions of an asynchronous one show it."""
         for instruction, inside in self._with_fused(name, each):
-            kind = instruction.opcode.removesuffix("-start")
+            kind = _kind(instruction)
             if kind not in COLLECTIVE_KINDS:
                 continue
             channel = re.search(r"channel_id=(\d+)", instruction.attributes)
@@ -206,9 +224,7 @@ class _Walk:
             if key in seen:
                 continue
             seen.add(key)
-            made = sum(array.num_bytes for array in instruction.arrays)
-            if instruction.opcode.endswith("-start") and kind != "all-reduce":
-                made = max((array.num_bytes for array in instruction.arrays), default=0)
+            made = sum(array.num_bytes for array in instruction.results)
             size = _group_size(instruction.attributes) or self.num_devices
             if kind == "all-reduce" and "all-reduce-scatter" in inside:
                 kind = "reduce-scatter"  # a fusion of an all-reduce and the slice of each device
@@ -220,6 +236,7 @@ class _Walk:
         yield each, name
         if each.opcode == "fusion":
             callee = each.called("calls")[0]
+            self.visited.add(callee)
             for inner in self.module.computations[callee].values():
                 yield from self._with_fused(callee, inner)
 
@@ -228,18 +245,29 @@ def _main_memory(arrays: tuple[ArrayShape, ...]) -> int:
     return sum(array.num_bytes for array in arrays if array.space == 0)
 
 
+def _kind(instruction: Instruction) -> str:
+    return instruction.opcode.removesuffix("-start")
+
+
 def _group_size(attributes: str) -> int:
-    """Return how many devices form a group, 0 if all do: XLA writes groups in three ways."""
+    """Return how many devices form a group, 0 if all do: XLA writes groups in three ways.
+
+    Raises:
+      ValueError: If groups are written in another way.
+    """
     groups = re.search(r"replica_groups=\{\{([\d,]*)\}", attributes)
     if groups:
         return len(groups.group(1).split(","))
     groups = re.search(r"replica_groups=\[\d+,(\d+)\]<=", attributes)
     if groups:
         return int(groups.group(1))
-    groups = re.search(r"replica_groups=mesh\[([^\]]*)\]\s*\{([^}]*)\}", attributes)
+    groups = re.search(_MESH_GROUPS, attributes)
     if groups:
         sizes = dict(re.findall(r"'([^']+)'=(\d+)", groups.group(1)))
         return math.prod(int(sizes[axis]) for axis in re.findall(r"'([^']+)'", groups.group(2)))
+    named = re.search(r"replica_groups=(?!\{\})\S{0,80}", attributes)
+    if named:
+        raise ValueError(f"groups of devices in a form that isn't known: {named.group()}")
     return 0
 
 
