@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.processes import run_processes
+from tests.training.toy import toy_config
 from wiseft_jax.training.recipes import RECIPES
 
 PROGRAM = """
@@ -21,6 +22,7 @@ import jax
 
 from tests.training.toy import toy_classifier, toy_config, toy_dataset
 from wiseft_jax.core.distributed import gather_json
+from wiseft_jax.core.errors import NonFiniteLossError
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.trees import flatten_paths
 from wiseft_jax.training.fine_tune import fine_tune
@@ -38,6 +40,15 @@ for case in CASES:
         print("theta_1", case["name"], json.dumps(leaves), flush=True)
     found = gather_json(leaves)
     print("same", case["name"], found == [leaves] * jax.process_count(), flush=True)
+
+broken = jax.tree_util.tree_map(lambda leaf: leaf * float("nan"), theta_0)
+try:
+    fine_tune(
+        classifier, broken, toy_dataset(50), None, config, run_dir=Path(OUT) / "broken", mesh=mesh
+    )
+except NonFiniteLossError as error:
+    said = gather_json(str(error))
+    print("stopped", said == [str(error)] * jax.process_count(), flush=True)
 """
 
 RECIPE_NAMES = sorted(RECIPES)
@@ -55,6 +66,9 @@ def outcome(processes: int, devices: int, directory: Path, cases: list[Any]) -> 
     for each in done:
         same = [line for line in each.stdout.splitlines() if line.startswith("same ")]
         assert same == [f"same {case['name']} True" for case in cases]
+        assert each.stdout.splitlines()[-1] == "stopped True"
+    (record,) = (directory / "broken" / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(json.loads(record)["ids"]) == toy_config().batch_size  # of all the processes
     found = {}
     for line in done[0].stdout.splitlines():
         if line.startswith("theta_1 "):
