@@ -9,6 +9,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 print=false
 [[ ${1:-} == --print ]] && { print=true && shift; }
+for name in IMAGE CLAIM; do
+  [[ -n ${!name:-} ]] || echo "$name is not set" >&2
+done
 [[ $# -ge 1 && -n ${IMAGE:-} && -n ${CLAIM:-} ]] || { sed -n '2,6s/^# \{0,1\}//p' launch_gke.sh >&2 && exit 2; }
 [[ " $* " == *" --out "* || " $* " == *" --out="* ]] || { echo "launch_gke.sh: give --out: a restart needs it" >&2 && exit 2; }
 

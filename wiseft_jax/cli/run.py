@@ -92,10 +92,19 @@ def start_run(args: Any) -> tuple[RunDirectory, ExperimentData]:
     directory = RunDirectory(args.out or agreed_directory(config.name))
     mode: Any = {"resume": args.resume, "overwrite": args.overwrite, "neutral": RESUME_MAY_CHANGE}
     directory.check(config, **mode)
+    _check_layout(config, directory)
     data = experiment_data(config)
     check_select_on(config, data)
     prepare(directory, config, data_identity(data), **mode)
     return directory, data
+
+
+def _check_layout(config: ExperimentConfig, directory: RunDirectory) -> None:
+    """Refuse a mesh or a directory of checkpoints that can't be, before any image is read."""
+    from wiseft_jax.core.checkpoint_files import find_directory
+
+    config.mesh.build()
+    find_directory(directory.path, config.checkpoints)
 
 
 def agreed_directory(name: str) -> Path:
