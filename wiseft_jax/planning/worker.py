@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import json
+import os
 import re
 import sys
 import time
@@ -25,7 +26,7 @@ from wiseft_jax.planning.plan_cache import load_plan, store_plan
 from wiseft_jax.planning.request import Method, PlanRequest, Question, Step
 from wiseft_jax.planning.topology import Topology, parse_topology
 
-COUNTING_VERSION = 1
+COUNTING_VERSION = 2
 """Raised when programs are counted in another way, so that stored facts don't mix."""
 
 _ONE_DEVICE_A_CHIP = {"v4": "megacore"}
@@ -148,7 +149,11 @@ def _compiled_facts(job: Any, step: Step, topology: Topology) -> StepFacts:
     flops = count_jaxpr(traced.jaxpr, taken).flops
     _say({"stage": f"{step}: lowering"})
     lowered = traced.lower()
-    key = _cache_key(lowered.as_text(), topology, taken)
+    key = _cache_key(
+        lowered.as_text(),
+        topology,
+        {"step": step, "images": images, "passes": passes, "flops": flops},
+    )
     found = load_plan(key)
     if found is not None:
         _say({"stage": f"{step}: found in the cache"})
@@ -209,13 +214,18 @@ def _memory(stats: Any) -> dict[str, int]:
     }
 
 
-def _cache_key(program: str, topology: Topology, taken: float) -> str:
+def _cache_key(program: str, topology: Topology, kept: dict[str, Any]) -> str:
+    """Return the key of a compiled step: the program, its compiler, and what is kept beside both.
+
+    Sweeps of 10 and of 11 alphas may be one program: what differs is ``kept``.
+    """
     packages = ["jax", "jaxlib", *(["libtpu"] if topology.chip.kind == "tpu" else [])]
     return hash_json(
         {
             "program": hash_bytes(program.encode()),
             "topology": topology.name,
-            "taken": taken,
+            **kept,
+            "flags": os.environ.get("LIBTPU_INIT_ARGS", ""),
             "versions": {name: importlib.metadata.version(name) for name in packages},
             "counting": COUNTING_VERSION,
         }
