@@ -118,6 +118,12 @@ def test_a_network_bound_step_is_a_warning():
     assert "collectives take 75% of the train step" in said(found, breaks=False)
 
 
+def test_the_features_of_a_linear_classifier_are_said_to_be_left_out():
+    found = faults(dataclasses.replace(CONFIG, recipe="linear_classifier"))
+    assert "isn't counted" in said(found, breaks=False)
+    assert not any(each.breaks for each in found)
+
+
 def test_limits_of_memory():
     assert memory_limit(V5E) == 15.75 * 2**30
     assert memory_limit(parse_topology("h100:8")) == 60 * 10**9  # what JAX takes of 80

@@ -79,6 +79,15 @@ def find_faults(
     train = steps.get("train")
     if train is not None and config.recipe == "end_to_end":
         found += _decoding_faults(train[0], train[1], topology)
+    if config.recipe == "linear_classifier":
+        found.append(
+            Fault(
+                False,
+                "the pass of the tower over all training images, which makes the features, isn't"
+                " counted; the train step is the head's alone",
+                "take that pass as the sweep's time of an image, over its alphas",
+            )
+        )
     return sorted(found, key=lambda fault: not fault.breaks)
 
 

@@ -84,9 +84,9 @@ def _memory_model(request: PlanRequest, topology: Topology) -> Any:
         changed = dataclasses.replace(request.config, model=config)
         jobs[remat] = make_job(dataclasses.replace(request, config=changed), topology)
     devices = topology.num_devices
-    given = request.config.mesh.sizes(devices)[1]
+    _, given, alpha = request.config.mesh.sizes(devices)
     splits = {1, given, *(2**power for power in range(1, devices.bit_length()))}
-    return trace_memory(jobs, sorted(size for size in splits if devices % size == 0))
+    return trace_memory(jobs, sorted(size for size in splits if devices % (size * alpha) == 0))
 
 
 def make_job(request: PlanRequest, topology: Topology) -> Any:
