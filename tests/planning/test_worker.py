@@ -87,10 +87,10 @@ def test_sweeps_of_one_program_are_kept_apart_eight_devices(ask: Any):
 def test_the_compilers_flags_are_part_of_the_key(monkeypatch: pytest.MonkeyPatch):
     topology, kept = parse_topology("cpu:8"), {"step": "train"}
     monkeypatch.delenv("LIBTPU_INIT_ARGS", raising=False)
-    without = worker._cache_key("program", topology, kept)
-    assert without == worker._cache_key("program", topology, kept)
+    without = worker.cache_key("program", topology, kept)
+    assert without == worker.cache_key("program", topology, kept)
     monkeypatch.setenv("LIBTPU_INIT_ARGS", "--xla_tpu_enable_async_all_to_all=true")
-    assert without != worker._cache_key("program", topology, kept)
+    assert without != worker.cache_key("program", topology, kept)
 
 
 def test_the_memory_model_knows_every_choice(ask: Any):

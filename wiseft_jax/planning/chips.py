@@ -60,8 +60,8 @@ class Chip:
 
 CHIPS: dict[str, Chip] = {
     "v4": Chip(
-        # The Scaling Book's rate of a link; the others are what Google's pages give a chip, over its
-        # links (a tenth more than the book gives for them).
+        # The Scaling Book's rate of a link; the others are what Google's pages give a chip, over
+        # its links (a tenth more than the book gives for them).
         "tpu", "Cloud TPU v4", 275 * TERA, 1.0, 32 * GIB, 1200 * GB, 45 * GB, None, 3, 4, 4, 1,
         ("https://cloud.google.com/tpu/docs/v4", _SCALING_BOOK_TPUS),
     ),

@@ -149,7 +149,7 @@ def _compiled_facts(job: Any, step: Step, topology: Topology) -> StepFacts:
     flops = count_jaxpr(traced.jaxpr, taken).flops
     _say({"stage": f"{step}: lowering"})
     lowered = traced.lower()
-    key = _cache_key(
+    key = cache_key(
         lowered.as_text(),
         topology,
         {"step": step, "images": images, "passes": passes, "flops": flops},
@@ -214,7 +214,7 @@ def _memory(stats: Any) -> dict[str, int]:
     }
 
 
-def _cache_key(program: str, topology: Topology, kept: dict[str, Any]) -> str:
+def cache_key(program: str, topology: Topology, kept: dict[str, Any]) -> str:
     """Return the key of a compiled step: the program, its compiler, and what is kept beside both.
 
     Sweeps of 10 and of 11 alphas may be one program: what differs is ``kept``.
