@@ -37,6 +37,15 @@ def test_a_plan_as_json_and_as_tables(tiny: list[str], capsys: pytest.CaptureFix
     assert "train: tracing" in printed.err
 
 
+def test_what_is_not_known_is_not_claimed(tiny: list[str], capsys: pytest.CaptureFixture):
+    assert main(["plan", *tiny, "--topology", "cpu:2", "--method", "abstract", "-q"]) == 0
+    printed = capsys.readouterr().out
+    assert "memory limit not known: give --memory-gib" in printed
+    assert "nothing breaks" not in printed
+    (bound,) = (line for line in printed.splitlines() if "bound by" in line)
+    assert bound.count("not known") == 2
+
+
 @pytest.mark.parametrize(
     ("argv", "said"),
     [

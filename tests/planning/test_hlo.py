@@ -75,6 +75,7 @@ ENTRY %main.1 (kernels.9: bf16[4,8,16], rows.9: bf16[6,8], grads.9: f32[8,8]) ->
   %start.9 = (s32[], bf16[4,8,16]{2,1,0}, bf16[6,8]{1,0}, f32[8,8]{1,0}) tuple(%zero.9, %kernels.9, %rows.9, %grads.9)
   %while.9 = (s32[], bf16[4,8,16]{2,1,0}, bf16[6,8]{1,0}, f32[8,8]{1,0}) while(%start.9), condition=%condition.1, body=%body.1
   %loss.9 = f32[] constant(0)
+  %mean.9 = bf16[6,8]{1,0} all-reduce(%rows.9), channel_id=10, replica_groups=mesh['axis_0'=2,'axis_1'=1,'axis_2'=2], device_ids=([2,2]T(1,0)) {'axis_0'}, to_apply=%add.1
   %sum.9 = f32[] all-reduce(%loss.9), channel_id=9, replica_groups=mesh['a'=2,'b'=2] {'a','b'}, to_apply=%add.1
   ROOT %out.9 = bf16[6,8]{1,0} get-tuple-element(%while.9), index=2
 }
@@ -152,12 +153,74 @@ def test_a_tpu_program():
     assert counts.collectives == (
         Collective("reduce-scatter", 8 * 8 * 4, 2, 4.0),
         Collective("all-gather", 12 * 8 * 2, 2, 4.0),  # start and done are one
+        Collective("all-reduce", 6 * 8 * 2, 2, 1.0),  # over one axis of the mesh
         Collective("all-reduce", 4, 4, 1.0),
     )
     kernel, rows, grads = 8 * 16 * 2, 6 * 8 * 2, 8 * 8 * 4
     # A slice of the kernels, not all of them; rows three times; results on the chip are free.
     body = kernel + 3 * rows + grads + 3 * 4
-    assert counts.num_bytes == 4 * (body + 4) + 2 * 4
+    assert counts.num_bytes == 4 * (body + 4) + 2 * rows + 2 * 4
+
+
+def one_collective(instruction: str, shape: str = "f32[128]", rest: str = "") -> Counts:
+    text = f"""\
+{rest}
+ENTRY %main (a: f32[128], b: f32[128]) -> {shape} {{
+  %a = f32[128]{{0}} parameter(0)
+  %b = f32[128]{{0}} parameter(1)
+  ROOT %made = {instruction}
+}}
+"""
+    return count_program(text, 8)
+
+
+GROUPS = "channel_id=1, replica_groups=[2,4]<=[8]"
+WRAPPED = """\
+%called (a.1: f32[128]) -> f32[512] {
+  %a.1 = f32[128]{0} parameter(0)
+  ROOT %gathered = f32[512]{0} all-gather(%a.1), channel_id=1, replica_groups=[2,4]<=[8]
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("instruction", "rest", "kind", "size"),
+    [
+        (f"(f32[128]{{0}}, f32[512]{{0:T(128)}}) all-gather-start(%a), {GROUPS}", "",
+         "all-gather", 2048),
+        (f"((f32[128]{{0}}, f32[128]{{0}}), (f32[512]{{0}}, f32[512]{{0}})) all-gather-start(%a,"
+         f" %b), {GROUPS}", "", "all-gather", 4096),
+        (f"((f32[128]{{0}}), f32[32]{{0}}, s32[]) reduce-scatter-start(%a), {GROUPS}", "",
+         "reduce-scatter", 512),
+        (f"(f32[128]{{0}}, f32[128]{{0}}) all-reduce-start(%a, %b), {GROUPS}", "",
+         "all-reduce", 1024),
+        ("((f32[128]{0}), f32[512]{0}, s32[]) async-start(%a), calls=%called", WRAPPED,
+         "all-gather", 2048),
+        ('((f32[128]{0}), f32[512]{0}, u32[]) call-start(%a), async_execution_thread="sparsecore",'
+         " to_apply=%called", WRAPPED, "all-gather", 2048),
+    ],
+)  # fmt: skip
+def test_an_asynchronous_collective(instruction: str, rest: str, kind: Any, size: int):
+    counts = one_collective(instruction, rest=rest)
+    assert counts.collectives == (Collective(kind, size, 4, 1.0),)
+    arrays = 2048 + 512 if kind == "all-gather" else 640 if kind == "reduce-scatter" else 2048
+    assert counts.num_bytes == (5120 if size == 4096 else arrays)
+
+
+def test_a_collective_that_is_not_reached_is_an_error():
+    with pytest.raises(ValueError, match=r"gathered.*called"):
+        one_collective("f32[512] new-way-to-call(%a), runs=%called", rest=WRAPPED)
+
+
+def test_groups_in_an_unknown_form_are_an_error():
+    with pytest.raises(ValueError, match=r"unknown form.*new"):
+        one_collective("f32[128]{0} all-reduce(%a), replica_groups=new(8), to_apply=%add")
+
+
+@pytest.mark.parametrize("groups", ["replica_groups={}", "to_apply=%add"])
+def test_no_groups_are_all_devices(groups: str):
+    counts = one_collective(f"f32[128]{{0}} all-reduce(%a), {groups}")
+    assert counts.collectives == (Collective("all-reduce", 512, 8, 1.0),)
 
 
 def test_batched_products_as_dilated_convolutions():

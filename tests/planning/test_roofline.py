@@ -77,7 +77,7 @@ def test_what_is_not_known_is_none():
     cpus = parse_topology("cpu:8")
     found = estimate(facts(1e12, 1e9, Collective("all-reduce", 4, 8, 1.0)), cpus)
     assert (found.math, found.memory, found.network) == (None, None, None)
-    assert (found.overlapped, found.exposed) == (None, None)
+    assert (found.overlapped, found.exposed, found.bound) == (None, None, None)
     chip = dataclasses.replace(cpus.chip, peak_flops=1e12)
     known = estimate(facts(1e12), dataclasses.replace(cpus, chip=chip), efficiency=1.0)
     assert known.exposed == pytest.approx(1.0)

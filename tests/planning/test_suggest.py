@@ -80,7 +80,7 @@ def test_a_batch_that_does_not_split_has_no_suggestion():
 def test_options_of_the_command_line():
     suggestion = Suggestion(2, 4, "dots", 32, 1, 0.5)
     assert suggestion.options == (
-        "--training.accumulation-steps 2 --mesh.fsdp 4 --model.remat dots"
+        "--training.accumulation-steps 2 --mesh.data -1 --mesh.fsdp 4 --model.remat dots"
     )
 
 

@@ -37,6 +37,7 @@ def test_a_known_form(name: str, shape: tuple[int, ...], devices: int, hosts: in
         ("v5e:2x2x2", "2 dimensions"),
         ("v4:2x2", "3 dimensions"),
         ("v5e:3x5", "multiples"),
+        ("v5e:32x32", "largest slice"),
         ("h100:16", "give h100:2x8"),
         ("h100:2x2x2", "h100:NODESxDEVICES"),
     ],
@@ -54,6 +55,20 @@ def test_bandwidth_on_a_torus():
     pod = parse_topology("v5e:16x16")  # full rings, both directions
     assert pod.group_bandwidth(16) == 100e9
     assert pod.group_bandwidth(256) == 200e9
+    assert pod.group_bandwidth(8) == 50e9  # half an axis is no ring
+
+
+def test_three_dimensions_wrap_together():
+    open_ = parse_topology("v4:2x2x4")  # 2 isn't a multiple of 4
+    assert open_.group_bandwidth(16) == 3 * 45e9
+    assert open_.group_bandwidth(4) == 45e9
+    assert parse_topology("v4:4x4x4").group_bandwidth(64) == 6 * 45e9
+
+
+def test_one_chip_is_a_slice():
+    assert parse_topology("v5e:1x1").num_hosts == 1
+    assert parse_topology("v6e:1x1").num_devices == 1
+    assert parse_topology("v5e:1x1").group_bandwidth(1) == 50e9
 
 
 def test_bandwidth_between_nodes():

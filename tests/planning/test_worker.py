@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -34,9 +35,10 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     )
 
     def run(
-        question: Question, method: Method = "abstract", topology: str = "cpu:8"
+        question: Question, method: Method = "abstract", topology: str = "cpu:8", **sweep: Any
     ) -> list[dict[str, Any]]:
-        request = PlanRequest(config, topology, 100, 3, (question,), method)
+        changed = dataclasses.replace(config, sweep=dataclasses.replace(config.sweep, **sweep))
+        request = PlanRequest(changed, topology, 100, 3, (question,), method)
         monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(request.to_json())))
         code = worker.main()
         messages = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -67,6 +69,28 @@ def test_a_step_is_compiled_once_and_then_remembered_eight_devices(ask: Any, ste
     assert estimated.method == "abstract"
     assert estimated.traced_flops == facts.traced_flops
     assert estimated.images == facts.images == 16
+
+
+def test_sweeps_of_one_program_are_kept_apart_eight_devices(ask: Any):
+    ten, eleven = (
+        StepFacts.from_json(
+            ask("sweep", "compile", alphas=tuple(i / 10 for i in range(count)), chunk_size=4)[-1][
+                "value"
+            ]
+        )
+        for count in (10, 11)
+    )
+    assert (ten.passes, eleven.passes) == (10, 11)
+    assert eleven.counts == ten.counts  # chunks of alphas are whole: 12 passes are paid for
+
+
+def test_the_compilers_flags_are_part_of_the_key(monkeypatch: pytest.MonkeyPatch):
+    topology, kept = parse_topology("cpu:8"), {"step": "train"}
+    monkeypatch.delenv("LIBTPU_INIT_ARGS", raising=False)
+    without = worker.cache_key("program", topology, kept)
+    assert without == worker.cache_key("program", topology, kept)
+    monkeypatch.setenv("LIBTPU_INIT_ARGS", "--xla_tpu_enable_async_all_to_all=true")
+    assert without != worker.cache_key("program", topology, kept)
 
 
 def test_the_memory_model_knows_every_choice(ask: Any):

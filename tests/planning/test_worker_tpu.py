@@ -120,6 +120,19 @@ def test_split_parameters_are_gathered(request_of: Any):
     assert split.counts.by_kind()["all-gather"][1] > parameter_count(2)
 
 
+def test_groups_of_a_mesh_of_two_axes(request_of: Any):
+    request = request_of()
+    mesh = MeshConfig(fsdp=8, min_shard_elements=2**12)
+    config = dataclasses.replace(request.config, mesh=mesh)
+    split = only_train(dataclasses.replace(request, config=config, topology="v5e:4x4"))
+    groups: dict[str, set[int]] = {}
+    for each in split.counts.collectives:
+        if each.num_bytes > 2**14:
+            groups.setdefault(each.kind, set()).add(each.group_size)
+    assert groups["all-gather"] == {8}  # parameters, over fsdp
+    assert 2 in groups["all-reduce"]  # gradients of the parts, over data
+
+
 def test_a_program_too_large_for_the_device(request_of: Any):
     refused = only_train(request_of(batch_size=2**20))
     assert refused.too_large is not None

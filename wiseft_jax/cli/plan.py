@@ -14,6 +14,7 @@ from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.presets import load_config
 from wiseft_jax.core.errors import EXIT_DONE, EXIT_FAULTS_FOUND, InputError
 from wiseft_jax.experiment import ExperimentConfig
+from wiseft_jax.planning.faults import memory_limit
 from wiseft_jax.planning.plan import PlanOptions, RunPlan, make_plan
 from wiseft_jax.planning.roofline import EFFICIENCY
 from wiseft_jax.planning.topology import FORMS
@@ -162,7 +163,9 @@ def print_plan(plan: RunPlan) -> None:
 def _print_advice(plan: RunPlan) -> None:
     for fault in plan.faults:
         print(f"{'BREAKS' if fault.breaks else 'warning'}: {fault.what}\n  {fault.fix}")
-    if plan.works:
+    if plan.works and memory_limit(plan.topology) is None:
+        print("memory limit not known: give --memory-gib, or whether a step fits isn't checked")
+    elif plan.works:
         print("nothing breaks")
     for each in plan.suggestions:
         secs = "" if each.seconds is None else f", {each.seconds:.3g} s a step"
@@ -191,7 +194,7 @@ def _step_rows(step: dict[str, Any]) -> list[tuple[str, str]]:
         ("time of memory", _secs(secs["memory"])),
         ("time of collectives", _secs(secs["network"])),
         ("time of a step", f"{_secs(secs['overlapped'])} to {_secs(secs['exposed'])}"),
-        ("bound by", step["bound"]),
+        ("bound by", step["bound"] or "not known"),
         ("images/s", f"{_number(rates['exposed'])} to {_number(rates['overlapped'])}"),
         ("hours", f"{_number(hours['overlapped'], 2)} to {_number(hours['exposed'], 2)}"),
     ]

@@ -36,7 +36,8 @@ class Chip:
         into its node's switch. None: no links.
       network_bandwidth: Bytes per second, one direction, per device, between nodes (GPU).
       axes: Dimensions of the torus; 0 for a switch.
-      full_ring: Length from which an axis of the torus wraps around.
+      full_ring: Length from which an axis of a 2D torus wraps around; in 3D, what every axis must
+        be a multiple of for any to wrap.
       per_host: Devices of one host (of one virtual machine of a larger slice).
       devices_per_chip: How many devices JAX shows for a chip.
       sources: Where the numbers are from.
@@ -59,6 +60,8 @@ class Chip:
 
 CHIPS: dict[str, Chip] = {
     "v4": Chip(
+        # The Scaling Book's rate of a link; the others are what Google's pages give a chip, over
+        # its links (a tenth more than the book gives for them).
         "tpu", "Cloud TPU v4", 275 * TERA, 1.0, 32 * GIB, 1200 * GB, 45 * GB, None, 3, 4, 4, 1,
         ("https://cloud.google.com/tpu/docs/v4", _SCALING_BOOK_TPUS),
     ),

@@ -12,14 +12,24 @@ import re
 from collections.abc import Iterator
 
 from wiseft_jax.planning.counts import COLLECTIVE_KINDS, Collective, Counts, merge_collectives
-from wiseft_jax.planning.hlo_text import ArrayShape, Computation, Instruction, Module
+from wiseft_jax.planning.hlo_text import (
+    ArrayShape,
+    Computation,
+    Instruction,
+    Module,
+    parse_arrays,
+    tuple_elements,
+)
 
 _FREE = {
     "parameter", "constant", "iota", "tuple", "get-tuple-element", "bitcast", "while",
     "conditional", "call", "after-all", "add-dependency", "opt-barrier", "partition-id",
-    "replica-id", "domain",
+    "replica-id", "domain", "call-start", "async-start", "async-update",
 }  # fmt: skip
 """Instructions that move nothing themselves; what loops and calls contain is counted there."""
+
+_MESH_GROUPS = r"replica_groups=mesh\[([^\]]*)\](?:,\s*device_ids=\([^{]*\))?\s*\{([^}]*)\}"
+"""Axes of a mesh, in whatever order its devices are, and then those that a group spans."""
 
 _WINDOW = {"size": "1", "stride": "1", "pad": "0_0", "lhs_dilate": "1", "rhs_dilate": "1"}
 
@@ -84,8 +94,20 @@ class _Walk:
         self.visited: set[str] = set()
 
     def run(self) -> Counts:
-        """Return the counts of the whole program."""
+        """Return the counts of the whole program.
+
+        Raises:
+          ValueError: If a collective lies where the walk doesn't come by.
+        """
         flops, num_bytes = self._visit(self.module.entry, 1.0, collect=True)
+        for name in self.module.computations.keys() - self.visited:
+            for each in self.module.computations[name].values():
+                if each.opcode.removesuffix("-start") in COLLECTIVE_KINDS:
+                    raise ValueError(
+                        f"{each.name} ({each.opcode}) lies in the computation {name}, whose caller"
+                        " isn't known, so it can't be counted; another version of the compiler may"
+                        " call computations in a new way"
+                    )
         collectives = merge_collectives(self.collectives)
         self.unknown += self._unseen()
         return Counts(flops, num_bytes, collectives, tuple(dict.fromkeys(self.unknown)))
@@ -114,8 +136,11 @@ class _Walk:
                 parts = [(body, trips or 1) for body in each.called("body")]
             elif each.opcode == "conditional":
                 parts = self._branches(each)
-            elif each.opcode in _CALLS:
-                parts = [(callee, 1.0) for callee in each.called(_CALLS[each.opcode])]
+            elif each.opcode in ("call", "call-start"):
+                # TPU7x runs collectives on its SparseCores by calls that it waits for later.
+                parts = [(callee, 1.0) for callee in each.called("to_apply")]
+            elif each.opcode == "async-start":
+                parts = [(callee, 1.0) for callee in each.called("calls")]
             for callee, share in parts:
                 inner = self._visit(callee, times * share, collect=collect)
                 flops += share * inner[0]
@@ -163,7 +188,10 @@ class _Walk:
                 self._read(fused, index, operand.arrays) for index, operand in enumerate(operands)
             )
             return read + self._written(fused, each.arrays)
-        made = each.arrays[:1] if each.opcode.endswith("-start") else each.arrays
+        if each.opcode.removesuffix("-start") in COLLECTIVE_KINDS:
+            made = _collective_result(each)
+        else:
+            made = each.arrays[:1] if each.opcode.endswith("-start") else each.arrays
         return float(sum(_main_memory(each.arrays) for each in operands) + _main_memory(made))
 
     def _read(self, fused: str, index: int, arrays: tuple[ArrayShape, ...]) -> float:
@@ -224,7 +252,7 @@ class _Walk:
             if key in seen:
                 continue
             seen.add(key)
-            made = sum(array.num_bytes for array in instruction.results)
+            made = sum(array.num_bytes for array in _collective_result(instruction))
             size = _group_size(instruction.attributes) or self.num_devices
             if kind == "all-reduce" and "all-reduce-scatter" in inside:
                 kind = "reduce-scatter"  # a fusion of an all-reduce and the slice of each device
@@ -245,15 +273,23 @@ def _main_memory(arrays: tuple[ArrayShape, ...]) -> int:
     return sum(array.num_bytes for array in arrays if array.space == 0)
 
 
-def _kind(instruction: Instruction) -> str:
-    return instruction.opcode.removesuffix("-start")
+def _collective_result(each: Instruction) -> tuple[ArrayShape, ...]:
+    """Return the arrays that a collective ends with.
+
+    The start of an asynchronous one makes ``(operands, results, ...)``; only that of an all-reduce
+    makes its results alone.
+    """
+    elements = tuple_elements(each.shape)
+    if each.opcode.endswith("-start") and each.opcode != "all-reduce-start" and len(elements) > 1:
+        return tuple(parse_arrays(elements[1]))
+    return each.arrays
 
 
 def _group_size(attributes: str) -> int:
-    """Return how many devices form a group, 0 if all do: XLA writes groups in three ways.
+    """Return how many devices form a group, 0 if none are named: XLA writes groups in three ways.
 
     Raises:
-      ValueError: If groups are written in another way.
+      ValueError: If groups are named in another way.
     """
     groups = re.search(r"replica_groups=\{\{([\d,]*)\}", attributes)
     if groups:
@@ -265,9 +301,9 @@ def _group_size(attributes: str) -> int:
     if groups:
         sizes = dict(re.findall(r"'([^']+)'=(\d+)", groups.group(1)))
         return math.prod(int(sizes[axis]) for axis in re.findall(r"'([^']+)'", groups.group(2)))
-    named = re.search(r"replica_groups=(?!\{\})\S{0,80}", attributes)
-    if named:
-        raise ValueError(f"groups of devices in a form that isn't known: {named.group()}")
+    if "replica_groups=" in attributes and "replica_groups={}" not in attributes:
+        start = attributes.index("replica_groups=")
+        raise ValueError(f"groups of devices in an unknown form: {attributes[start : start + 120]}")
     return 0
 
 

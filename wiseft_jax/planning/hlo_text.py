@@ -97,6 +97,19 @@ def parse_arrays(shape: str) -> Iterator[ArrayShape]:
         yield ArrayShape(dtype, sizes, int(space.group(1)) if space else 0)
 
 
+def tuple_elements(shape: str) -> list[str]:
+    """Return the shapes that a tuple's shape holds, those of inner tuples whole; else none."""
+    if not shape.startswith("("):
+        return []
+    elements, depth, begun = [], 0, 1
+    for position, character in enumerate(shape):
+        if depth == 1 and character in ",)":
+            elements.append(shape[begun:position].strip())
+            begun = position + 1
+        depth += (character in "([{") - (character in ")]}")
+    return [each for each in elements if each]
+
+
 @dataclasses.dataclass(frozen=True)
 class Module:
     """A compiled program.

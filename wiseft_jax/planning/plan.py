@@ -255,7 +255,11 @@ def follow(config: ExperimentConfig, suggestion: Suggestion) -> ExperimentConfig
 def _scale(
     model: MemoryModel, facts: StepFacts, config: ExperimentConfig, share: int, fsdp: int
 ) -> float:
-    """Return what a compiled step needs of the gradients and activations that are predicted."""
+    """Return what a compiled step needs of the gradients and activations that are predicted.
+
+    It is fitted on the configured rematerialisation and taken for the others, where it is a guess;
+    ``PlanOptions.verify`` compiles the first suggestion.
+    """
     if facts.method != "compile" or facts.too_large is not None:
         return 1.0
     parts = config.training.accumulation_steps

@@ -75,8 +75,10 @@ class Estimate:
         return max(self.math, self.memory or 0.0) + (self.network or 0.0)
 
     @property
-    def bound(self) -> str:
-        """What takes longest."""
+    def bound(self) -> str | None:
+        """What takes longest; None if the time of the products isn't known."""
+        if self.math is None:
+            return None
         times = {"math": self.math, "memory": self.memory, "network": self.network}
         return max(times, key=lambda name: times[name] or 0.0)
 
@@ -133,10 +135,6 @@ def collective_secs(collective: Collective, topology: Topology) -> float:
 
 def _hops(group_size: int, topology: Topology) -> int:
     """Return the way around the axes that a group spans, to the device that is farthest."""
-    hops, reached = 0, 1
-    for length in sorted(topology.shape, reverse=True):
-        if reached >= group_size:
-            break
-        reached *= length
-        hops += length // 2 if length >= topology.chip.full_ring else length - 1
-    return hops
+    return sum(
+        length // 2 if wraps else length - 1 for length, wraps in topology.group_axes(group_size)
+    )

@@ -40,8 +40,8 @@ class Suggestion:
     def options(self) -> str:
         """The command line's options that ask for it."""
         return (
-            f"--training.accumulation-steps {self.accumulation_steps} --mesh.fsdp {self.fsdp}"
-            f" --model.remat {self.remat}"
+            f"--training.accumulation-steps {self.accumulation_steps} --mesh.data -1 --mesh.fsdp"
+            f" {self.fsdp} --model.remat {self.remat}"
         )
 
 

@@ -13,6 +13,9 @@ FORMS = "v5e:8x8 (a 2D slice), v4:2x2x4 (3D), h100:8 (one node), h200:2x8 (2 nod
 _HOST_BOX = (2, 2, 1)
 """Chips of a TPU virtual machine, along each dimension of the slice."""
 
+_LARGEST_2D = 256
+"""Chips of a whole pod of v5e or v6e (cloud.google.com/tpu/docs/v5e and v6e)."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Topology:
@@ -42,11 +45,44 @@ class Topology:
             return max(1, self.num_devices // self.chip.per_host)
         return self.shape[0]
 
+    @property
+    def wrapped(self) -> tuple[bool, ...]:
+        """Whether each dimension of a torus wraps around.
+
+        In two dimensions an axis does from ``full_ring`` chips on (a v5e's 16). In three all do, if
+        every one is a multiple of ``full_ring`` (of 4), else none.
+
+        Source: https://cloud.google.com/tpu/docs/v4 on 3D tori,
+        https://jax-ml.github.io/scaling-book/tpus/ on 2D ones.
+        """
+        ring = self.chip.full_ring
+        if self.chip.axes == 3:
+            return (all(length % ring == 0 for length in self.shape),) * 3
+        return tuple(length >= ring for length in self.shape)
+
+    def group_axes(self, group_size: int) -> list[tuple[int, bool]]:
+        """Return ``(chips, whether they close a ring)`` of each axis that a group spans.
+
+        The longest axes come first. A group that covers a part of an axis has no ring there.
+
+        Args:
+          group_size: How many devices take part.
+        """
+        axes: list[tuple[int, bool]] = []
+        left = -(-group_size // self.chip.devices_per_chip)
+        for length, wraps in sorted(zip(self.shape, self.wrapped, strict=True), reverse=True):
+            if left <= 1 or length == 1:
+                break
+            used = min(length, left)
+            axes.append((used, wraps and used == length))
+            left = -(-left // used)
+        return axes
+
     def group_bandwidth(self, group_size: int) -> float | None:
         """Return bytes per second, in and out of each device, for a ring over a group.
 
-        On a torus a group uses the axes that it needs to reach its size, each in both directions
-        when it wraps around and is at least ``full_ring`` long, else in one. On GPUs a group inside
+        On a torus a group uses the axes that it needs to reach its size (``group_axes``), each in
+        both directions where it wraps around, else in one. On GPUs a group inside
         a node uses the switch; a larger one the network between nodes, which each node's devices
         share by a hierarchical ring.
 
@@ -57,13 +93,8 @@ class Topology:
         if chip.link_bandwidth is None:
             return None
         if chip.kind == "tpu":
-            bandwidth, reached = 0.0, 1
-            for length in sorted(self.shape, reverse=True):
-                if reached >= group_size or length == 1:
-                    break
-                reached *= length
-                bandwidth += chip.link_bandwidth * (2 if length >= chip.full_ring else 1)
-            return bandwidth or chip.link_bandwidth
+            axes = self.group_axes(group_size)
+            return chip.link_bandwidth * (sum(1 + wraps for _, wraps in axes) or 1)
         if group_size <= self.shape[1] or chip.network_bandwidth is None:
             return chip.link_bandwidth
         return min(chip.link_bandwidth, chip.network_bandwidth * self.shape[1])
@@ -100,6 +131,13 @@ def _check_slice(text: str, chip: Chip, shape: tuple[int, ...]) -> None:
         raise InputError(
             f"--topology {text!r}: a slice of {chip.description} has {chip.axes} dimensions, for"
             f" example {text.split(':')[0]}:{'x'.join(['4'] * chip.axes)}; found {len(shape)}"
+        )
+    if shape == (1, 1):
+        return  # one chip of v5e or v6e, which is sold alone
+    if math.prod(shape) > _LARGEST_2D and chip.axes == 2:
+        raise InputError(
+            f"--topology {text!r}: the largest slice of {chip.description} is 16x16; found"
+            f" {math.prod(shape)} chips"
         )
     box = _HOST_BOX[: chip.axes]
     if any(length % part for length, part in zip(shape, box, strict=True)):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import json
+import os
 import re
 import sys
 import time
@@ -83,9 +84,9 @@ def _memory_model(request: PlanRequest, topology: Topology) -> Any:
         changed = dataclasses.replace(request.config, model=config)
         jobs[remat] = make_job(dataclasses.replace(request, config=changed), topology)
     devices = topology.num_devices
-    given = request.config.mesh.sizes(devices)[1]
+    _, given, alpha = request.config.mesh.sizes(devices)
     splits = {1, given, *(2**power for power in range(1, devices.bit_length()))}
-    return trace_memory(jobs, sorted(size for size in splits if devices % size == 0))
+    return trace_memory(jobs, sorted(size for size in splits if devices % (size * alpha) == 0))
 
 
 def make_job(request: PlanRequest, topology: Topology) -> Any:
@@ -148,7 +149,11 @@ def _compiled_facts(job: Any, step: Step, topology: Topology) -> StepFacts:
     flops = count_jaxpr(traced.jaxpr, taken).flops
     _say({"stage": f"{step}: lowering"})
     lowered = traced.lower()
-    key = _cache_key(lowered.as_text(), topology, [step, taken, images, passes, flops])
+    key = cache_key(
+        lowered.as_text(),
+        topology,
+        {"step": step, "images": images, "passes": passes, "flops": flops},
+    )
     found = load_plan(key)
     if found is not None:
         _say({"stage": f"{step}: found in the cache"})
@@ -209,14 +214,18 @@ def _memory(stats: Any) -> dict[str, int]:
     }
 
 
-def _cache_key(program: str, topology: Topology, facts: list[Any]) -> str:
+def cache_key(program: str, topology: Topology, kept: dict[str, Any]) -> str:
+    """Return the key of a compiled step: the program, its compiler, and what is kept beside both.
+
+    Sweeps of 10 and of 11 alphas may be one program: what differs is ``kept``.
+    """
     packages = ["jax", "jaxlib", *(["libtpu"] if topology.chip.kind == "tpu" else [])]
     return hash_json(
         {
             "program": hash_bytes(program.encode()),
             "topology": topology.name,
-            "facts": facts,
-            "options": os.environ.get("LIBTPU_INIT_ARGS", ""),
+            **kept,
+            "flags": os.environ.get("LIBTPU_INIT_ARGS", ""),
             "versions": {name: importlib.metadata.version(name) for name in packages},
             "counting": COUNTING_VERSION,
         }
