@@ -25,7 +25,6 @@ TPU_RESERVED_BYTES = 2**28
 """What XLA leaves alone on a TPU: it grants 15.75 GiB of a v5e's 16."""
 
 _TIGHT = 0.9
-_COUNTED = 0.85
 _FEW_IMAGES = 8
 _COUNTED = 0.85
 """Least share of the traced FLOPs in the program; dropping unused work takes up to 15 % of it."""

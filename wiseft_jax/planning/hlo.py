@@ -34,12 +34,6 @@ _MESH_GROUPS = r"replica_groups=mesh\[([^\]]*)\](?:,\s*device_ids=\([^{]*\))?\s*
 _WINDOW = {"size": "1", "stride": "1", "pad": "0_0", "lhs_dilate": "1", "rhs_dilate": "1"}
 
 
-_CALLS = {"call": "to_apply", "call-start": "to_apply", "async-start": "calls"}
-"""Opcode -> the attribute that names the computation which it runs once."""
-
-_MESH_GROUPS = r"replica_groups=mesh\[([^\]]*)\](?:,\s*device_ids=\([^{]*\))?\s*\{([^}]*)\}"
-
-
 def count_program(text: str, num_devices: int, taken: float = 1.0) -> Counts:
     """Return what one device does in one run of a compiled program.
 
@@ -109,17 +103,7 @@ class _Walk:
                         " call computations in a new way"
                     )
         collectives = merge_collectives(self.collectives)
-        self.unknown += self._unseen()
         return Counts(flops, num_bytes, collectives, tuple(dict.fromkeys(self.unknown)))
-
-    def _unseen(self) -> list[str]:
-        """Return computations with collectives that nothing known led to."""
-        return [
-            name
-            for name, computation in self.module.computations.items()
-            if name not in self.visited
-            and any(_kind(each) in COLLECTIVE_KINDS for each in computation.values())
-        ]
 
     def _visit(self, name: str, times: float, *, collect: bool) -> tuple[float, float]:
         """Return (FLOPs, bytes) of one run; record collectives, ``times`` over."""
@@ -244,7 +228,7 @@ class _Walk:
     def _collect(self, name: str, each: Instruction, times: float, seen: set[str]) -> None:
         """Record a collective, once however many fusions of an asynchronous one show it."""
         for instruction, inside in self._with_fused(name, each):
-            kind = _kind(instruction)
+            kind = instruction.opcode.removesuffix("-start")
             if kind not in COLLECTIVE_KINDS:
                 continue
             channel = re.search(r"channel_id=(\d+)", instruction.attributes)

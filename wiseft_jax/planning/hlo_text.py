@@ -55,17 +55,6 @@ class Instruction:
         """The arrays that it makes; several for a tuple."""
         return tuple(parse_arrays(self.shape))
 
-    @functools.cached_property
-    def results(self) -> tuple[ArrayShape, ...]:
-        """The arrays that it makes, without the operands that an asynchronous start repeats.
-
-        Of ``all-gather-start`` and its like the shape is ``(operands, results, ...)``; that of
-        ``all-reduce-start`` is its result's.
-        """
-        start = self.opcode.endswith("-start") and self.opcode != "all-reduce-start"
-        parts = _elements(self.shape)
-        return tuple(parse_arrays(parts[1])) if start and len(parts) > 1 else self.arrays
-
     def called(self, attribute: str) -> tuple[str, ...]:
         """Return the computations named by ``attribute=%x`` or ``attribute={%x, %y}``."""
         found = re.search(rf"\b{attribute}=(\{{[^}}]*\}}|%[\w.-]+)", self.attributes)
@@ -73,20 +62,6 @@ class Instruction:
 
 
 Computation = dict[str, Instruction]
-
-
-def _elements(shape: str) -> list[str]:
-    """Return the elements of a tuple's shape, ``(a, (b, c))`` -> ``a`` and ``(b, c)``."""
-    if not shape.startswith("("):
-        return [shape]
-    parts, depth = [""], 0
-    for character in shape[1:-1]:
-        depth += (character in "([{") - (character in ")]}")
-        if character == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return [part.strip() for part in parts]
 
 
 def parse_arrays(shape: str) -> Iterator[ArrayShape]:
