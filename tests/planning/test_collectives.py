@@ -27,6 +27,12 @@ def test_split_parameters_are_gathered_twice_and_scattered_once():
         Collective("all-reduce", 1024, 2, 3.0),
         Collective("all-reduce", 64, 8, 3.0),
     }
+    narrow = training_collectives(LEAVES, data=1, fsdp=4, parts=1, itemsize=2)
+    assert set(narrow) == {
+        Collective("all-gather", 2048, 4, 2.0),
+        Collective("reduce-scatter", 4096, 4, 1.0),
+        Collective("all-reduce", 64, 4, 1.0),
+    }
     assert not any(
         each.num_bytes == 1024 for each in training_collectives(LEAVES, data=1, fsdp=4, parts=1)
     )

@@ -77,7 +77,7 @@ def abstract_train_facts(job: Job) -> StepFacts:
     moved = count_jaxpr(one_part).num_bytes * parts + _STATE_TRAFFIC * held + 2 * params
     sizes = layout.mesh.shape
     collectives = training_collectives(
-        split_leaves(state.params), sizes[DATA_AXIS], sizes[FSDP_AXIS], parts
+        split_leaves(state.params), sizes[DATA_AXIS], sizes[FSDP_AXIS], parts, _itemsize(job)
     )
     return StepFacts(
         step="train",
@@ -90,6 +90,10 @@ def abstract_train_facts(job: Job) -> StepFacts:
         largest=(saved.largest,),
         seconds=time.monotonic() - begun,
     )
+
+
+def _itemsize(job: Job) -> int:
+    return jnp.dtype(job.config.model.compute_dtype).itemsize
 
 
 def split_leaves(params: PyTree) -> tuple[tuple[int, bool], ...]:
@@ -127,7 +131,7 @@ def abstract_sweep_facts(job: Job) -> StepFacts:
     merging = 3.0 * shard_bytes(theta) * at_once
     moved = chunks * (count_jaxpr(forward).num_bytes * at_once + merging)
     gathered = (
-        Collective("all-gather", math.prod(leaf.shape) * leaf.dtype.itemsize, size, float(chunks))
+        Collective("all-gather", math.prod(leaf.shape) * _itemsize(job), size, float(chunks))
         for leaf in jax.tree_util.tree_leaves(theta)
         if FSDP_AXIS in leaf.sharding.spec and (size := mesh.shape[FSDP_AXIS]) > 1
     )

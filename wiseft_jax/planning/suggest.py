@@ -132,6 +132,8 @@ def _seconds(
     network = 0.0
     if chip.link_bandwidth is not None and topology.num_devices > 1:
         data = topology.num_devices // fsdp
-        collectives = training_collectives(model.leaves[fsdp], data, fsdp, parts)
+        collectives = training_collectives(
+            model.leaves[fsdp], data, fsdp, parts, itemsize=4 if float32 else 2
+        )
         network = sum(collective_secs(each, topology) for each in collectives)
     return max(math, memory) + network
