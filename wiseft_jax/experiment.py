@@ -33,12 +33,13 @@ logger = logging.getLogger(__name__)
 RESUME_MAY_CHANGE = (
     "sweep.",
     "mesh.",
+    "model.remat",
     "checkpoints.keep_",
     "export",
     "data.num_threads",
     *(f"training.{name}" for name in RESULT_NEUTRAL),
 )
-"""Fields that a continued run may change: they don't decide the weights."""
+"""Fields that a continued run may change: they decide no weight, but for float rounding."""
 
 PAPER_ALPHAS = tuple(step / 10 for step in range(11))
 

@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 RECIPE_NAMES = ("end_to_end", "linear_classifier")
 RESULT_NEUTRAL = ("eval_every_epochs", "save_every_steps", "num_workers", "accumulation_steps")
-"""Fields that may differ between a run and its continuation: they don't change the weights."""
+"""Fields that may differ between a run and its continuation: they change rounding at most."""
 
 _FLOAT_FIELDS = (
     "learning_rate",
