@@ -167,8 +167,12 @@ def test_without_a_run_directory_a_signal_keeps_its_effect():
         os.kill(os.getpid(), signal.SIGINT)
         return 0.0
 
-    with pytest.raises(KeyboardInterrupt):
-        fine_tune(classifier, theta_0, toy_dataset(48), None, FOUR_STEPS, evaluate=interrupt)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may ignore it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            fine_tune(classifier, theta_0, toy_dataset(48), None, FOUR_STEPS, evaluate=interrupt)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_complete_run_is_read_not_repeated(tmp_path: Path, caplog: pytest.LogCaptureFixture):

@@ -130,10 +130,11 @@ class _Line:
 
     def wait_for_end(self, deadline: float) -> None:
         """Wait until the other end says no more."""
-        while (left := deadline - time.monotonic()) > 0:
-            self.socket.settimeout(left)
-            if self.receive() is None:
-                return
+        with contextlib.suppress(OSError):  # this end was closed meanwhile
+            while (left := deadline - time.monotonic()) > 0:
+                self.socket.settimeout(left)
+                if self.receive() is None:
+                    return
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
