@@ -160,6 +160,7 @@ def test_a_signal_while_a_complete_run_is_restored_stops_it(
     assert_equal(train(tmp_path, resume=True), theta_1)
 
 
+@pytest.mark.usefixtures("heeded_sigint")
 def test_without_a_run_directory_a_signal_keeps_its_effect():
     classifier, theta_0 = toy_classifier()
 
@@ -167,12 +168,8 @@ def test_without_a_run_directory_a_signal_keeps_its_effect():
         os.kill(os.getpid(), signal.SIGINT)
         return 0.0
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may ignore it
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            fine_tune(classifier, theta_0, toy_dataset(48), None, FOUR_STEPS, evaluate=interrupt)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.raises(KeyboardInterrupt):
+        fine_tune(classifier, theta_0, toy_dataset(48), None, FOUR_STEPS, evaluate=interrupt)
 
 
 def test_a_complete_run_is_read_not_repeated(tmp_path: Path, caplog: pytest.LogCaptureFixture):
