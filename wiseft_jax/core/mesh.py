@@ -301,15 +301,6 @@ def to_host(tree: PyTree) -> PyTree:
     return jax.tree_util.tree_map(read, tree)
 
 
-def true_everywhere(value: bool) -> bool:
-    """Return whether ``value`` is true in every process; a collective."""
-    if jax.process_count() == 1:
-        return value
-    from jax.experimental import multihost_utils
-
-    return bool(np.all(multihost_utils.process_allgather(np.asarray(value))))
-
-
 def round_up_to_devices(batch_size: int, mesh: Mesh) -> int:
     """Return the smallest multiple of the batch's parts that is at least ``batch_size``."""
     parts = num_batch_shards(mesh)

@@ -13,6 +13,7 @@ import PIL
 
 from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.core.cache import Cache
+from wiseft_jax.core.distributed import gather_json
 from wiseft_jax.core.gathering import split_over
 from wiseft_jax.core.hashing import hash_json
 from wiseft_jax.core.mesh import (
@@ -20,7 +21,6 @@ from wiseft_jax.core.mesh import (
     process_share,
     put_batch,
     replicated,
-    true_everywhere,
 )
 from wiseft_jax.core.progress import progress_bar
 from wiseft_jax.core.trees import hash_tree
@@ -62,7 +62,8 @@ def encode_dataset(
     """
     cache, key = Cache(), _key(classifier, theta, dataset)
     found = cache.load("features", key)
-    if true_everywhere(found is not None) and found is not None:
+    everywhere = all(gather_json(found is not None))  # or some would wait for the others
+    if found is not None and everywhere:
         logger.info("%s: features of %d images from the cache", dataset.name, len(found["index"]))
         return found
     arrays = _encode(classifier, theta, dataset, layout, batch_size, num_threads, num_workers)
