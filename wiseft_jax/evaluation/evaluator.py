@@ -11,7 +11,6 @@ import numpy as np
 from jax.sharding import Mesh
 
 from wiseft_jax.clip.classifier import Classifier
-from wiseft_jax.core.distributed import gather_json
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import Layout, process_share, put_batch
 from wiseft_jax.core.mesh_config import MeshConfig
@@ -19,6 +18,7 @@ from wiseft_jax.core.progress import progress_bar
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.pipeline import Batches, eval_batches
 from wiseft_jax.data.source import Dataset, check_matches
+from wiseft_jax.evaluation.collected import Collected
 from wiseft_jax.evaluation.engine import EngineConfig, compiled_step, padded_alphas
 from wiseft_jax.evaluation.predictions import Predictions
 
@@ -115,7 +115,7 @@ def evaluate_alphas(
     """
     step = compiled_step(classifier, config)
     groups = padded_alphas(alphas, config.chunk_size)
-    collected = _Collected(dataset, len(alphas))
+    collected = Collected(dataset, len(alphas))
     batches = eval_batches(
         dataset,
         classifier.preprocess,
@@ -125,95 +125,30 @@ def evaluate_alphas(
     )
     with batches, progress_bar(dataset.name, len(dataset)) as advance:
         pending: list[dict[str, Any]] = []
-        for batch in _on_devices(batches, config.layout.mesh):
+        for batch in on_devices(batches, config.layout.mesh):
             outputs = [step(theta_0, theta_1, padded, count, batch) for padded, count in groups]
             # Read one batch late: the devices work on this one meanwhile.
-            advance(collected.add(pending, groups))
+            advance(_add(collected, pending, groups))
             pending = outputs
-        advance(collected.add(pending, groups))
+        advance(_add(collected, pending, groups))
     return collected.predictions(alphas, batches.skipped)
 
 
-def _on_devices(batches: Batches, mesh: Mesh) -> Iterator[dict[str, Any]]:
+def on_devices(batches: Batches, mesh: Mesh) -> Iterator[dict[str, Any]]:
+    """Yield each batch with its transfer under way: ``image``, ``mask`` and ``index`` int32."""
     for batch in batches:
         kept = {name: batch[name] for name in ("image", "mask")}
         yield put_batch(kept | {"index": batch["index"].astype(np.int32)}, mesh)
 
 
-class _Collected:
-    """Outputs of the step, put back into the dataset's order."""
-
-    def __init__(self, dataset: Dataset, num_alphas: int) -> None:
-        self._dataset = dataset
-        self._num_alphas = num_alphas
-        self._arrays: dict[str, np.ndarray] = {}
-        self._read = np.zeros(len(dataset), bool)
-
-    def add(self, outputs: list[dict[str, Any]], groups: list[tuple[Any, int]]) -> int:
-        """Store the outputs of one batch; return how many examples were new."""
-        if not outputs:
-            return 0
-        mask, index = np.asarray(outputs[0]["mask"]), np.asarray(outputs[0]["index"])
-        positions = index[mask]
-        assert not self._read[positions].any(), "an example was counted twice"
-        self._read[positions] = True
-        for name in outputs[0].keys() - {"mask", "index"}:
-            parts = [
-                np.asarray(each[name])[:count]
-                for each, (_, count) in zip(outputs, groups, strict=True)
-            ]
-            values = np.concatenate(parts)
-            if name not in self._arrays:
-                shape = (self._num_alphas, len(self._dataset), *values.shape[2:])
-                self._arrays[name] = np.zeros(shape, values.dtype)
-            self._arrays[name][:, positions] = values[:, mask]
-        return int(np.sum(index >= 0))
-
-    def predictions(self, alphas: tuple[float, ...], skipped: list[str]) -> Predictions:
-        """Return what was read, in the dataset's order."""
-        dataset, read = self._dataset, np.flatnonzero(self._read)
-        if len(read) == 0:
-            raise InputError(f"{dataset.name}: none of its {len(dataset)} images can be read")
-        arrays = {name: array[:, read] for name, array in self._arrays.items()}
-        labels = np.asarray(dataset.labels[read], np.int32)
-        if not (labels >= 0).any():
-            raise InputError(f"{dataset.name}: none of its labelled images can be read")
-        usable = ~np.isnan(arrays["margin"]) & (labels >= 0)[None]
-        _tell_what_does_not_count(dataset.name, labels, arrays["margin"], alphas)
-        return Predictions(
-            dataset=dataset.name,
-            split=dataset.split,
-            role=dataset.role,
-            alphas=alphas,
-            top1=arrays["top1"],
-            correct=(arrays["top1"] == labels[None]) & usable,
-            margin=arrays["margin"],
-            labels=labels,
-            ids=tuple(dataset.id(int(position)) for position in read),
-            logits=arrays.get("logits"),
-            skipped=(*dataset.skipped, *self._skipped_anywhere(skipped)),
-        )
-
-    def _skipped_anywhere(self, skipped: list[str]) -> list[str]:
-        """Return ``"id: reason"`` of the bad images that any process met; a collective."""
-        missing = [self._dataset.id(int(position)) for position in np.flatnonzero(~self._read)]
-        if not missing:  # the same in every process: all of them read all outputs
-            return []
-        lines = [line for each in gather_json(skipped) for line in each]
-        return [next(line for line in lines if line.startswith(f"{name}: ")) for name in missing]
-
-
-def _tell_what_does_not_count(
-    name: str, labels: np.ndarray, margin: np.ndarray, alphas: tuple[float, ...]
-) -> None:
-    unlabelled = int(np.sum(labels < 0))
-    if unlabelled:
-        logger.warning("%s: %d images have no label and don't count", name, unlabelled)
-    for alpha, invalid in zip(alphas, np.isnan(margin).sum(axis=1), strict=True):
-        if invalid:
-            logger.warning(
-                "%s: the logits of %d images are NaN at alpha = %g; they count as wrong",
-                name,
-                invalid,
-                alpha,
-            )
+def _add(collected: Collected, outputs: list[dict[str, Any]], groups: list[tuple[Any, int]]) -> int:
+    """Store what the step gave for one batch; return how many examples were new."""
+    if not outputs:
+        return 0
+    arrays = {}
+    for name in outputs[0].keys() - {"mask", "index"}:
+        parts = [
+            np.asarray(each[name])[:count] for each, (_, count) in zip(outputs, groups, strict=True)
+        ]
+        arrays[name] = np.concatenate(parts)
+    return collected.put(arrays, np.asarray(outputs[0]["index"]), np.asarray(outputs[0]["mask"]))

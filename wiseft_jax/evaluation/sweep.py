@@ -128,7 +128,7 @@ def sweep(
       0.5
     """
     grid = check_alphas(alphas)
-    _check_datasets(classifier, datasets)
+    check_datasets(classifier, datasets)
     check_same_structure(theta_1, theta_0)
     config = EngineConfig.resolve(
         theta_0,
@@ -169,7 +169,12 @@ def check_alphas(alphas: Sequence[float] | np.ndarray) -> tuple[float, ...]:
     return grid
 
 
-def _check_datasets(classifier: Classifier, datasets: Sequence[Dataset]) -> None:
+def check_datasets(classifier: Classifier, datasets: Sequence[Dataset]) -> None:
+    """Refuse datasets whose accuracies can't be told apart, or that have none.
+
+    Raises:
+      InputError: No datasets; an empty name or one given twice; as ``check_dataset``.
+    """
     if not datasets:
         raise InputError("datasets: expected at least one, found none")
     names = [dataset.name for dataset in datasets]

@@ -1,0 +1,123 @@
+"""Outputs of batches, put back into the dataset's order, and made into predictions."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from wiseft_jax.core.distributed import gather_json
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.data.source import Dataset
+from wiseft_jax.evaluation.predictions import Predictions
+
+logger = logging.getLogger(__name__)
+
+
+class Collected:
+    """Arrays ``[A, N, ...]`` over a dataset's examples, filled batch by batch.
+
+    Attributes:
+      arrays: By name; zero where nothing was put.
+    """
+
+    def __init__(self, dataset: Dataset, num_alphas: int) -> None:
+        """Make it empty."""
+        self._dataset = dataset
+        self._num_alphas = num_alphas
+        self.arrays: dict[str, np.ndarray] = {}
+        self._read = np.zeros(len(dataset), bool)
+
+    def put(
+        self,
+        arrays: dict[str, np.ndarray],
+        index: Int[np.ndarray, " B"],
+        mask: Bool[np.ndarray, " B"],
+    ) -> int:
+        """Store the outputs of a batch.
+
+        Args:
+          arrays: ``[A, B, ...]`` by name.
+          index: The rows' positions in the dataset; -1 past its end.
+          mask: Which rows hold an image that could be read.
+
+        Returns:
+          How many examples the batch had, readable or not.
+        """
+        positions = index[mask]
+        assert not self._read[positions].any(), "an example was counted twice"
+        self._read[positions] = True
+        for name, values in arrays.items():
+            if name not in self.arrays:
+                shape = (self._num_alphas, len(self._dataset), *values.shape[2:])
+                self.arrays[name] = np.zeros(shape, values.dtype)
+            self.arrays[name][:, positions] = values[:, mask]
+        return int(np.sum(index >= 0))
+
+    @property
+    def read(self) -> Int[np.ndarray, " M"]:
+        """The positions of the examples that could be read, rising.
+
+        Raises:
+          InputError: If there is none, or none with a label.
+        """
+        dataset, read = self._dataset, np.flatnonzero(self._read)
+        if len(read) == 0:
+            raise InputError(f"{dataset.name}: none of its {len(dataset)} images can be read")
+        if not (dataset.labels[read] >= 0).any():
+            raise InputError(f"{dataset.name}: none of its labelled images can be read")
+        return read
+
+    def predictions(self, alphas: tuple[float, ...], skipped: list[str]) -> Predictions:
+        """Return what was read, in the dataset's order.
+
+        Args:
+          alphas: What the first axis stands for.
+          skipped: ``"id: reason"`` of the bad images that this process met.
+
+        Raises:
+          InputError: As ``read``.
+        """
+        dataset, read = self._dataset, self.read
+        arrays = {name: array[:, read] for name, array in self.arrays.items()}
+        labels = np.asarray(dataset.labels[read], np.int32)
+        usable = ~np.isnan(arrays["margin"]) & (labels >= 0)[None]
+        _tell_what_does_not_count(dataset.name, labels, arrays["margin"], alphas)
+        return Predictions(
+            dataset=dataset.name,
+            split=dataset.split,
+            role=dataset.role,
+            alphas=alphas,
+            top1=arrays["top1"],
+            correct=(arrays["top1"] == labels[None]) & usable,
+            margin=arrays["margin"],
+            labels=labels,
+            ids=tuple(dataset.id(int(position)) for position in read),
+            logits=arrays.get("logits"),
+            skipped=(*dataset.skipped, *self._skipped_anywhere(skipped)),
+        )
+
+    def _skipped_anywhere(self, skipped: list[str]) -> list[str]:
+        """Return ``"id: reason"`` of the bad images that any process met; a collective."""
+        missing = [self._dataset.id(int(position)) for position in np.flatnonzero(~self._read)]
+        if not missing:  # the same in every process: all of them read all outputs
+            return []
+        lines = [line for each in gather_json(skipped) for line in each]
+        return [next(line for line in lines if line.startswith(f"{name}: ")) for name in missing]
+
+
+def _tell_what_does_not_count(
+    name: str, labels: np.ndarray, margin: np.ndarray, alphas: tuple[float, ...]
+) -> None:
+    unlabelled = int(np.sum(labels < 0))
+    if unlabelled:
+        logger.warning("%s: %d images have no label and don't count", name, unlabelled)
+    for alpha, invalid in zip(alphas, np.isnan(margin).sum(axis=1), strict=True):
+        if invalid:
+            logger.warning(
+                "%s: the logits of %d images are NaN at alpha = %g; they count as wrong",
+                name,
+                invalid,
+                alpha,
+            )
