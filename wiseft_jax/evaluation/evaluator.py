@@ -125,7 +125,7 @@ def evaluate_alphas(
     )
     with batches, progress_bar(dataset.name, len(dataset)) as advance:
         pending: list[dict[str, Any]] = []
-        for batch in on_devices(batches, config.layout.mesh):
+        for _, batch in with_images(batches, config.layout.mesh):
             outputs = [step(theta_0, theta_1, padded, count, batch) for padded, count in groups]
             # Read one batch late: the devices work on this one meanwhile.
             advance(_add(collected, pending, groups))
@@ -134,11 +134,24 @@ def evaluate_alphas(
     return collected.predictions(alphas, batches.skipped)
 
 
-def on_devices(batches: Batches, mesh: Mesh) -> Iterator[dict[str, Any]]:
-    """Yield each batch with its transfer under way: ``image``, ``mask`` and ``index`` int32."""
+def with_images(batches: Batches, mesh: Mesh) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
+    """Yield each batch's images on the host, and the batch with its transfer under way.
+
+    The transfer of the next batch starts before a batch is handed out.
+
+    Args:
+      batches: From ``data.pipeline``: this process's rows.
+      mesh: The devices, over which ``image``, ``mask`` and ``index`` (int32) are split.
+    """
+    ahead = None
     for batch in batches:
         kept = {name: batch[name] for name in ("image", "mask")}
-        yield put_batch(kept | {"index": batch["index"].astype(np.int32)}, mesh)
+        placed = put_batch(kept | {"index": batch["index"].astype(np.int32)}, mesh)
+        if ahead is not None:
+            yield ahead
+        ahead = batch["image"], placed
+    if ahead is not None:
+        yield ahead
 
 
 def _add(collected: Collected, outputs: list[dict[str, Any]], groups: list[tuple[Any, int]]) -> int:

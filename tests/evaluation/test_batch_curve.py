@@ -1,0 +1,69 @@
+"""When nodes are added to a batch, when not, and when it isn't believed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.evaluation.conftest import Tiny
+from wiseft_jax.core.mesh import Layout
+from wiseft_jax.evaluation import batch_curve
+from wiseft_jax.evaluation.batch_curve import BARRIER, NOISE, CurveJob
+from wiseft_jax.evaluation.curve_config import CurveConfig
+
+STATE = batch_curve._State
+
+
+def job(tiny: Tiny, num_alphas: int = 21, dtype: str = "float32", **options: Any) -> CurveJob:
+    classifier = tiny.fresh()
+    object.__setattr__(classifier, "tower", classifier.tower.with_dtype(dtype))  # type: ignore[arg-type]
+    return CurveJob(
+        classifier=classifier,
+        layout=Layout.of(None),
+        ends=(tiny.theta_0, tiny.theta_1),
+        grid=np.linspace(0, 1, num_alphas),
+        asked=np.arange(num_alphas),
+        config=CurveConfig(**options),
+        least=5,
+        scale=100.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "state", "verdict"),
+    [
+        ({}, STATE(5, 0.005, 0.1, None), (True, "")),
+        ({}, STATE(5, 0.05, 0.1, None), None),
+        ({}, STATE(9, 0.05, 0.1, 0.1), None),
+        ({}, STATE(9, 0.05, 0.1, 0.8), (False, BARRIER)),
+        ({}, STATE(9, 0.05, 0.1, float("nan")), (False, BARRIER)),
+        ({"tol": 0.1}, STATE(5, 0.05, 0.1, None), (True, "")),
+        # 21 alphas, 10 % of them uncertain: 2.1 passes, less than the 4 that 9 nodes add.
+        ({"exact": True}, STATE(5, 0.1, 0.1, None), (True, "")),
+        ({"exact": True}, STATE(5, 0.3, 0.1, None), None),
+        ({"exact": True}, STATE(9, 0.3, 0.1, 0.2), (True, "")),
+    ],
+)
+def test_verdicts(tiny: Tiny, options: Any, state: Any, verdict: Any) -> None:
+    assert batch_curve._verdict(job(tiny, **options), state, last=False) == verdict
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.1, (True, "")), (0.3, (False, BARRIER))])
+def test_the_last_level_is_believed_unless_much_is_uncertain(
+    tiny: Tiny, share: float, verdict: Any
+) -> None:
+    state = STATE(17, share, 0.1, 0.3)
+    assert batch_curve._verdict(job(tiny), state, last=True) == verdict
+
+
+def test_bfloat16_stops_at_its_noise(tiny: Tiny) -> None:
+    state = STATE(5, 0.3, 0.4, None)  # the noise of logits as large as 100 is 0.5
+    assert batch_curve._verdict(job(tiny, dtype="bfloat16"), state, last=False) == (True, NOISE)
+    assert batch_curve._verdict(job(tiny), state, last=False) is None
+
+
+def test_nodes_span_the_grid(tiny: Tiny) -> None:
+    made = job(tiny)
+    assert (made.low, made.high, made.plan.levels) == (0.0, 1.0, (3, 5, 9, 17))

@@ -1,0 +1,249 @@
+"""The continuous curve against direct evaluation: pairs of several distances, and a barrier."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from tests.evaluation.conftest import NAMES, Tiny, dataset
+from wiseft_jax.clip.classifier import head_logits
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.mesh_config import MeshConfig
+from wiseft_jax.data.source import array_dataset
+from wiseft_jax.evaluation import curve_pass
+from wiseft_jax.evaluation.curve import CurveResult, curve
+from wiseft_jax.evaluation.curve_config import CurveConfig
+from wiseft_jax.evaluation.sweep import SweepResult, sweep
+from wiseft_jax.weights.interpolate import lerp
+
+GRID = tuple(step / 20 for step in range(21))
+DISTANCES = {"weak": 0.05, "medium": 0.3, "strong": 1.0}
+SIZE = 16
+
+
+def moved(theta: Any, distance: float, seed: int = 0) -> Any:
+    rng = np.random.default_rng(seed)
+
+    def move(leaf: np.ndarray) -> np.ndarray:
+        noise = rng.standard_normal(leaf.shape).astype(np.float32)
+        return leaf + np.float32(distance) * np.std(leaf) * noise
+
+    return jax.tree_util.tree_map(move, theta)
+
+
+def both(
+    tiny: Tiny, distance: float, config: CurveConfig, grid: tuple[float, ...] = GRID, **options: Any
+) -> tuple[CurveResult, SweepResult]:
+    ends = tiny.theta_0, moved(tiny.theta_0, distance)
+    data = [dataset(45, "test"), dataset(23, "shift", role="shift")]
+    options = {"batch_size": SIZE, **options}
+    found = curve(tiny.classifier, *ends, data, grid, config=config, **options)
+    return found, sweep(tiny.classifier, *ends, data, grid, **options)
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_exact_counts_are_those_of_direct_evaluation(tiny: Tiny, distance: str) -> None:
+    found, direct = both(tiny, DISTANCES[distance], CurveConfig(exact=True))
+    for name, expected in direct.predictions.items():
+        each = found.curves[name]
+        assert each.exact
+        np.testing.assert_array_equal(each.predictions.correct, expected.correct)
+        np.testing.assert_array_equal(each.predictions.top1, expected.top1)
+        assert each.audit.mismatches == 0
+    values = [(row["dataset"], row["alpha"], row["value"], row["n"]) for row in found.rows]
+    assert values == [(row["dataset"], row["alpha"], row["value"], row["n"]) for row in direct.rows]
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_no_prediction_called_certain_is_wrong(tiny: Tiny, distance: str) -> None:
+    found, direct = both(tiny, DISTANCES[distance], CurveConfig(audit=0))
+    for name, expected in direct.predictions.items():
+        each = found.curves[name]
+        wrong = each.predictions.top1 != expected.top1
+        assert not (wrong & each.certain).any()
+        assert not each.direct[each.trusted[None] & np.ones_like(each.direct)].any()
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_the_band_holds_the_truth(tiny: Tiny, distance: str) -> None:
+    found, direct = both(tiny, DISTANCES[distance], CurveConfig(max_nodes=5, audit=0))
+    for name, expected in direct.predictions.items():
+        each = found.curves[name]
+        places = np.searchsorted(each.points, GRID)
+        truth = expected.correct.sum(axis=1)
+        assert (each.low[places] <= truth).all()
+        assert (truth <= each.high[places]).all()
+        assert (each.low <= each.hits).all()
+        assert (each.hits <= each.high).all()
+
+
+def test_a_weak_pair_takes_five_nodes_and_a_strong_one_more(tiny: Tiny) -> None:
+    weak, _ = both(tiny, DISTANCES["weak"], CurveConfig())
+    strong, _ = both(tiny, DISTANCES["strong"], CurveConfig())
+    assert set(weak.curves["test"].nodes) == {5}
+    assert max(strong.curves["test"].nodes) == 17
+    assert weak.curves["test"].summary()["passes_saved"] > 10
+
+
+def test_a_barrier_is_said_and_evaluated_directly(
+    tiny: Tiny, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        found, direct = both(tiny, 8.0, CurveConfig(exact=True))
+    for name, expected in direct.predictions.items():
+        each = found.curves[name]
+        rough = int(np.sum(~each.trusted))
+        assert rough >= SIZE
+        assert each.direct[:, ~each.trusted].all()
+        np.testing.assert_array_equal(each.predictions.top1, expected.top1)
+        between = np.setdiff1d(np.arange(len(each.points)), np.searchsorted(each.points, GRID))
+        assert (each.high[between] - each.low[between] >= rough).all()
+        assert f"{name}: {rough} of {each.n} examples aren't smooth along alpha" in caplog.text
+    assert "a loss barrier?" in caplog.text
+
+
+def test_alphas_beyond_the_ends_widen_the_nodes(tiny: Tiny) -> None:
+    grid = (-0.5, 0.0, 0.4, 1.0, 1.5)
+    found, direct = both(tiny, 0.3, CurveConfig(exact=True), grid)
+    for name, expected in direct.predictions.items():
+        each = found.curves[name]
+        assert (each.points[0], each.points[-1]) == (-0.5, 1.5)
+        np.testing.assert_array_equal(each.predictions.top1, expected.top1)
+
+
+def test_the_ends_override_a_wide_polynomial(tiny: Tiny) -> None:
+    """Too few nodes for the interval: between them wrong, at 0 and 1 exact nevertheless."""
+    config = CurveConfig(max_nodes=5, audit=0, tol=0.99)
+    found, direct = both(tiny, 1.0, config, (-1.0, 0.0, 1.0, 2.0))
+    for name, expected in direct.predictions.items():
+        np.testing.assert_array_equal(found.curves[name].predictions.top1[1:3], expected.top1[1:3])
+
+
+def test_a_mismatch_of_the_audit_doubles_the_nodes(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An estimate that is far too small: the audit must notice, and more nodes mend it."""
+    honest = curve_pass.evaluate_batch
+
+    def reckless(*args: Any) -> Any:
+        batch = honest(*args)
+        return dataclasses.replace(batch, certain=np.ones_like(batch.certain))
+
+    monkeypatch.setattr(curve_pass, "evaluate_batch", reckless)
+    config = CurveConfig(max_nodes=5, audit=1, tol=0.99)
+    with caplog.at_level(logging.WARNING):
+        found, direct = both(tiny, 2.0, config, GRID[::3])
+    assert "reading again with direct evaluation" in caplog.text
+    each = found.curves["test"]
+    np.testing.assert_array_equal(each.predictions.top1, direct.predictions["test"].top1)
+    assert not each.trusted.any()
+
+
+def test_a_curve_is_repeatable_bit_for_bit(tiny: Tiny) -> None:
+    first, _ = both(tiny, 0.3, CurveConfig())
+    second, _ = both(tiny, 0.3, CurveConfig())
+    for name, one in first.curves.items():
+        two = second.curves[name]
+        np.testing.assert_array_equal(one.predictions.margin, two.predictions.margin)
+        np.testing.assert_array_equal(one.crossings.alpha, two.crossings.alpha)
+        np.testing.assert_array_equal(one.direct, two.direct)
+
+
+def test_eight_devices_give_the_predictions_of_one(tiny: Tiny) -> None:
+    one, _ = both(
+        tiny,
+        0.3,
+        CurveConfig(exact=True),
+        mesh=jax.sharding.Mesh(
+            np.array(jax.devices()[:1]).reshape(1, 1, 1), ("data", "fsdp", "alpha")
+        ),
+    )
+    eight, _ = both(tiny, 0.3, CurveConfig(exact=True), mesh=MeshConfig(data=4, fsdp=2))
+    for name, each in one.curves.items():
+        np.testing.assert_array_equal(
+            each.predictions.correct, eight.curves[name].predictions.correct
+        )
+
+
+def test_crossings_are_where_direct_predictions_change(tiny: Tiny) -> None:
+    found, _ = both(tiny, 0.3, CurveConfig(tol=0))
+    each = found.curves["test"]
+    assert len(each.crossings) > 3
+    theta_1 = moved(tiny.theta_0, 0.3)
+    data = dataset(45, "test")
+    logits = jax.jit(
+        lambda alpha, image: tiny.classifier.logits(lerp(tiny.theta_0, theta_1, alpha), image[None])
+    )
+    for place in range(0, len(each.crossings), 3):
+        crossing = {name: values[place] for name, values in each.crossings.arrays().items()}
+        image = np.asarray(data.source.read(int(crossing["example"])))
+        size = tiny.classifier.preprocess.size
+        if image.shape[:2] != (size, size):
+            pytest.fail("the test's images are the model's size")
+        below, above = (
+            int(np.argmax(logits(np.float32(crossing["alpha"] + step), image)[0]))
+            for step in (-2e-3, 2e-3)
+        )
+        assert (below, above) == (crossing["before"], crossing["after"])
+
+
+def test_steps_agree_with_the_tabulated_curve(tiny: Tiny) -> None:
+    found, _ = both(tiny, 0.3, CurveConfig(audit=0))
+    each = found.curves["test"]
+    labels = each.predictions.labels
+    places, hits = each.crossings.steps(int(each.hits[0]), labels)
+    index = np.searchsorted(places, each.points, side="right") - 1
+    stepped = np.where(index < 0, each.hits[0], hits[np.maximum(index, 0)])
+    np.testing.assert_array_equal(stepped, each.hits)
+
+
+def test_nan_features_are_certain_of_nothing(tiny: Tiny) -> None:
+    theta_1 = jax.tree_util.tree_map(np.copy, moved(tiny.theta_0, 0.1))
+    theta_1["head"]["kernel"][0, 0] = np.nan
+    found = curve(tiny.classifier, tiny.theta_0, theta_1, [dataset(9, "nine")], (0.0, 0.5, 1.0))
+    each = found.curves["nine"]
+    assert not each.certain[1:].any()
+    assert each.predictions.correct[1:].sum() == 0
+
+
+def test_images_that_cannot_be_read_are_left_out(tiny: Tiny, tmp_path: Any) -> None:
+    size = tiny.classifier.preprocess.size
+    images = np.random.default_rng(0).integers(0, 256, (10, size, size, 3), np.uint8)
+    labels = np.arange(10) % 3
+    labels[4] = -1
+    data = array_dataset(images, labels, NAMES, name="ten", split="test", role="reference")
+    found = curve(tiny.classifier, tiny.theta_0, moved(tiny.theta_0, 0.1), [data], GRID)
+    assert found.curves["ten"].n == 9
+    assert all(row["n"] == 9 for row in found.rows)
+
+
+def test_saved_curves_hold_what_was_found(tiny: Tiny, tmp_path: Any) -> None:
+    found, _ = both(tiny, 0.3, CurveConfig())
+    each = found.curves["test"]
+    with np.load(each.save(tmp_path), allow_pickle=False) as file:
+        np.testing.assert_array_equal(file["hits"], each.hits)
+        np.testing.assert_array_equal(file["crossing_alpha"], each.crossings.alpha)
+        assert int(file["n"]) == each.n
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("tol", 1.0), ("safety", 0.5), ("points", 1), ("audit", -1.0)],
+)
+def test_options_out_of_range_are_refused(field: str, value: Any) -> None:
+    with pytest.raises(InputError, match=f"curve.{field}: expected"):
+        CurveConfig(**{field: value})
+
+
+def test_features_then_head_are_the_logits(tiny: Tiny) -> None:
+    images = dataset(4, "four").source
+    batch = np.stack([np.asarray(images.read(index)) for index in range(4)])
+    features = tiny.classifier.features(tiny.theta_0, batch)
+    np.testing.assert_array_equal(
+        head_logits(tiny.theta_0["head"], features), tiny.classifier.logits(tiny.theta_0, batch)
+    )

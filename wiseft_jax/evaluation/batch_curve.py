@@ -1,0 +1,233 @@
+"""One batch's predictions at every alpha: nodes are added until few predictions are in doubt."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int32
+
+from wiseft_jax.core.lobatto import LEVELS
+from wiseft_jax.core.mesh import Layout
+from wiseft_jax.core.typing import Params
+from wiseft_jax.evaluation.curve_config import CurveConfig
+from wiseft_jax.evaluation.features import features_at
+from wiseft_jax.evaluation.interpolant import NodePlan, read_off, residual
+
+BARRIER = "a loss barrier?"
+NOISE = "at the noise floor of bfloat16"
+
+_ROUNDING = {"float32": 1e-6, "bfloat16": 5e-3}
+"""Noise of a logit, as a share of the logits' scale: two programs for one model differ by it."""
+_SMOOTH = 0.5
+"""More nodes pay while they make the residual at least this much smaller."""
+_UNTRUSTED = 0.2
+"""A batch with more of its predictions uncertain, at the last level, isn't smooth."""
+
+
+@dataclasses.dataclass(frozen=True)
+class CurveJob:
+    """What all batches of a dataset share.
+
+    Attributes:
+      classifier: The model.
+      layout: The devices.
+      ends: Both ends' parameters, on the devices.
+      grid: The alphas asked for, then the tabulated ones: rising, distinct in float32.
+      asked: Places of the former in ``grid``.
+      config: How.
+      least: The fewest nodes.
+      scale: The logits' scale: the largest norm of a class's weights.
+    """
+
+    classifier: Any
+    layout: Layout
+    ends: tuple[Params, Params]
+    grid: Float64[np.ndarray, " W"]
+    asked: np.ndarray
+    config: CurveConfig
+    least: int
+    scale: float
+
+    @property
+    def low(self) -> float:
+        """The first node."""
+        return min(0.0, float(self.grid[0]))
+
+    @property
+    def high(self) -> float:
+        """The last node."""
+        return max(1.0, float(self.grid[-1]))
+
+    @property
+    def plan(self) -> NodePlan:
+        """The nodes."""
+        most = max(self.least, self.config.max_nodes)
+        return NodePlan(tuple(count for count in LEVELS if count <= most), self.low, self.high)
+
+    @property
+    def heads(self) -> tuple[Params, Params]:
+        """The heads of both ends."""
+        return self.ends[0]["head"], self.ends[1]["head"]
+
+    @property
+    def noise(self) -> float:
+        """A logit's rounding in the compute dtype, where two float32 programs may differ."""
+        return _ROUNDING["float32"] * self.scale
+
+
+@dataclasses.dataclass(frozen=True)
+class BatchCurve:
+    """What was found for the B examples of a batch.
+
+    Attributes:
+      nodes: How many nodes were run.
+      forwards: How many alphas were run.
+      values: float32[nodes, B, D], the features at the nodes, on the devices.
+      top1: int32[W, B].
+      certain: bool[W, B]: whether the margin exceeds the safety factor times the estimate.
+      margin: float32[W, B].
+      estimate: float32[B], of the error of a logit.
+      trusted: Whether the features are smooth in alpha.
+      note: Why no nodes were added, where that isn't because few predictions are uncertain.
+    """
+
+    nodes: int
+    forwards: int
+    values: Any
+    top1: Int32[np.ndarray, "W B"]
+    certain: Bool[np.ndarray, "W B"]
+    margin: Float32[np.ndarray, "W B"]
+    estimate: Float32[np.ndarray, " B"]
+    trusted: bool
+    note: str
+
+
+@dataclasses.dataclass(frozen=True)
+class _State:
+    """How sure a level is.
+
+    Attributes:
+      count: Its nodes.
+      share: Of the pairs asked for, how many are uncertain.
+      error: The median estimate.
+      fell: The error over that of the level before; None at the first.
+    """
+
+    count: int
+    share: float
+    error: float
+    fell: float | None
+
+
+def evaluate_batch(job: CurveJob, images: Any, mask: Bool[np.ndarray, " B"]) -> BatchCurve:
+    """Run a batch at 5 nodes, and at more while that is worth it.
+
+    Args:
+      job: What all batches share.
+      images: uint8[B, S, S, 3] on the devices.
+      mask: Which rows hold an image; the others don't decide anything.
+    """
+    plan = job.plan
+    ends_apart = (job.low, job.high) != (0.0, 1.0)
+    own = np.asarray([0.0, 1.0] if ends_apart else [])
+    levels = [count for count in plan.levels if count >= job.least]
+    first = levels[0]
+    parts = features_at(
+        job.classifier, job.layout, job.ends, np.concatenate([own, plan.nodes[:first]]), images
+    )
+    values = jnp.concatenate(parts)
+    at_ends, values = values[: len(own)], values[len(own) :]
+    previous = None
+    for count in levels:
+        if count > len(values):
+            new = plan.nodes[len(values) : count]
+            values = jnp.concatenate(
+                [values, *features_at(job.classifier, job.layout, job.ends, new, images)]
+            )
+        batch = _read(job, plan, values, at_ends)
+        certain = batch.certain[job.asked][:, mask]
+        error = float(np.median(batch.estimate[mask])) if mask.any() else 0.0
+        state = _State(
+            count,
+            1 - float(np.mean(certain)) if mask.any() else 0.0,
+            error,
+            None if previous is None else error / previous,
+        )
+        verdict = _verdict(job, state, last=count == levels[-1])
+        if verdict is not None:
+            trusted, note = verdict
+            return dataclasses.replace(batch, trusted=trusted, note=note)
+        previous = error
+    raise AssertionError("the last level always has a verdict")
+
+
+def _verdict(job: CurveJob, state: _State, *, last: bool) -> tuple[bool, str] | None:
+    """Return ``(trusted, note)`` if no nodes are to be added."""
+    config, num_alphas = job.config, len(job.asked)
+    more = state.count - 1  # nodes that the next level adds
+    if state.share <= config.tol and not config.exact:
+        return True, ""
+    if config.exact and state.share * num_alphas <= more:
+        return True, ""  # evaluating what is uncertain costs less than the next level
+    low_precision = job.classifier.tower.dtype == "bfloat16"
+    if low_precision and state.error <= _ROUNDING["bfloat16"] * job.scale:
+        return True, NOISE
+    if state.fell is not None and not state.fell < _SMOOTH:
+        return False, BARRIER
+    if last:
+        return state.share <= _UNTRUSTED, "" if state.share <= _UNTRUSTED else BARRIER
+    return None
+
+
+def _read(job: CurveJob, plan: NodePlan, values: Any, at_ends: Any) -> BatchCurve:
+    count = len(values)
+    coarse = plan.levels[plan.levels.index(count) - 1]
+    new = plan.nodes[coarse:count]
+    error = _residual(job, plan, values[:coarse], new, values[coarse:])
+    top1, margin = _host(
+        read_off(
+            job.layout,
+            values,
+            plan.matrix(job.grid, count),
+            job.grid.astype(np.float32),
+            job.heads,
+        )
+    )
+    if len(at_ends):
+        ends = np.asarray([0.0, 1.0])
+        error = np.maximum(error, _residual(job, plan, values, ends, at_ends))
+        places = np.searchsorted(job.grid, ends)
+        top1[places], margin[places] = _host(
+            read_off(
+                job.layout,
+                at_ends,
+                np.eye(2, dtype=np.float32),
+                ends.astype(np.float32),
+                job.heads,
+            )
+        )
+    estimate = np.maximum(error, np.float32(job.noise))
+    return BatchCurve(
+        nodes=count,
+        forwards=count + len(at_ends),
+        values=values,
+        top1=top1,
+        certain=margin > job.config.safety * estimate[None],
+        margin=margin,
+        estimate=estimate,
+        trusted=True,
+        note="",
+    )
+
+
+def _residual(job: CurveJob, plan: NodePlan, values: Any, at: np.ndarray, truth: Any) -> np.ndarray:
+    matrix = plan.matrix(at, len(values))
+    return np.array(residual(job.layout, values, matrix, at.astype(np.float32), truth, job.heads))
+
+
+def _host(arrays: Any) -> tuple[np.ndarray, np.ndarray]:
+    top1, margin = arrays
+    return np.array(top1), np.array(margin)

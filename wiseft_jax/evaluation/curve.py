@@ -1,0 +1,174 @@
+"""The continuous curve: the accuracy of every alpha from a handful of forward passes.
+
+Each batch is read once. It is run at 5 nodes; the polynomial through 3 of them, judged at the other
+2, says how wrong it may be for each example; nodes are added (9, 17, ...) while too many
+predictions hang in the balance. What is still uncertain can be evaluated directly (``exact``), what
+is called certain is audited by a seeded sample, and what isn't smooth in alpha (a loss barrier
+between the ends) is evaluated directly, and said.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jax.sharding import Mesh
+
+from wiseft_jax.clip.classifier import Classifier
+from wiseft_jax.core.mesh import Layout
+from wiseft_jax.core.mesh_config import MeshConfig
+from wiseft_jax.core.results import Row
+from wiseft_jax.core.trees import check_same_structure
+from wiseft_jax.core.typing import Params
+from wiseft_jax.data.source import Dataset
+from wiseft_jax.evaluation.curve_config import CurveConfig
+from wiseft_jax.evaluation.curve_pass import CurvePass
+from wiseft_jax.evaluation.curve_result import Curve
+from wiseft_jax.evaluation.engine import EngineConfig
+from wiseft_jax.evaluation.sweep import SweepResult, check_alphas, check_datasets
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class CurveResult:
+    """The curves of several datasets.
+
+    Attributes:
+      alphas: The grid that was asked for, rising.
+      curves: By dataset name, in the order given.
+      rows: One top-1 accuracy for each dataset and alpha.
+    """
+
+    alphas: tuple[float, ...]
+    curves: dict[str, Curve]
+    rows: list[Row]
+
+    def sweep(self) -> SweepResult:
+        """Return rows and predictions on the grid as ``sweep`` would, for rules and reports."""
+        predictions = {name: curve.predictions for name, curve in self.curves.items()}
+        return SweepResult(self.alphas, self.rows, predictions)
+
+
+def curve(
+    classifier: Classifier,
+    theta_0: Params,
+    theta_1: Params,
+    datasets: Sequence[Dataset],
+    alphas: Sequence[float] | np.ndarray,
+    *,
+    config: CurveConfig | None = None,
+    batch_size: int | None = None,
+    config_hash: str = "",
+    mesh: Layout | Mesh | MeshConfig | None = None,
+    num_threads: int = 16,
+) -> CurveResult:
+    """Return the accuracy of every alpha on every dataset, from few forward passes.
+
+    Features are interpolated in alpha by a polynomial through nested Chebyshev-Lobatto nodes
+    (``core.lobatto``), then normalised and given to the exactly interpolated head;
+    docs/alpha-engine.md has the mathematics, what was measured, and the limits.
+
+    Args:
+      classifier: The model as a function of its parameters.
+      theta_0: The zero-shot parameters (alpha = 0).
+      theta_1: The fine-tuned parameters (alpha = 1).
+      datasets: Labelled images, with distinct names.
+      alphas: The grid for predictions and rows: distinct and rising. The nodes lie on [0, 1], or on
+        the wider interval that the grid spans; 0 and 1 are always evaluated themselves.
+      config: How many nodes, how sure, whether exact; the defaults when None.
+      batch_size: As in ``sweep``.
+      config_hash: As in ``sweep``.
+      mesh: As in ``sweep``.
+      num_threads: Decoding threads.
+
+    Raises:
+      InputError: As ``sweep``.
+      BadImageError: As ``sweep``.
+
+    Example:
+      >>> result = curve(classifier, theta_0, theta_1, [validation, test], np.linspace(0, 1, 101))
+      >>> result.curves["test"].uncertain_share
+      0.004
+    """
+    grid = check_alphas(alphas)
+    check_datasets(classifier, datasets)
+    check_same_structure(theta_1, theta_0)
+    config = config or CurveConfig()
+    engine = EngineConfig.resolve(
+        theta_0, batch_size=batch_size, mesh=mesh, num_threads=num_threads
+    )
+    engine.layout.check(theta_0)
+    ends = engine.layout.place(theta_0), engine.layout.place(theta_1)
+    curves = {
+        dataset.name: curve_of(classifier, ends, dataset, grid, config, engine)
+        for dataset in datasets
+    }
+    rows = [row for each in curves.values() for row in each.rows(config_hash)]
+    return CurveResult(grid, curves, rows)
+
+
+def curve_of(
+    classifier: Classifier,
+    ends: tuple[Any, Any],
+    dataset: Dataset,
+    alphas: tuple[float, ...],
+    config: CurveConfig,
+    engine: EngineConfig,
+) -> Curve:
+    """Return the curve of one dataset; nodes are doubled when the audit finds a mismatch.
+
+    Args:
+      classifier: The model.
+      ends: Both ends' parameters, on the devices.
+      dataset: The images.
+      alphas: The grid.
+      config: How.
+      engine: How batches are run.
+    """
+    least, forwards = 5, 0
+    while True:
+        found = CurvePass(classifier, ends, dataset, alphas, config, engine, least).run()
+        forwards += found.forward_rows
+        if not found.audit.mismatches or least > config.max_nodes:
+            return _told(dataclasses.replace(found, forward_rows=forwards))
+        least = 2 * least - 1
+        logger.warning(
+            "%s: %d of %d audited predictions that were called certain differ; reading again with"
+            " %s",
+            dataset.name,
+            found.audit.mismatches,
+            found.audit.sampled,
+            f"at least {least} nodes" if least <= config.max_nodes else "direct evaluation",
+        )
+
+
+def _told(curve: Curve) -> Curve:
+    facts = curve.summary()
+    logger.info(
+        "%s: %d alphas for %.1f forward passes (nodes %s); %.2f %% of the predictions uncertain,"
+        " %.2f %% evaluated directly; audit: %d of %d wrong, at most %.2f %% (95 %%)",
+        curve.dataset,
+        len(curve.predictions.alphas),
+        curve.passes,
+        ", ".join(facts["nodes"]),
+        100 * curve.uncertain_share,
+        100 * curve.evaluated_share,
+        curve.audit.mismatches,
+        curve.audit.sampled,
+        100 * curve.audit.upper,
+    )
+    if not curve.trusted.all():
+        logger.warning(
+            "%s: %d of %d examples aren't smooth along alpha (%s); they were evaluated directly at"
+            " the %d alphas asked for, and count as uncertain between them",
+            curve.dataset,
+            int(np.sum(~curve.trusted)),
+            len(curve.trusted),
+            curve.note or "a loss barrier?",
+            len(curve.predictions.alphas),
+        )
+    return curve

@@ -1,0 +1,202 @@
+"""One reading of a dataset for the continuous curve: nodes, doubt, and direct evaluation."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from wiseft_jax.core.mesh import process_share, to_host
+from wiseft_jax.core.progress import progress_bar
+from wiseft_jax.core.rng import numpy_stream
+from wiseft_jax.data.pipeline import eval_batches
+from wiseft_jax.data.source import Dataset
+from wiseft_jax.evaluation.batch_curve import BatchCurve, CurveJob, evaluate_batch
+from wiseft_jax.evaluation.collected import Collected
+from wiseft_jax.evaluation.crossings import Crossings, LogitPolynomial, find_crossings
+from wiseft_jax.evaluation.curve_config import CurveConfig
+from wiseft_jax.evaluation.curve_result import Audit, Curve
+from wiseft_jax.evaluation.engine import EngineConfig, compiled_step
+from wiseft_jax.evaluation.evaluator import with_images
+from wiseft_jax.evaluation.pairs import Found, PairQueue
+
+_AUDITED_ALPHAS = 8
+"""The audit draws its pairs at so many alphas of the grid, so that they fill batches."""
+
+
+class CurvePass:
+    """Read a dataset once; see ``evaluation.curve``."""
+
+    def __init__(
+        self,
+        classifier: Any,
+        ends: tuple[Any, Any],
+        dataset: Dataset,
+        alphas: tuple[float, ...],
+        config: CurveConfig,
+        engine: EngineConfig,
+        least: int,
+    ) -> None:
+        """Make what all batches share.
+
+        Args:
+          classifier: The model.
+          ends: Both ends' parameters, on the devices.
+          dataset: The images.
+          alphas: The grid asked for.
+          config: How.
+          engine: How batches are run.
+          least: The fewest nodes; more than ``config.max_nodes`` evaluates every pair directly.
+        """
+        self._dataset, self._alphas, self._config, self._engine = dataset, alphas, config, engine
+        self._classifier, self._ends = classifier, ends
+        self._all_direct = least > config.max_nodes
+        grid, asked = working_grid(alphas, config.points)
+        kernels = [to_host(end["head"]["kernel"]) for end in ends]
+        biases = [to_host(end["head"]["bias"]) for end in ends]
+        wide = [np.asarray(array, np.float64) for array in (*kernels, *biases)]
+        self._heads = (wide[0], wide[2], wide[1], wide[3])
+        self._job = CurveJob(
+            classifier=classifier,
+            layout=engine.layout,
+            ends=ends,
+            grid=grid,
+            asked=asked,
+            config=config,
+            least=min(least, config.max_nodes),
+            scale=max(float(np.linalg.norm(kernel, axis=0).max()) for kernel in kernels),
+        )
+        size = (len(alphas), len(dataset))
+        self._direct = np.zeros(size, bool)
+        self._direct_top1 = np.zeros(size, np.int32)
+        self._direct_margin = np.zeros(size, np.float32)
+        self._collected = Collected(dataset, len(grid))
+        self._nodes = np.zeros(len(dataset), np.int32)
+        self._estimate = np.zeros(len(dataset), np.float32)
+        self._trusted = np.ones(len(dataset), bool)
+        self._crossings: list[Crossings] = []
+        self._notes: list[str] = []
+        rng = numpy_stream(config.seed, f"audit alphas/{dataset.name}")
+        audited = rng.permutation(len(alphas))[: min(_AUDITED_ALPHAS, len(alphas))]
+        self._audited = np.sort(audited)
+
+    def run(self) -> Curve:
+        """Read the dataset, and return its curve."""
+        queue = PairQueue(
+            compiled_step(self._classifier, self._engine),
+            self._ends,
+            self._alphas,
+            self._engine,
+            self._classifier.preprocess.size,
+            self._store,
+        )
+        mesh, forwards = self._engine.layout.mesh, 0
+        batches = eval_batches(
+            self._dataset,
+            self._classifier.preprocess,
+            batch_size=self._engine.batch_size,
+            num_threads=self._engine.num_threads,
+            **process_share(mesh),
+        )
+        with batches, progress_bar(self._dataset.name, len(self._dataset)) as advance:
+            for number, (images, batch) in enumerate(with_images(batches, mesh)):
+                index, mask = to_host((batch["index"], batch["mask"]))
+                found = evaluate_batch(self._job, batch["image"], mask)
+                forwards += found.forwards * len(index)
+                queue.add(images, index, self._wanted(found, mask, number))
+                advance(self._keep(found, index, mask))
+            queue.drain()
+        return self._curve(batches.skipped, forwards + queue.rows)
+
+    def _store(self, found: Found) -> None:
+        self._direct[found.alpha, found.positions] = True
+        self._direct_top1[found.alpha, found.positions] = found.top1
+        self._direct_margin[found.alpha, found.positions] = found.margin
+
+    def _wanted(self, found: BatchCurve, mask: np.ndarray, number: int) -> np.ndarray:
+        """Return which pairs of a batch are evaluated directly, bool[A, B]."""
+        certain = found.certain[self._job.asked]
+        wanted = np.zeros(certain.shape, bool)
+        if self._all_direct or not found.trusted:
+            wanted[:] = True
+        elif self._config.exact:
+            wanted = ~certain
+        share = self._config.audit * found.nodes / len(self._audited)
+        rng = numpy_stream(self._config.seed, f"audit/{self._dataset.name}", number)
+        wanted[self._audited] |= rng.random((len(self._audited), len(mask))) < share
+        return wanted & mask[None]
+
+    def _keep(self, found: BatchCurve, index: np.ndarray, mask: np.ndarray) -> int:
+        positions = index[mask]
+        self._nodes[positions] = found.nodes
+        self._estimate[positions] = found.estimate[mask]
+        if self._all_direct or not found.trusted:
+            self._trusted[positions] = False
+        if found.note and found.note not in self._notes:
+            self._notes.append(found.note)
+        polynomial = LogitPolynomial(
+            self._job.plan.nodes[: found.nodes],
+            np.asarray(to_host(found.values), np.float64)[:, mask],
+            self._heads,
+        )
+        crossings = find_crossings(polynomial, self._job.grid, found.top1[:, mask])
+        examples = positions[crossings.example].astype(np.int32)
+        self._crossings.append(dataclasses.replace(crossings, example=examples))
+        arrays = {"top1": found.top1, "margin": found.margin, "certain": found.certain}
+        return self._collected.put(arrays, index, mask)
+
+    def _curve(self, skipped: list[str], forward_rows: int) -> Curve:
+        collected, asked = self._collected, self._job.asked
+        read = collected.read
+        certain = collected.arrays["certain"] & self._trusted[None]
+        top1, margin = collected.arrays["top1"], collected.arrays["margin"]
+        sample = self._direct & certain[asked]
+        mismatches = int(np.sum(sample & (self._direct_top1 != top1[asked])))
+        settled = certain.copy()
+        settled[asked] |= self._direct
+        top1[asked] = np.where(self._direct, self._direct_top1, top1[asked])
+        margin[asked] = np.where(self._direct, self._direct_margin, margin[asked])
+        labels = self._dataset.labels
+        right = ((top1 == labels[None]) & ~np.isnan(margin))[:, read]
+        counted, settled = (labels[read] >= 0)[None], settled[:, read]
+        collected.arrays = {"top1": top1[asked], "margin": margin[asked]}
+        crossings = Crossings.join(self._crossings)
+        return Curve(
+            predictions=collected.predictions(self._alphas, skipped),
+            certain=certain[asked][:, read],
+            direct=self._direct[:, read],
+            points=self._job.grid,
+            hits=np.sum(right & counted, axis=1),
+            low=np.sum(right & settled & counted, axis=1),
+            high=np.sum((right | ~settled) & counted, axis=1),
+            n=int(np.sum(counted)),
+            crossings=dataclasses.replace(
+                crossings, example=np.searchsorted(read, crossings.example).astype(np.int32)
+            ),
+            nodes=self._nodes[read],
+            estimate=self._estimate[read],
+            trusted=self._trusted[read],
+            audit=Audit(int(np.sum(sample)), mismatches),
+            forward_rows=forward_rows,
+            note="; ".join(self._notes),
+        )
+
+
+def working_grid(alphas: tuple[float, ...], points: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the alphas asked for and the tabulated ones, rising, and the places of the former.
+
+    Args:
+      alphas: What was asked for.
+      points: How many evenly spaced ones, over [0, 1] or the wider interval that ``alphas`` span.
+    """
+    low, high = min(0.0, alphas[0]), max(1.0, alphas[-1])
+    known = {np.float32(alpha) for alpha in alphas}
+    # 0 and 1 are among them whatever the interval: the ends are evaluated themselves.
+    even = [0.0, 1.0, *np.linspace(low, high, points).tolist()]
+    more: dict[np.float32, float] = {}
+    for alpha in even:
+        if np.float32(alpha) not in known:
+            more.setdefault(np.float32(alpha), alpha)
+    grid = np.sort(np.asarray([*alphas, *more.values()], np.float64))
+    return grid, np.searchsorted(grid, np.asarray(alphas))

@@ -1,0 +1,162 @@
+"""What the continuous curve says of a dataset: accuracy at every alpha, and how sure it is."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int32, Int64
+
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.metrics import clopper_pearson
+from wiseft_jax.core.results import Row
+from wiseft_jax.core.writers import atomic_open
+from wiseft_jax.evaluation.crossings import Crossings
+from wiseft_jax.evaluation.predictions import Predictions, predictions_file
+
+CURVES_DIR = "curves"
+_FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Audit:
+    """How often a prediction that was called certain was wrong, by direct evaluation of a sample.
+
+    Attributes:
+      sampled: Certain (example, alpha) pairs drawn.
+      mismatches: Those whose prediction differs.
+    """
+
+    sampled: int = 0
+    mismatches: int = 0
+
+    @property
+    def upper(self) -> float:
+        """The one-sided 95 % upper bound (Clopper-Pearson) of the share of mismatches."""
+        return clopper_pearson(self.mismatches, self.sampled, confidence=0.9)[1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Curve:
+    """The accuracy of every alpha on a dataset, from few forward passes.
+
+    Attributes:
+      predictions: On the grid that was asked for.
+      certain: bool[A, N]: whether the margin is beyond doubt by the error estimate. False for an
+        example whose features weren't smooth in alpha.
+      direct: bool[A, N]: whether the model itself was run for the pair, and its answer taken.
+      points: float64[P], where the curve is tabulated, rising.
+      hits: int64[P], right answers among ``n``.
+      low: int64[P], the same with every uncertain one counted as wrong.
+      high: int64[P], with every uncertain one counted as right.
+      n: Labelled examples.
+      crossings: Where predictions change.
+      nodes: int32[N], nodes of each example.
+      estimate: float32[N], the error estimate of each example, in logits.
+      trusted: bool[N], False for an example whose batch wasn't smooth and was evaluated directly.
+      audit: The check of the certain ones.
+      forward_rows: Rows of images that went through the model.
+      note: Why nodes or trust are what they are, in words; empty when all went well.
+    """
+
+    predictions: Predictions
+    certain: Bool[np.ndarray, "A N"]
+    direct: Bool[np.ndarray, "A N"]
+    points: Float64[np.ndarray, " P"]
+    hits: Int64[np.ndarray, " P"]
+    low: Int64[np.ndarray, " P"]
+    high: Int64[np.ndarray, " P"]
+    n: int
+    crossings: Crossings
+    nodes: Int32[np.ndarray, " N"]
+    estimate: Float32[np.ndarray, " N"]
+    trusted: Bool[np.ndarray, " N"]
+    audit: Audit
+    forward_rows: int
+    note: str = ""
+
+    @property
+    def dataset(self) -> str:
+        """The dataset's name."""
+        return self.predictions.dataset
+
+    @property
+    def uncertain_share(self) -> float:
+        """Share of the grid's pairs whose prediction is uncertain, before any was evaluated."""
+        return 1 - float(np.mean(self.certain))
+
+    @property
+    def evaluated_share(self) -> float:
+        """Share of the grid's pairs that were evaluated directly."""
+        return float(np.mean(self.direct))
+
+    @property
+    def passes(self) -> float:
+        """Forward passes over the dataset that it took, padding included."""
+        return self.forward_rows / max(len(self.predictions), 1)
+
+    @property
+    def exact(self) -> bool:
+        """Whether each uncertain prediction of the grid was evaluated directly."""
+        return bool((self.certain | self.direct).all())
+
+    def rows(self, config_hash: str = "") -> list[Row]:
+        """Return one result row for each alpha asked for; ``"direct"`` where every pair was run."""
+        rows = self.predictions.rows(config_hash)
+        for row, direct in zip(rows, self.direct, strict=True):
+            row["method"] = "direct" if direct.all() else "curve"
+        return rows
+
+    def summary(self) -> dict[str, Any]:
+        """Return what it took and how sure it is, as plain JSON values."""
+        return {
+            "dataset": self.dataset,
+            "n": self.n,
+            "nodes": {
+                str(count): int(np.sum(self.nodes == count)) for count in np.unique(self.nodes)
+            },
+            "estimate_median": float(np.median(self.estimate)),
+            "estimate_max": float(np.max(self.estimate)),
+            "uncertain_share": self.uncertain_share,
+            "evaluated_share": self.evaluated_share,
+            "passes": self.passes,
+            "passes_saved": len(self.predictions.alphas) - self.passes,
+            "audited": self.audit.sampled,
+            "mismatches": self.audit.mismatches,
+            "mismatch_upper_95": self.audit.upper,
+            "trusted_share": float(np.mean(self.trusted)),
+            "flips": len(self.crossings),
+            "note": self.note,
+        }
+
+    def save(self, directory: Path | str) -> Path:
+        """Write the tabulated curve and the crossings as ``directory/<dataset>.npz``."""
+        path = Path(directory) / predictions_file(self.dataset)
+        arrays = {name: getattr(self, name) for name in ("points", "hits", "low", "high")}
+        arrays |= {name: getattr(self, name) for name in ("nodes", "estimate", "trusted")}
+        arrays |= {f"crossing_{name}": value for name, value in self.crossings.arrays().items()}
+        arrays |= {
+            "format": np.asarray(_FORMAT),
+            "dataset": np.asarray(self.dataset),
+            "n": np.asarray(self.n),
+            "certain": np.packbits(self.certain, axis=1),
+            "direct": np.packbits(self.direct, axis=1),
+        }
+        with atomic_open(path) as file:
+            np.savez_compressed(file, **arrays)
+        return path
+
+
+def best_of(points: Sequence[float], hits: Sequence[int]) -> tuple[int, list[float]]:
+    """Return the most hits, and all points that reach them.
+
+    Raises:
+      InputError: If there is no point.
+    """
+    if not len(points):
+        raise InputError("expected at least one point of a curve, found none")
+    most = max(hits)
+    return most, [float(at) for at, count in zip(points, hits, strict=True) if count == most]

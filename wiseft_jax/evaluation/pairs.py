@@ -1,0 +1,153 @@
+"""Evaluate single (example, alpha) pairs directly, in batches of one alpha, without reading again.
+
+Pairs come batch by batch and wait, with their images, until a batch of their alpha is full. What is
+left at the end, or when too many images wait, goes in smaller batches, so that little is padded.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int, Int32, UInt8
+
+from wiseft_jax.core.mesh import process_share, put_batch, round_up_to_devices
+from wiseft_jax.evaluation.engine import EngineConfig, padded_alphas
+
+_SMALL = 8
+"""A small batch, in rows; a full one would be padding mostly."""
+_WAITING_BYTES = 512 * 2**20
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What direct evaluation gave for pairs of one alpha.
+
+    Attributes:
+      alpha: The place of the alpha in the grid.
+      positions: The examples.
+      top1: Their classes.
+      margin: Their largest logit minus the second largest.
+    """
+
+    alpha: int
+    positions: Int[np.ndarray, " M"]
+    top1: Int32[np.ndarray, " M"]
+    margin: Float32[np.ndarray, " M"]
+
+
+class PairQueue:
+    """Pairs that wait for a batch of their alpha. Every process holds the same pairs, own images.
+
+    Attributes:
+      rows: Rows evaluated so far, padding included.
+    """
+
+    def __init__(
+        self,
+        step: Callable[..., dict[str, Any]],
+        ends: tuple[Any, Any],
+        alphas: tuple[float, ...],
+        config: EngineConfig,
+        image_size: int,
+        found: Callable[[Found], None],
+    ) -> None:
+        """Make an empty queue.
+
+        Args:
+          step: From ``engine.compiled_step`` for ``config``.
+          ends: Both ends' parameters on the devices.
+          alphas: The grid.
+          config: How batches are shaped and split.
+          image_size: Pixels on a side.
+          found: Called with results as they come.
+        """
+        share = process_share(config.layout.mesh)
+        self._own, self._processes = share["process_index"], share["process_count"]
+        self._step, self._ends, self._config, self._found = step, ends, config, found
+        self._shape = (image_size, image_size, 3)
+        self._groups = [padded_alphas((alpha,), config.chunk_size)[0][0] for alpha in alphas]
+        self._full = config.batch_size // self._processes
+        small = round_up_to_devices(_SMALL * self._processes, config.layout.mesh)
+        self._small = min(small // self._processes, self._full)
+        self._waiting = [[collections.deque[int]() for _ in range(self._processes)] for _ in alphas]
+        self._images: dict[int, np.ndarray] = {}
+        self._uses: collections.Counter[int] = collections.Counter()
+        self._pending: list[tuple[int, dict[str, Any]]] = []
+        self.rows = 0
+
+    def add(
+        self,
+        images: UInt8[np.ndarray, "R H W 3"],
+        positions: Int[np.ndarray, " B"],
+        wanted: Bool[np.ndarray, "A B"],
+    ) -> None:
+        """Put pairs into the queue, and evaluate the batches that are full.
+
+        Args:
+          images: This process's rows of a batch.
+          positions: All processes' rows, as positions in the dataset.
+          wanted: Which pairs to evaluate.
+        """
+        own = len(images)
+        for alpha, row in np.argwhere(wanted).tolist():
+            process, place = divmod(row, own)
+            position = int(positions[row])
+            self._waiting[alpha][process].append(position)
+            if process == self._own:
+                self._uses[position] += 1
+                if position not in self._images:
+                    self._images[position] = np.array(images[place])
+        for alpha in np.flatnonzero(wanted.any(axis=1)).tolist():
+            while self._longest(alpha) >= self._full:
+                self._run(alpha, self._full)
+        total = sum(len(queue) for queues in self._waiting for queue in queues)
+        if images.size and total * images[0].nbytes > _WAITING_BYTES:
+            self.drain()
+
+    def drain(self) -> None:
+        """Evaluate whatever waits."""
+        for alpha in range(len(self._waiting)):
+            while longest := self._longest(alpha):
+                self._run(alpha, self._full if 2 * longest > self._full else self._small)
+        self._collect(keep=0)
+
+    def _longest(self, alpha: int) -> int:
+        return max(len(queue) for queue in self._waiting[alpha])
+
+    def _run(self, alpha: int, rows: int) -> None:
+        """Evaluate one batch, with up to ``rows`` rows of each process."""
+        index = np.full((self._processes, rows), -1, np.int32)
+        for process, queue in enumerate(self._waiting[alpha]):
+            for row in range(min(rows, len(queue))):
+                index[process, row] = queue.popleft()
+        own = index[self._own]
+        images = np.zeros((rows, *self._shape), np.uint8)
+        for row, position in enumerate(own[own >= 0].tolist()):
+            images[row] = self._images[position]
+            self._uses[position] -= 1
+            if not self._uses[position]:
+                del self._images[position], self._uses[position]
+        batch = put_batch(
+            {"image": images, "mask": own >= 0, "index": own}, self._config.layout.mesh
+        )
+        self._pending.append((alpha, self._step(*self._ends, self._groups[alpha], 1, batch)))
+        self.rows += index.size
+        self._collect(keep=1)
+
+    def _collect(self, keep: int) -> None:
+        """Read all results but the last ``keep``; the devices work on those meanwhile."""
+        while len(self._pending) > keep:
+            alpha, outputs = self._pending.pop(0)
+            mask = np.asarray(outputs["mask"])
+            self._found(
+                Found(
+                    alpha,
+                    np.asarray(outputs["index"])[mask],
+                    np.asarray(outputs["top1"])[0, mask],
+                    np.asarray(outputs["margin"])[0, mask],
+                )
+            )
