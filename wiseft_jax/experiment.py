@@ -7,15 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import itertools
 import logging
-import math
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-import tyro
+from typing import Any
 
 from wiseft_jax.core.checkpoint_config import CheckpointConfig
 from wiseft_jax.core.config_io import config_hash, read_json
@@ -26,6 +22,7 @@ from wiseft_jax.core.run_directory import RunDirectory, describe
 from wiseft_jax.core.typing import ComputeDtype, Remat, TowerName
 from wiseft_jax.core.writers import write_json
 from wiseft_jax.data.config import DataConfig
+from wiseft_jax.evaluation.config import SweepConfig
 from wiseft_jax.training.config import RESULT_NEUTRAL, TrainConfig
 
 logger = logging.getLogger(__name__)
@@ -40,8 +37,6 @@ RESUME_MAY_CHANGE = (
     *(f"training.{name}" for name in RESULT_NEUTRAL),
 )
 """Fields that a continued run may change: they decide no weight, but for float rounding."""
-
-PAPER_ALPHAS = tuple(step / 10 for step in range(11))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,45 +53,6 @@ class ModelConfig:
     """`transformers`: its Flax modules; `scan`: ours on the same parameters, lean and fast."""
     remat: Remat = "none"
     """What a backward pass computes again: `none`, all but matmuls (`dots`), or all (`full`)."""
-
-
-@dataclasses.dataclass(frozen=True)
-class SweepConfig:
-    """Which alphas are evaluated, how, and which one is chosen."""
-
-    alphas: tuple[float, ...] = PAPER_ALPHAS
-    """Mixing coefficients: 0 is zero-shot, 1 is fine-tuned."""
-    backend: Literal["auto", "map", "vmap"] = "auto"
-    """How alphas are batched: `map` over chunks, `vmap` all at once, `auto` by device."""
-    batch_size: int | None = None
-    """Images a batch; 64 on a CPU and 256 elsewhere when not given."""
-    chunk_size: int | None = None
-    """Alphas evaluated at once by `map`; a measured default when not given."""
-    keep_logits: bool = False
-    """Store the logits too, not only predictions and margins."""
-    rule: Literal["constant", "validation_best", "smallest_within_one_point"] = "constant"
-    """How alpha is chosen: 0.5, or by validation accuracy."""
-    select_on: Annotated[str | None, tyro.conf.arg(aliases=["--select-on"])] = None
-    """Name of the dataset to choose on; naming a test or shifted set is an oracle, and is said."""
-
-    def __post_init__(self) -> None:
-        """Check alphas and sizes.
-
-        Raises:
-          InputError: Names the field, what was expected and what was found.
-        """
-        if not self.alphas:
-            raise InputError("sweep.alphas: expected at least one alpha, found none")
-        for alpha in self.alphas:
-            if not math.isfinite(alpha):
-                raise InputError(f"sweep.alphas: expected finite numbers, found {alpha}")
-        if any(after <= before for before, after in itertools.pairwise(self.alphas)):
-            listed = " ".join(f"{alpha:g}" for alpha in self.alphas)
-            raise InputError(f"sweep.alphas: expected rising, distinct numbers, found {listed}")
-        for name in ("batch_size", "chunk_size"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"sweep.{name}: expected at least 1, found {value}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -298,11 +254,16 @@ def _configured_fine_tune(config: ExperimentConfig) -> Any:
 
 
 def _configured_sweep(config: ExperimentConfig) -> Any:
+    options: dict[str, Any] = {"mesh": config.mesh, "num_threads": config.data.num_threads}
+    options |= {"batch_size": config.sweep.batch_size, "config_hash": config_hash(config)}
+    if config.sweep.method == "curve":
+        from wiseft_jax.evaluation.curve import curve
+
+        return functools.partial(curve, config=config.sweep.curve, **options)
     from wiseft_jax.evaluation.sweep import sweep
 
-    names = ("backend", "batch_size", "chunk_size", "keep_logits")
-    options = {name: getattr(config.sweep, name) for name in names} | {"mesh": config.mesh}
-    options |= {"num_threads": config.data.num_threads, "config_hash": config_hash(config)}
+    names = ("backend", "chunk_size", "keep_logits")
+    options |= {name: getattr(config.sweep, name) for name in names}
     return functools.partial(sweep, **options)
 
 

@@ -12,11 +12,12 @@ import pytest
 
 from tests.evaluation.conftest import NAMES, Tiny, dataset
 from wiseft_jax.clip.classifier import head_logits
+from wiseft_jax.core.curve_rows import read_curve_rows
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.data.source import array_dataset
 from wiseft_jax.evaluation import curve_pass
-from wiseft_jax.evaluation.curve import CurveResult, curve
+from wiseft_jax.evaluation.curve import curve
 from wiseft_jax.evaluation.curve_config import CurveConfig
 from wiseft_jax.evaluation.sweep import SweepResult, sweep
 from wiseft_jax.weights.interpolate import lerp
@@ -38,7 +39,7 @@ def moved(theta: Any, distance: float, seed: int = 0) -> Any:
 
 def both(
     tiny: Tiny, distance: float, config: CurveConfig, grid: tuple[float, ...] = GRID, **options: Any
-) -> tuple[CurveResult, SweepResult]:
+) -> tuple[SweepResult, SweepResult]:
     ends = tiny.theta_0, moved(tiny.theta_0, distance)
     data = [dataset(45, "test"), dataset(23, "shift", role="shift")]
     options = {"batch_size": SIZE, **options}
@@ -222,13 +223,26 @@ def test_images_that_cannot_be_read_are_left_out(tiny: Tiny, tmp_path: Any) -> N
     assert all(row["n"] == 9 for row in found.rows)
 
 
-def test_saved_curves_hold_what_was_found(tiny: Tiny, tmp_path: Any) -> None:
+def test_the_best_alphas_are_intervals_of_the_continuum(tiny: Tiny) -> None:
     found, _ = both(tiny, 0.3, CurveConfig())
     each = found.curves["test"]
-    with np.load(each.save(tmp_path), allow_pickle=False) as file:
-        np.testing.assert_array_equal(file["hits"], each.hits)
-        np.testing.assert_array_equal(file["crossing_alpha"], each.crossings.alpha)
-        assert int(file["n"]) == each.n
+    most, intervals = each.best()
+    assert most >= each.hits.max()
+    for low, high in intervals:
+        inside = (each.points > low) & (each.points < high)
+        assert (each.hits[inside] == most).all()
+
+
+def test_saved_curves_can_be_read_again(tiny: Tiny, tmp_path: Any) -> None:
+    found, direct = both(tiny, 0.3, CurveConfig())
+    found.save(tmp_path)
+    stored = {row["dataset"]: row for row in read_curve_rows(tmp_path)}
+    for name, each in found.curves.items():
+        assert stored[name]["hits"] == each.hits.tolist()
+        assert stored[name]["n"] == each.n
+        assert len(stored[name]["lost"]) + len(stored[name]["won"]) <= len(each.crossings)
+    direct.save(tmp_path)
+    assert read_curve_rows(tmp_path) == []
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def lobatto_nodes(count: int, low: float = 0.0, high: float = 1.0) -> Float64[np
         )
     # By a sine that is odd about the middle: symmetric, and the middle and the ends are exact.
     unit = np.sin(np.pi * (2 * np.arange(count) - (count - 1)) / (2 * (count - 1)))
-    nodes = np.float32(low + (high - low) * (1 + unit) / 2).astype(np.float64)
+    nodes = np.asarray(low + (high - low) * (1 + unit) / 2, np.float32).astype(np.float64)
     nodes[0], nodes[-1] = low, high
     return nodes
 

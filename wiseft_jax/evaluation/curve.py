@@ -20,7 +20,6 @@ from jax.sharding import Mesh
 from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.core.mesh import Layout
 from wiseft_jax.core.mesh_config import MeshConfig
-from wiseft_jax.core.results import Row
 from wiseft_jax.core.trees import check_same_structure
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.source import Dataset
@@ -31,26 +30,6 @@ from wiseft_jax.evaluation.engine import EngineConfig
 from wiseft_jax.evaluation.sweep import SweepResult, check_alphas, check_datasets
 
 logger = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True)
-class CurveResult:
-    """The curves of several datasets.
-
-    Attributes:
-      alphas: The grid that was asked for, rising.
-      curves: By dataset name, in the order given.
-      rows: One top-1 accuracy for each dataset and alpha.
-    """
-
-    alphas: tuple[float, ...]
-    curves: dict[str, Curve]
-    rows: list[Row]
-
-    def sweep(self) -> SweepResult:
-        """Return rows and predictions on the grid as ``sweep`` would, for rules and reports."""
-        predictions = {name: curve.predictions for name, curve in self.curves.items()}
-        return SweepResult(self.alphas, self.rows, predictions)
 
 
 def curve(
@@ -65,7 +44,7 @@ def curve(
     config_hash: str = "",
     mesh: Layout | Mesh | MeshConfig | None = None,
     num_threads: int = 16,
-) -> CurveResult:
+) -> SweepResult:
     """Return the accuracy of every alpha on every dataset, from few forward passes.
 
     Features are interpolated in alpha by a polynomial through nested Chebyshev-Lobatto nodes
@@ -84,6 +63,10 @@ def curve(
       config_hash: As in ``sweep``.
       mesh: As in ``sweep``.
       num_threads: Decoding threads.
+
+    Returns:
+      What ``sweep`` returns, and the curves. Predictions and rows on the grid are the curve's,
+      those of pairs that were evaluated directly the model's.
 
     Raises:
       InputError: As ``sweep``.
@@ -108,7 +91,8 @@ def curve(
         for dataset in datasets
     }
     rows = [row for each in curves.values() for row in each.rows(config_hash)]
-    return CurveResult(grid, curves, rows)
+    predictions = {name: each.predictions for name, each in curves.items()}
+    return SweepResult(grid, rows, predictions, curves=curves, config_hash=config_hash)
 
 
 def curve_of(

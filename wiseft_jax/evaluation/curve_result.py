@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.curve_rows import CurveRow
 from wiseft_jax.core.metrics import clopper_pearson
-from wiseft_jax.core.results import Row
-from wiseft_jax.core.writers import atomic_open
+from wiseft_jax.core.results import SCHEMA_VERSION, Row
 from wiseft_jax.evaluation.crossings import Crossings
-from wiseft_jax.evaluation.predictions import Predictions, predictions_file
-
-CURVES_DIR = "curves"
-_FORMAT = 1
+from wiseft_jax.evaluation.predictions import Predictions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,8 +112,8 @@ class Curve:
             "nodes": {
                 str(count): int(np.sum(self.nodes == count)) for count in np.unique(self.nodes)
             },
-            "estimate_median": float(np.median(self.estimate)),
-            "estimate_max": float(np.max(self.estimate)),
+            "estimate_median": _finite(np.median(self.estimate)),
+            "estimate_max": _finite(np.max(self.estimate)),
             "uncertain_share": self.uncertain_share,
             "evaluated_share": self.evaluated_share,
             "passes": self.passes,
@@ -132,31 +126,40 @@ class Curve:
             "note": self.note,
         }
 
-    def save(self, directory: Path | str) -> Path:
-        """Write the tabulated curve and the crossings as ``directory/<dataset>.npz``."""
-        path = Path(directory) / predictions_file(self.dataset)
-        arrays = {name: getattr(self, name) for name in ("points", "hits", "low", "high")}
-        arrays |= {name: getattr(self, name) for name in ("nodes", "estimate", "trusted")}
-        arrays |= {f"crossing_{name}": value for name, value in self.crossings.arrays().items()}
-        arrays |= {
-            "format": np.asarray(_FORMAT),
-            "dataset": np.asarray(self.dataset),
-            "n": np.asarray(self.n),
-            "certain": np.packbits(self.certain, axis=1),
-            "direct": np.packbits(self.direct, axis=1),
-        }
-        with atomic_open(path) as file:
-            np.savez_compressed(file, **arrays)
-        return path
+    def row(self, config_hash: str = "") -> CurveRow:
+        """Return the tabulated curve, its band and its flips, for ``curves.jsonl``."""
+        lost, won = self.crossings.flips(self.predictions.labels)
+        return CurveRow(
+            schema=SCHEMA_VERSION,
+            dataset=self.dataset,
+            split=self.predictions.split,
+            role=self.predictions.role,
+            n=self.n,
+            alphas=self.points.tolist(),
+            hits=self.hits.tolist(),
+            low=self.low.tolist(),
+            high=self.high.tolist(),
+            lost=np.round(lost, 9).tolist(),
+            won=np.round(won, 9).tolist(),
+            summary=self.summary(),
+            config_hash=config_hash,
+        )
+
+    def best(self) -> tuple[int, list[tuple[float, float]]]:
+        """Return the most hits over the continuum, and the intervals of alpha that reach them."""
+        places, hits = self.crossings.steps(int(self.hits[0]), self.predictions.labels)
+        edges = np.concatenate([self.points[:1], places, self.points[-1:]])
+        levels = np.concatenate([self.hits[:1], hits])
+        most = int(levels.max())
+        intervals: list[tuple[float, float]] = []
+        for place in np.flatnonzero(levels == most):
+            low, high = float(edges[place]), float(edges[place + 1])
+            if intervals and intervals[-1][1] == low:
+                low = intervals.pop()[0]
+            intervals.append((low, high))
+        return most, intervals
 
 
-def best_of(points: Sequence[float], hits: Sequence[int]) -> tuple[int, list[float]]:
-    """Return the most hits, and all points that reach them.
-
-    Raises:
-      InputError: If there is no point.
-    """
-    if not len(points):
-        raise InputError("expected at least one point of a curve, found none")
-    most = max(hits)
-    return most, [float(at) for at, count in zip(points, hits, strict=True) if count == most]
+def _finite(value: Any) -> float | None:
+    """JSON has no NaN."""
+    return float(value) if np.isfinite(value) else None

@@ -13,6 +13,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from wiseft_jax.clip.classifier import Classifier
+from wiseft_jax.core.curve_rows import CURVES_FILE, CurveRow, write_curve_rows
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import Layout
 from wiseft_jax.core.mesh_config import MeshConfig
@@ -20,6 +21,7 @@ from wiseft_jax.core.results import RESULTS_FILE, Row, read_rows, write_rows
 from wiseft_jax.core.trees import check_same_structure
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.source import Dataset
+from wiseft_jax.evaluation.curve_result import Curve
 from wiseft_jax.evaluation.engine import EngineConfig
 from wiseft_jax.evaluation.evaluator import check_dataset, evaluate_alphas
 from wiseft_jax.evaluation.predictions import Predictions, load_predictions, save_predictions
@@ -36,11 +38,15 @@ class SweepResult:
       alphas: The grid, rising.
       rows: One top-1 accuracy for each dataset and alpha.
       predictions: By dataset name, in the order given.
+      curves: The continuous curves by dataset name, where ``curve`` made the result.
+      config_hash: The hash of the configuration.
     """
 
     alphas: tuple[float, ...]
     rows: list[Row]
     predictions: dict[str, Predictions]
+    curves: dict[str, Curve] = dataclasses.field(default_factory=dict)
+    config_hash: str = ""
 
     def select(self, rule: str = "constant", *, select_on: str | None = None) -> Selection:
         """Choose alpha; see ``select_alpha``."""
@@ -52,9 +58,21 @@ class SweepResult:
         return {name: each.skipped for name, each in self.predictions.items() if each.skipped}
 
     def save(self, run_dir: Path | str) -> None:
-        """Write ``predictions/<dataset>.npz`` and ``results.jsonl`` into ``run_dir``."""
+        """Write ``predictions/<dataset>.npz``, ``results.jsonl`` and, of curves, ``curves.jsonl``.
+
+        Args:
+          run_dir: Where to; the curves of an earlier sweep are removed.
+        """
         save_predictions(run_dir, self.predictions.values())
         write_rows(Path(run_dir) / RESULTS_FILE, self.rows)
+        if self.curves:
+            write_curve_rows(Path(run_dir) / CURVES_FILE, self.curve_rows())
+        else:
+            (Path(run_dir) / CURVES_FILE).unlink(missing_ok=True)
+
+    def curve_rows(self) -> list[CurveRow]:
+        """Return one row for each curve; see ``core.curve_rows``."""
+        return [curve.row(self.config_hash) for curve in self.curves.values()]
 
     @classmethod
     def load(cls, run_dir: Path | str) -> SweepResult:

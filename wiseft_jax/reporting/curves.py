@@ -14,15 +14,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from wiseft_jax.core.curve_rows import CurveRow
 from wiseft_jax.core.results import Row
 from wiseft_jax.core.writers import write_bytes
 from wiseft_jax.reporting.axes import percent, set_logit_scale
+from wiseft_jax.reporting.continuous import continuous
 from wiseft_jax.reporting.labels import Label, place_labels, spread
 from wiseft_jax.reporting.series import Curves, Series, Value
+from wiseft_jax.reporting.style import BLACK, GREY, STYLE, VERMILLION
 
-# Okabe and Ito's colours, told apart by all common kinds of colour blindness; line styles and
-# direct labels carry the same facts in grey.
-_BLACK, _VERMILLION, _GREY = "#000000", "#D55E00", "#777777"
 _SHIFT_COLOURS = ("#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#6B5B00")
 _SHIFT_DASHES = (
     (5, 1.6),
@@ -33,21 +33,6 @@ _SHIFT_DASHES = (
     (2, 2),
     (9, 2, 2, 2),
 )
-_STYLE: dict[Any, Any] = {
-    "font.size": 9.5,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "0.3",
-    "axes.titlesize": 11,
-    "axes.titlepad": 18,
-    "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
-    "axes.grid": True,
-    "grid.color": "0.91",
-    "grid.linewidth": 0.8,
-    "axes.axisbelow": True,
-    "svg.hashsalt": "wiseft_jax",
-}
 _SAME = 1e-9
 
 
@@ -57,6 +42,7 @@ def draw_curve(
     *,
     selection: Mapping[str, Any] | None = None,
     title: str = "",
+    curve_rows: Sequence[CurveRow] = (),
 ) -> list[Path]:
     """Draw the main picture as PNG and SVG, and return both paths.
 
@@ -65,15 +51,16 @@ def draw_curve(
       path: Where to; ``curve.png`` gives ``curve.png`` and ``curve.svg``.
       selection: ``Selection.facts()``: the chosen alpha and its rule.
       title: A line above the panels.
+      curve_rows: Continuous curves; lines are drawn from them, and ``rows`` are points on them.
 
     Raises:
       InputError: If there are no rows to draw.
     """
     stem = Path(path).with_suffix("")
-    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
         # One alpha far outside [0, 1] leaves no room for labels; the rest is still right.
         warnings.filterwarnings("ignore", "constrained_layout not applied")
-        figure = curve_figure(rows, selection=selection, title=title)
+        figure = curve_figure(rows, selection=selection, title=title, curve_rows=curve_rows)
         paths = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
         for target, metadata in zip(paths, ({"Software": None}, {"Date": None}), strict=True):
             image = io.BytesIO()
@@ -83,10 +70,15 @@ def draw_curve(
 
 
 def curve_figure(
-    rows: Sequence[Row], *, selection: Mapping[str, Any] | None = None, title: str = ""
+    rows: Sequence[Row],
+    *,
+    selection: Mapping[str, Any] | None = None,
+    title: str = "",
+    curve_rows: Sequence[CurveRow] = (),
 ) -> Figure:
     """Return the picture as a matplotlib figure; without shifts it has the right panel alone."""
     curves = Curves.of(rows)
+    dense = continuous(curve_rows, rows)
     chosen = None if selection is None else float(selection["alpha"])
     both = curves.reference is not None and curves.mean is not None
     figure = Figure(figsize=(12.4 if both else 7.2, 5.3), dpi=150, layout="constrained")
@@ -97,15 +89,17 @@ def curve_figure(
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.08, wspace=0.02)  # type: ignore[union-attr]
     if title:
         figure.suptitle(title, x=0.012, ha="left", fontsize=12.5)
-    figure.supxlabel(_footnote(curves, selection), x=0.012, ha="left", fontsize=8.5, color="0.35")
-    _draw_by_alpha(panels[0, -1], curves, chosen)
+    figure.supxlabel(
+        _footnote(curves, selection, dense), x=0.012, ha="left", fontsize=8.5, color="0.35"
+    )
+    _draw_by_alpha(panels[0, -1], curves, chosen, dense)
     if both:
         # Last: labels look for free places, which move with the layout.
-        _draw_path(panels[0, 0], curves, chosen)
+        _draw_path(panels[0, 0], curves, chosen, dense)
     return figure
 
 
-def _draw_path(axes: Axes, curves: Curves, chosen: float | None) -> None:
+def _draw_path(axes: Axes, curves: Curves, chosen: float | None, dense: Curves | None) -> None:
     reference, mean = curves.reference, curves.mean
     assert reference is not None
     assert mean is not None
@@ -117,8 +111,8 @@ def _draw_path(axes: Axes, curves: Curves, chosen: float | None) -> None:
     shown = [i for i, alpha in enumerate(alphas) if alpha in marked] or list(range(len(alphas)))
     set_logit_scale(axes, "x", x + [v for i in shown for v in (xs[i].low, xs[i].high)])
     set_logit_scale(axes, "y", y + [v for i in shown for v in (ys[i].low, ys[i].high)])
-    axes.plot(x, y, color=_VERMILLION, linewidth=1.8, zorder=3)
-    axes.plot(x, y, "o", color=_VERMILLION, markersize=3.6, zorder=4)
+    axes.plot(*_path(dense or curves), color=VERMILLION, linewidth=1.8, zorder=3)
+    axes.plot(x, y, "o", color=VERMILLION, markersize=3.6, zorder=4)
     labels, bars = [], []
     for index in shown:
         bars += [[(xs[index].low, y[index]), (xs[index].high, y[index])]]
@@ -136,7 +130,7 @@ def _draw_path(axes: Axes, curves: Curves, chosen: float | None) -> None:
             zorder=2,
         )
         axes.plot(
-            x[index], y[index], marker, markersize=size, color="white", markeredgecolor=_BLACK,
+            x[index], y[index], marker, markersize=size, color="white", markeredgecolor=BLACK,
             markeredgewidth=1.5, zorder=5,
         )  # fmt: skip
         bold = {"fontweight": "bold"} if alphas[index] == chosen else {}
@@ -153,6 +147,18 @@ def _draw_path(axes: Axes, curves: Curves, chosen: float | None) -> None:
     )  # fmt: skip
     axes.set_title("Reference against shift, along the path of α")
     place_labels(axes, labels, [list(zip(x, y, strict=True)), *bars])
+
+
+def _path(curves: Curves) -> tuple[list[float], list[float]]:
+    """Return the accuracies on the reference, and of the mean, at the alphas that both have."""
+    reference, mean = curves.reference, curves.mean
+    assert reference is not None
+    assert mean is not None
+    alphas = [alpha for alpha in mean.alphas if alpha in reference.points]
+    return (
+        [_inside(reference.points[alpha], reference.n).value for alpha in alphas],
+        [_inside(mean.points[alpha], mean.n).value for alpha in alphas],
+    )
 
 
 def _inside(point: Value, n: int) -> Value:
@@ -181,8 +187,9 @@ def _round_first(alphas: Sequence[float]) -> list[int]:
     )
 
 
-def _draw_by_alpha(axes: Axes, curves: Curves, chosen: float | None) -> None:
+def _draw_by_alpha(axes: Axes, curves: Curves, chosen: float | None, dense: Curves | None) -> None:
     drawn = []
+    lines = {} if dense is None else {(each.name, each.split): each for each in dense.all}
     for series, style in _styled(curves):
         if style["linewidth"] > 2:
             low = [point.low for point in series.points.values()]
@@ -190,8 +197,12 @@ def _draw_by_alpha(axes: Axes, curves: Curves, chosen: float | None) -> None:
             axes.fill_between(
                 series.alphas, low, high, color=style["color"], alpha=0.13, linewidth=0
             )
-        marker = "o" if len(series.points) == 1 else ""
-        axes.plot(series.alphas, series.values, marker=marker, **style)
+        line = lines.get((series.name, series.split))
+        if line is not None:
+            _draw_line(axes, line, series, style)
+        else:
+            marker = "o" if len(series.points) == 1 else ""
+            axes.plot(series.alphas, series.values, marker=marker, **style)
         drawn.append((series, style))
     low, high = curves.alphas[0], curves.alphas[-1]
     axes.set_xticks(_alpha_ticks(low, high))
@@ -208,6 +219,22 @@ def _draw_by_alpha(axes: Axes, curves: Curves, chosen: float | None) -> None:
     _label_ends(axes, drawn, high, width)
     if chosen is not None:
         _mark_chosen(axes, curves, chosen)
+
+
+def _draw_line(axes: Axes, line: Series, direct: Series, style: Mapping[str, Any]) -> None:
+    """Draw a continuous curve, its band of uncertain predictions, and the points asked for."""
+    points = line.points.values()
+    axes.fill_between(
+        line.alphas,
+        [point.low for point in points],
+        [point.high for point in points],
+        color=style["color"],
+        alpha=0.35,
+        linewidth=0,
+    )
+    axes.plot(line.alphas, line.values, **style)
+    size = 4.2 if style["linewidth"] > 2 else 2.6
+    axes.plot(direct.alphas, direct.values, "o", color=style["color"], markersize=size)
 
 
 def _mark_chosen(axes: Axes, curves: Curves, chosen: float) -> None:
@@ -227,7 +254,7 @@ def _mark_chosen(axes: Axes, curves: Curves, chosen: float) -> None:
         point = None if series is None else series.at(chosen)
         if point is not None:
             axes.plot(
-                chosen, point.value, "*", markersize=13, color="white", markeredgecolor=_BLACK,
+                chosen, point.value, "*", markersize=13, color="white", markeredgecolor=BLACK,
                 markeredgewidth=1.3, zorder=5,
             )  # fmt: skip
 
@@ -246,7 +273,7 @@ def _styled(curves: Curves) -> list[tuple[Series, dict[str, Any]]]:
     styled: list[tuple[Series, dict[str, Any]]] = []
     for index, series in enumerate(curves.others):
         dashes = _SHIFT_DASHES[-2 - index % 3]
-        styled.append((series, {"color": _GREY, "linewidth": 1.2, "linestyle": (0, dashes)}))
+        styled.append((series, {"color": GREY, "linewidth": 1.2, "linestyle": (0, dashes)}))
     for index, series in enumerate(curves.shifts if len(curves.shifts) > 1 else ()):
         # Six colours, seven dashes: the first 42 pairs differ.
         colour = _SHIFT_COLOURS[index % len(_SHIFT_COLOURS)]
@@ -254,9 +281,9 @@ def _styled(curves: Curves) -> list[tuple[Series, dict[str, Any]]]:
         styled.append((series, {"color": colour, "linewidth": 1.7, "linestyle": (0, dashes)}))
     if curves.mean is not None:
         mean = curves.mean if len(curves.shifts) > 1 else next(iter(curves.shifts))
-        styled.append((mean, {"color": _VERMILLION, "linewidth": 3.0}))
+        styled.append((mean, {"color": VERMILLION, "linewidth": 3.0}))
     if curves.reference is not None:
-        styled.append((curves.reference, {"color": _BLACK, "linewidth": 3.0}))
+        styled.append((curves.reference, {"color": BLACK, "linewidth": 3.0}))
     return styled
 
 
@@ -294,7 +321,7 @@ def _short(name: str, most: int = 26) -> str:
     return name if len(name) <= most else name[: most - 1] + "…"
 
 
-def _footnote(curves: Curves, selection: Mapping[str, Any] | None) -> str:
+def _footnote(curves: Curves, selection: Mapping[str, Any] | None, dense: Curves | None) -> str:
     parts = []
     if curves.reference is not None:
         parts.append(f"n = {curves.reference.n} ({_short(curves.reference.name)})")
@@ -306,6 +333,8 @@ def _footnote(curves: Curves, selection: Mapping[str, Any] | None) -> str:
     if len(curves.shifts) > 1:
         interval += "; of the mean: combined as if the shifts were independent"
     text = "; ".join([", ".join(parts), interval]) if parts else interval
+    if dense is not None:
+        text += "; lines: continuous curve, dark bands: its uncertain predictions"
     if selection is not None and selection.get("rule"):
         text += f"; chosen by the rule {selection['rule']}"
     ends = [v for series in (curves.reference, curves.mean) if series for v in series.values]

@@ -1,0 +1,69 @@
+"""How a sweep is made: which alphas, by which method, and which one is chosen."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from typing import Annotated, Literal
+
+import tyro
+
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.evaluation.curve_config import CurveConfig
+
+PAPER_ALPHAS = tuple(step / 10 for step in range(11))
+
+
+@dataclasses.dataclass(frozen=True)
+class SweepConfig:
+    """Which alphas are evaluated, how, and which one is chosen."""
+
+    alphas: tuple[float, ...] = PAPER_ALPHAS
+    """Mixing coefficients: 0 is zero-shot, 1 is fine-tuned."""
+    method: Literal["direct", "curve"] = "direct"
+    """`direct`: run every alpha; `curve`: run a few nodes, and get every alpha between them."""
+    curve: CurveConfig = CurveConfig()
+    """How the method `curve` is made, and when it is believed."""
+    backend: Literal["auto", "map", "vmap"] = "auto"
+    """How alphas are batched: `map` over chunks, `vmap` all at once, `auto` by device."""
+    batch_size: int | None = None
+    """Images a batch; 64 on a CPU and 256 elsewhere when not given."""
+    chunk_size: int | None = None
+    """Alphas evaluated at once by `map`; a measured default when not given."""
+    keep_logits: bool = False
+    """Store the logits too, not only predictions and margins."""
+    rule: Literal["constant", "validation_best", "smallest_within_one_point"] = "constant"
+    """How alpha is chosen: 0.5, or by validation accuracy."""
+    select_on: Annotated[str | None, tyro.conf.arg(aliases=["--select-on"])] = None
+    """Name of the dataset to choose on; naming a test or shifted set is an oracle, and is said."""
+
+    def __post_init__(self) -> None:
+        """Check alphas and sizes.
+
+        Raises:
+          InputError: Names the field, what was expected and what was found.
+        """
+        if not self.alphas:
+            raise InputError("sweep.alphas: expected at least one alpha, found none")
+        for alpha in self.alphas:
+            if not math.isfinite(alpha):
+                raise InputError(f"sweep.alphas: expected finite numbers, found {alpha}")
+        if any(after <= before for before, after in itertools.pairwise(self.alphas)):
+            listed = " ".join(f"{alpha:g}" for alpha in self.alphas)
+            raise InputError(f"sweep.alphas: expected rising, distinct numbers, found {listed}")
+        for name in ("batch_size", "chunk_size"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"sweep.{name}: expected at least 1, found {value}")
+        if self.method == "curve":
+            for name, default in (
+                ("backend", "auto"),
+                ("chunk_size", None),
+                ("keep_logits", False),
+            ):
+                if getattr(self, name) != default:
+                    raise InputError(
+                        f"sweep.{name}: has no meaning with sweep.method curve; leave it out, or"
+                        " use sweep.method direct"
+                    )

@@ -1,0 +1,110 @@
+"""The picture of flips: where along alpha examples turn right, and where they turn wrong."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from wiseft_jax.core.curve_rows import CurveRow
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.writers import write_bytes
+from wiseft_jax.reporting.style import BLACK, BLUE, STYLE, VERMILLION
+
+_COLUMNS = 3
+_BINS = 20
+
+
+def draw_flips(curve_rows: Sequence[CurveRow], path: Path | str, *, title: str = "") -> list[Path]:
+    """Draw the picture as PNG and SVG, and return both paths.
+
+    One panel a set: bars upwards are examples that turn from wrong to right within a slice of
+    alpha, bars downwards those that turn from right to wrong; the line is what remains of it, the
+    change of accuracy since the left end.
+
+    Args:
+      curve_rows: The continuous curves.
+      path: Where to; ``flips.png`` gives ``flips.png`` and ``flips.svg``.
+      title: A line above the panels.
+
+    Raises:
+      InputError: If there is no curve.
+    """
+    stem = Path(path).with_suffix("")
+    with matplotlib.rc_context(STYLE):
+        figure = flips_figure(curve_rows, title=title)
+        paths = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
+        for target, metadata in zip(paths, ({"Software": None}, {"Date": None}), strict=True):
+            image = io.BytesIO()
+            figure.savefig(image, format=target.suffix[1:], metadata=metadata)
+            write_bytes(target, image.getvalue())
+    return paths
+
+
+def flips_figure(curve_rows: Sequence[CurveRow], *, title: str = "") -> Figure:
+    """Return the picture as a matplotlib figure."""
+    if not curve_rows:
+        raise InputError("there are no curves to show flips of; sweep with --sweep.method curve")
+    columns = min(_COLUMNS, len(curve_rows))
+    lines = math.ceil(len(curve_rows) / columns)
+    size = (4.1 * columns + 0.6, 2.7 * lines + 1.1)
+    figure = Figure(figsize=size, dpi=130, layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
+    shares = [_draw(axes, row) for axes, row in zip(panels.flat, curve_rows, strict=False)]
+    most = max([*shares, 1e-3])
+    for axes in panels.flat:
+        axes.set_ylim(-1.12 * most, 1.12 * most)
+    for axes in panels.flat[len(curve_rows) :]:
+        axes.set_visible(False)
+    for place, axes in enumerate(panels.flat[: len(curve_rows)]):
+        if place + columns >= len(curve_rows):
+            axes.set_xlabel("α   (0: zero-shot, 1: fine-tuned)")
+            axes.tick_params(labelbottom=True)
+        if place % columns == 0:
+            axes.set_ylabel("share of the examples")
+    figure.suptitle(title or "Where predictions flip along α", x=0.012, ha="left", fontsize=12.5)
+    figure.supxlabel(
+        "bars: examples that turn right (up) or wrong (down) within a slice of α; line: the sum so"
+        " far, the change of accuracy",
+        x=0.012,
+        ha="left",
+        fontsize=8.5,
+        color="0.35",
+    )
+    return figure
+
+
+def _draw(axes: Axes, row: CurveRow) -> float:
+    """Draw one set; return the largest share on it."""
+    low, high = row["alphas"][0], row["alphas"][-1]
+    edges = np.linspace(low, high, _BINS + 1)
+    won = np.histogram(row["won"], edges)[0] / row["n"]
+    lost = np.histogram(row["lost"], edges)[0] / row["n"]
+    width = edges[1] - edges[0]
+    axes.bar(edges[:-1], won, width, align="edge", color=BLUE, edgecolor="white", linewidth=0.5)
+    axes.bar(
+        edges[:-1], -lost, width, align="edge", color=VERMILLION, edgecolor="white", linewidth=0.5,
+        hatch="///",
+    )  # fmt: skip
+    hits = np.asarray(row["hits"])
+    change = (hits - hits[0]) / row["n"]
+    axes.plot(row["alphas"], change, color=BLACK, linewidth=1.8)
+    axes.axhline(0, color="0.4", linewidth=0.8)
+    axes.set_xlim(low, high)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:+.3g} %"))
+    name = row["dataset"] + (f" ({row['split']})" if row["split"] != "test" else "")
+    axes.set_title(name if len(name) <= 34 else name[:33] + "…", fontsize=10, pad=6)
+    axes.text(
+        0.98, 0.04, f"{len(row['won'])} won, {len(row['lost'])} lost, n = {row['n']}",
+        transform=axes.transAxes, ha="right", fontsize=8, color="0.3",
+    )  # fmt: skip
+    return float(max(won.max(), lost.max(), np.abs(change).max()))

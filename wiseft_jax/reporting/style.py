@@ -1,0 +1,25 @@
+"""What all pictures look like: colours that everyone can tell apart, thin frames, a pale grid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Okabe and Ito's colours, told apart by all common kinds of colour blindness; line styles,
+# hatching and direct labels carry the same facts in grey.
+BLACK, VERMILLION, BLUE, GREY = "#000000", "#D55E00", "#0072B2", "#777777"
+
+STYLE: dict[Any, Any] = {
+    "font.size": 9.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "0.3",
+    "axes.titlesize": 11,
+    "axes.titlepad": 18,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.grid": True,
+    "grid.color": "0.91",
+    "grid.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "svg.hashsalt": "wiseft_jax",
+}
