@@ -19,7 +19,7 @@ import pytest
 from wiseft_jax.core.checkpoint import Checkpoints, restore_params
 from wiseft_jax.core.checkpoint_config import CheckpointConfig
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.core.mesh import make_mesh, put_replicated, replicated
+from wiseft_jax.core.mesh import Layout, make_mesh, replicated
 from wiseft_jax.core.trees import flatten_paths
 
 OPTIMIZER = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(1e-3))
@@ -92,11 +92,10 @@ def test_the_newest_stays_when_it_is_the_worst(tmp_path: Path) -> None:
 
 
 def test_saving_copies_before_the_buffers_are_donated(tmp_path: Path) -> None:
-    mesh = make_mesh()
     add = jax.jit(
         lambda tree: jax.tree_util.tree_map(lambda leaf: leaf + 1, tree), donate_argnums=0
     )
-    params = put_replicated({"kernel": np.zeros((500, 1000), np.float32)}, mesh)
+    params = Layout(make_mesh()).place({"kernel": np.zeros((500, 1000), np.float32)})
     with Checkpoints(tmp_path) as checkpoints:
         checkpoints.save(1, params, {"count": np.zeros((), np.int32)}, {})
         for _ in range(5):
