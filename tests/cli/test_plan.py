@@ -65,6 +65,13 @@ def test_mistakes_are_bad_input(argv: list[str], said: str, capsys: pytest.Captu
 
 
 def test_a_model_that_is_not_there(capsys: pytest.CaptureFixture, tmp_path: Path):
-    argv = ["custom/folder", "--topology", "h100:2", *SIZES, "--model.name", "ViT-B/15"]
-    assert main(["plan", *argv]) == 2
+    argv = ["custom/folder", "--topology", "h100:2", *SIZES, "--model.name"]
+    assert main(["plan", *argv, "ViT-B/15"]) == 2
     assert "Did you mean 'ViT-B/16'?" in capsys.readouterr().err
+    # The hub can't be reached: no plan of another model takes the place of this one's.
+    assert main(["plan", *argv, "nope/nope"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("wiseft: error:") == 1
+    assert "'nope/nope': no directory" in printed.err
+    assert "give as --model.name a directory with its config.json" in printed.err
