@@ -147,15 +147,31 @@ def _train_in(
                 metrics["validation_accuracy"] = accuracy
             checkpoints.save(step, state.params, state.opt, {"task": described}, metrics)
 
-        def last_checkpoint() -> str:
-            checkpoints.wait()
-            return (
-                str(checkpoints.path(max(checkpoints.steps()))) if checkpoints.steps() else "none"
-            )
-
-        log = TrainLog(log_file if is_writer else None, task.plan, task.train.id, last_checkpoint)
+        log = TrainLog(
+            log_file if is_writer else None,
+            task.plan,
+            task.train.id,
+            lambda: _last_checkpoint(checkpoints),
+        )
         saving = Saving(save, task.config.save_every_steps, interruption, run_dir)
         return _loop(task, problem, state, start_step, log, validate, saving)
+
+
+def _last_checkpoint(checkpoints: Any) -> str:
+    """Return the newest complete checkpoint for a message, and why a later save isn't complete.
+
+    It raises nothing: what happens to a checkpoint now mustn't hide the error that it is told with.
+    """
+    failed = ""
+    try:
+        checkpoints.wait()
+    except Exception as error:
+        failed = f" (the save after it failed: {error})"
+    try:
+        steps = checkpoints.steps()
+    except InputError as error:
+        return f"not known ({error}){failed}"
+    return (str(checkpoints.path(max(steps))) if steps else "none") + failed
 
 
 def _restore(
