@@ -289,6 +289,31 @@ def test_the_ranking_survives_its_file(
     assert Checkpoints(tmp_path).steps() == (2, 3)
 
 
+def test_a_directory_of_an_earlier_run_says_how_to_begin_anew(tmp_path: Path) -> None:
+    outside = CheckpointConfig(directory=str(tmp_path / "kept here"))
+    Checkpoints(tmp_path / "run", outside).check_unused()
+    with Checkpoints(tmp_path / "run", outside) as checkpoints:
+        checkpoints.save(1, _params(1), _opt(1), {})
+    with pytest.raises(InputError) as error:
+        Checkpoints(tmp_path / "run", outside).check_unused()
+    said = str(error.value)
+    assert said.startswith(f"{tmp_path}/kept here: there are checkpoints of an earlier run;")
+    assert "continue it with --resume; to start again, remove them by hand" in said
+    assert f"(rm -r '{tmp_path}/kept here'), or give another --checkpoints.directory" in said
+    # Those that were set aside count: a run that starts would meet them when it is continued.
+    _broken_meta(tmp_path / "kept here" / "1")
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"every checkpoint is damaged; .*\(rm -r '/"):
+            Checkpoints(tmp_path / "run", outside).restore(_params(0), _opt(0))
+    with pytest.raises(InputError, match="continue it with --resume"):
+        Checkpoints(tmp_path / "run", outside).check_unused()
+    shutil.rmtree(tmp_path / "kept here")
+    Checkpoints(tmp_path / "run", outside).check_unused()
+    _save_runs(tmp_path / "run", [None])
+    with pytest.raises(InputError, match="--resume; start again with --overwrite, or"):
+        Checkpoints(tmp_path / "run").check_unused()
+
+
 def test_all_damaged(tmp_path: Path) -> None:
     _save_runs(tmp_path, [None, None])
     for step in (1, 2):

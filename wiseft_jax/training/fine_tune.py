@@ -127,11 +127,8 @@ def _train_in(
     described = describe_task(task)
     assert_same(described)
     with catch_signals() as interruption, Checkpoints(run_dir, keeping) as checkpoints:
-        if not resume and checkpoints.steps():
-            raise InputError(
-                f"{checkpoints.directory}: there are checkpoints of an earlier run; continue it"
-                " with resume, or give another directory (of the run, or of its checkpoints)"
-            )
+        if not resume:
+            checkpoints.check_unused()
         found = _restore(checkpoints, task, problem, described) if resume else None
         checkpoints.open()
         optimizer = make_optimizer(task.config, task.plan)
