@@ -27,7 +27,13 @@ def test_a_plan_as_json_and_as_tables(tiny: list[str], capsys: pytest.CaptureFix
     assert value["steps"]["train"]["method"] == "abstract"
     assert value["steps"]["sweep"]["passes"] == 11
     assert value["steps"]["train"]["secs"]["exposed"] > 0
-    assert value["suggestions"][0]["remat"] == "none"
+    assert value["configured"]["remat"] == "none"
+    assert value["suggestions"][0]["fsdp"] == 2
+    assert main(["plan", *tiny, "-q"]) == 0
+    printed = capsys.readouterr().out
+    assert "train step as configured, estimated as below: " in printed
+    assert f"also fits: {value['suggestions'][0]['options']}" in printed
+    assert f"fits: {value['configured']['options']}" not in printed
     # The batch is 128, the memory of both GPUs not enough for what it takes: exit code 3.
     assert main(["plan", *tiny, "--memory-gib", "0.001"]) == 3
     printed = capsys.readouterr()
