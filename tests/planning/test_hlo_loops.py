@@ -146,12 +146,19 @@ ENTRY %main.1 (x: f32[]) -> s32[] {{
         (9, "subtract(%counter.1, %one.1)", COUNTS + "GT", 5),
         (9, "subtract(%counter.1, %one.1)", MIRRORED + "LE", 6),
         (4, "add(%counter.1, %one.1)", COUNTS + "LT", 0),
+        (0, "add(%counter.1, %two.1)", COUNTS + "LT", 2),  # not 4
+        (-1, "add(%counter.1, %two.1)", COUNTS + "LT", 3),
+        (0, "add(%counter.1, %two.1)", COUNTS + "LE", 3),
+        (0, "add(%counter.1, %two.1)", COUNTS + "NE", 2),
+        (9, "subtract(%counter.1, %two.1)", COUNTS + "GT", 3),
+        (8, "subtract(%counter.1, %two.1)", COUNTS + "GE", 3),
+        (0, "fusion(%two.1, %counter.1), kind=kLoop, calls=%fused.1", COUNTS + "LT", 2),
         (0, "fusion(%one.1, %counter.1), kind=kLoop, calls=%fused.1", COUNTS + "LT", 4),
         (0, "get-tuple-element(%several.2), index=1", COUNTS + "LT", 4),
         (0, "add(%counter.1, %one.1)", "fusion(%limit.2, %counter.2), calls=%compared.1", 4),
     ],
 )
-def test_a_counter_that_changes_by_one_is_read(
+def test_a_counter_that_changes_by_a_constant_is_read(
     start: int, change: str, condition: str, expected: int
 ):
     assert trips(start, change, condition) == expected
@@ -160,9 +167,8 @@ def test_a_counter_that_changes_by_one_is_read(
 @pytest.mark.parametrize(
     ("start", "change", "condition"),
     [
-        (0, "add(%counter.1, %two.1)", COUNTS + "LT"),  # by two: not 4 rounds
+        (1, "add(%counter.1, %two.1)", COUNTS + "NE"),  # by two: it steps over the limit
         (1, "multiply(%counter.1, %two.1)", COUNTS + "LT"),
-        (0, "fusion(%two.1, %counter.1), kind=kLoop, calls=%fused.1", COUNTS + "LT"),
         (0, "add(%counter.1, %other.1)", COUNTS + "LT"),  # by what isn't a constant
         (0, "add(%other.1, %one.1)", COUNTS + "LT"),  # not from itself
         (0, "copy(%counter.1)", COUNTS + "LT"),  # not at all
@@ -177,10 +183,8 @@ def test_no_other_counter_is_taken_for_one(start: int, change: str, condition: s
     assert trips(start, change, condition) is None
 
 
-@pytest.mark.parametrize(("step", "annotated", "unknown"), [(1, 9, 0), (2, 5, 1)])
-def test_compiled_loops_are_read_with_and_without_xlas_annotation(
-    step: int, annotated: int, unknown: int
-):
+@pytest.mark.parametrize(("step", "rounds"), [(1, 9), (2, 5), (4, 3)])
+def test_compiled_loops_are_read_with_and_without_xlas_annotation(step: int, rounds: int):
     def loop(x: Any) -> Any:
         return jax.lax.while_loop(
             lambda state: state[0] < 9, lambda state: (state[0] + step, state[1] @ state[1]), (0, x)
@@ -191,7 +195,7 @@ def test_compiled_loops_are_read_with_and_without_xlas_annotation(
     text = jax.jit(loop).lower(shape).compile().as_text() or ""
     bare = re.sub(r'"known_trip_count":\{[^}]*\},?', "", text)
     assert bare != text
-    assert count_program(text, 1).flops == annotated * 2 * size**3
-    found = count_program(bare, 1)
-    assert len(found.unknown_loops) == unknown
-    assert found.flops == (1 if unknown else annotated) * 2 * size**3
+    for each in (text, bare):
+        counts = count_program(each, 1)
+        assert counts.unknown_loops == ()
+        assert counts.flops == rounds * 2 * size**3

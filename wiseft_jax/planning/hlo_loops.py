@@ -21,7 +21,9 @@ def trip_count(module: Module, caller: str, loop: Instruction) -> int | None:
     """Return how often a ``while`` runs, or None when it can't be read.
 
     XLA's own annotation is used when there is one. Otherwise the condition must compare a counter
-    with a constant, and the counter must start from a constant and change by one in each round.
+    with a constant, and the counter must start from a constant and change by a constant in each
+    round: by one in JAX's loops, by two where XLA for TPUs overlaps a product with the gathering of
+    its operand and unrolls that.
 
     Args:
       module: The program.
@@ -71,13 +73,14 @@ def _course(
 def _rounds(counter: tuple[int, int], limit: tuple[int, int], direction: str) -> int | None:
     """Return how often ``counter DIRECTION limit`` holds; each is (start, added in a round)."""
     (start, step), (end, moved) = counter, limit
-    if moved != 0 or abs(step) != 1:
+    if moved != 0 or step == 0:
         return None
-    left = (end - start) * step + (direction in ("LE", "GE"))
-    leads_out = direction == "NE" or direction[0] == ("L" if step > 0 else "G")
-    if not leads_out or (direction == "NE" and left < 0):
-        return None
-    return max(left, 0)
+    size, far = abs(step), (end - start if step > 0 else start - end)
+    if direction == "NE":
+        return far // size if far >= 0 and far % size == 0 else None
+    if direction[0] != ("L" if step > 0 else "G"):
+        return None  # it moves away from the limit
+    return max(-(-(far + (direction[1] == "E")) // size), 0)
 
 
 @dataclasses.dataclass(frozen=True)
