@@ -34,22 +34,18 @@ STUDIES = {
 }
 """Preset -> (images a step, the most images of a chip at a time)."""
 
-FSDP = 1
-"""Chips that split the parameters: all of a ViT-L/14's training state fits on a chip."""
-
 IMAGES, CLASSES = 1_281_167, 1000
 MIN_SHOWN_BYTES = 2**20
 """Kinds of collectives that move less in a step aren't listed."""
 
 
 def configure(preset: str, chips: int) -> ExperimentConfig:
-    """Return the preset with its batch, in as few parts as keep a chip's share small."""
+    """Return the preset, mesh included, with the study's batch in parts that keep a share small."""
     batch_size, most = STUDIES[preset]
     config = load_config(preset)
     parts = max(1, batch_size // (chips * most))
     training = dataclasses.replace(config.training, batch_size=batch_size, accumulation_steps=parts)
-    mesh = dataclasses.replace(config.mesh, data=-1, fsdp=FSDP)
-    return dataclasses.replace(config, training=training, mesh=mesh)
+    return dataclasses.replace(config, training=training)
 
 
 def predict(preset: str, chips: int) -> tuple[ExperimentConfig, Topology, StepFacts, Estimate]:

@@ -27,7 +27,13 @@ def test_a_plan_as_json_and_as_tables(tiny: list[str], capsys: pytest.CaptureFix
     assert value["steps"]["train"]["method"] == "abstract"
     assert value["steps"]["sweep"]["passes"] == 11
     assert value["steps"]["train"]["secs"]["exposed"] > 0
-    assert value["suggestions"][0]["remat"] == "none"
+    assert value["configured"]["remat"] == "none"
+    assert value["suggestions"][0]["fsdp"] == 2
+    assert main(["plan", *tiny, "-q"]) == 0
+    printed = capsys.readouterr().out
+    assert "train step as configured, estimated as below: " in printed
+    assert f"also fits: {value['suggestions'][0]['options']}" in printed
+    assert f"fits: {value['configured']['options']}" not in printed
     # The batch is 128, the memory of both GPUs not enough for what it takes: exit code 3.
     assert main(["plan", *tiny, "--memory-gib", "0.001"]) == 3
     printed = capsys.readouterr()
@@ -65,6 +71,13 @@ def test_mistakes_are_bad_input(argv: list[str], said: str, capsys: pytest.Captu
 
 
 def test_a_model_that_is_not_there(capsys: pytest.CaptureFixture, tmp_path: Path):
-    argv = ["custom/folder", "--topology", "h100:2", *SIZES, "--model.name", "ViT-B/15"]
-    assert main(["plan", *argv]) == 2
+    argv = ["custom/folder", "--topology", "h100:2", *SIZES, "--model.name"]
+    assert main(["plan", *argv, "ViT-B/15"]) == 2
     assert "Did you mean 'ViT-B/16'?" in capsys.readouterr().err
+    # The hub can't be reached: no plan of another model takes the place of this one's.
+    assert main(["plan", *argv, "nope/nope"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("wiseft: error:") == 1
+    assert "'nope/nope': no directory" in printed.err
+    assert "give as --model.name a directory with its config.json" in printed.err

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from wiseft_jax.cli.main import main
+from wiseft_jax.core.checkpoint import Checkpoints
+from wiseft_jax.core.checkpoint_config import CheckpointConfig
+from wiseft_jax.core.run_directory import RunDirectory
+from wiseft_jax.experiment import ExperimentConfig
 
 
 @pytest.mark.parametrize("verb", ["run", "train"])
@@ -26,3 +32,26 @@ def test_a_layout_that_cannot_be_is_refused_before_the_data(
     assert message in error
     assert "nowhere" not in error
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("verb", ["run", "train"])
+def test_checkpoints_elsewhere_stop_an_overwrite_before_it_removes_anything(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    out, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+    keeping = CheckpointConfig(directory=str(elsewhere))
+    RunDirectory(out).prepare(ExperimentConfig(), resume=False, overwrite=False)
+    (out / "results.jsonl").write_text("{}\n")
+    with Checkpoints(out, keeping) as checkpoints:
+        checkpoints.save(1, {"kernel": np.zeros(2)}, {"count": np.int32(1)}, {})
+    nowhere = ["--data.train", f"folder:{tmp_path / 'nowhere'}", "--out", str(out)]
+    argv = [verb, "custom/folder", *nowhere, "--checkpoints.directory", str(elsewhere)]
+    assert main([*argv, "--overwrite"]) == 2
+    error = capsys.readouterr().err
+    assert f"{elsewhere}: there are checkpoints of an earlier run" in error
+    assert f"rm -r {elsewhere}" in error
+    assert (out / "results.jsonl").read_text() == "{}\n"
+    assert Checkpoints(out, keeping).steps() == (1,)
+    shutil.rmtree(elsewhere)  # as it says; now the data is what is missing
+    assert main([*argv, "--overwrite"]) == 2
+    assert "nowhere" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import pytest
 import requests
 from huggingface_hub import constants, errors
 
-from wiseft_jax.clip.hub import EMBEDDED_DIRECTORY, resolve_directory
+from wiseft_jax.clip.hub import EMBEDDED_DIRECTORY, download_config, resolve_directory
 from wiseft_jax.core.errors import InputError
 
 
@@ -112,13 +112,17 @@ def response(status: int) -> Any:
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (errors.LocalEntryNotFoundError("no"), "hub can't be reached"),
+        (errors.LocalEntryNotFoundError("no"), "can't be reached.*Try again, or give a local"),
         (
             errors.RepositoryNotFoundError("404", response=response(404)),
             "no such model or revision",
         ),
         (errors.RevisionNotFoundError("404", response=response(404)), "no such model or revision"),
         (errors.GatedRepoError("403", response=response(403)), "access to it is gated"),
+        (
+            errors.EntryNotFoundError("404", response=response(404)),
+            "no such file .404.*give a local",
+        ),
         (errors.HfHubHTTPError("500", response=response(500)), "download failed"),
         (OSError("disk full"), "download failed .disk full"),
     ],
@@ -134,3 +138,15 @@ def test_the_hubs_failures_say_both_interpretations(
     with pytest.raises(InputError, match=message) as caught:
         resolve_directory("owner/name")
     assert "no directory" in str(caught.value)
+
+
+def test_a_configuration_alone_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    asked: list[Any] = []
+
+    def fetch(repository: str, file: str, *, revision: str | None) -> str:
+        asked.append((repository, file, revision))
+        return str(tmp_path / file)
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fetch)
+    assert download_config("owner/name@v1", "") == tmp_path
+    assert asked == [("owner/name", "config.json", "v1")]

@@ -19,7 +19,7 @@ import pytest
 from wiseft_jax.core.checkpoint import Checkpoints, restore_params
 from wiseft_jax.core.checkpoint_config import CheckpointConfig
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.core.mesh import make_mesh, put_replicated, replicated
+from wiseft_jax.core.mesh import Layout, make_mesh, replicated
 from wiseft_jax.core.trees import flatten_paths
 
 OPTIMIZER = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(1e-3))
@@ -92,11 +92,10 @@ def test_the_newest_stays_when_it_is_the_worst(tmp_path: Path) -> None:
 
 
 def test_saving_copies_before_the_buffers_are_donated(tmp_path: Path) -> None:
-    mesh = make_mesh()
     add = jax.jit(
         lambda tree: jax.tree_util.tree_map(lambda leaf: leaf + 1, tree), donate_argnums=0
     )
-    params = put_replicated({"kernel": np.zeros((500, 1000), np.float32)}, mesh)
+    params = Layout(make_mesh()).place({"kernel": np.zeros((500, 1000), np.float32)})
     with Checkpoints(tmp_path) as checkpoints:
         checkpoints.save(1, params, {"count": np.zeros((), np.int32)}, {})
         for _ in range(5):
@@ -288,6 +287,31 @@ def test_the_ranking_survives_its_file(
         checkpoints.save(3, _params(3), _opt(3), {}, {"validation_accuracy": 0.1})
     assert "2/metrics/metrics: damaged" in caplog.text
     assert Checkpoints(tmp_path).steps() == (2, 3)
+
+
+def test_a_directory_of_an_earlier_run_says_how_to_begin_anew(tmp_path: Path) -> None:
+    outside = CheckpointConfig(directory=str(tmp_path / "kept here"))
+    Checkpoints(tmp_path / "run", outside).check_unused()
+    with Checkpoints(tmp_path / "run", outside) as checkpoints:
+        checkpoints.save(1, _params(1), _opt(1), {})
+    with pytest.raises(InputError) as error:
+        Checkpoints(tmp_path / "run", outside).check_unused()
+    said = str(error.value)
+    assert said.startswith(f"{tmp_path}/kept here: there are checkpoints of an earlier run;")
+    assert "continue it with --resume; to start again, remove them by hand" in said
+    assert f"(rm -r '{tmp_path}/kept here'), or give another --checkpoints.directory" in said
+    # Those that were set aside count: a run that starts would meet them when it is continued.
+    _broken_meta(tmp_path / "kept here" / "1")
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"every checkpoint is damaged; .*\(rm -r '/"):
+            Checkpoints(tmp_path / "run", outside).restore(_params(0), _opt(0))
+    with pytest.raises(InputError, match="continue it with --resume"):
+        Checkpoints(tmp_path / "run", outside).check_unused()
+    shutil.rmtree(tmp_path / "kept here")
+    Checkpoints(tmp_path / "run", outside).check_unused()
+    _save_runs(tmp_path / "run", [None])
+    with pytest.raises(InputError, match="--resume; start again with --overwrite, or"):
+        Checkpoints(tmp_path / "run").check_unused()
 
 
 def test_all_damaged(tmp_path: Path) -> None:

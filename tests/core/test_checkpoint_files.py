@@ -15,6 +15,7 @@ from wiseft_jax.core.checkpoint_config import CheckpointConfig
 from wiseft_jax.core.checkpoint_errors import DamagedCheckpointError
 from wiseft_jax.core.checkpoint_files import (
     Facts,
+    begin_anew,
     check_arrays,
     describe_arrays,
     empty_arrays,
@@ -107,3 +108,9 @@ def test_arrays_are_described_and_checked():
     message = "params: the checksum is wrong of layer1, layer2, layer3 and 2 more"
     with pytest.raises(DamagedCheckpointError, match=message):
         check_arrays("params", wrong, described)
+
+
+def test_a_bucket_is_cleared_by_its_own_tool():
+    bucket = "gs://bucket/runs/a b"
+    said = begin_anew(epath.Path(bucket), CheckpointConfig(directory=bucket))
+    assert f"(gcloud storage rm --recursive '{bucket}')" in said

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jax.sharding import NamedSharding, PartitionSpec
 
 from wiseft_jax.core.checksum import checksums, differing
-from wiseft_jax.core.mesh import make_mesh, put_batch, put_replicated
+from wiseft_jax.core.mesh import Layout, make_mesh, put_batch
 
 
 def tree() -> dict[str, Any]:
@@ -24,7 +24,7 @@ def test_they_do_not_depend_on_placement_or_order():
     mesh = make_mesh()
     expected = checksums(tree())
     assert sorted(expected) == ["a/kernel", "b"]
-    assert checksums(put_replicated(tree(), mesh)) == expected
+    assert checksums(Layout(mesh).place(tree())) == expected
     assert checksums({"b": tree()["b"], "a": put_batch(tree()["a"], mesh)}) == expected
 
 

@@ -23,9 +23,9 @@ def test_a_mesh_of_some_devices(count: int):
     assert meshes.make_mesh(count).size == count
 
 
-def test_put_replicated_keeps_values_and_copies_to_every_device():
+def test_a_layout_without_splits_copies_to_every_device():
     tree = {"w": np.arange(6, dtype=np.float32).reshape(2, 3), "n": np.int32(3)}
-    placed = meshes.put_replicated(tree, meshes.make_mesh())
+    placed = meshes.Layout(meshes.make_mesh()).place(tree)
     for name, leaf in placed.items():
         assert leaf.sharding.is_fully_replicated
         assert len(leaf.addressable_shards) == 8

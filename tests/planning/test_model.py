@@ -8,6 +8,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import pytest
+from huggingface_hub import constants
 
 from tests.helpers.tiny import tiny_clip_directory
 from wiseft_jax.clip.architectures import ARCHITECTURES
@@ -76,12 +77,18 @@ def test_a_directory_needs_only_its_configuration(tmp_path: Path):
     assert count > 3
 
 
-@pytest.mark.parametrize("name", ["ViT-B/15", "no-such-directory", "a/b/c"])
+@pytest.mark.parametrize("name", ["ViT-B/15", "no-such-directory", "a/b/c", "./nope", "nope/"])
 def test_an_unknown_model_says_what_is_known(name: str):
     with pytest.raises(InputError, match=r"unknown model .* Known: .*ViT-B/16"):
         model_config(name)
 
 
-def test_a_hub_id_without_network_is_bad_input():
-    with pytest.raises(InputError, match=r"--model.name 'some/model'"):
+def test_a_hub_id_without_network_is_bad_input(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    # The real huggingface_hub: the test session sets HF_HUB_OFFLINE, and any connection fails it.
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(InputError) as caught:
         model_config("some/model")
+    said = str(caught.value)
+    assert said.startswith("'some/model': no directory /")
+    assert "Unset HF_HUB_OFFLINE, or give as --model.name a directory with its config.json" in said
+    assert "ViT-B/16" in said

@@ -70,8 +70,8 @@ def test_json_has_a_schema_and_no_surprises(make: Any):
     assert value["schema_version"] == 1
     assert set(value) == {
         "schema_version", "config", "model", "topology", "mesh", "why", "assumptions",
-        "memory_limit_bytes", "works", "first_to_break", "faults", "steps", "suggestions",
-        "verified", "versions",
+        "memory_limit_bytes", "works", "first_to_break", "faults", "steps", "configured",
+        "suggestions", "verified", "versions",
     }  # fmt: skip
     assert value["mesh"] == {"data": 8, "fsdp": 1, "alpha": 1}
     assert value["topology"]["sources"]
@@ -87,6 +87,29 @@ def test_too_little_memory_breaks_and_says_what_would_fit(make: Any):
     assert plan.suggestions
     assert all(each.memory_bytes < limit for each in plan.suggestions)
     assert plan.tightest is None
+
+
+def test_what_is_configured_is_not_suggested(make: Any):
+    plan, asked = make(verify=True)
+    own = (asked[0].config.training.accumulation_steps, 1, asked[0].config.model.remat)
+    assert plan.configured is not None
+    assert plan.configured.layout == own
+    assert plan.suggestions
+    assert own not in [each.layout for each in plan.suggestions]
+    assert plan.to_json()["configured"]["options"] == plan.configured.options
+    assert asked[-1].config.mesh.fsdp == plan.suggestions[0].fsdp
+
+
+def test_what_the_compiler_refused_is_neither_configured_nor_suggested(
+    make: Any, answers: tuple[ExperimentConfig, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(answers[1]["train"], "too_large", "RESOURCE_EXHAUSTED")
+    plan, asked = make()
+    own = (asked[0].config.training.accumulation_steps, 1, asked[0].config.model.remat)
+    assert not plan.works
+    assert plan.configured is None
+    assert plan.to_json()["configured"] is None
+    assert own not in [each.layout for each in plan.suggestions]
 
 
 def test_nothing_fits(make: Any):

@@ -38,6 +38,7 @@ def test_a_known_form(name: str, shape: tuple[int, ...], devices: int, hosts: in
         ("v4:2x2", "3 dimensions"),
         ("v5e:3x5", "multiples"),
         ("v5e:32x32", "largest slice"),
+        ("v6e:2x128", "largest slice"),  # 256 chips too, but no part of a pod of 16x16
         ("h100:16", "give h100:2x8"),
         ("h100:2x2x2", "h100:NODESxDEVICES"),
     ],
@@ -56,6 +57,9 @@ def test_bandwidth_on_a_torus():
     assert pod.group_bandwidth(16) == 100e9
     assert pod.group_bandwidth(256) == 200e9
     assert pod.group_bandwidth(8) == 50e9  # half an axis is no ring
+    half = parse_topology("v5e:8x16")  # its longer axis is a ring
+    assert half.group_bandwidth(16) == 100e9
+    assert half.group_bandwidth(128) == 150e9
 
 
 def test_three_dimensions_wrap_together():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tests.training.toy import (
     toy_config,
     toy_dataset,
 )
+from wiseft_jax.core.checkpoint import Checkpoints
 from wiseft_jax.core.errors import InputError, NonFiniteLossError
 from wiseft_jax.core.mesh import make_mesh
 from wiseft_jax.core.trees import flatten_paths
@@ -186,6 +188,45 @@ def test_a_loss_that_is_not_finite_stops_with_the_facts(
     assert (last["step"], last["loss"], last["finite"]) == (bad_step, None, False)
     assert len(last["ids"]) == 8
     assert "photo-7.jpg" in last["ids"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_save_that_fails_does_not_hide_a_loss_that_is_not_finite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    classifier, theta_0, train = poisoned()
+    wide = np.random.default_rng(0).normal(size=(3, 3000)).astype(np.float32)
+    theta_0["encoder"] = {
+        "vision_model": {"kernel": wide},
+        "visual_projection": {"kernel": wide.T[:, [0, 1, 2, 0]] / 100},
+    }
+    config = toy_config(batch_size=8, save_every_steps=1, seed=5)
+    with train_batches(train, classifier.preprocess, batch_size=8, seed=5) as batches:
+        bad_step = next(k for k, batch in enumerate(batches, 1) if 7 in batch["index"])
+    assert bad_step > 2
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    really_save = Checkpoints.save
+
+    def save(self: Checkpoints, step: int, *rest: Any) -> None:
+        if step == bad_step - 1:  # the disk takes no large file any more
+            self.wait()
+            resource.setrlimit(resource.RLIMIT_FSIZE, (8192, hard))
+        really_save(self, step, *rest)
+
+    monkeypatch.setattr(Checkpoints, "save", save)
+    try:
+        with pytest.raises(NonFiniteLossError) as info:
+            fine_tune(classifier, theta_0, train, None, config, run_dir=tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    message = str(info.value)
+    assert message.startswith(f"step {bad_step}: loss nan")
+    good = (
+        f"last good checkpoint: {tmp_path}/checkpoints/{bad_step - 2} (the save after it failed: "
+    )
+    assert good in message
+    assert "can't be written" in message
+    assert records(tmp_path)[-1]["finite"] is False
 
 
 def _wrong(change: str) -> dict[str, Any]:

@@ -191,7 +191,8 @@ def test_resuming_nothing_starts_afresh(tmp_path: Path, caplog: pytest.LogCaptur
 
 def test_an_earlier_run_is_not_overwritten(tmp_path: Path):
     train(tmp_path)
-    with pytest.raises(InputError, match="checkpoints of an earlier run; continue it with resume"):
+    said = "checkpoints of an earlier run; continue it with --resume; start again with --overwrite"
+    with pytest.raises(InputError, match=said):
         train(tmp_path)
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.core.mesh import DATA_AXIS, make_mesh, put_replicated
+from wiseft_jax.core.mesh import DATA_AXIS, Layout, make_mesh
 from wiseft_jax.weights import lerp
 
 SPECIAL = np.array([-0.0, 0.0, np.nan, np.inf, -np.inf, 1.5, -2.5, 3.4e38], np.float32)
@@ -118,7 +118,7 @@ def test_eager_jit_vmap_and_eight_devices_agree(dtype, size):
     ]
     sharding = jax.sharding.NamedSharding(make_mesh(), jax.sharding.PartitionSpec(DATA_AXIS))
     sharded = [
-        {"w": jax.device_put(e["w"], sharding), **put_replicated({"b": e["b"]}, make_mesh())}
+        {"w": jax.device_put(e["w"], sharding), **Layout(make_mesh()).place({"b": e["b"]})}
         for e in ends
     ]
     for alpha in (0.1, 0.37, 0.5, 1.3, -0.2):

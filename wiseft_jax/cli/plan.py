@@ -17,6 +17,7 @@ from wiseft_jax.experiment import ExperimentConfig
 from wiseft_jax.planning.faults import memory_limit
 from wiseft_jax.planning.plan import PlanOptions, RunPlan, make_plan
 from wiseft_jax.planning.roofline import EFFICIENCY
+from wiseft_jax.planning.suggest import Suggestion
 from wiseft_jax.planning.topology import FORMS
 
 USAGE = (
@@ -167,9 +168,13 @@ def _print_advice(plan: RunPlan) -> None:
         print("memory limit not known: give --memory-gib, or whether a step fits isn't checked")
     elif plan.works:
         print("nothing breaks")
+    also = "also " if plan.works else ""
+    if plan.configured is not None and plan.suggestions:
+        print(f"train step as configured, estimated as below: {_estimates(plan.configured)}")
     for each in plan.suggestions:
-        secs = "" if each.seconds is None else f", {each.seconds:.3g} s a step"
-        print(f"fits: {each.options}\n  predicted {_size(each.memory_bytes)} a device{secs}")
+        print(f"{also}fits: {each.options}\n  predicted {_estimates(each)}")
+    if plan.works and not plan.suggestions:
+        print("no other layout of the train step is predicted to fit")
     if plan.tightest is not None:
         print(
             f"nothing fits: the least is {_size(plan.tightest.memory_bytes)} a device with"
@@ -178,6 +183,11 @@ def _print_advice(plan: RunPlan) -> None:
     if plan.verified is not None:
         needed = "refused" if plan.verified.too_large else _size(plan.verified.memory_bytes)
         print(f"the first suggestion, compiled: {needed} a device")
+
+
+def _estimates(suggestion: Suggestion) -> str:
+    secs = "" if suggestion.seconds is None else f", {suggestion.seconds:.3g} s a step"
+    return f"{_size(suggestion.memory_bytes)} a device{secs}"
 
 
 def _step_rows(step: dict[str, Any]) -> list[tuple[str, str]]:

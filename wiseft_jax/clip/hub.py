@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from wiseft_jax.core.errors import InputError, did_you_mean
@@ -16,6 +18,11 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?")
 _SMALL_FILES = ["*.json", "merges.txt"]
 
 _log = logging.getLogger(__name__)
+
+
+def is_hub_id(name: str) -> bool:
+    """Return whether a name has the form of a hub id: ``owner/name`` or ``owner/name@revision``."""
+    return _HUB_ID.fullmatch(name) is not None
 
 
 def resolve_directory(name_or_path: str | Path) -> Path:
@@ -36,7 +43,7 @@ def resolve_directory(name_or_path: str | Path) -> Path:
         return path
     if name and path.exists():
         raise InputError(f"{name}: this is a file; give the directory that holds config.json.")
-    if isinstance(name_or_path, Path) or not _HUB_ID.fullmatch(name):
+    if isinstance(name_or_path, Path) or not is_hub_id(name):
         raise InputError(
             f"{name!r}: no such directory (looked at {path.absolute()}), and not a hub id, which "
             f"would look like owner/name.{did_you_mean(name, [EMBEDDED_NAME])}"
@@ -44,9 +51,49 @@ def resolve_directory(name_or_path: str | Path) -> Path:
     return _download(name)
 
 
+def download_config(name: str, otherwise: str) -> Path:
+    """Return the directory that holds the ``config.json`` of a hub id; no weights are fetched.
+
+    Args:
+      name: ``owner/name`` or ``owner/name@revision``, neither checked.
+      otherwise: What to give instead, for the messages.
+
+    Raises:
+      InputError: The hub has no such model, is offline, or refuses.
+    """
+    from huggingface_hub import hf_hub_download
+
+    repository, _, revision = name.partition("@")
+    with _explaining(name, otherwise):
+        return Path(hf_hub_download(repository, "config.json", revision=revision or None)).parent
+
+
 def _download(name: str) -> Path:
-    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub import snapshot_download
+
+    repository, _, revision = name.partition("@")
+
+    def fetch(patterns: list[str]) -> Path:
+        return Path(
+            snapshot_download(repository, revision=revision or None, allow_patterns=patterns)
+        )
+
+    with _explaining(name, "give a local directory"):
+        _log.info("%s: reading from the Hugging Face hub (or its cache)", name)
+        directory = fetch(_SMALL_FILES)
+        for weights in ([SAFETENSORS], [SAFETENSORS_INDEX, "model-*.safetensors"], [FLAX_MSGPACK]):
+            directory = fetch([*_SMALL_FILES, *weights])
+            if (directory / weights[0]).is_file():
+                break
+    return directory
+
+
+@contextlib.contextmanager
+def _explaining(name: str, otherwise: str) -> Iterator[None]:
+    """Turn what the hub's library raises into one message, with both meanings of the name."""
+    from huggingface_hub import constants
     from huggingface_hub.errors import (
+        EntryNotFoundError,
         GatedRepoError,
         HfHubHTTPError,
         HFValidationError,
@@ -55,32 +102,26 @@ def _download(name: str) -> Path:
         RevisionNotFoundError,
     )
 
-    repository, _, revision = name.partition("@")
     both = f"{name!r}: no directory {Path(name).absolute()}, so it was taken for a hub id, and "
-
-    def fetch(patterns: list[str]) -> Path:
-        return Path(
-            snapshot_download(repository, revision=revision or None, allow_patterns=patterns)
-        )
-
     try:
-        _log.info("%s: reading from the Hugging Face hub (or its cache)", name)
-        directory = fetch(_SMALL_FILES)
-        for weights in ([SAFETENSORS], [SAFETENSORS_INDEX, "model-*.safetensors"], [FLAX_MSGPACK]):
-            directory = fetch([*_SMALL_FILES, *weights])
-            if (directory / weights[0]).is_file():
-                break
+        yield
     except LocalEntryNotFoundError as error:
         reason = (
             "HF_HUB_OFFLINE is set and the hub's cache doesn't hold it. Unset HF_HUB_OFFLINE, or "
             if constants.HF_HUB_OFFLINE
-            else f"the hub can't be reached and its cache doesn't hold it ({error}). "
+            else f"the hub can't be reached and its cache doesn't hold it ({error}). Try again, or "
         )
-        raise InputError(f"{both}{reason}give a local directory.") from error
+        raise InputError(f"{both}{reason}{otherwise}.") from error
     except GatedRepoError as error:
         raise InputError(f"{both}access to it is gated: log in with `hf auth login`.") from error
     except (RepositoryNotFoundError, RevisionNotFoundError, HFValidationError) as error:
-        raise InputError(f"{both}the hub has no such model or revision ({error}).") from error
+        raise InputError(
+            f"{both}the hub has no such model or revision ({error}). Check the name, or"
+            f" {otherwise}."
+        ) from error
+    except EntryNotFoundError as error:
+        raise InputError(
+            f"{both}the model there has no such file ({error}); {otherwise}."
+        ) from error
     except (HfHubHTTPError, OSError) as error:
-        raise InputError(f"{both}the download failed ({error}).") from error
-    return directory
+        raise InputError(f"{both}the download failed ({error}); {otherwise}.") from error

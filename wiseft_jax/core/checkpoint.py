@@ -7,7 +7,6 @@ and ``meta``; a save goes to a temporary directory first, which readers ignore.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -30,7 +29,9 @@ from wiseft_jax.core.checkpoint_errors import (
 )
 from wiseft_jax.core.checkpoint_files import (
     RANKING,
+    Checkpoint,
     Facts,
+    begin_anew,
     check_arrays,
     check_structure,
     describe_arrays,
@@ -56,25 +57,6 @@ from wiseft_jax.core.trees import flatten_paths, unflatten_paths
 from wiseft_jax.core.typing import Params, PyTree
 
 logger = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True)
-class Checkpoint:
-    """What ``Checkpoints.restore`` returns.
-
-    Attributes:
-      step: The number of complete steps.
-      params: The trained parameters.
-      opt: The optimizer's state.
-      meta: What was given to ``save``.
-      metrics: What was given to ``save``.
-    """
-
-    step: int
-    params: PyTree
-    opt: PyTree
-    meta: dict[str, Any]
-    metrics: dict[str, float]
 
 
 class Checkpoints:
@@ -115,6 +97,18 @@ class Checkpoints:
     def path(self, step: int) -> epath.Path:
         """Return the directory of a step."""
         return self.directory / str(step)
+
+    def check_unused(self) -> None:
+        """Refuse a directory that holds checkpoints, whole or damaged, of an earlier run.
+
+        Raises:
+          InputError: Says how to continue that run, and how to start again.
+        """
+        if self.steps() or has_damaged(self.directory):
+            raise InputError(
+                f"{self.directory}: there are checkpoints of an earlier run; continue it with"
+                f" --resume; {begin_anew(self.directory, self._config)}"
+            )
 
     def open(self) -> None:
         """Make the directory and try to write there, before work is done that could be lost.
@@ -196,8 +190,8 @@ class Checkpoints:
                 self._set_aside(step, error)
         if steps or has_damaged(self.directory):
             raise InputError(
-                f"{self.directory}: every checkpoint is damaged; start again with --overwrite, or"
-                " with another run directory"
+                f"{self.directory}: every checkpoint is damaged;"
+                f" {begin_anew(self.directory, self._config)}"
             )
         return None
 

@@ -12,6 +12,7 @@ import importlib.util
 import json
 import logging
 import math
+import shlex
 import stat
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -80,6 +81,25 @@ class Facts:
         """The metric that ranks, if there is one."""
         rank = self.metrics.get(RANKING)
         return rank if rank is not None and math.isfinite(rank) else None
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """What ``Checkpoints.restore`` returns.
+
+    Attributes:
+      step: The number of complete steps.
+      params: The trained parameters.
+      opt: The optimizer's state.
+      meta: What was given to ``save``.
+      metrics: What was given to ``save``.
+    """
+
+    step: int
+    params: PyTree
+    opt: PyTree
+    meta: dict[str, Any]
+    metrics: dict[str, float]
 
 
 def find_directory(run_dir: Path, config: CheckpointConfig) -> epath.Path:
@@ -304,6 +324,21 @@ def reaching(directory: epath.Path) -> Iterator[None]:
         raise InputError(
             f"{directory}: can't be reached ({type(error).__name__}: {first_line(error)})"
         ) from None
+
+
+def begin_anew(directory: epath.Path, config: CheckpointConfig) -> str:
+    """Return what to do about a directory's checkpoints in order to start without them.
+
+    ``--overwrite`` replaces the run directory with all that is in it. Another directory may serve
+    other runs too, so nothing there is removed but by its owner.
+    """
+    if config.directory is None:
+        return "start again with --overwrite, or with another run directory"
+    remove = "gcloud storage rm --recursive" if is_remote(directory) else "rm -r"
+    return (
+        "to start again, remove them by hand, as --overwrite touches the run directory alone"
+        f" ({remove} {shlex.quote(str(directory))}), or give another --checkpoints.directory"
+    )
 
 
 def not_shared(directory: epath.Path) -> str:

@@ -216,11 +216,6 @@ def num_batch_shards(mesh: Mesh) -> int:
     return math.prod(mesh.shape[axis] for axis in BATCH_AXES)
 
 
-def put_replicated(tree: PyTree, mesh: Mesh) -> PyTree:
-    """Return ``tree`` on every device of ``mesh``, copied leaf by leaf from the host."""
-    return jax.device_put(tree, replicated(mesh))
-
-
 def put_batch(batch: PyTree, mesh: Mesh) -> PyTree:
     """Return the host arrays of ``batch`` on the devices, split along their first axis.
 

@@ -1,8 +1,10 @@
 """Accelerators: peak rates, memory and interconnect, each with its public source.
 
 Vendors' peaks are dense bfloat16. Bandwidths are bytes per second in one direction, per link of a
-TPU's torus or per GPU through its switch. ``None`` is not known; what depends on it is left out of
-the plan, and that is said.
+TPU's torus or per GPU through its switch. Google gives a chip's bandwidth in both directions over
+all links (v5e: 400 GB/s, 4 links): half of it over the links is the rate here, but for v4, and a
+tenth more than in the Scaling Book's edition of February 2025. ``None`` is not known; what depends
+on it is left out of the plan, and that is said.
 """
 
 from __future__ import annotations
@@ -60,8 +62,9 @@ class Chip:
 
 CHIPS: dict[str, Chip] = {
     "v4": Chip(
-        # The Scaling Book's rate of a link; the others are what Google's pages give a chip, over
-        # its links (a tenth more than the book gives for them).
+        # The page gives no rate of a link. The Scaling Book's agrees with the page's all-reduce
+        # bandwidth of a pod: 1.1 PB/s over 4096 chips and 6 links are 44.8 GB/s. The same quotient
+        # is exact for v5e and v6e.
         "tpu", "Cloud TPU v4", 275 * TERA, 1.0, 32 * GIB, 1200 * GB, 45 * GB, None, 3, 4, 4, 1,
         ("https://cloud.google.com/tpu/docs/v4", _SCALING_BOOK_TPUS),
     ),
@@ -75,7 +78,7 @@ CHIPS: dict[str, Chip] = {
     ),
     "v6e": Chip(
         "tpu", "Cloud TPU v6e (Trillium)",
-        918 * TERA, 1.0, 32 * GIB, 1640 * GB, 100 * GB, None, 2, 16, 4, 1,
+        918 * TERA, 1.0, 32 * GIB, 1638 * GB, 100 * GB, None, 2, 16, 4, 1,
         ("https://cloud.google.com/tpu/docs/v6e", _SCALING_BOOK_TPUS),
     ),
     "v7x": Chip(

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 
 from wiseft_jax.planning.counts import COLLECTIVE_KINDS, Collective, Counts, merge_collectives
+from wiseft_jax.planning.hlo_loops import trip_count
 from wiseft_jax.planning.hlo_text import (
     ArrayShape,
     Computation,
@@ -114,7 +115,7 @@ class _Walk:
         for each in computation.values():
             parts: list[tuple[str, float]] = []
             if each.opcode == "while":
-                trips = self.module.trip_count(name, each)
+                trips = trip_count(self.module, name, each)
                 if trips is None and collect:
                     self.unknown.append(each.name)
                 parts = [(body, trips or 1) for body in each.called("body")]

@@ -1,4 +1,4 @@
-"""Read XLA's text of a compiled program: computations, instructions, shapes, trip counts."""
+"""Read XLA's text of a compiled program: computations, instructions, shapes."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ _COMMENT = re.compile(r"/\*.*?\*/")
 _COMPUTATION = re.compile(r"(ENTRY )?%?([\w.-]+) \(.*\{$")
 _INSTRUCTION = re.compile(r"\s+(ROOT )?%?([\w.-]+) = ")
 _NAME = re.compile(r"%([\w.-]+)")
-_TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
-_FORWARDED = ("copy", "bitcast", "convert", "reshape", "copy-done", "copy-start")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,72 +120,6 @@ class Module:
     def root(self, name: str) -> Instruction:
         """Return the instruction that a computation returns."""
         return next(each for each in self.computations[name].values() if each.is_root)
-
-    def trip_count(self, caller: str, loop: Instruction) -> int | None:
-        """Return how often a ``while`` runs, or None when it can't be read.
-
-        XLA's own annotation is used when there is one. Otherwise the condition must compare a
-        counter, which rises by 1 from a constant, with a constant.
-
-        Args:
-          caller: The computation that holds the loop.
-          loop: The ``while``.
-        """
-        known = _TRIPS.search(loop.attributes)
-        if known:
-            return int(known.group(1))
-        (condition,) = loop.called("condition")
-        compare = self._compare(condition)
-        if compare is None:
-            return None
-        values = [self._loop_value(caller, loop, condition, name) for name in compare.operands]
-        direction = re.search(r"direction=(\w+)", compare.attributes)
-        if len(values) != 2 or None in values or direction is None:
-            return None
-        start, end = (int(value) for value in values if value is not None)
-        trips = {"LT": end - start, "LE": end - start + 1, "NE": end - start, "GT": start - end}
-        return trips.get(direction.group(1))
-
-    def _compare(self, condition: str) -> Instruction | None:
-        root = self.root(condition)
-        if root.opcode == "compare":
-            return root
-        if root.opcode == "fusion":
-            inner = self.root(root.called("calls")[0])
-            if inner.opcode == "compare":  # its parameters are the fusion's operands
-                computation = self.computations[root.called("calls")[0]]
-                names = []
-                for operand in inner.operands:
-                    source = computation[operand]
-                    if source.opcode != "parameter":
-                        return None
-                    names.append(root.operands[int(source.arguments)])
-                return dataclasses.replace(inner, operands=tuple(names))
-        return None
-
-    def _loop_value(self, caller: str, loop: Instruction, condition: str, name: str) -> int | None:
-        """Return a constant of the condition, or what a loop variable starts with."""
-        instruction = self.computations[condition].get(name)
-        while instruction is not None and instruction.opcode in _FORWARDED:
-            instruction = self.computations[condition].get(instruction.operands[0])
-        if instruction is None:
-            return None
-        if instruction.opcode == "constant":
-            return _integer(instruction)
-        if instruction.opcode != "get-tuple-element":
-            return None
-        index = re.search(r"index=(\d+)", instruction.attributes)
-        start = self.computations[caller].get(loop.operands[0])
-        if index is None or start is None or start.opcode != "tuple":
-            return None
-        source = self.computations[caller].get(start.operands[int(index.group(1))])
-        while source is not None and source.opcode in _FORWARDED:
-            source = self.computations[caller].get(source.operands[0])
-        return _integer(source) if source is not None and source.opcode == "constant" else None
-
-
-def _integer(constant: Instruction) -> int | None:
-    return int(constant.arguments) if constant.arguments.lstrip("-").isdigit() else None
 
 
 def _parse_instruction(line: str) -> Instruction | None:

@@ -10,13 +10,18 @@ import jax.numpy as jnp
 
 from wiseft_jax.clip.architectures import ARCHITECTURES, find_architecture
 from wiseft_jax.clip.classifier import Classifier
-from wiseft_jax.clip.hub import EMBEDDED_DIRECTORY, EMBEDDED_NAME
+from wiseft_jax.clip.hub import EMBEDDED_DIRECTORY, EMBEDDED_NAME, download_config, is_hub_id
 from wiseft_jax.clip.load import make_tower, published_config, read_config, read_tokenizer
 from wiseft_jax.clip.towers import VISION_KEYS
-from wiseft_jax.core.errors import InputError, unknown_name
+from wiseft_jax.core.errors import unknown_name
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.core.typing import Params
 from wiseft_jax.experiment import ModelConfig
+
+_OTHERWISE = (
+    "give as --model.name a directory with its config.json, or an architecture, for which no hub is"
+    " asked (ViT-B/32, ViT-B/16, ViT-L/14, ...)"
+)
 
 
 def abstract_classifier(config: ModelConfig, num_classes: int) -> tuple[Classifier, Params]:
@@ -70,20 +75,6 @@ def model_config(name: str) -> Any:
     directory = Path(name).expanduser()
     if directory.is_dir():
         return read_config(directory)
-    if name.count("/") != 1 or name.startswith("ViT-"):
+    if not is_hub_id(name) or name.startswith("ViT-"):
         raise unknown_name("model", name, [EMBEDDED_NAME, *ARCHITECTURES])
-    return read_config(_download_config(name))
-
-
-def _download_config(name: str) -> Path:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
-    repository, _, revision = name.partition("@")
-    try:
-        return Path(hf_hub_download(repository, "config.json", revision=revision or None)).parent
-    except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
-        raise InputError(
-            f"--model.name {name!r}: no such directory or architecture, and its config.json can't"
-            f" be had from the Hugging Face hub ({error})"
-        ) from error
+    return read_config(download_config(name, _OTHERWISE))

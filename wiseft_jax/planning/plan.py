@@ -100,7 +100,9 @@ class RunPlan:
       total_steps: Steps of the fine-tuning.
       steps: ``train`` and ``sweep``.
       faults: What will break, then warnings.
-      suggestions: What fits, the fastest first.
+      configured: The configured layout of the train step, by the estimates that ``suggestions`` are
+        made with; None if it doesn't fit.
+      suggestions: What else fits, the fastest first.
       tightest: What needs the least memory, if nothing fits.
       verified: The compiled facts of the first suggestion, when that was asked for.
     """
@@ -112,6 +114,7 @@ class RunPlan:
     total_steps: int
     steps: dict[Step, tuple[StepFacts, Estimate]]
     faults: tuple[Fault, ...]
+    configured: Suggestion | None
     suggestions: tuple[Suggestion, ...]
     tightest: Suggestion | None
     verified: StepFacts | None
@@ -158,9 +161,8 @@ class RunPlan:
             "first_to_break": next((f.what for f in self.faults if f.breaks), None),
             "faults": [dataclasses.asdict(fault) for fault in self.faults],
             "steps": {name: self._step_json(name) for name in self.steps},
-            "suggestions": [
-                dataclasses.asdict(each) | {"options": each.options} for each in self.suggestions
-            ],
+            "configured": None if self.configured is None else self.configured.to_json(),
+            "suggestions": [each.to_json() for each in self.suggestions],
             "verified": None if self.verified is None else self.verified.to_json(),
             "versions": {name: _version(name) for name in packages},
         }
@@ -220,10 +222,12 @@ def make_plan(config: ExperimentConfig, options: PlanOptions) -> RunPlan:
     scale = _scale(model, train, config, plan.batch_size // topology.num_devices, sizes[1])
     found = suggest(model, topology, plan.batch_size, scale=scale, **assumed)
     tightest = None if found else smallest(model, topology, plan.batch_size, scale)
+    own = config.training.accumulation_steps, sizes[1], config.model.remat
+    others = [each for each in found if each.layout != own]
     verified = None
-    if options.verify and found:
+    if options.verify and others:
         changed = dataclasses.replace(
-            request, config=follow(config, found[0]), questions=("train",)
+            request, config=follow(config, others[0]), questions=("train",)
         )
         verified = StepFacts.from_json(ask(changed)["train"])
     return RunPlan(
@@ -234,10 +238,15 @@ def make_plan(config: ExperimentConfig, options: PlanOptions) -> RunPlan:
         total_steps=plan.total_steps,
         steps=steps,
         faults=tuple(find_faults(config.training, plan, topology.num_devices, steps, topology)),
-        suggestions=tuple(found[:_SHOWN_SUGGESTIONS]),
+        configured=None if train.too_large else _first(found, own),
+        suggestions=tuple(others[:_SHOWN_SUGGESTIONS]),
         tightest=tightest,
         verified=verified,
     )
+
+
+def _first(found: list[Suggestion], layout: tuple[int, int, str]) -> Suggestion | None:
+    return next((each for each in found if each.layout == layout), None)
 
 
 def follow(config: ExperimentConfig, suggestion: Suggestion) -> ExperimentConfig:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 from wiseft_jax.planning.collectives import training_collectives
 from wiseft_jax.planning.faults import memory_limit
@@ -35,6 +36,15 @@ class Suggestion:
     images: int
     memory_bytes: int
     seconds: float | None
+
+    @property
+    def layout(self) -> tuple[int, int, str]:
+        """Accumulation, split and rematerialisation: what tells one suggestion from another."""
+        return self.accumulation_steps, self.fsdp, self.remat
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, with the options."""
+        return dataclasses.asdict(self) | {"options": self.options}
 
     @property
     def options(self) -> str:

@@ -13,8 +13,11 @@ FORMS = "v5e:8x8 (a 2D slice), v4:2x2x4 (3D), h100:8 (one node), h200:2x8 (2 nod
 _HOST_BOX = (2, 2, 1)
 """Chips of a TPU virtual machine, along each dimension of the slice."""
 
-_LARGEST_2D = 256
-"""Chips of a whole pod of v5e or v6e (cloud.google.com/tpu/docs/v5e and v6e)."""
+_LONGEST_2D = 16
+"""Chips along a side of the largest slice of v5e and v6e, 16x16, which is the whole pod of 256.
+
+Source: the tables of slices and of pods in https://docs.cloud.google.com/tpu/docs/v5e and /v6e.
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,11 +52,13 @@ class Topology:
     def wrapped(self) -> tuple[bool, ...]:
         """Whether each dimension of a torus wraps around.
 
-        In two dimensions an axis does from ``full_ring`` chips on (a v5e's 16). In three all do, if
-        every one is a multiple of ``full_ring`` (of 4), else none.
+        In two dimensions an axis does from ``full_ring`` chips on (a v5e's 16, so one axis of
+        8x16). In three all do, if every one is a multiple of ``full_ring`` (of 4), else none: rings
+        are closed by the optical switches between whole cubes of 4x4x4.
 
-        Source: https://cloud.google.com/tpu/docs/v4 on 3D tori,
-        https://jax-ml.github.io/scaling-book/tpus/ on 2D ones.
+        Source: https://jax-ml.github.io/scaling-book/tpus/, "TPU Networking"; for v5p also
+        https://docs.cloud.google.com/tpu/docs/v5p (slices from one cube on are full 3D tori).
+        Assumed of TPU7x, which Google's page likens to v5p.
         """
         ring = self.chip.full_ring
         if self.chip.axes == 3:
@@ -134,10 +139,10 @@ def _check_slice(text: str, chip: Chip, shape: tuple[int, ...]) -> None:
         )
     if shape == (1, 1):
         return  # one chip of v5e or v6e, which is sold alone
-    if math.prod(shape) > _LARGEST_2D and chip.axes == 2:
+    if max(shape) > _LONGEST_2D and chip.axes == 2:
         raise InputError(
             f"--topology {text!r}: the largest slice of {chip.description} is 16x16; found"
-            f" {math.prod(shape)} chips"
+            f" {max(shape)} chips along a side"
         )
     box = _HOST_BOX[: chip.axes]
     if any(length % part for length, part in zip(shape, box, strict=True)):

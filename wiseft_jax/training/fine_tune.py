@@ -127,11 +127,8 @@ def _train_in(
     described = describe_task(task)
     assert_same(described)
     with catch_signals() as interruption, Checkpoints(run_dir, keeping) as checkpoints:
-        if not resume and checkpoints.steps():
-            raise InputError(
-                f"{checkpoints.directory}: there are checkpoints of an earlier run; continue it"
-                " with resume, or give another directory (of the run, or of its checkpoints)"
-            )
+        if not resume:
+            checkpoints.check_unused()
         found = _restore(checkpoints, task, problem, described) if resume else None
         checkpoints.open()
         optimizer = make_optimizer(task.config, task.plan)
@@ -147,15 +144,31 @@ def _train_in(
                 metrics["validation_accuracy"] = accuracy
             checkpoints.save(step, state.params, state.opt, {"task": described}, metrics)
 
-        def last_checkpoint() -> str:
-            checkpoints.wait()
-            return (
-                str(checkpoints.path(max(checkpoints.steps()))) if checkpoints.steps() else "none"
-            )
-
-        log = TrainLog(log_file if is_writer else None, task.plan, task.train.id, last_checkpoint)
+        log = TrainLog(
+            log_file if is_writer else None,
+            task.plan,
+            task.train.id,
+            lambda: _last_checkpoint(checkpoints),
+        )
         saving = Saving(save, task.config.save_every_steps, interruption, run_dir)
         return _loop(task, problem, state, start_step, log, validate, saving)
+
+
+def _last_checkpoint(checkpoints: Any) -> str:
+    """Return the newest complete checkpoint for a message, and why a later save isn't complete.
+
+    It raises nothing: what happens to a checkpoint now mustn't hide the error that it is told with.
+    """
+    failed = ""
+    try:
+        checkpoints.wait()
+    except Exception as error:
+        failed = f" (the save after it failed: {error})"
+    try:
+        steps = checkpoints.steps()
+    except InputError as error:
+        return f"not known ({error}){failed}"
+    return (str(checkpoints.path(max(steps))) if steps else "none") + failed
 
 
 def _restore(

@@ -41,7 +41,8 @@ class TrainLog:
       path: The file to append to; None keeps no file.
       plan: The steps of the run.
       image_id: Position in the training set -> what a person calls that image.
-      last_checkpoint: Returns the last good checkpoint, for the message of a failure.
+      last_checkpoint: Returns the last good checkpoint, for the message of a failure; raises
+        nothing.
       clock: Seconds.
     """
 
