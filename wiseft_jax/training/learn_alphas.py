@@ -137,27 +137,23 @@ def learn_alphas(
         batch_size,
     )
     ends = layout.place(theta_0), layout.place(theta_1)
-    coefficients = put_replicated(start, layout.mesh)
-    fit = _Fit(coefficients, jax.jit(optimizer.init)(coefficients.values), [])
-    gradient = _make_gradient(classifier, objective, layout)
-    update = _make_update(optimizer, config)
+    fit = _Fit(
+        ends,
+        put_replicated(start, layout.mesh),
+        optimizer,
+        _make_gradient(classifier, objective, layout),
+        _make_update(optimizer, config),
+        per_batch=config.step_every == "batch",
+    )
     with progress_bar("learning alphas", config.epochs * len(dataset)) as advance:
         for epoch in range(config.epochs):
-            sums: dict[str, Any] | None = None
             with _batches(
                 dataset, classifier, config, epoch, batch_size, layout, num_threads
             ) as batches:
                 for batch in batches:
-                    placed = put_batch(objective.batch(batch), layout.mesh)
-                    found = gradient(*ends, fit.coefficients, placed)
-                    if config.step_every == "batch":
-                        fit.take(update(fit.coefficients, fit.opt, found))
-                    else:
-                        sums = found if sums is None else jax.tree.map(jnp.add, sums, found)
+                    fit.add(put_batch(objective.batch(batch), layout.mesh))
                     advance(int(np.sum(batch["index"] >= 0)))
-            if sums is not None:
-                fit.take(update(fit.coefficients, fit.opt, sums))
-            fit.read(epoch + 1, config.epochs)
+            fit.end_epoch(epoch + 1, config.epochs)
     mixed = jax.jit(lerp_groups, out_shardings=layout.shardings(theta_0))
     theta = to_host(mixed(*ends, fit.coefficients))
     return LearnedAlphas(to_host(fit.coefficients), theta, tuple(fit.history), dataset, config)
@@ -198,23 +194,51 @@ def check_may_fit(dataset: Dataset, config: LearnAlphasConfig) -> None:
     )
 
 
-@dataclasses.dataclass
 class _Fit:
     """What changes from update to update; metrics are read once an epoch."""
 
-    coefficients: Coefficients
-    opt: Any
-    history: list[dict[str, float]]
-    pending: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    def __init__(
+        self,
+        ends: tuple[Params, Params],
+        coefficients: Coefficients,
+        optimizer: optax.GradientTransformation,
+        gradient: Callable[..., dict[str, Any]],
+        update: Callable[..., tuple[Coefficients, Any, dict[str, Any]]],
+        *,
+        per_batch: bool,
+    ) -> None:
+        self.coefficients = coefficients
+        self.history: list[dict[str, float]] = []
+        self._ends = ends
+        self._opt = jax.jit(optimizer.init)(coefficients.values)
+        self._gradient = gradient
+        self._update = update
+        self._per_batch = per_batch
+        self._sums: dict[str, Any] | None = None
+        self._pending: list[dict[str, Any]] = []
 
-    def take(self, updated: tuple[Coefficients, Any, dict[str, Any]]) -> None:
-        self.coefficients, self.opt, metrics = updated
-        self.pending.append(metrics)
+    def add(self, batch: dict[str, Any]) -> None:
+        """Take a batch on the devices: a step, or a part of the epoch's."""
+        found = self._gradient(*self._ends, self.coefficients, batch)
+        if self._sums is not None:
+            found = jax.tree_util.tree_map(jnp.add, self._sums, found)
+        self._sums = found
+        if self._per_batch:
+            self._step()
 
-    def read(self, epoch: int, epochs: int) -> None:
-        """Wait for the epoch's updates; say where the coefficients are."""
-        found = jax.device_get(self.pending)
-        self.pending = []
+    def _step(self) -> None:
+        self.coefficients, self._opt, metrics = self._update(
+            self.coefficients, self._opt, self._sums
+        )
+        self._sums = None
+        self._pending.append(metrics)
+
+    def end_epoch(self, epoch: int, epochs: int) -> None:
+        """Do the epoch's step if it is still to do, wait, and say where the coefficients are."""
+        if self._sums is not None:
+            self._step()
+        found = jax.device_get(self._pending)
+        self._pending = []
         total = count = 0.0
         for metrics in found:
             record = {name: float(metrics[name]) for name in ("loss", "grad_norm")}
