@@ -82,7 +82,8 @@ def test_halves_share_no_image_and_make_the_whole(count: int, seed: int):
 def test_halves_are_drawn_by_the_seed_and_look_at_no_label():
     def draw(labels: np.ndarray, seed: int) -> list[int]:
         images = np.zeros((20, 1, 1, 3), np.uint8)
-        return halves(array_dataset(images, labels, ("a", "b")), seed)[0].indices.tolist()
+        half = halves(array_dataset(images, labels, ("a", "b")), seed)[0]
+        return [half.source_index(position) for position in range(len(half))]
 
     zeros, mixed = np.zeros(20, int), np.arange(20) % 2
     assert draw(zeros, 0) == draw(mixed, 0)

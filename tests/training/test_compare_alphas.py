@@ -80,7 +80,8 @@ def test_the_best_single_alpha_is_chosen_on_the_fitting_data():
     _, theta_0, theta_1 = toy_ends()
     by_name = {row.model: row.alpha for row in rows}
     mixtures = [lerp(theta_0, theta_1, alpha) for alpha in ALPHAS]
-    losses = [cross_entropy(logits(t, learned.dataset), learned.dataset.labels) for t in mixtures]
+    labels = jnp.asarray(learned.dataset.labels)
+    losses = [float(cross_entropy(logits(t, learned.dataset), labels)) for t in mixtures]
     hits = [right(theta, learned.dataset).sum() for theta in mixtures]
     assert by_name["best_by_objective"] == ALPHAS[int(np.argmin(losses))]
     assert by_name["best_by_accuracy"] == ALPHAS[int(np.argmax(hits))]  # argmax: the smallest

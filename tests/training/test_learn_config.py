@@ -39,6 +39,7 @@ def test_the_names_are_those_of_the_tables():
         ("seed", -1, "learn.seed"),
     ],
 )
+@pytest.mark.usefixtures("no_type_checks")
 def test_a_field_that_does_not_fit_is_named(field: str, value: Any, message: str):
     with pytest.raises(InputError, match=message):
         LearnAlphasConfig(**{field: value})

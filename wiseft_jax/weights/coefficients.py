@@ -310,8 +310,8 @@ def _mix(leaf_0: Params, leaf_1: Params, values: jax.Array, index: np.ndarray) -
         return _sides_apart(jnp.asarray(leaf), index.shape[1])
 
     side_by_side = jax.vmap(jax.vmap(lerp, (-2, -2, 0), -2))
-    ends = (jax.tree_util.tree_map(apart, leaf) for leaf in (leaf_0, leaf_1))
-    mixed = side_by_side(*ends, values[index])
+    first, last = (jax.tree_util.tree_map(apart, leaf) for leaf in (leaf_0, leaf_1))
+    mixed = side_by_side(first, last, values[index])
     return jax.tree_util.tree_map(
         lambda leaf: leaf.reshape(*leaf.shape[:-2], leaf.shape[-2] * leaf.shape[-1]), mixed
     )
