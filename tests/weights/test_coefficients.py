@@ -353,17 +353,6 @@ def test_integers_are_copied_and_have_no_gradient(caplog: pytest.LogCaptureFixtu
     assert gradient.as_dict() == {"n": 0.0, "w": 2.0}
 
 
-def test_a_step_against_the_gradient_lowers_the_loss(pairs: dict[str, Pair]):
-    pair = pairs["scan"]
-    start = spread(pair.theta_0, "tensor")
-    value, gradient = gradient_of(pair, start)
-    scale = 1e-3 / np.linalg.norm(gradient.values)
-    after = dataclasses.replace(start, values=start.values - scale * np.asarray(gradient.values))
-    lower = jax.jit(pair.loss)(MIX(pair.theta_0, pair.theta_1, after))
-    expected = 1e-3 * np.linalg.norm(gradient.values)
-    assert float(value - lower) == pytest.approx(expected, rel=0.05)
-
-
 def test_unknown_groupings_parameters_and_groups_are_named(pairs: dict[str, Pair]):
     pair = pairs["transformers"]
     with pytest.raises(InputError, match=r"unknown grouping 'blocks'.*Did you mean 'block'"):
