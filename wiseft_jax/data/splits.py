@@ -1,4 +1,4 @@
-"""Seeded, stratified splits."""
+"""Seeded splits: by class, and in halves."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from jaxtyping import Int, Integer
 
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.rng import numpy_stream
+from wiseft_jax.data.source import Dataset
 
 logger = logging.getLogger(__name__)
 
@@ -67,3 +68,25 @@ def stratified_split(
     held_out = np.sort(np.concatenate(held)).astype(np.int64)
     kept = np.setdiff1d(np.arange(len(labels), dtype=np.int64), held_out)
     return kept, held_out
+
+
+def halves(dataset: Dataset, seed: int) -> tuple[Dataset, Dataset]:
+    """Return two datasets of the same name that share no image: one to fit on, one to report on.
+
+    The draw doesn't look at labels, so that a fit without labels stays one.
+
+    Args:
+      dataset: What to split; of an odd number the second half has one more.
+      seed: Of the draw.
+
+    Raises:
+      InputError: If there are fewer than two images.
+
+    Example:
+      >>> to_fit, to_report = halves(shift, seed=0)
+    """
+    if len(dataset) < 2:
+        raise InputError(f"{dataset.name}: {len(dataset)} images can't be split in halves")
+    order = numpy_stream(seed, "halves").permutation(len(dataset))
+    middle = len(dataset) // 2
+    return dataset.subset(np.sort(order[:middle])), dataset.subset(np.sort(order[middle:]))
