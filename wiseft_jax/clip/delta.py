@@ -154,7 +154,9 @@ def _line(
     for path in sorted(same - starts.keys()):
         raise unknown_name("key path in same:", path, starts)
     slopes = {}
-    for path in starts.keys() - same:
+    for path in starts:
+        if path in same:
+            continue
         start, end = starts[path], jnp.asarray(ends[path])
         if not jnp.issubdtype(start.dtype, jnp.floating):
             raise InputError(f"{path}: expected floating numbers, found {start.dtype}.")
