@@ -26,7 +26,7 @@ from wiseft_jax.weights.interpolate import lerp
 NAMES = ("red circle", "blue square", "digit", "x")
 LAYERS = 2
 RELATIVE = 1e-5
-ALPHAS = np.float32([0, 1, 0.3, -0.5, 1.75, 0.85, 0.5, 0.05])
+ALPHAS = np.array([0, 1, 0.3, -0.5, 1.75, 0.85, 0.5, 0.05], np.float32)
 TOWERS = ("transformers", "scan")
 
 OF_A_LAYER = [
@@ -359,7 +359,6 @@ def test_what_does_not_fit_is_refused(pair: Any):
     ):
         call(same=frozenset({"head/bia"}))
     whole = np.zeros(len(NAMES), np.int32)
+    start, end = (changed(theta, "head/bias", whole) for theta in (theta_0, theta_1))
     with pytest.raises(InputError, match="head/bias: expected floating numbers, found int32"):
-        delta_logits(
-            classifier, *(changed(t, "head/bias", whole) for t in pair[1:]), ALPHAS, IMAGES
-        )
+        delta_logits(classifier, start, end, ALPHAS, IMAGES)
