@@ -264,17 +264,17 @@ def test_it_maps_over_alphas(pair: Any, delta: Any):
 
 
 def test_gradients_by_each_images_alpha_are_those_of_merging(directory: Path, pair: Any):
-    plain, *thetas = pair
+    plain, theta_0, theta_1 = pair
     classifier, _ = classifier_of(directory, remat="full")
     weight = np.random.default_rng(3).standard_normal(len(NAMES)).astype(np.float32)
 
     def loss(alphas: Any) -> Any:
-        return jnp.sum(delta_logits(classifier, *thetas, alphas, IMAGES) @ weight)
+        return jnp.sum(delta_logits(classifier, theta_0, theta_1, alphas, IMAGES) @ weight)
 
     @jax.jit
     @jax.grad
     def slope(alpha: Any, image: Any) -> Any:
-        return plain.logits(lerp(*thetas, alpha), image[None])[0] @ weight
+        return plain.logits(lerp(theta_0, theta_1, alpha), image[None])[0] @ weight
 
     expected = [slope(alpha, image) for alpha, image in zip(ALPHAS, IMAGES, strict=True)]
     found = jax.jit(jax.grad(loss))(ALPHAS)
