@@ -67,8 +67,8 @@ class SweepConfig:
     alphas: tuple[float, ...] = PAPER_ALPHAS
     """Mixing coefficients: 0 is zero-shot, 1 is fine-tuned."""
     backend: Literal["auto", "map", "vmap", "sharded", "delta", "linear"] = "auto"
-    """How alphas are evaluated: `map` over chunks, `vmap` all at once, `sharded` over devices, `delta`
-    without merging, `linear` where only the head differs; `auto` chooses, and says what and why."""
+    """How alphas are evaluated: `map` over chunks, `vmap` at once, `sharded` over devices, `delta`
+    without merging, `linear` where only the head differs; `auto` chooses, and says why."""
     batch_size: int | None = None
     """Images a batch; 64 on a CPU and 256 elsewhere when not given."""
     chunk_size: int | None = None

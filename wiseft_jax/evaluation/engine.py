@@ -1,9 +1,9 @@
 """The compiled step: one batch, every alpha.
 
 A batch is moved to the devices once; merging weights costs almost nothing beside a forward pass, so
-the loop over alphas is inside, and what doesn't depend on alpha comes before it. The step takes up to ``CAPACITY`` alphas and skips the places that
-are not used, so one compiled program serves a sweep of any length and the evaluation of a single
-model, and both give the same bits.
+the loop over alphas is inside, and what doesn't depend on alpha comes before it. The step takes up
+to ``CAPACITY`` alphas and skips the places that are not used, so one compiled program serves a
+sweep of any length and the evaluation of a single model, and both give the same bits.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from wiseft_jax.core.mesh import Layout, replicated, round_up_to_devices
 from wiseft_jax.core.mesh_config import ALPHA_AXIS, DATA_AXIS, FSDP_AXIS, MeshConfig
 from wiseft_jax.core.typing import Params
 from wiseft_jax.evaluation.exact import Chunks
-from wiseft_jax.evaluation.merging import Shared
+from wiseft_jax.evaluation.merging import NOTHING_SHARED, Shared
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class EngineConfig:
     keep_logits: bool
     num_threads: int
     backend: str = "map"
-    shared: Shared = Shared()
+    shared: Shared = NOTHING_SHARED
 
     @classmethod
     def resolve(
@@ -79,7 +79,7 @@ class EngineConfig:
         mesh: Layout | Mesh | MeshConfig | None = None,
         num_threads: int = 16,
         platform: str = "",
-        shared: Shared = Shared(),
+        shared: Shared = NOTHING_SHARED,
     ) -> EngineConfig:
         """Fill in what was not given, by the kind of device and the size of ``theta``.
 

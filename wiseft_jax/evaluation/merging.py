@@ -20,7 +20,7 @@ from wiseft_jax.clip.scan_tower import ScanTower
 from wiseft_jax.clip.stacking import LayerStack
 from wiseft_jax.clip.towers import Tower
 from wiseft_jax.core.mesh import Layout
-from wiseft_jax.core.trees import flatten_paths, key_path, unflatten_paths
+from wiseft_jax.core.trees import flatten_paths, unflatten_paths
 from wiseft_jax.core.typing import Params
 from wiseft_jax.weights.interpolate import lerp
 
@@ -41,6 +41,9 @@ class Shared:
     leaves: frozenset[str] = frozenset()
     layers: int = 0
     canonical: frozenset[str] = frozenset()
+
+
+NOTHING_SHARED = Shared()
 
 
 def find_shared(theta_0: Params, theta_1: Params) -> Shared:
@@ -84,13 +87,19 @@ def _is_stacked(path: str) -> bool:
     return rest != path and not rest.split("/")[0].isdigit()
 
 
-def with_shared(theta_0: Params, theta_1: Params, shared: Shared) -> Params:
-    """Return ``theta_1`` with the shared leaves of ``theta_0`` in it: one copy of each."""
-    return jax.tree_util.tree_map_with_path(
-        lambda path, leaf, other: leaf if key_path(path) in shared.leaves else other,
-        theta_0,
-        theta_1,
-    )
+def place_rest(layout: Layout, placed: Params, theta_1: Params, shared: Shared) -> Params:
+    """Return ``theta_1`` on the devices, with the shared leaves of ``placed``: one copy of each.
+
+    Args:
+      layout: The devices.
+      placed: ``theta_0``, on the devices.
+      theta_1: The other end, not yet there.
+      shared: What both share.
+    """
+    leaves = flatten_paths(placed)
+    rest = {path: x for path, x in flatten_paths(theta_1).items() if path not in shared.leaves}
+    leaves |= layout.place(rest)
+    return jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(placed), leaves.values())
 
 
 def merged(
