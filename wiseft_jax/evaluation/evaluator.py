@@ -49,7 +49,8 @@ def evaluate(
       theta: The parameters.
       dataset: The images; those without a label are predicted but not counted.
       alpha: What to call ``theta`` in the result; it changes nothing else.
-      backend: As in ``sweep``; ``"delta"`` and ``"linear"``, ways between two models, are ``"map"``.
+      backend: As in ``sweep``; ``"delta"`` and ``"linear"`` are ways between two models, so one
+        alone is evaluated by ``"map"``.
       batch_size: As in ``sweep``.
       chunk_size: As in ``sweep``.
       keep_logits: Whether to keep the logits too.

@@ -152,6 +152,28 @@ class Predictions:
         )
 
 
+def disagreements(found: Predictions, wanted: Predictions) -> list[tuple[float, str, float]]:
+    """Return where two runs predict other classes: ``(alpha, id, margin in wanted)``.
+
+    Args:
+      found: Predictions.
+      wanted: Of the same alphas and examples.
+
+    Raises:
+      InputError: If they are of other alphas or examples.
+    """
+    if (found.alphas, found.ids) != (wanted.alphas, wanted.ids):
+        raise InputError(
+            f"{found.dataset}: expected predictions of the same alphas and examples, found"
+            f" {len(found.alphas)} and {len(wanted.alphas)} alphas, {len(found)} and"
+            f" {len(wanted)} examples"
+        )
+    return [
+        (wanted.alphas[row], wanted.ids[column], float(wanted.margin[row, column]))
+        for row, column in np.argwhere(found.top1 != wanted.top1)
+    ]
+
+
 def predictions_file(dataset: str) -> str:
     """Return the file name of a dataset's predictions; other names give other files.
 
