@@ -107,7 +107,7 @@ def with_times(monkeypatch, compiling, seconds):
         seen.append(config.chunk_size)
         return compiling, seconds[config.chunk_size]
 
-    monkeypatch.setattr(module, "_time", time)
+    monkeypatch.setattr(module, "time_step", time)
     return seen
 
 
@@ -185,5 +185,3 @@ def test_too_little_memory_is_told(job, monkeypatch, caplog):
     monkeypatch.setattr(module, "available_bytes", lambda mesh: 10**3)
     warn_if_too_large(config, job[1][0])
     assert "at 8 alphas at once take about" in caplog.text
-
-

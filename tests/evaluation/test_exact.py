@@ -140,7 +140,9 @@ def make_tied(case: Case, ends: tuple[Params, Params]) -> Case:
 
 
 def test_linear_is_refused_where_encoders_differ(cases):
-    with pytest.raises(InputError, match=r"differ in the head alone, found other values in encoder"):
+    with pytest.raises(
+        InputError, match=r"differ in the head alone, found other values in encoder"
+    ):
         cases[False].run("linear")
 
 

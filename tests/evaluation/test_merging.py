@@ -106,9 +106,7 @@ def test_shared_first_layers_stand_apart(model):
         merge = functools.partial(merged, shared=shared, tower=classifier.tower, layout=layout)
         stacks = merge(theta_0, theta_1, 0.5)["encoder"]["vision_model"]["encoder"]["layers"]
         assert all(isinstance(stack, LayerStack) for stack in stacks)
-        counts.append(
-            [len(jax.tree_util.tree_leaves(stack.stacked)[0]) for stack in stacks]
-        )
+        counts.append([len(jax.tree_util.tree_leaves(stack.stacked)[0]) for stack in stacks])
     assert counts == [[3], [2, 1], [3]]
 
 

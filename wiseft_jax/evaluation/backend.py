@@ -167,14 +167,14 @@ def of_faster_chunk(
     others = [size for size in sizes[1:] if size != sizes[0]]
     if not others:
         return default, "no other number of alphas at once fits"
-    compiling, seconds = _time(classifier, ends, default, alphas)
+    compiling, seconds = time_step(classifier, ends, default, alphas)
     whole = seconds * num_images / config.batch_size
     if of_first(whole < _PAYS_OFF * compiling * len(others)):
         return default, f"about {whole:.0f} s of work, too little to time another"
     rates = {sizes[0]: seconds}
     for chunk in others:
         tried = dataclasses.replace(config, chunk_size=chunk)
-        rates[chunk] = _time(classifier, ends, tried, alphas)[1]
+        rates[chunk] = time_step(classifier, ends, tried, alphas)[1]
     best = min(rates, key=lambda chunk: rates[chunk])
     chosen = best if rates[best] < _FASTER * seconds else sizes[0]
     listed = ", ".join(f"{chunk}: {1e3 * rates[chunk]:.0f} ms" for chunk in sorted(rates))
@@ -183,7 +183,7 @@ def of_faster_chunk(
     return dataclasses.replace(config, chunk_size=chunk_size), reason
 
 
-def _time(
+def time_step(
     classifier: Classifier, ends: tuple[Params, Params], config: EngineConfig, alphas: Any
 ) -> tuple[float, float]:
     """Return the seconds of compiling the step, and of running it for all alphas on one batch."""
