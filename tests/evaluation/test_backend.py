@@ -1,4 +1,4 @@
-"""Which back-end is chosen and why: by what differs, by memory, by a timing that pays for itself."""
+"""Which back-end is chosen, and why: what differs, memory, a timing that pays for itself."""
 
 from __future__ import annotations
 

@@ -94,13 +94,11 @@ def test_back_ends_agree_and_repeat_bit_for_bit(cases, backend):
     case = cases[backend == "linear"]
     result = case.run(backend)
     found = result.predictions["test"]
-    assert found.logits is not None and case.direct.logits is not None
     assert found.logits.shape == (5, 21, 3)
     assert (found.top1.shape, found.correct.shape, found.margin.shape) == ((5, 21),) * 3
     assert np.abs(found.logits - case.direct.logits).max() < 1e-4
     for _, example, margin in disagreements(found, case.direct):
         assert margin < 2e-4, example
-    assert result.backend is not None
     assert result.backend.name == ("map" if backend == "auto" else backend)
     again = case.run(backend).predictions["test"]
     assert again.logits.tobytes() == found.logits.tobytes()
@@ -128,6 +126,7 @@ def test_near_ties_are_the_only_disagreements(cases):
     tied = make_tied(case, (ends[0], ends[1]))
     found = tied.run("delta").predictions["test"]
     other = disagreements(found, tied.direct)
+    assert other
     assert all(margin < 2e-4 for _, _, margin in other)
     assert (tied.direct.margin < 2e-4).mean() > 0.2
 
@@ -140,15 +139,13 @@ def make_tied(case: Case, ends: tuple[Params, Params]) -> Case:
 
 
 def test_linear_is_refused_where_encoders_differ(cases):
-    with pytest.raises(
-        InputError, match=r"differ in the head alone, found other values in encoder"
-    ):
+    with pytest.raises(InputError, match=r"the head alone, found other values in encoder"):
         cases[False].run("linear")
 
 
 def test_auto_takes_the_linear_back_end_where_it_can(cases):
     result = cases[True].run("auto")
-    assert result.backend is not None and result.backend.name == "linear"
+    assert result.backend.name == "linear"
 
 
 def test_delta_and_linear_use_no_axis_of_alphas(cases):

@@ -249,7 +249,7 @@ def warn_if_too_large(config: EngineConfig, theta: Params) -> None:
       theta: One end; arrays.
     """
     free = available_bytes(config.layout.mesh)
-    size = sum(np.asarray(leaf).nbytes for leaf in jax.tree_util.tree_leaves(theta))
+    size = sum(leaf.nbytes for leaf in jax.tree_util.tree_leaves(theta))
     copies = config.chunk_size if config.backend == "vmap" else 0
     devices = config.layout.mesh.size if config.layout.mesh.devices.flat[0].platform == "cpu" else 1
     needed = (2 + copies) * size * devices
