@@ -115,20 +115,21 @@ def test_split_weights_agree(cases, backend):
 
 
 def test_near_ties_are_the_only_disagreements(cases):
-    """Two classes with the same head tie up to rounding: the list is not empty by chance."""
+    """Heads of two classes that differ by rounding: which one wins is up to the back-end."""
     case = cases[False]
+    rng = np.random.default_rng(0)
     ends = []
     for end in case.ends:
         kernel = end["head"]["kernel"].copy()
-        kernel[:, 1] = kernel[:, 0] * np.float32(1 + 2e-7)
-        kernel[:, 2] = -kernel[:, 0]
-        ends.append({**end, "head": {**end["head"], "kernel": kernel, "bias": np.zeros(3, "f4")}})
+        signs = rng.choice(np.float32([-1, 1]), len(kernel))
+        kernel[:, 1] = kernel[:, 0] * (1 + np.float32(1.2e-7) * signs)
+        head = {"kernel": kernel, "bias": np.zeros(3, np.float32)}
+        ends.append({**end, "head": head})
     tied = make_tied(case, (ends[0], ends[1]))
     found = tied.run("delta").predictions["test"]
     other = disagreements(found, tied.direct)
     assert other
     assert all(margin < 2e-4 for _, _, margin in other)
-    assert (tied.direct.margin < 2e-4).mean() > 0.2
 
 
 def make_tied(case: Case, ends: tuple[Params, Params]) -> Case:

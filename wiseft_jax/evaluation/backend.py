@@ -179,8 +179,7 @@ def of_faster_chunk(
     chosen = best if rates[best] < _FASTER * seconds else sizes[0]
     listed = ", ".join(f"{chunk}: {1e3 * rates[chunk]:.0f} ms" for chunk in sorted(rates))
     reason = f"a batch took, by alphas at once, {listed}"
-    chunk_size, reason = of_first([chosen, reason])
-    return dataclasses.replace(config, chunk_size=chunk_size), reason
+    return dataclasses.replace(config, chunk_size=of_first(chosen)), of_first(reason)
 
 
 def time_step(

@@ -88,4 +88,5 @@ class Chunks:
         with split_over(self.layout.mesh):
             features = self.classifier.features(theta_0, images)
             ends = [head_logits(theta["head"], features) for theta in (theta_0, theta_1)]
-        return jax.vmap(lambda alpha: self.finish(lerp(*ends, alpha)))
+        start, end = ends
+        return jax.vmap(lambda alpha: self.finish(lerp(start, end, alpha)))

@@ -121,7 +121,8 @@ def merged(
     if any(specs[path][:1] not in ((), (None,)) for path in stacked):
         stacked = []  # layers that lie on different devices come together first
     alone = [path for path in ends[0] if path not in shared.leaves and path not in stacked]
-    moved = lerp(*({path: end[path] for path in alone} for end in ends), alpha)
+    start, end = ({path: each[path] for path in alone} for each in ends)
+    moved = lerp(start, end, alpha)
     constrained = _constrained({**ends[0], **moved}, specs, layout)
     theta = jax.tree_util.tree_unflatten(
         jax.tree_util.tree_structure(theta_0), [constrained[path] for path in ends[0]]
