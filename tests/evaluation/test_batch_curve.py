@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tests.evaluation.conftest import Tiny
-from wiseft_jax.core.mesh import Layout
 from wiseft_jax.evaluation import batch_curve
 from wiseft_jax.evaluation.batch_curve import BARRIER, NOISE, CurveJob
 from wiseft_jax.evaluation.curve_config import CurveConfig
+from wiseft_jax.evaluation.engine import EngineConfig
 
 STATE = batch_curve._State
 
@@ -21,7 +21,7 @@ def job(tiny: Tiny, num_alphas: int = 21, dtype: str = "float32", **options: Any
     object.__setattr__(classifier, "tower", classifier.tower.with_dtype(dtype))  # type: ignore[arg-type]
     return CurveJob(
         classifier=classifier,
-        layout=Layout.of(None),
+        engine=EngineConfig.resolve(tiny.theta_0),
         ends=(tiny.theta_0, tiny.theta_1),
         grid=np.linspace(0, 1, num_alphas),
         asked=np.arange(num_alphas),

@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32
 
 from wiseft_jax.core.lobatto import LEVELS
-from wiseft_jax.core.mesh import Layout
 from wiseft_jax.core.typing import Params
 from wiseft_jax.evaluation.curve_config import CurveConfig
+from wiseft_jax.evaluation.engine import EngineConfig
 from wiseft_jax.evaluation.features import features_at
 from wiseft_jax.evaluation.interpolant import NodePlan, read_off, residual
 
@@ -33,7 +33,7 @@ class CurveJob:
 
     Attributes:
       classifier: The model.
-      layout: The devices.
+      engine: How batches are run.
       ends: Both ends' parameters, on the devices.
       grid: The alphas asked for, then the tabulated ones: rising, distinct in float32.
       asked: Places of the former in ``grid``.
@@ -43,7 +43,7 @@ class CurveJob:
     """
 
     classifier: Any
-    layout: Layout
+    engine: EngineConfig
     ends: tuple[Params, Params]
     grid: Float64[np.ndarray, " W"]
     asked: np.ndarray
@@ -136,7 +136,7 @@ def evaluate_batch(job: CurveJob, images: Any, mask: Bool[np.ndarray, " B"]) -> 
     levels = [count for count in plan.levels if count >= job.least]
     first = levels[0]
     parts = features_at(
-        job.classifier, job.layout, job.ends, np.concatenate([own, plan.nodes[:first]]), images
+        job.classifier, job.engine, job.ends, np.concatenate([own, plan.nodes[:first]]), images
     )
     values = jnp.concatenate(parts)
     at_ends, values = values[: len(own)], values[len(own) :]
@@ -145,7 +145,7 @@ def evaluate_batch(job: CurveJob, images: Any, mask: Bool[np.ndarray, " B"]) -> 
         if count > len(values):
             new = plan.nodes[len(values) : count]
             values = jnp.concatenate(
-                [values, *features_at(job.classifier, job.layout, job.ends, new, images)]
+                [values, *features_at(job.classifier, job.engine, job.ends, new, images)]
             )
         batch = _read(job, plan, values, at_ends)
         certain = batch.certain[job.asked][:, mask]
@@ -189,7 +189,7 @@ def _read(job: CurveJob, plan: NodePlan, values: Any, at_ends: Any) -> BatchCurv
     error = _residual(job, plan, values[:coarse], new, values[coarse:])
     top1, margin = _host(
         read_off(
-            job.layout,
+            job.engine.layout,
             values,
             plan.matrix(job.grid, count),
             job.grid.astype(np.float32),
@@ -202,7 +202,7 @@ def _read(job: CurveJob, plan: NodePlan, values: Any, at_ends: Any) -> BatchCurv
         places = np.searchsorted(job.grid, ends)
         top1[places], margin[places] = _host(
             read_off(
-                job.layout,
+                job.engine.layout,
                 at_ends,
                 np.eye(2, dtype=np.float32),
                 ends.astype(np.float32),
@@ -225,7 +225,9 @@ def _read(job: CurveJob, plan: NodePlan, values: Any, at_ends: Any) -> BatchCurv
 
 def _residual(job: CurveJob, plan: NodePlan, values: Any, at: np.ndarray, truth: Any) -> np.ndarray:
     matrix = plan.matrix(at, len(values))
-    return np.array(residual(job.layout, values, matrix, at.astype(np.float32), truth, job.heads))
+    return np.array(
+        residual(job.engine.layout, values, matrix, at.astype(np.float32), truth, job.heads)
+    )
 
 
 def _host(arrays: Any) -> tuple[np.ndarray, np.ndarray]:

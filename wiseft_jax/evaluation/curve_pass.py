@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from wiseft_jax.core.mesh import process_share, to_host
+from wiseft_jax.core.mesh_config import ALPHA_AXIS
 from wiseft_jax.core.progress import progress_bar
 from wiseft_jax.core.rng import numpy_stream
 from wiseft_jax.data.pipeline import eval_batches
@@ -59,7 +60,7 @@ class CurvePass:
         self._heads = (wide[0], wide[2], wide[1], wide[3])
         self._job = CurveJob(
             classifier=classifier,
-            layout=engine.layout,
+            engine=engine,
             ends=ends,
             grid=grid,
             asked=asked,
@@ -83,11 +84,15 @@ class CurvePass:
 
     def run(self) -> Curve:
         """Read the dataset, and return its curve."""
+        # Pairs are run one alpha at once, or as many as the mesh splits over devices.
+        single = dataclasses.replace(
+            self._engine, chunk_size=self._engine.layout.mesh.shape[ALPHA_AXIS]
+        )
         queue = PairQueue(
-            compiled_step(self._classifier, self._engine),
+            compiled_step(self._classifier, single),
             self._ends,
             self._alphas,
-            self._engine,
+            single,
             self._classifier.preprocess.size,
             self._store,
         )
