@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binom
 
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.paired import (
@@ -101,6 +102,17 @@ def test_the_set_holds_the_best_as_often_as_it_says(method):
     assert covered >= 0.95 * 400
     # And it says something: the worse end is ruled out nearly always.
     assert np.mean([0 in found.members for found in sets]) < 0.05
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_of_equal_models_each_is_a_member_as_often_as_it_says(method):
+    """The hardest case: all are the best. The misses in 400 samples fit 5 %, and aren't none."""
+    rng = np.random.default_rng(5)
+    sets = [best_set(rng.random((3, 200)) < 0.7, method=method, samples=300) for _ in range(400)]
+    for model in range(3):
+        missed = sum(model not in found.members for found in sets)
+        assert binom.sf(missed - 1, 400, 0.05) > 0.001
+        assert missed > 0
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -239,7 +239,7 @@ class _Race:
     def _eliminate(self) -> bool:
         """Drop what is beaten; return whether the leader is good enough already."""
         pairs = np.ix_(self._alive, self._alive)
-        beaten = (self._better.log_wealth()[pairs] >= self._enough).any(axis=1)
+        beaten = np.any(self._better.log_wealth()[pairs] >= self._enough, axis=1)
         # With probability 1 - confidence or less each could be beaten by another: keep the leader.
         beaten[self._alive == self._leader] = False
         if beaten.any():

@@ -15,7 +15,6 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64
 
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.core.paired import best_set
 from wiseft_jax.evaluation.predictions import Predictions
 from wiseft_jax.evaluation.select import RULES, Point, smallest_within
 
@@ -164,12 +163,6 @@ def _smallest_within(evidence: Evidence) -> float:
     return smallest_within(_points(evidence.held_out), evidence.epsilon)
 
 
-def _smallest_of_best_set(evidence: Evidence) -> float:
-    held_out = evidence.held_out
-    members = best_set(held_out.correct[:, held_out.labels >= 0]).members
-    return held_out.alphas[members[0]]
-
-
 def _least_entropy(evidence: Evidence) -> float:
     return _at(evidence.target, -entropies(evidence.target).mean(axis=1))
 
@@ -239,7 +232,7 @@ def _oracle(evidence: Evidence) -> float:
 
 
 def _oracle_by_example(evidence: Evidence) -> Bool[np.ndarray, " N"]:
-    return evidence.target.correct.any(axis=0)
+    return np.asarray(evidence.target.correct.any(axis=0))
 
 
 def _at(predictions: Predictions, scores: np.ndarray) -> float:
@@ -258,11 +251,6 @@ def _check_same_alphas(first: Predictions, second: Predictions) -> None:
 ALL_RULES: dict[str, Rule] = {name: _by_points(name) for name in RULES} | {
     "smallest_within": Rule(
         "the smallest within epsilon of the most accurate", ("validation",), _smallest_within
-    ),
-    "smallest_of_best_set": Rule(
-        "the smallest that may be the most accurate, with 95 % confidence (paired exact tests)",
-        ("validation",),
-        _smallest_of_best_set,
     ),
     "entropy": Rule(
         "the one with the least mean entropy on the target's images",
