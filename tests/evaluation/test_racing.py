@@ -76,10 +76,10 @@ def test_accounts_are_right_whatever_the_results(seed, size, n, neighbours, audi
 
 def test_unrelated_models_race_by_elimination_alone():
     """The best of the set wins in at least 95 % of 100 orders, with far fewer forward passes."""
-    correct = models(3000, 0)
+    correct = models(2000, 0)
     hits = correct.sum(axis=1)
     config = RaceConfig(neighbours=False)
-    results = [race(replay(correct), 7, random_order(3000, seed), config) for seed in range(100)]
+    results = [race(replay(correct), 7, random_order(2000, seed), config) for seed in range(100)]
     assert sum(hits[each.winner] == hits.max() for each in results) >= 95
     assert np.mean([each.share for each in results]) < 0.5
     assert all(each.filled == each.audited == 0 for each in results)
@@ -89,9 +89,20 @@ def test_neighbours_save_most_of_the_passes():
     correct = alphas(1000, 3)
     hits = correct.sum(axis=1)
     results = [race(replay(correct), 21, random_order(1000, seed)) for seed in range(40)]
-    assert sum(hits[each.winner] == hits.max() for each in results) >= 38
+    # Of equals the first, as the full sweep chooses.
+    assert sum(each.winner == hits.argmax() for each in results) >= 38
     assert np.mean([each.share for each in results]) < 0.25
     assert all(each.hits[each.winner] == hits[each.winner] for each in results)
+
+
+def test_an_alpha_that_is_right_where_its_neighbours_are_wrong_is_found():
+    """Nothing between the ends and the middle is evaluated at first: all look alike there."""
+    correct = np.ones((21, 300), bool)
+    correct[:, :100] = False
+    correct[7, :10] = True
+    for seed in range(5):
+        result = race(replay(correct), 21, random_order(300, seed), RaceConfig(audit=0.0))
+        assert (result.winner, result.hits[7]) == (7, 210)
 
 
 def test_wrongly_filled_results_are_found_and_told():
