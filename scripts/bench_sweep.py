@@ -17,6 +17,7 @@ PyTorch's float32 is slow on AMD. Needs PyTorch (extra ``dev``).
 
 With ``--reference-alphas N`` PyTorch evaluates at most about N alphas of each grid, evenly spaced,
 and its times are scaled up, which its row's name then says; its work is the same at each alpha.
+Sides run in a group for each dtype, PyTorch in float32 in each: later ones are rows "(beside ...)".
 
     python scripts/bench_sweep.py --model small --json small.json --picture small.png
     python scripts/bench_sweep.py --model b32 --images 64 --reference-alphas 11 --json b32.json
@@ -27,7 +28,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -47,7 +50,6 @@ from scripts.bench_sweep_sides import (  # noqa: E402
     CURVES,
     DTYPES,
     TOWERS,
-    grid,
     methods,
 )
 from scripts.bench_train import VariantError, answer, processor, worker  # noqa: E402
@@ -82,7 +84,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--only",
         nargs="+",
         metavar="NAME",
-        help="sides, as map-scan, or parts of their names, as curve; PyTorch in float32 runs anyway",
+        help="sides, as map-scan, or parts of their names, as curve; PyTorch's float32 always runs",
     )
     parser.add_argument("--reference-alphas", type=int, metavar="N", help="see above")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the rows too")
@@ -92,6 +94,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     args.steps = args.steps or STEPS[args.model]
     if args.images < args.batch_size:
         parser.error(f"--images: expected at least a batch, {args.batch_size}, found {args.images}")
+    if args.reference_alphas is not None and args.reference_alphas < 2:
+        parser.error(f"--reference-alphas: expected at least 2, found {args.reference_alphas}")
     return args
 
 
@@ -107,8 +111,8 @@ def counts(text: str) -> list[int]:
     return found
 
 
-def chosen_sides(only: Sequence[str] | None, dtypes: Sequence[str]) -> list[list[Side]]:
-    """Return the sides that run together, a group for each dtype; the reference is in each.
+def chosen_sides(only: Sequence[str] | None, dtypes: Sequence[str]) -> dict[str, list[Side]]:
+    """Return the sides that run together for each dtype; the reference is in each group.
 
     Raises:
       SystemExit: A name of ``only`` isn't one of a side or a part of one.
@@ -119,10 +123,10 @@ def chosen_sides(only: Sequence[str] | None, dtypes: Sequence[str]) -> list[list
         if not any(name in parts for parts in known.values()):
             raise SystemExit(f"--only: {name!r} is none of {', '.join(names)}, or a part of one")
     wanted = [name for name in names if not only or known[name] & set(only)]
-    return [
-        [REFERENCE, *((name, dtype) for name in wanted if (name, dtype) != REFERENCE)]
+    return {
+        dtype: [REFERENCE, *((name, dtype) for name in wanted if (name, dtype) != REFERENCE)]
         for dtype in dtypes
-    ]
+    }
 
 
 def write_pair(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -138,8 +142,14 @@ def too_large(side: Side, count: int, model_mebibytes: float) -> bool:
     """Return whether ``vmap`` would need more than half of the free memory for its copies."""
     if not side[0].startswith("vmap"):
         return False
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**20
-    return count * model_mebibytes > free / 2
+    return count * model_mebibytes > free_mebibytes() / 2
+
+
+def free_mebibytes() -> float:
+    """Return the memory that new programs can have; infinite where the system doesn't say."""
+    facts = Path("/proc/meminfo").read_text() if Path("/proc/meminfo").exists() else ""
+    found = re.search(r"MemAvailable:\s+(\d+) kB", facts)
+    return int(found[1]) / 1024 if found else math.inf
 
 
 def timed_count(side: Side, count: int, limit: int | None) -> int:
@@ -185,7 +195,7 @@ def run_group(
 ) -> dict[int, dict[Side, list[dict[str, Any]]]]:
     """Return all turns, by number of alphas and side.
 
-    A side that fails is told, and left out at this and all larger numbers of alphas.
+    A side that fails is told, and left out from there on.
     """
     turns: dict[int, dict[Side, list[dict[str, Any]]]] = {count: {} for count in args.alphas}
     with started(sides, folder) as processes:
@@ -225,7 +235,7 @@ def summary(
         correct = found[-1]["correct"]
         scale = count / len(correct)
         wall, cpu = (statistics.median(turn[key] for turn in found) for key in ("wall", "cpu"))
-        method, dash, tower = name.partition("-")
+        method, _, tower = name.partition("-")
         shown = f"curve-{tower}" if method in CURVES else name
         rows.append(
             {
@@ -247,6 +257,16 @@ def summary(
     return rows
 
 
+def told_apart(rows: list[dict[str, Any]], dtype: str) -> list[dict[str, Any]]:
+    """Return the rows of a later group with the name of its own runs of the reference changed."""
+    return [
+        row | {"name": f"{row['name']} (beside {dtype})"}
+        if row["name"].startswith("torch") and row["dtype"] == REFERENCE[1]
+        else row
+        for row in rows
+    ]
+
+
 def count_difference(ours: Sequence[int], reference: Sequence[int]) -> int:
     """Return the largest difference at any alpha that both grids have.
 
@@ -261,23 +281,23 @@ def count_difference(ours: Sequence[int], reference: Sequence[int]) -> int:
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
-    """Return the rows for reading, with the ratios to PyTorch in the same dtype, and of CPU time."""
+    """Return a group's rows for reading, with ratios of CPU time and to PyTorch in bfloat16."""
     lines = [
-        f"{'':34} alphas     wall s      CPU s   MiB compile s  ratio  (CPU)  same dtype  difference"
+        f"{'':34} alphas     wall s      CPU s   MiB compile s   ratio   (CPU) to bf16 difference"
     ]
-    baselines = {
-        (row["alphas"], row["dtype"]): row for row in rows if row["name"].startswith("torch")
-    }
+    torch_rows = [row for row in rows if row["name"].startswith("torch")]
+    baselines = {(row["alphas"], row["dtype"]): row for row in torch_rows}
     for row in rows:
         reference = baselines[row["alphas"], REFERENCE[1]]
-        same = baselines.get((row["alphas"], row["dtype"]))
+        rounded = baselines.get((row["alphas"], "bfloat16"))
         exact = " exact" if row["exact"] and row["name"].startswith("curve") else ""
-        against = f"{same['wall_s'] / row['wall_s']:10.2f}x" if same else f"{'-':>11}"
         lines.append(
-            f"{row['name'] + exact + ' ' + row['dtype']:34} {row['alphas']:6d} {row['wall_s']:10.2f}"
-            f" {row['cpu_s']:10.2f} {row['peak_rss_mb']:5.0f} {row['compile_s']:9.1f}"
-            f" {row['ratio_to_reference']:5.2f}x {reference['cpu_s'] / row['cpu_s']:5.2f}x {against}"
-            f" {row['max_count_difference']:11d}"
+            f"{row['name'] + exact + ' ' + row['dtype']:34} {row['alphas']:6d}"
+            f" {row['wall_s']:10.2f} {row['cpu_s']:10.2f} {row['peak_rss_mb']:5.0f}"
+            f" {row['compile_s']:9.1f} {row['ratio_to_reference']:6.2f}x"
+            f" {reference['cpu_s'] / row['cpu_s']:6.2f}x"
+            + (f" {rounded['wall_s'] / row['wall_s']:6.2f}x" if rounded else f" {'-':>7}")
+            + f" {row['max_count_difference']:10d}"
         )
     return "\n".join(lines)
 
@@ -286,8 +306,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Time all sides, and print JSON."""
     args = parse(argv)
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: args.threads])
-    rows: list[dict[str, Any]] = []
-    groups = chosen_sides(args.only, args.dtypes)
+    groups: dict[str, list[dict[str, Any]]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         facts = write_pair(args, folder)
@@ -296,17 +315,19 @@ def main(argv: Sequence[str] | None = None) -> None:
             f" {args.threads} threads of {processor()}"
         )
         print(f"{setting}; {describe_pair(facts)}", file=sys.stderr, flush=True)
-        for sides in groups:
+        for dtype, sides in chosen_sides(args.only, args.dtypes).items():
             turns = run_group(args, sides, folder, facts["model_mebibytes"])
-            seen = {(row["name"], row["dtype"], row["alphas"]) for row in rows}
-            new = [row for count in args.alphas for row in summary(args.model, count, turns[count])]
-            rows += [row for row in new if (row["name"], row["dtype"], row["alphas"]) not in seen]
+            rows = [
+                row for count in args.alphas for row in summary(args.model, count, turns[count])
+            ]
+            groups[dtype] = rows if not groups else told_apart(rows, dtype)
+            everything = [row for rows in groups.values() for row in rows]
+            print(f"{setting}\n{table(rows)}", file=sys.stderr, flush=True)
             if args.json:
-                write_text(args.json, json.dumps(rows, indent=2) + "\n")
-    print(f"{setting}\n{table(rows)}", file=sys.stderr)
+                write_text(args.json, json.dumps(everything, indent=2) + "\n")
     if args.picture:
-        draw_times(rows, args.picture, setting)
-    print(json.dumps(rows, indent=2))
+        draw_times(groups, args.picture, setting)
+    print(json.dumps(everything, indent=2))
 
 
 def describe_pair(facts: dict[str, Any]) -> str:

@@ -58,7 +58,9 @@ def draw_image(label: int, size: int, shifted: bool, random: np.random.Generator
     return Image.fromarray((np.asarray(image) + noise).clip(0, 255).astype(np.uint8))
 
 
-def draw_shape(draw: Any, shape: str, centre: tuple[float, float], radius: float, fill: Any) -> None:
+def draw_shape(
+    draw: Any, shape: str, centre: tuple[float, float], radius: float, fill: Any
+) -> None:
     """Draw a shape around a centre."""
     x, y = centre
     box = (x - radius, y - radius, x + radius, y + radius)
@@ -156,7 +158,7 @@ def relative_distance(theta_0: Any, theta_1: Any) -> float:
 
 
 def write_pair(model: str, images: int, steps: int, folder: Path) -> dict[str, Any]:
-    """Write ``config.json``, ``0`` and ``1`` (an end each), ``train`` and ``test``; return facts."""
+    """Write ``config.json``, the ends ``0`` and ``1``, ``train`` and ``test``; return facts."""
     from safetensors.numpy import save_file
 
     from wiseft_jax.clip.convert import to_hf
@@ -180,4 +182,6 @@ def write_pair(model: str, images: int, steps: int, folder: Path) -> dict[str, A
 
 
 if __name__ == "__main__":
-    print(json.dumps(write_pair(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))))
+    print(
+        json.dumps(write_pair(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])))
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,25 +33,25 @@ STYLE: dict[str, Any] = {
     "grid.color": "0.91",
     "axes.axisbelow": True,
 }
+DASHES = {"transformers": "--", "float32": ":"}
 CLOSEST = 1.16
 """The least ratio of the heights of two labels."""
 
 
-def draw_times(rows: Sequence[dict[str, Any]], path: Path, setting: str) -> None:
+def draw_times(groups: Mapping[str, Sequence[dict[str, Any]]], path: Path, setting: str) -> None:
     """Draw one panel for each dtype, both axes logarithmic, and a label at the end of each line.
 
     Args:
-      rows: Those of the benchmark.
+      groups: The benchmark's rows by dtype; those of PyTorch in float32 are in each.
       path: Where to, a PNG.
       setting: The line below: model, images, threads, processor.
     """
-    dtypes = list(dict.fromkeys(row["dtype"] for row in rows))
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(1.2 + 5.6 * len(dtypes), 5.2), layout="constrained")
+        figure = Figure(figsize=(1.2 + 5.6 * len(groups), 5.2), layout="constrained")
         FigureCanvasAgg(figure)
-        axes = figure.subplots(1, len(dtypes), squeeze=False, sharey=True)[0]
-        for panel, dtype in zip(axes, dtypes, strict=True):
-            draw_panel(panel, [row for row in rows if row["dtype"] == dtype], dtype)
+        axes = figure.subplots(1, len(groups), squeeze=False, sharey=True)[0]
+        for panel, (dtype, rows) in zip(axes, groups.items(), strict=True):
+            draw_panel(panel, rows, dtype)
         axes[0].set_ylabel("wall time in seconds, compiling left out")
         figure.suptitle(f"Evaluating every alpha: {setting}", fontsize=9.5, x=0.01, ha="left")
         image = io.BytesIO()
@@ -63,11 +63,11 @@ def draw_panel(axes: Any, rows: Sequence[dict[str, Any]], title: str) -> None:
     """Draw the lines of one dtype."""
     lines: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
-        lines.setdefault(line_name(row), []).append(row)
+        lines.setdefault(line_name(row, title), []).append(row)
     ends = []
     for name, found in lines.items():
         method, _, tower = name.partition(" · ")
-        colour, dashes = COLOURS.get(method, "#777777"), "--" if tower == "transformers" else "-"
+        colour, dashes = COLOURS.get(method, "#777777"), DASHES.get(tower, "-")
         x, y = ([row[key] for row in found] for key in ("alphas", "wall_s"))
         axes.plot(x, y, dashes, color=colour, marker="o", markersize=4, linewidth=1.6)
         ends.append((x[-1], y[-1], name, colour))
@@ -82,12 +82,12 @@ def draw_panel(axes: Any, rows: Sequence[dict[str, Any]], title: str) -> None:
     label_ends(axes, ends)
 
 
-def line_name(row: dict[str, Any]) -> str:
-    """Return what a row's line is called: the method, and the tower after a dot."""
-    name = row["name"].partition(" (")[0]
-    method, dash, tower = name.partition("-")
+def line_name(row: dict[str, Any], dtype: str) -> str:
+    """Return what a row's line is called: the method, then the tower or another dtype."""
+    method, _, after = row["name"].partition(" (")[0].partition("-")
     method += ", exact" if method == "curve" and row["exact"] else ""
-    return f"{method} · {tower}" if dash else method
+    after = after or ("" if row["dtype"] == dtype else row["dtype"])
+    return f"{method} · {after}" if after else method
 
 
 def label_ends(axes: Any, ends: Sequence[tuple[float, float, str, str]]) -> None:

@@ -1,8 +1,8 @@
 """The sides of ``bench_sweep.py``: the reference's way in PyTorch, and this package's.
 
 Run by it, a process a side: ``python -m scripts.bench_sweep_sides SIDE DTYPE FOLDER``. A side is
-``torch``, or ``BACKEND-TOWER``; with the back-ends go ``curve`` and ``curve+exact``. It says that it
-is ready, then answers each line that it reads, a number of alphas, with a line of JSON.
+``torch``, or ``METHOD-TOWER``: a back-end, ``curve`` or ``curve+exact``. It says that it is ready,
+then answers each line that it reads, a number of alphas, with a line of JSON.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def backends() -> tuple[str, ...]:
 
 
 def methods() -> tuple[str, ...]:
-    """Return what this package evaluates a pair with: its back-ends and, if it's there, the curve."""
+    """Return how this package evaluates a pair: its back-ends and, if it's there, the curve."""
     return backends() + (CURVES if importlib.util.find_spec(CURVE_MODULE) else ())
 
 
@@ -126,6 +126,8 @@ class TorchImages:
     """
 
     def __init__(self, root: Path, size: int) -> None:
+        import torch
+
         from wiseft_jax.core.preprocess import OPENAI_MEAN, OPENAI_STD
 
         self._paths = sorted(root.glob("*/*.jpg"))
@@ -133,7 +135,7 @@ class TorchImages:
         self._labels = [names.index(path.parent.name) for path in self._paths]
         self._size = size
         self._mean, self._std = (
-            np.array(values, np.float32)[:, None, None] for values in (OPENAI_MEAN, OPENAI_STD)
+            torch.tensor(values).view(3, 1, 1) for values in (OPENAI_MEAN, OPENAI_STD)
         )
 
     def __len__(self) -> int:
