@@ -46,9 +46,9 @@ sys.path.insert(0, str(ROOT))
 
 from scripts.bench_sweep_picture import draw_times  # noqa: E402
 from scripts.bench_sweep_sides import (  # noqa: E402
-    BATCH_SIZE_FILE,
     CURVES,
     DTYPES,
+    SETTINGS_FILE,
     TOWERS,
     methods,
 )
@@ -75,6 +75,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=list(DTYPES))
     parser.add_argument("--images", type=int, help="by default 512 for small, 64 for b32")
     parser.add_argument("--batch-size", type=int, default=32, help="of all sides")
+    parser.add_argument(
+        "--loader-workers", type=int, default=0, help="processes that decode for PyTorch"
+    )
     parser.add_argument("--repeats", type=int, default=3, help="turns of each side")
     parser.add_argument("--steps", type=int, help="of fine-tuning; by default 20 and 6")
     parser.add_argument(
@@ -134,7 +137,8 @@ def write_pair(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     options = (MODELS[args.model], str(args.images), str(args.steps), str(folder))
     command = [sys.executable, "-m", "scripts.bench_sweep_pair", *options]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    (folder / BATCH_SIZE_FILE).write_text(str(args.batch_size))
+    settings = {"batch_size": args.batch_size, "loader_workers": args.loader_workers}
+    (folder / SETTINGS_FILE).write_text(json.dumps(settings))
     return json.loads(done.stdout)
 
 

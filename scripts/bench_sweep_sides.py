@@ -29,8 +29,8 @@ CURVES = ("curve", "curve+exact")
 CURVE_MODULE = "wiseft_jax.evaluation.curve"
 DTYPES = ("float32", "bfloat16")
 TOWERS = ("transformers", "scan")
-BATCH_SIZE_FILE = "batch_size"
-"""In the folder: how many images a batch has, on all sides."""
+SETTINGS_FILE = "settings.json"
+"""In the folder: ``batch_size`` of all sides, and ``loader_workers`` of PyTorch's DataLoader."""
 COMPILING = ("jaxpr_trace", "jaxpr_to_mlir_module", "backend_compile")
 """The parts of a compilation of which JAX tells the time."""
 
@@ -59,8 +59,7 @@ def torch_side(dtype: str, folder: Path) -> Evaluate:
     """Return the reference's way: for each alpha, merge, load, and go over the files.
 
     Wortsman et al. 2022 (arXiv 2109.01903), ``src/wise_ft.py`` of the authors' code: a merged state
-    dict is loaded into the model, which is evaluated on a DataLoader. The images are decoded in
-    this process: starting others for each alpha was slower on two cores.
+    dict is loaded into the model, which is evaluated on a DataLoader.
     """
     import torch
     from safetensors.torch import load_file
@@ -97,12 +96,12 @@ def torch_side(dtype: str, folder: Path) -> Evaluate:
 
     model, theta_0, theta_1 = Classifier().to(device).eval(), read_end(0), read_end(1)
     images: Any = TorchImages(folder / "test", config.vision_config.image_size)
-    size = batch_size(folder)
+    size, workers = (settings(folder)[key] for key in ("batch_size", "loader_workers"))
 
     @torch.inference_mode()
     def evaluate(alphas: Sequence[float], few: bool) -> list[int]:
         chosen = torch.utils.data.Subset(images, range(size)) if few else images
-        loader = torch.utils.data.DataLoader(chosen, batch_size=size)
+        loader = torch.utils.data.DataLoader(chosen, batch_size=size, num_workers=workers)
         counts = []
         for alpha in alphas[:1] if few else alphas:
             merged = {key: (1 - alpha) * theta_0[key] + alpha * theta_1[key] for key in theta_0}
@@ -184,7 +183,7 @@ def jax_side(side: str, dtype: str, folder: Path) -> Evaluate:
     from wiseft_jax.data.load import load_dataset
 
     method, _, tower = side.partition("-")
-    threads, size = len(os.sched_getaffinity(0)), batch_size(folder)
+    threads, size = len(os.sched_getaffinity(0)), settings(folder)["batch_size"]
     classifier, *ends = read_pair(folder, tower, dtype)
     dataset = load_dataset(f"folder:{folder / 'test'}", num_threads=threads)
     first = dataset.subset(np.arange(size))
@@ -216,9 +215,9 @@ def curve_predictions(method: str, *args: Any, **options: Any) -> Any:
     return found.predictions
 
 
-def batch_size(folder: Path) -> int:
-    """Return how many images a batch has."""
-    return int((folder / BATCH_SIZE_FILE).read_text())
+def settings(folder: Path) -> dict[str, int]:
+    """Return what all sides go by; see ``SETTINGS_FILE``."""
+    return json.loads((folder / SETTINGS_FILE).read_text())
 
 
 class CompileClock:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
 from pathlib import Path
 
 import jaxtyping
@@ -15,12 +15,13 @@ IMAGES, BATCH_SIZE, STEPS = 40, 16, 8
 
 
 @pytest.fixture(scope="session")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder that the sides read; a classifier is made without a tokenizer."""
     folder = tmp_path_factory.mktemp("pair")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bench_train_sides, "SMALL", TINY)
         patch.setattr(jaxtyping.config, "jaxtyping_disable", True)
         bench_sweep_pair.write_pair("small", IMAGES, STEPS, folder)
-    (folder / bench_sweep_sides.BATCH_SIZE_FILE).write_text(str(BATCH_SIZE))
-    yield folder
+    settings = {"batch_size": BATCH_SIZE, "loader_workers": 0}
+    (folder / bench_sweep_sides.SETTINGS_FILE).write_text(json.dumps(settings))
+    return folder

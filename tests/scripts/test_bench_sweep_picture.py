@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def test_names_keep_their_distance():
     heights = [text.xyann[1] for text in axes.texts]
     assert heights[0] == 1.0
     assert heights[3] == 50.0
-    for low, high in zip(heights, heights[1:], strict=False):
+    for low, high in itertools.pairwise(heights):
         assert high / low >= bench_sweep_picture.CLOSEST - 1e-9
 
 
