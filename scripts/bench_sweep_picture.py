@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from wiseft_jax.core.writers import write_bytes
+from wiseft_jax.reporting.labels import spread
+
+End = tuple[float, float, str, str]
+"""Where a line ends on the right, its label and its colour."""
 
 # Okabe and Ito's colours; PyTorch is black. Towers differ in their lines.
 COLOURS = {
@@ -34,12 +39,12 @@ STYLE: dict[str, Any] = {
     "axes.axisbelow": True,
 }
 DASHES = {"transformers": "--", "float32": ":"}
-CLOSEST = 1.16
-"""The least ratio of the heights of two labels."""
+LABEL_HEIGHT = 0.032
+"""As a share of the axis."""
 
 
 def draw_times(groups: Mapping[str, Sequence[dict[str, Any]]], path: Path, setting: str) -> None:
-    """Draw one panel for each dtype, both axes logarithmic, and a label at the end of each line.
+    """Draw a panel for each dtype, both axes logarithmic, and at each line's end its ratio.
 
     Args:
       groups: The benchmark's rows by dtype; those of PyTorch in float32 are in each.
@@ -47,20 +52,26 @@ def draw_times(groups: Mapping[str, Sequence[dict[str, Any]]], path: Path, setti
       setting: The line below: model, images, threads, processor.
     """
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(1.2 + 5.6 * len(groups), 5.2), layout="constrained")
+        figure = Figure(figsize=(1.2 + 5.8 * len(groups), 5.6), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplots(1, len(groups), squeeze=False, sharey=True)[0]
-        for panel, (dtype, rows) in zip(axes, groups.items(), strict=True):
-            draw_panel(panel, rows, dtype)
+        drawn = [
+            (panel, draw_panel(panel, rows, dtype))
+            for panel, (dtype, rows) in zip(axes, groups.items(), strict=True)
+        ]
+        for panel, ends in drawn:  # after all lines, which make out the common axis
+            label_ends(panel, ends)
         axes[0].set_ylabel("wall time in seconds, compiling left out")
-        figure.suptitle(f"Evaluating every alpha: {setting}", fontsize=9.5, x=0.01, ha="left")
+        figure.suptitle(
+            f"{setting}; at the ends: speed against torch, float32", fontsize=9.5, x=0.01, ha="left"
+        )
         image = io.BytesIO()
         figure.savefig(image, format="png", dpi=150, metadata={"Software": None})
     write_bytes(path, image.getvalue())
 
 
-def draw_panel(axes: Any, rows: Sequence[dict[str, Any]], title: str) -> None:
-    """Draw the lines of one dtype."""
+def draw_panel(axes: Any, rows: Sequence[dict[str, Any]], title: str) -> list[End]:
+    """Draw the lines of one dtype, and return their right ends."""
     lines: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         lines.setdefault(line_name(row, title), []).append(row)
@@ -70,7 +81,9 @@ def draw_panel(axes: Any, rows: Sequence[dict[str, Any]], title: str) -> None:
         colour, dashes = COLOURS.get(method, "#777777"), DASHES.get(tower, "-")
         x, y = ([row[key] for row in found] for key in ("alphas", "wall_s"))
         axes.plot(x, y, dashes, color=colour, marker="o", markersize=4, linewidth=1.6)
-        ends.append((x[-1], y[-1], name, colour))
+        is_reference = method == "torch" and found[-1]["dtype"] == "float32"
+        ratio = "" if is_reference else f"  {found[-1]['ratio_to_reference']:.1f} x"
+        ends.append((x[-1], y[-1], name + ratio, colour))
     axes.set_xscale("log")
     axes.set_yscale("log")
     ticks = sorted({row["alphas"] for row in rows})
@@ -79,7 +92,7 @@ def draw_panel(axes: Any, rows: Sequence[dict[str, Any]], title: str) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xlabel("alphas")
     axes.set_title(title, loc="left", fontweight="bold")
-    label_ends(axes, ends)
+    return ends
 
 
 def line_name(row: dict[str, Any], dtype: str) -> str:
@@ -90,20 +103,27 @@ def line_name(row: dict[str, Any], dtype: str) -> str:
     return f"{method} · {after}" if after else method
 
 
-def label_ends(axes: Any, ends: Sequence[tuple[float, float, str, str]]) -> None:
-    """Write each line's name at its right end, moved up where names would overlap."""
-    right, lowest = max(end[0] for end in ends), 0.0
-    for x, y, name, colour in sorted(ends, key=lambda end: end[1]):
-        lowest = max(y, lowest * CLOSEST)
+def label_ends(axes: Any, ends: Sequence[End]) -> None:
+    """Write each line's name beside its right end, moved where names would overlap."""
+    low, high = (math.log(limit) for limit in axes.get_ylim())
+    gap = LABEL_HEIGHT * (high - low)
+    heights = spread([math.log(y) for _, y, _, _ in ends], gap, low + gap, high)
+    right = max(x for x, _, _, _ in ends)
+    for (x, y, name, colour), height in zip(ends, heights, strict=True):
         axes.annotate(
             name,
             (x, y),
-            (right * 1.25, lowest),
-            textcoords="data",
+            (right * 1.45, math.exp(height)),
             color=colour,
             va="center",
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "alpha": 0.5},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": colour,
+                "linewidth": 0.6,
+                "relpos": (0, 0.5),
+                "shrinkA": 1,
+                "shrinkB": 3,
+            },
         )
-    low, _ = axes.get_xlim()
-    axes.set_xlim(low, right * 1.1)
+    axes.set_xlim(axes.get_xlim()[0], right * 1.1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from scripts import bench_sweep_picture
 
 
 def row(name: str, wall: float, alphas: int = 11, exact: bool = True, dtype: str = "float32"):
-    return {"name": name, "wall_s": wall, "alphas": alphas, "exact": exact, "dtype": dtype}
+    facts = {"name": name, "wall_s": wall, "alphas": alphas, "exact": exact, "dtype": dtype}
+    return facts | {"ratio_to_reference": 10.0 / wall}
 
 
 @pytest.mark.parametrize(
@@ -36,16 +38,18 @@ def test_the_reference_beside_another_dtype_says_its_own():
     assert bench_sweep_picture.line_name(found, "bfloat16") == "torch · float32"
 
 
-def test_names_keep_their_distance():
+def test_names_keep_their_distance_and_order():
     axes = Figure().subplots()
     axes.set_yscale("log")
-    ends = [(11.0, wall, str(wall), "#000000") for wall in (1.0, 1.01, 1.02, 50.0)]
+    axes.set_ylim(0.1, 100.0)
+    ends = [(11.0, wall, str(wall), "#000000") for wall in (1.0, 1.02, 1.01, 50.0)]
     bench_sweep_picture.label_ends(axes, ends)
-    heights = [text.xyann[1] for text in axes.texts]
-    assert heights[0] == 1.0
-    assert heights[3] == 50.0
-    for low, high in itertools.pairwise(heights):
-        assert high / low >= bench_sweep_picture.CLOSEST - 1e-9
+    heights = {text.get_text(): math.log(text.xyann[1]) for text in axes.texts}
+    gap = bench_sweep_picture.LABEL_HEIGHT * math.log(1000.0)
+    names = ["1.0", "1.01", "1.02", "50.0"]
+    for low, high in itertools.pairwise(names):
+        assert heights[high] - heights[low] >= gap - 1e-9
+    assert heights["50.0"] == pytest.approx(math.log(50.0))
 
 
 def test_a_panel_for_each_dtype(tmp_path: Path):
