@@ -121,7 +121,7 @@ def chosen_sides(only: Sequence[str] | None, dtypes: Sequence[str]) -> dict[str,
       SystemExit: A name of ``only`` isn't one of a side or a part of one.
     """
     names = ["torch", *(f"{method}-{tower}" for method in methods() for tower in TOWERS)]
-    known = {name: {name, *name.split("-")} for name in names}
+    known = {name: {name, *name.replace("+", "-").split("-")} for name in names}
     for name in only or ():
         if not any(name in parts for parts in known.values()):
             raise SystemExit(f"--only: {name!r} is none of {', '.join(names)}, or a part of one")
