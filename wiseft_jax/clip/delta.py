@@ -149,13 +149,15 @@ def _line(
 ) -> tuple[Params, dict[str, jax.Array]]:
     """Return canonical ``theta_0``, and ``theta_1 - theta_0`` by path where they may differ."""
     check_same_structure(theta_1, theta_0)
-    base = tower.to_canonical(theta_0)
+    base = jax.tree_util.tree_map(jnp.asarray, tower.to_canonical(theta_0))
     starts, ends = flatten_paths(base), flatten_paths(tower.to_canonical(theta_1))
     for path in sorted(same - starts.keys()):
         raise unknown_name("key path in same:", path, starts)
     slopes = {}
-    for path in starts.keys() - same:
-        start, end = jnp.asarray(starts[path]), jnp.asarray(ends[path])
+    for path in starts:
+        if path in same:
+            continue
+        start, end = starts[path], jnp.asarray(ends[path])
         if not jnp.issubdtype(start.dtype, jnp.floating):
             raise InputError(f"{path}: expected floating numbers, found {start.dtype}.")
         slopes[path] = end.astype(jnp.float32) - start.astype(jnp.float32)
