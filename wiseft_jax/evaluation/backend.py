@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,12 @@ from jax.sharding import Mesh
 from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.clip.delta import same_paths
 from wiseft_jax.core.distributed import of_first
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, unknown_name
 from wiseft_jax.core.mesh import Layout, process_share, put_batch
 from wiseft_jax.core.mesh_config import ALPHA_AXIS
 from wiseft_jax.core.trees import flatten_paths
 from wiseft_jax.core.typing import Params
-from wiseft_jax.evaluation.engine import EngineConfig, compiled_step, padded_alphas
+from wiseft_jax.evaluation.engine import BACKENDS, EngineConfig, compiled_step, padded_alphas
 from wiseft_jax.evaluation.merging import Shared, find_shared
 
 logger = logging.getLogger(__name__)
@@ -60,8 +61,11 @@ def shared_of(backend: str, classifier: Classifier, theta_0: Params, theta_1: Pa
     """Return what two ends share, as far as the back-end needs to know.
 
     Raises:
-      InputError: If the back-end is ``"linear"`` and the encoders differ (names the leaves).
+      InputError: If the back-end is unknown, or ``"linear"`` and the encoders differ (names the
+        leaves).
     """
+    if backend not in BACKENDS:
+        raise unknown_name("backend", backend, BACKENDS)
     shared = find_shared(theta_0, theta_1)
     moved = [path for path in flatten_paths(theta_0["encoder"]) if not _is_shared(path, shared)]
     if backend == "linear" and moved:
@@ -216,11 +220,21 @@ def available_bytes(mesh: Mesh) -> int | None:
     devices = [d for d in mesh.devices.flat if d.process_index == jax.process_index()]
     if devices and devices[0].platform == "cpu":
         return free_memory(Path("/proc/meminfo"))
-    free = []
-    for device in devices:
-        stats = device.memory_stats() or {}
-        if {"bytes_limit", "bytes_in_use"} <= stats.keys():
-            free.append(int(stats["bytes_limit"]) - int(stats["bytes_in_use"]))
+    return free_device_memory(devices)
+
+
+def free_device_memory(devices: Sequence[Any]) -> int | None:
+    """Return the free bytes of the fullest of some accelerators; None where that isn't known.
+
+    Args:
+      devices: JAX's, or others with ``memory_stats``.
+    """
+    known = [device.memory_stats() or {} for device in devices]
+    free = [
+        int(stats["bytes_limit"]) - int(stats["bytes_in_use"])
+        for stats in known
+        if {"bytes_limit", "bytes_in_use"} <= stats.keys()
+    ]
     return min(free, default=None)
 
 

@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 
 from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.core.curve_rows import CURVES_FILE, CurveRow, write_curve_rows
-from wiseft_jax.core.errors import InputError, unknown_name
+from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import Layout
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.results import RESULTS_FILE, Row, read_rows, write_rows
@@ -32,7 +32,7 @@ from wiseft_jax.evaluation.backend import (
     warn_if_too_large,
 )
 from wiseft_jax.evaluation.curve_result import Curve
-from wiseft_jax.evaluation.engine import BACKENDS, EngineConfig
+from wiseft_jax.evaluation.engine import EngineConfig
 from wiseft_jax.evaluation.evaluator import check_dataset, evaluate_alphas
 from wiseft_jax.evaluation.merging import place_rest
 from wiseft_jax.evaluation.precision import Differences, differences_from_float32
@@ -182,8 +182,6 @@ def sweep(
     grid = check_alphas(alphas)
     check_datasets(classifier, datasets)
     check_same_structure(theta_1, theta_0)
-    if backend not in BACKENDS:
-        raise unknown_name("backend", backend, BACKENDS)
     layout = Layout.of(mesh)
     shared = shared_of(backend, classifier, theta_0, theta_1)
     name, reason = choose(backend, theta_0, shared, layout)
@@ -198,15 +196,33 @@ def sweep(
         num_threads=num_threads,
         shared=shared,
     )
-    config.layout.check(theta_0)
-    warn_if_too_large(config, theta_0)
-    start = config.layout.place(theta_0)
-    ends = start, place_rest(config.layout, start, theta_1, shared)
+    ends = _placed(config, theta_0, theta_1)
     if backend == "auto" and name == "map" and chunk_size is None:
         images = sum(len(dataset) for dataset in datasets)
         config, timed = calibrate(classifier, ends, config, grid, images)
         reason += f"; {timed}"
     choice = BackendChoice(name, config.chunk_size, reason)
+    return _run(classifier, ends, datasets, grid, config, choice, config_hash)
+
+
+def _placed(config: EngineConfig, theta_0: Params, theta_1: Params) -> tuple[Params, Params]:
+    """Return both ends on the devices, with one copy of what they share."""
+    config.layout.check(theta_0)
+    warn_if_too_large(config, theta_0)
+    start = config.layout.place(theta_0)
+    return start, place_rest(config.layout, start, theta_1, config.shared)
+
+
+def _run(
+    classifier: Classifier,
+    ends: tuple[Params, Params],
+    datasets: Sequence[Dataset],
+    grid: tuple[float, ...],
+    config: EngineConfig,
+    choice: BackendChoice,
+    config_hash: str,
+) -> SweepResult:
+    """Return the results of every dataset, and in another dtype how far from float32 they are."""
     logger.info("back-end %s, alphas at once: %d (%s)", *dataclasses.astuple(choice))
     predictions = {
         dataset.name: evaluate_alphas(classifier, *ends, dataset, grid, config)
