@@ -229,9 +229,9 @@ class CompileClock:
 
         jax.monitoring.register_event_duration_secs_listener(self._listen)
 
-    def _listen(self, event: str, duration: float, **_: Any) -> None:
+    def _listen(self, event: str, duration_secs: float, **_: Any) -> None:
         if any(part in event for part in COMPILING):
-            self.seconds += duration
+            self.seconds += duration_secs
 
 
 def reset_peak() -> None:

@@ -7,9 +7,8 @@ import numpy as np
 
 from tests.evaluation.conftest import Tiny, dataset
 from wiseft_jax.core.mesh import put_batch
-from wiseft_jax.evaluation import features
 from wiseft_jax.evaluation.engine import EngineConfig
-from wiseft_jax.evaluation.features import features_at
+from wiseft_jax.evaluation.features import compiled_features, features_at
 from wiseft_jax.weights.interpolate import lerp
 
 
@@ -28,6 +27,4 @@ def test_any_number_of_alphas_runs_one_program(tiny: Tiny) -> None:
             theta = lerp(tiny.theta_0, tiny.theta_1, np.float32(alphas[place]))
             truth = jax.jit(classifier.features)(theta, images)
             np.testing.assert_allclose(found[place], truth, rtol=1e-4, atol=1e-5)
-    assert (
-        features._compiled(classifier, layout, config.chunk_size, config.shared)._cache_size() == 1
-    )  # type: ignore[attr-defined]
+    assert compiled_features(classifier, config)._cache_size() == 1  # type: ignore[attr-defined]

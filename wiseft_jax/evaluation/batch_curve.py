@@ -106,8 +106,8 @@ class BatchCurve:
 
 
 @dataclasses.dataclass(frozen=True)
-class _State:
-    """How sure a level is.
+class Sureness:
+    """How sure a batch is at a level.
 
     Attributes:
       count: Its nodes.
@@ -150,22 +150,28 @@ def evaluate_batch(job: CurveJob, images: Any, mask: Bool[np.ndarray, " B"]) -> 
         batch = _read(job, plan, values, at_ends)
         certain = batch.certain[job.asked][:, mask]
         error = float(np.median(batch.estimate[mask])) if mask.any() else 0.0
-        state = _State(
+        state = Sureness(
             count,
             1 - float(np.mean(certain)) if mask.any() else 0.0,
             error,
             None if previous is None else error / previous,
         )
-        verdict = _verdict(job, state, last=count == levels[-1])
-        if verdict is not None:
-            trusted, note = verdict
+        found = verdict(job, state, last=count == levels[-1])
+        if found is not None:
+            trusted, note = found
             return dataclasses.replace(batch, trusted=trusted, note=note)
         previous = error
     raise AssertionError("the last level always has a verdict")
 
 
-def _verdict(job: CurveJob, state: _State, *, last: bool) -> tuple[bool, str] | None:
-    """Return ``(trusted, note)`` if no nodes are to be added."""
+def verdict(job: CurveJob, state: Sureness, *, last: bool) -> tuple[bool, str] | None:
+    """Return ``(trusted, note)`` if no nodes are to be added to a batch, else None.
+
+    Args:
+      job: What was asked for.
+      state: How sure the present level is.
+      last: Whether there is no further level.
+    """
     config, num_alphas = job.config, len(job.asked)
     more = state.count - 1  # nodes that the next level adds
     if state.share <= config.tol and not config.exact:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+import itertools
+from collections.abc import Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,6 +23,8 @@ from wiseft_jax.evaluation.curve_result import Audit, Curve
 from wiseft_jax.evaluation.engine import EngineConfig, compiled_step
 from wiseft_jax.evaluation.evaluator import with_images
 from wiseft_jax.evaluation.pairs import Found, PairQueue
+
+_T = TypeVar("_T")
 
 _AUDITED_ALPHAS = 8
 """The audit draws its pairs at so many alphas of the grid, so that they fill batches."""
@@ -105,7 +109,7 @@ class CurvePass:
             **process_share(mesh),
         )
         with batches, progress_bar(self._dataset.name, len(self._dataset)) as advance:
-            for number, (images, batch) in enumerate(with_images(batches, mesh)):
+            for number, (images, batch) in enumerate(one_ahead(with_images(batches, mesh))):
                 index, mask = to_host((batch["index"], batch["mask"]))
                 found = evaluate_batch(self._job, batch["image"], mask)
                 forwards += found.forwards * len(index)
@@ -186,6 +190,12 @@ class CurvePass:
             forward_rows=forward_rows,
             note="; ".join(self._notes),
         )
+
+
+def one_ahead(items: Iterator[_T]) -> Iterator[_T]:
+    """Yield the items; the next one is made before one is handed out."""
+    for item, _ in itertools.pairwise(itertools.chain(items, [None])):
+        yield item  # type: ignore[misc]
 
 
 def working_grid(alphas: tuple[float, ...], points: int) -> tuple[np.ndarray, np.ndarray]:

@@ -139,21 +139,13 @@ def evaluate_alphas(
 def with_images(batches: Batches, mesh: Mesh) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
     """Yield each batch's images on the host, and the batch with its transfer under way.
 
-    The transfer of the next batch starts before a batch is handed out.
-
     Args:
       batches: From ``data.pipeline``: this process's rows.
       mesh: The devices, over which ``image``, ``mask`` and ``index`` (int32) are split.
     """
-    ahead = None
     for batch in batches:
         kept = {name: batch[name] for name in ("image", "mask")}
-        placed = put_batch(kept | {"index": batch["index"].astype(np.int32)}, mesh)
-        if ahead is not None:
-            yield ahead
-        ahead = batch["image"], placed
-    if ahead is not None:
-        yield ahead
+        yield batch["image"], put_batch(kept | {"index": batch["index"].astype(np.int32)}, mesh)
 
 
 def _add(collected: Collected, outputs: list[dict[str, Any]], groups: list[tuple[Any, int]]) -> int:

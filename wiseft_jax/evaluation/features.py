@@ -41,11 +41,16 @@ def features_at(
     Returns:
       Arrays float32[m, B, D], split over the devices along B; their lengths m add up to M.
     """
-    step = _compiled(classifier, config.layout, config.chunk_size, config.shared)
+    step = compiled_features(classifier, config)
     return [
         step(*ends, padded, count, images)[:count]
         for padded, count in padded_alphas(alphas.tolist(), config.chunk_size, ROOM)
     ]
+
+
+def compiled_features(classifier: Classifier, config: EngineConfig) -> Callable[..., Any]:
+    """Return ``step(theta_0, theta_1, alphas, count, images) -> features``; see ``features_at``."""
+    return _compiled(classifier, config.layout, config.chunk_size, config.shared)
 
 
 @functools.lru_cache(maxsize=2)  # an entry keeps its classifier alive
