@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
     from wiseft_jax.data.specs import parse_specs
 
     parse_specs(args.data)
-    with together("evaluate", args.common, args.distributed) as prints:
+    with together(args.common, args.distributed) as prints:
         model = _exported(args) if is_exported(args.model) else None
         datasets = _datasets(args, None if model is None else model[0].class_names)
         classifier, theta = model or _zero_shot(args, datasets[0].class_names)
