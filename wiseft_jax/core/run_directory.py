@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from wiseft_jax.core.config_io import config_hash, read_json, to_dict
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, missing_path
 from wiseft_jax.core.results import RESULTS_FILE
 from wiseft_jax.core.writers import write_json
 
 logger = logging.getLogger(__name__)
 
 CONFIG_FILE = "config.json"
+_LISTED = 10
 PACKAGES = (
     "wiseft-jax",
     "jax",
@@ -168,8 +169,10 @@ class RunDirectory:
         Raises:
           InputError: If the directory or its configuration isn't there, or is damaged.
         """
-        if not self.path.is_dir():
-            raise InputError(f"{self.path}: no such run directory")
+        if self.path.exists() and not self.path.is_dir():
+            raise InputError(f"{self.path}: expected a run directory, found a file")
+        if not self.path.exists():
+            raise missing_path(self.path, "run directory", _runs_near(self.path))
         stored = read_json(self.config_file)
         if not isinstance(stored, dict) or "config" not in stored:
             raise InputError(f"{self.config_file}: not the configuration of a run")
@@ -196,6 +199,21 @@ def describe(config: Any) -> dict[str, Any]:
         "python": sys.version.split()[0],
         "versions": versions(),
     }
+
+
+def _runs_near(path: Path) -> str:
+    """Return a sentence about the run directories beside ``path``, the newest first."""
+    files = path.absolute().parent.glob(f"*/{CONFIG_FILE}")
+    runs = [file.parent for file in sorted(files, key=_modified, reverse=True)]
+    named = [str(path.parent / run.name) for run in runs if RunDirectory(run)._is_run()]
+    if not named:
+        return "There is no run beside it; wiseft run and train make one (--out)."
+    more = f" and {len(named) - _LISTED} more" if len(named) > _LISTED else ""
+    return f"Runs there, the newest first: {', '.join(named[:_LISTED])}{more}."
+
+
+def _modified(file: Path) -> float:
+    return file.stat().st_mtime
 
 
 def _differences(old: Any, new: Any, prefix: str = "") -> list[str]:
