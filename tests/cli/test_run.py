@@ -25,9 +25,11 @@ from wiseft_jax.experiment import ExperimentConfig
     [
         (["--mesh.fsdp", "3"], "mesh: data -1 x fsdp 3 x alpha 1 doesn't fit 8 device"),
         (["--checkpoints.directory", "ftp://host/dir"], "ftp://host/dir"),
+        (["--model.name", "clip-vit"], "'clip-vit': no such directory"),
+        (["--model.name", "no/clip"], "'no/clip': no directory"),
     ],
 )
-def test_a_layout_that_cannot_be_is_refused_before_the_data(
+def test_what_cannot_be_is_refused_before_the_data(
     verb: str, option: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture
 ):
     nowhere = ["--data.train", f"folder:{tmp_path / 'nowhere'}", "--out", str(tmp_path / "run")]

@@ -94,20 +94,23 @@ def start_run(args: Any) -> tuple[RunDirectory, ExperimentData]:
     directory = RunDirectory(args.out or agreed_directory(config.name))
     mode: Any = {"resume": args.resume, "overwrite": args.overwrite, "neutral": RESUME_MAY_CHANGE}
     directory.check(config, **mode)
-    _check_layout(config, directory, resume=args.resume)
+    _check_places(config, directory, resume=args.resume)
     data = experiment_data(config)
     check_select_on(config, data)
     prepare(directory, config, data_identity(data), **mode)
     return directory, data
 
 
-def _check_layout(config: ExperimentConfig, directory: RunDirectory, *, resume: bool) -> None:
-    """Refuse a mesh or a directory of checkpoints that can't be.
+def _check_places(config: ExperimentConfig, directory: RunDirectory, *, resume: bool) -> None:
+    """Refuse a mesh, a model or a directory of checkpoints that can't be.
 
     Before any image is read, and before ``--overwrite`` removes a run: checkpoints outside of it,
     which it doesn't remove, would stop the new one.
     """
+    from wiseft_jax.clip.hub import resolve_directory
+
     config.mesh.build()
+    resolve_directory(config.model.name)
     if config.checkpoints.directory is not None:
         from wiseft_jax.core.checkpoint import Checkpoints
 
