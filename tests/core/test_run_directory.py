@@ -103,7 +103,7 @@ def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
 
 
 def test_reading_what_is_not_a_run(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no such run directory.*There is no run beside it"):
+    with pytest.raises(InputError, match=r"no such run directory.*There is no run in /"):
         RunDirectory(tmp_path / "missing").read_config()
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="expected a run directory, found a file"):
@@ -130,4 +130,8 @@ def test_a_run_that_is_not_there_says_which_are(
     )
     assert "Did you mean 'flowers-03'?" in said
     newest = ", ".join(f"runs/flowers-{index:02}" for index in range(11, 1, -1))
-    assert said.endswith(f"Runs there, the newest first: {newest} and 2 more.")
+    listed = f"Runs in {tmp_path}/runs, the newest first: {newest} and 2 more."
+    assert said.endswith(listed)
+    with pytest.raises(InputError) as raised:
+        RunDirectory(Path("runs")).read_config()
+    assert str(raised.value) == f"runs: not a run directory, there is no config.json. {listed}"

@@ -172,7 +172,10 @@ class RunDirectory:
         if self.path.exists() and not self.path.is_dir():
             raise InputError(f"{self.path}: expected a run directory, found a file")
         if not self.path.exists():
-            raise missing_path(self.path, "run directory", _runs_near(self.path))
+            raise missing_path(self.path, "run directory", _runs_in(self.path.parent))
+        if not self.config_file.is_file():
+            near = _runs_in(self.path)
+            raise InputError(f"{self.path}: not a run directory, there is no {CONFIG_FILE}. {near}")
         stored = read_json(self.config_file)
         if not isinstance(stored, dict) or "config" not in stored:
             raise InputError(f"{self.config_file}: not the configuration of a run")
@@ -201,19 +204,18 @@ def describe(config: Any) -> dict[str, Any]:
     }
 
 
-def _runs_near(path: Path) -> str:
-    """Return a sentence about the run directories beside ``path``, the newest first."""
-    files = path.absolute().parent.glob(f"*/{CONFIG_FILE}")
-    runs = [file.parent for file in sorted(files, key=_modified, reverse=True)]
-    named = [str(path.parent / run.name) for run in runs if RunDirectory(run)._is_run()]
-    if not named:
-        return "There is no run beside it; wiseft run and train make one (--out)."
-    more = f" and {len(named) - _LISTED} more" if len(named) > _LISTED else ""
-    return f"Runs there, the newest first: {', '.join(named[:_LISTED])}{more}."
+def _runs_in(parent: Path) -> str:
+    """Return a sentence about the run directories in ``parent``, the newest first."""
+    files = sorted(parent.glob(f"*/{CONFIG_FILE}"), key=_modified, reverse=True)
+    runs = [str(file.parent) for file in files if RunDirectory(file.parent)._is_run()]
+    if not runs:
+        return f"There is no run in {parent.absolute()}; wiseft run and train make one (--out)."
+    more = f" and {len(runs) - _LISTED} more" if len(runs) > _LISTED else ""
+    return f"Runs in {parent.absolute()}, the newest first: {', '.join(runs[:_LISTED])}{more}."
 
 
 def _modified(file: Path) -> float:
-    return file.stat().st_mtime
+    return file.lstat().st_mtime  # of a link itself: what it leads to may be gone
 
 
 def _differences(old: Any, new: Any, prefix: str = "") -> list[str]:
