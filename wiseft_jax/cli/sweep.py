@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
     args = parse(SweepArgs, rest, f"sweep {run}", default=SweepArgs(stored))
     config = args.config
     _check_fixed(stored, config)
-    with together("sweep", args.common, args.distributed, config.mesh) as prints:
+    with together(args.common, args.distributed, config.mesh) as prints:
         data = experiment_data(config)
         from wiseft_jax import experiment
         from wiseft_jax.core import distributed
