@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from wiseft_jax.evaluation.predictions import load_predictions
-from wiseft_jax.evaluation.racing import RaceConfig, race, random_order, replay
+from wiseft_jax.evaluation.race_config import RaceConfig
+from wiseft_jax.evaluation.racing import race, random_order, replay
 
 WAYS = {
     "elimination": RaceConfig(neighbours=False),

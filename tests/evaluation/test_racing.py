@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.evaluation.racing import RaceConfig, race, random_order, replay
+from wiseft_jax.evaluation.race_config import RaceConfig
+from wiseft_jax.evaluation.racing import race, random_order, replay
 
 
 def alphas(n: int, seed: int, *, size: int = 21, blips: float = 0.0) -> np.ndarray:

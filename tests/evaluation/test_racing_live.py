@@ -11,7 +11,8 @@ from wiseft_jax.core.errors import InputError
 from wiseft_jax.data.pipeline import eval_batches
 from wiseft_jax.evaluation import racing_live
 from wiseft_jax.evaluation.engine import EngineConfig
-from wiseft_jax.evaluation.racing import RaceConfig, race, replay
+from wiseft_jax.evaluation.race_config import RaceConfig
+from wiseft_jax.evaluation.racing import race, replay
 from wiseft_jax.evaluation.racing_live import LiveRace
 from wiseft_jax.evaluation.sweep import sweep
 

@@ -18,6 +18,7 @@ def show_outcome(
     directory: RunDirectory,
     *,
     as_json: bool,
+    more: Mapping[str, Any] | None = None,
 ) -> None:
     """Draw the pictures and write the report into the run directory, then print.
 
@@ -27,6 +28,7 @@ def show_outcome(
       outcome: Its ``WiseFT``.
       directory: Where its files go.
       as_json: Whether to print JSON in place of the table.
+      more: What else the JSON holds, by name.
     """
     from wiseft_jax.reporting.curves import draw_curve
     from wiseft_jax.reporting.flips import draw_flips
@@ -53,7 +55,7 @@ def show_outcome(
         commands=(f"wiseft run {directory.path.name}/config.json --out NEW_DIRECTORY",),
         facts=_report_facts(config, directory),
     )
-    print_outcome(outcome, directory, skipped, as_json=as_json)
+    print_outcome(outcome, directory, skipped, as_json=as_json, more=more)
 
 
 def _report_facts(config: ExperimentConfig, directory: RunDirectory) -> dict[str, str]:
@@ -71,7 +73,12 @@ def _report_facts(config: ExperimentConfig, directory: RunDirectory) -> dict[str
 
 
 def print_outcome(
-    outcome: Any, directory: RunDirectory, skipped: Mapping[str, Sequence[str]], *, as_json: bool
+    outcome: Any,
+    directory: RunDirectory,
+    skipped: Mapping[str, Sequence[str]],
+    *,
+    as_json: bool,
+    more: Mapping[str, Any] | None = None,
 ) -> None:
     """Print the table, the chosen alpha and the files; or all of it as JSON.
 
@@ -80,6 +87,7 @@ def print_outcome(
       directory: Where its files are.
       skipped: Dataset name -> ``"id: reason"`` of its images that were left out.
       as_json: Whether to print JSON.
+      more: What else the JSON holds, by name.
     """
     if as_json:
         print_json(
@@ -89,6 +97,7 @@ def print_outcome(
                 "rows": outcome.sweep.rows,
                 "curves": [row["summary"] for row in outcome.sweep.curve_rows()],
                 "skipped": {name: list(ids) for name, ids in skipped.items()},
+                **(more or {}),
             }
         )
         return

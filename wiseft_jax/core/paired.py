@@ -60,13 +60,23 @@ def mcnemar(a: Bool[np.ndarray, " N"], b: Bool[np.ndarray, " N"]) -> McNemar:
       >>> mcnemar(predictions.correct[0], predictions.correct[10]).p_value
       0.0021
     """
+    return mcnemar_of_counts(int(np.sum(a & ~b)), int(np.sum(b & ~a)), len(a))
+
+
+def mcnemar_of_counts(a_only: int, b_only: int, n: int) -> McNemar:
+    """Return ``mcnemar`` of two models of which only the counts are at hand.
+
+    Args:
+      a_only: Examples that only the first gets right.
+      b_only: Examples that only the second gets right.
+      n: All examples.
+    """
     from scipy.stats import binom
 
-    a_only, b_only = int(np.sum(a & ~b)), int(np.sum(b & ~a))
     discordant, fewer = a_only + b_only, min(a_only, b_only)
     tail = float(binom.cdf(fewer, discordant, 0.5))
     at = float(binom.pmf(fewer, discordant, 0.5))
-    return McNemar(a_only, b_only, len(a), min(1.0, 2 * tail), 2 * tail - at)
+    return McNemar(a_only, b_only, n, min(1.0, 2 * tail), 2 * tail - at)
 
 
 def discordant_counts(correct: Bool[np.ndarray, "A N"]) -> Int64[np.ndarray, "A A"]:

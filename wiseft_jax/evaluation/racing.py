@@ -31,49 +31,12 @@ from wiseft_jax.core.betting import PairedBets
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.metrics import clopper_pearson
 from wiseft_jax.core.rng import numpy_stream
+from wiseft_jax.evaluation.race_config import RaceConfig
 
 logger = logging.getLogger(__name__)
 
 EvaluateBatch: TypeAlias = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """``(candidates int[C], examples int[B]) -> bool[C, B]``: which are right. Never twice the same."""
-
-
-@dataclasses.dataclass(frozen=True)
-class RaceConfig:
-    """How to race.
-
-    Attributes:
-      batch_size: Examples between two looks.
-      confidence: The best candidate of the whole set survives with at least this probability.
-      tolerance: Stop as soon as one candidate is surely less than this below the best (a fraction;
-        0.005 is half a point); 0 goes on until one is left or all examples were seen. A positive
-        one takes half of the error ``1 - confidence``.
-      neighbours: Whether candidates are in an order in which neighbours are alike, as alphas are.
-      fill_error: With neighbours, a candidate is out only when it is surely more than this below
-        another one (a fraction): what filled-in results may do to a difference.
-      audit: The share of filled-in results that is evaluated as well.
-      budget: The share of the forward passes of a full sweep at which the race stops, between two
-        looks; the leader is the winner then, and its count may be incomplete.
-      seed: Seed of the audit.
-    """
-
-    batch_size: int = 64
-    confidence: float = 0.95
-    tolerance: float = 0.0
-    neighbours: bool = True
-    fill_error: float = 0.002
-    audit: float = 0.01
-    budget: float = 1.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise InputError(f"batch_size: expected at least 1, found {self.batch_size}")
-        if not 0 < self.confidence < 1:
-            raise InputError(f"confidence: expected between 0 and 1, found {self.confidence}")
-        for name in ("tolerance", "fill_error", "audit", "budget"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name}: expected 0 to 1, found {getattr(self, name)}")
 
 
 @dataclasses.dataclass(frozen=True)
