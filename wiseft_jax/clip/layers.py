@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,21 @@ from wiseft_jax.core.errors import unknown_name
 from wiseft_jax.core.typing import Remat
 
 
+def recomputed(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+    """Return a function of which the backward pass keeps the arguments, and computes the rest again.
+
+    For what is cheap to compute and makes wide arrays on its way: a float32 intermediate of a
+    bfloat16 activation takes twice its memory, in a scan for all layers.
+
+    Args:
+      function: Of arrays.
+      options: Of ``jax.checkpoint``.
+    """
+    # prevent_cse guards against what a scan rules out anyway, and costs.
+    return jax.checkpoint(function, prevent_cse=False, **options)
+
+
+@functools.partial(recomputed, static_argnums=(3,))
 def layer_norm(
     x: Float[Array, "*B D"],
     scale: Float[Array, " D"],

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Array, Float, Float32, Int
 
 from wiseft_jax.clip.canonical import canonical_template
-from wiseft_jax.clip.layers import activation, checkpoint_policy, layer_norm
+from wiseft_jax.clip.layers import activation, checkpoint_policy, layer_norm, recomputed
 from wiseft_jax.clip.matmul import attention, dense, embed_patches
 from wiseft_jax.clip.stacking import LayerStack, stack_layers, unstack_layers
 from wiseft_jax.clip.towers import ConfiguredTower
@@ -99,8 +99,7 @@ class ScanTower(ConfiguredTower):
         """Run the transformer; with ``attends`` (which tokens count) it is causal."""
         layer = functools.partial(self._layer, sizes=sizes, attends=attends)
         if self.remat != "none":
-            # prevent_cse guards against what a scan rules out anyway, and costs.
-            layer = jax.checkpoint(layer, policy=checkpoint_policy(self.remat), prevent_cse=False)
+            layer = recomputed(layer, policy=checkpoint_policy(self.remat))
         for part in layers if isinstance(layers, tuple) else (LayerStack(layers),):
             run = functools.partial(_run_layer, layer, part.layer)
             x = jax.lax.scan(run, x, part.stacked)[0]
@@ -111,14 +110,11 @@ class ScanTower(ConfiguredTower):
     ) -> jax.Array:
         x = keep_rows(x)
         own, mlp = params["self_attn"], params["mlp"]
-        batch, tokens, width = x.shape
-        heads = sizes.num_attention_heads
         h = self._dense(self._norm(x, params["layer_norm1"], sizes), own["qkv"])
-        q, k, v = jnp.moveaxis(h.reshape(batch, tokens, 3, heads, width // heads), 2, 0)
-        h = attention(q, k, v, causal=attends is not None, mask=attends)
-        x = x + self._dense(h.reshape(batch, tokens, width), own["out_proj"])
+        h = recomputed(functools.partial(_attend, sizes=sizes, attends=attends))(h)
+        x = x + self._dense(h, own["out_proj"])
         h = self._dense(self._norm(x, params["layer_norm2"], sizes), mlp["fc1"])
-        h = activation(sizes.hidden_act)(h.astype(jnp.float32)).astype(self.dtype)
+        h = recomputed(functools.partial(_activate, sizes=sizes))(h)
         return keep_rows(x + self._dense(h, mlp["fc2"]))
 
     def _norm(self, x: jax.Array, params: Params, sizes: Any) -> jax.Array:
@@ -133,3 +129,15 @@ class ScanTower(ConfiguredTower):
 
 def _run_layer(layer: Any, make: Any, x: jax.Array, stacked: PyTree) -> tuple[jax.Array, None]:
     return layer(x, make(stacked)), None
+
+
+def _attend(qkv: jax.Array, *, sizes: Any, attends: jax.Array | None) -> jax.Array:
+    batch, tokens, width = qkv.shape
+    heads = sizes.num_attention_heads
+    q, k, v = jnp.moveaxis(qkv.reshape(batch, tokens, 3, heads, width // 3 // heads), 2, 0)
+    h = attention(q, k, v, causal=attends is not None, mask=attends)
+    return h.reshape(batch, tokens, width // 3)
+
+
+def _activate(x: jax.Array, *, sizes: Any) -> jax.Array:
+    return activation(sizes.hidden_act)(x.astype(jnp.float32)).astype(x.dtype)
