@@ -14,7 +14,7 @@ from wiseft_jax.cli.inputs import data_identity, experiment_data
 from wiseft_jax.cli.outcome import show_outcome
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.presets import load_config
-from wiseft_jax.cli.together import together
+from wiseft_jax.cli.together import held, together
 from wiseft_jax.core.config_io import to_dict
 from wiseft_jax.core.distributed_config import DistributedConfig
 from wiseft_jax.core.errors import EXIT_DONE, InputError
@@ -57,9 +57,10 @@ def main(argv: Sequence[str]) -> int:
         from wiseft_jax.core import distributed
 
         distributed.assert_same({**describe(config), **data_identity(data)})
-        outcome = experiment.sweep_run(config, data, directory)
-        if prints:
-            show_outcome(config, data, outcome, directory, as_json=args.common.json)
+        with held(directory):
+            outcome = experiment.sweep_run(config, data, directory)
+            if prints:
+                show_outcome(config, data, outcome, directory, as_json=args.common.json)
     return EXIT_DONE
 
 
