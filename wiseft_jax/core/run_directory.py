@@ -60,6 +60,11 @@ class RunDirectory:
         return self.path / "curve.png"
 
     @property
+    def flips_file(self) -> Path:
+        """Where predictions flip along alpha, of a continuous curve (PNG, SVG beside it)."""
+        return self.path / "flips.png"
+
+    @property
     def report_file(self) -> Path:
         """The report in Markdown."""
         return self.path / "report.md"
