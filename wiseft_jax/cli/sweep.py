@@ -81,9 +81,9 @@ def main(argv: Sequence[str]) -> int:
         from wiseft_jax.core import distributed
 
         distributed.assert_same({**describe(config), **data_identity(data), **_asked(args)})
-        ends = experiment.load_endpoints(config, directory)
-        experiment.check_same_data(data, directory)
         with held(directory):
+            ends = experiment.load_endpoints(config, directory)
+            experiment.check_same_data(data, directory)
             found = _study_ends(args, data, ends, directory)
             outcome = None
             if args.sweeps:
