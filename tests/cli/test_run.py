@@ -12,6 +12,7 @@ import pytest
 
 from tests.helpers.photos import write_photos
 from wiseft_jax import experiment
+from wiseft_jax.cli import run as run_verb
 from wiseft_jax.cli.main import main
 from wiseft_jax.core.checkpoint import Checkpoints
 from wiseft_jax.core.checkpoint_config import CheckpointConfig
@@ -61,6 +62,30 @@ def test_checkpoints_elsewhere_stop_an_overwrite_before_it_removes_anything(
     shutil.rmtree(elsewhere)  # as it says; now the data is what is missing
     assert main([*argv, "--overwrite"]) == 2
     assert "nowhere" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["run", "train"])
+def test_two_programs_do_not_share_a_run_directory(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    options = ["--data.train", f"folder:{write_photos(tmp_path / 'photos')}"]
+    options += ["--out", str(tmp_path / "run")]
+    codes = []
+
+    def start_another(*args: object, **kwargs: object) -> None:
+        (tmp_path / "run" / "train.jsonl").write_text("{}\n")
+        codes.extend(main([verb, "custom/folder", *options, how]) for how in ways)
+        codes.append(main(["sweep", str(tmp_path / "run")]))
+
+    ways = ["--resume", "--overwrite"]
+    monkeypatch.setattr(experiment, verb, start_another)
+    monkeypatch.setattr(run_verb, "show_outcome", lambda *args, **kwargs: None)
+    assert main([verb, "custom/folder", *options, "-q"]) == 0
+    assert codes == [2, 2, 2]
+    assert capsys.readouterr().err.count("another program is at work in this run directory") == 3
+    assert (tmp_path / "run" / "train.jsonl").read_text() == "{}\n"
+    monkeypatch.setattr(experiment, verb, lambda *args, **kwargs: None)
+    assert main([verb, "custom/folder", *options, "--resume", "-q"]) == 0
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +17,7 @@ from wiseft_jax.cli.inputs import data_identity, experiment_data
 from wiseft_jax.cli.outcome import show_outcome
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.presets import all_presets, load_config
-from wiseft_jax.cli.together import prepare, together
+from wiseft_jax.cli.together import held, prepare, together
 from wiseft_jax.core.distributed_config import DistributedConfig
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.run_directory import RunDirectory
@@ -74,18 +75,20 @@ def execute(args: RunArgs) -> int:
             from wiseft_jax.cli.dry_run import describe_plan
 
             return describe_plan(config, as_json=args.common.json, prints=prints)
-        directory, data = start_run(args)
         from wiseft_jax import experiment
 
-        with resumable(directory.path):
+        with started_run(args) as (directory, data):
             outcome = experiment.run(config, data, directory, resume=args.resume)
             if prints:
                 show_outcome(config, data, outcome, directory, as_json=args.common.json)
     return EXIT_DONE
 
 
-def start_run(args: Any) -> tuple[RunDirectory, ExperimentData]:
-    """Return the prepared run directory and the data, once all that can be refused was checked.
+@contextlib.contextmanager
+def started_run(args: Any) -> Iterator[tuple[RunDirectory, ExperimentData]]:
+    """Yield the prepared run directory and the data, once all that can be refused was checked.
+
+    The directory is this run's alone during the block, and a signal says how to go on there.
 
     Args:
       args: Of ``run`` or ``train``.
@@ -97,8 +100,10 @@ def start_run(args: Any) -> tuple[RunDirectory, ExperimentData]:
     _check_places(config, directory, resume=args.resume)
     data = experiment_data(config)
     check_select_on(config, data)
-    prepare(directory, config, data_identity(data), **mode)
-    return directory, data
+    with held(directory):  # what is there may be replaced
+        prepare(directory, config, data_identity(data), **mode)
+    with held(directory), resumable(directory.path):
+        yield directory, data
 
 
 def _check_places(config: ExperimentConfig, directory: RunDirectory, *, resume: bool) -> None:

@@ -16,7 +16,7 @@ from wiseft_jax.cli.outcome import show_outcome
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.presets import load_config
 from wiseft_jax.cli.study_outcome import show_studies
-from wiseft_jax.cli.together import together
+from wiseft_jax.cli.together import held, together
 from wiseft_jax.core.config_io import to_dict
 from wiseft_jax.core.distributed_config import DistributedConfig
 from wiseft_jax.core.errors import EXIT_DONE, InputError
@@ -81,18 +81,19 @@ def main(argv: Sequence[str]) -> int:
         from wiseft_jax.core import distributed
 
         distributed.assert_same({**describe(config), **data_identity(data), **_asked(args)})
-        ends = experiment.load_endpoints(config, directory)
-        experiment.check_same_data(data, directory)
-        found = _study_ends(args, data, ends, directory)
-        outcome = None
-        if args.sweeps:
-            outcome = experiment.sweep_run(config, data, directory, ends)
-            studies.forget_rules(directory)
-        if args.rules and outcome is not None:
-            costs = studies.rule_costs(config, data, ends, outcome.sweep, directory)
-            found["rules"] = costs
-        if prints:
-            _show(args, data, outcome, found, directory)
+        with held(directory):
+            ends = experiment.load_endpoints(config, directory)
+            experiment.check_same_data(data, directory)
+            found = _study_ends(args, data, ends, directory)
+            outcome = None
+            if args.sweeps:
+                outcome = experiment.sweep_run(config, data, directory, ends)
+                studies.forget_rules(directory)
+            if args.rules and outcome is not None:
+                costs = studies.rule_costs(config, data, ends, outcome.sweep, directory)
+                found["rules"] = costs
+            if prints:
+                _show(args, data, outcome, found, directory)
     return EXIT_DONE
 
 

@@ -170,3 +170,17 @@ def prepare(directory: RunDirectory, config: Any, facts: dict[str, Any], **mode:
             f"{directory.path}: the configuration that process 0 wrote there isn't to be seen from"
             " here: --out must be a directory that all hosts share (NFS, say)"
         )
+
+
+@contextlib.contextmanager
+def held(directory: RunDirectory) -> Iterator[None]:
+    """Let no other program of process 0's host work in a run directory during the block.
+
+    Raises:
+      InputError: In process 0, if one does.
+    """
+    from wiseft_jax.core.distributed import is_first
+    from wiseft_jax.core.run_lock import hold
+
+    with hold(directory.path) if is_first() else contextlib.nullcontext():
+        yield

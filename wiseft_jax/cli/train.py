@@ -10,10 +10,9 @@ from typing import Annotated
 import tyro
 
 from wiseft_jax.cli.common import Common, CommonOptions, print_json
-from wiseft_jax.cli.failures import resumable
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.presets import load_config
-from wiseft_jax.cli.run import start_run
+from wiseft_jax.cli.run import started_run
 from wiseft_jax.cli.together import together
 from wiseft_jax.core.distributed_config import DistributedConfig
 from wiseft_jax.core.errors import EXIT_DONE, InputError
@@ -51,10 +50,9 @@ def main(argv: Sequence[str]) -> int:
     if args.resume and args.out is None:
         raise InputError("--resume needs --out DIR: the run directory to continue")
     with together(args.common, args.distributed, args.config.mesh) as prints:
-        directory, data = start_run(args)
         from wiseft_jax import experiment
 
-        with resumable(directory.path):
+        with started_run(args) as (directory, data):
             experiment.train(args.config, data, directory, resume=args.resume)
         if prints:
             _report(args, directory)

@@ -95,7 +95,8 @@ def is_full(error: Exception) -> bool:
 def first_line(error: Exception) -> str:
     """Return what an exception says, in at most 200 characters; its type if it says nothing.
 
-    What is longer ends with a whole word and three dots, and is in the debug log (``-v``).
+    What is longer loses whole words before its last clause, which is the cause; all of it is in the
+    debug log (``-v``).
     """
     error = _cause(error)
     lines = str(error).splitlines() or [type(error).__name__]
@@ -103,9 +104,11 @@ def first_line(error: Exception) -> str:
     if len(line) <= _LONGEST:
         return line
     logger.debug("%s: %s", type(error).__name__, error)
-    room = _LONGEST - len(_MORE)
+    cause = line.rpartition(": ")[2]
+    cause = f" {cause}" if len(cause) <= _LONGEST // 2 else ""
+    room = _LONGEST - len(_MORE) - len(cause)
     words = line[: room + 1].rpartition(" ")[0].rstrip(" ,;:")
-    return (words or line[:room]) + _MORE
+    return (words or line[:room]) + _MORE + cause
 
 
 def patiently(read: Callable[[], T], path: epath.Path, name: str) -> T:
