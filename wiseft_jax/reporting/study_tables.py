@@ -183,5 +183,5 @@ def _points(lost: float | None) -> str:
 
 
 def _kind(row: Mapping[str, Any]) -> str:
-    kind = row["role"] if row["split"] == "test" else row["split"]
+    kind = str(row["role"] if row["split"] == "test" else row["split"])
     return {"reference": "ref.", "validation": "val."}.get(kind, kind)
