@@ -30,7 +30,7 @@ COLOURS = {
     "curve": "#D55E00",
     "curve, exact": "#009E73",
 }
-STYLE: dict[str, Any] = {
+STYLE: dict[Any, Any] = {
     "font.size": 9.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -43,7 +43,7 @@ LABEL_HEIGHT = 0.032
 """As a share of the axis."""
 
 
-def draw_times(groups: Mapping[str, Sequence[dict[str, Any]]], path: Path, setting: str) -> None:
+def draw_times(groups: Mapping[str, Sequence[dict[Any, Any]]], path: Path, setting: str) -> None:
     """Draw a panel for each dtype, both axes logarithmic, and at each line's end its ratio.
 
     Args:
@@ -70,9 +70,9 @@ def draw_times(groups: Mapping[str, Sequence[dict[str, Any]]], path: Path, setti
     write_bytes(path, image.getvalue())
 
 
-def draw_panel(axes: Any, rows: Sequence[dict[str, Any]], title: str) -> list[End]:
+def draw_panel(axes: Any, rows: Sequence[dict[Any, Any]], title: str) -> list[End]:
     """Draw the lines of one dtype, and return their right ends."""
-    lines: dict[str, list[dict[str, Any]]] = {}
+    lines: dict[str, list[dict[Any, Any]]] = {}
     for row in rows:
         lines.setdefault(line_name(row, title), []).append(row)
     ends = []
@@ -95,7 +95,7 @@ def draw_panel(axes: Any, rows: Sequence[dict[str, Any]], title: str) -> list[En
     return ends
 
 
-def line_name(row: dict[str, Any], dtype: str) -> str:
+def line_name(row: dict[Any, Any], dtype: str) -> str:
     """Return what a row's line is called: the method, then the tower or another dtype."""
     method, _, after = row["name"].partition(" (")[0].partition("-")
     method += ", exact" if method == "curve" and row["exact"] else ""

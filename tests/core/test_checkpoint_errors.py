@@ -117,6 +117,20 @@ def test_first_line_is_short() -> None:
     assert first_line(ValueError()) == "ValueError"
     assert first_line(wrapped(ValueError("the cause"))) == "the cause"
     assert len(first_line(ValueError("x" * 999))) == 200
+    assert first_line(ValueError("x" * 200)) == "x" * 200
+
+
+def test_a_long_first_line_ends_with_a_word_and_the_rest_is_in_the_debug_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    message = "OUT_OF_RANGE: " + "Error reading a file: " * 20
+    caplog.set_level("DEBUG", "wiseft_jax")
+    short = first_line(ValueError(message))
+    assert 180 < len(short) <= 200
+    assert short.endswith(" ...")
+    whole, cut = message.split(), short.removesuffix(" ...").split()
+    assert [word.rstrip(":") for word in cut] == [word.rstrip(":") for word in whole[: len(cut)]]
+    assert message in caplog.text
 
 
 class Failing:

@@ -43,6 +43,7 @@ def job(tiny: Tiny, num_alphas: int = 21, dtype: str = "float32", **options: Any
         ({"exact": True}, STATE(5, 0.1, 0.1, None), (True, "")),
         ({"exact": True}, STATE(5, 0.3, 0.1, None), None),
         ({"exact": True}, STATE(9, 0.3, 0.1, 0.2), (True, "")),
+        ({"exact": True, "tol": 0.01}, STATE(5, 0.1, 0.1, None), None),
     ],
 )
 def test_verdicts(tiny: Tiny, options: Any, state: Any, expected: Any) -> None:

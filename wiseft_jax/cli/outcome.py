@@ -31,16 +31,24 @@ def show_outcome(
       more: What else the JSON holds, by name.
     """
     from wiseft_jax.reporting.curves import draw_curve
+    from wiseft_jax.reporting.flips import draw_flips
     from wiseft_jax.reporting.report import write_report
 
     rows, selection = outcome.sweep.rows, outcome.selection.facts()
     skipped = outcome.sweep.skipped
     if data.train.skipped:
         skipped = {data.train.name: data.train.skipped} | skipped
-    draw_curve(rows, directory.curve_file, selection=selection)
+    curve_rows = outcome.sweep.curve_rows()
+    draw_curve(rows, directory.curve_file, selection=selection, curve_rows=curve_rows)
+    if curve_rows:
+        draw_flips(curve_rows, directory.flips_file)
+    else:  # they were of an earlier sweep
+        for suffix in (".png", ".svg"):
+            directory.flips_file.with_suffix(suffix).unlink(missing_ok=True)
     write_report(
         directory.report_file,
         rows,
+        curve_rows=curve_rows,
         selection=selection,
         title=f"WiSE-FT: {config.name}",
         skipped=skipped,
@@ -87,6 +95,7 @@ def print_outcome(
                 "run": str(directory.path),
                 "selection": outcome.selection.facts(),
                 "rows": outcome.sweep.rows,
+                "curves": [row["summary"] for row in outcome.sweep.curve_rows()],
                 "skipped": {name: list(ids) for name, ids in skipped.items()},
                 **(more or {}),
             }
@@ -105,6 +114,7 @@ def print_outcome(
         print(f"{left_out} images could not be read and are left out; the report lists them")
     for what, path in (
         ("picture", directory.curve_file),
+        ("flips", directory.flips_file),
         ("report", directory.report_file),
         ("model", directory.merged_dir),
     ):

@@ -75,7 +75,7 @@ def main(argv: Sequence[str]) -> int:
     config = args.config
     _check_fixed(stored, config)
     _check_studies(args)
-    with together("sweep", args.common, args.distributed, config.mesh) as prints:
+    with together(args.common, args.distributed, config.mesh) as prints:
         data = experiment_data(config)
         from wiseft_jax import experiment
         from wiseft_jax.core import distributed

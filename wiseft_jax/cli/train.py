@@ -10,6 +10,7 @@ from typing import Annotated
 import tyro
 
 from wiseft_jax.cli.common import Common, CommonOptions, print_json
+from wiseft_jax.cli.failures import resumable
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.presets import load_config
 from wiseft_jax.cli.run import start_run
@@ -49,11 +50,12 @@ def main(argv: Sequence[str]) -> int:
     args = parse(TrainArgs, rest, f"train {name}", default=TrainArgs(load_config(name)))
     if args.resume and args.out is None:
         raise InputError("--resume needs --out DIR: the run directory to continue")
-    with together("train", args.common, args.distributed, args.config.mesh) as prints:
+    with together(args.common, args.distributed, args.config.mesh) as prints:
         directory, data = start_run(args)
         from wiseft_jax import experiment
 
-        experiment.train(args.config, data, directory, resume=args.resume)
+        with resumable(directory.path):
+            experiment.train(args.config, data, directory, resume=args.resume)
         if prints:
             _report(args, directory)
     return EXIT_DONE

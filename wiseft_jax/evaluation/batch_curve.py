@@ -19,6 +19,7 @@ from wiseft_jax.evaluation.interpolant import NodePlan, read_off, residual
 BARRIER = "a loss barrier?"
 NOISE = "at the noise floor of bfloat16"
 
+_TOL = 0.01
 _ROUNDING = {"float32": 1e-6, "bfloat16": 5e-3}
 """Noise of a logit, as a share of the logits' scale: two programs for one model differ by it."""
 _SMOOTH = 0.5
@@ -174,10 +175,11 @@ def verdict(job: CurveJob, state: Sureness, *, last: bool) -> tuple[bool, str] |
     """
     config, num_alphas = job.config, len(job.asked)
     more = state.count - 1  # nodes that the next level adds
-    if state.share <= config.tol and not config.exact:
+    if config.tol is None and config.exact:
+        if state.share * num_alphas <= more:
+            return True, ""  # evaluating what is uncertain costs less than the next level
+    elif state.share <= (_TOL if config.tol is None else config.tol):
         return True, ""
-    if config.exact and state.share * num_alphas <= more:
-        return True, ""  # evaluating what is uncertain costs less than the next level
     low_precision = job.classifier.tower.dtype == "bfloat16"
     if low_precision and state.error <= _ROUNDING["bfloat16"] * job.scale:
         return True, NOISE
