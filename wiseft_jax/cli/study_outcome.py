@@ -38,5 +38,6 @@ def show_studies(found: Mapping[str, Mapping[str, Any]], directory: RunDirectory
             print(study_tables.coefficients_sentence(facts))
         if name == "rules":
             console.print(study_tables.rules_table(facts), width=width)
-            print("\n".join(study_tables.missing_sentences(facts)))
+            for line in study_tables.missing_sentences(facts):
+                print(line)
         print(f"{name:<8} {directory.path / FILES[name]}")

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 MODELS = {
     "learned": "learned",
-    "best_by_objective": "best by objective",
-    "best_by_accuracy": "best by accuracy",
+    "best_by_objective": "best objective",
+    "best_by_accuracy": "best accuracy",
     "constant": "constant",
     "zero_shot": "zero-shot",
     "fine_tuned": "fine-tuned",
@@ -36,7 +36,7 @@ def learned_table(facts: Mapping[str, Any]) -> Table:
     table = _table(
         f"coefficients by {facts['config']['granularity']}, fitted on {half}{facts['dataset']}"
         f" (n={facts['n']}) by {facts['config']['objective']}",
-        "accuracy in %; p: McNemar's exact test against the learned ones, each by itself",
+        "accuracy in %, and p of McNemar's exact test against the learned ones, each by itself",
     )
     kinds = [(each["dataset"], _kind(each)) for each in facts["reported_on"]]
     columns = [(name, kind, str(rows["learned", name]["n"])) for name, kind in kinds]
@@ -45,7 +45,7 @@ def learned_table(facts: Mapping[str, Any]) -> Table:
         found = [rows[model, name] for name, _ in kinds if (model, name) in rows]
         if not found:
             continue
-        alpha = "by group" if found[0]["alpha"] is None else f"{found[0]['alpha']:g}"
+        alpha = "groups" if found[0]["alpha"] is None else f"{found[0]['alpha']:g}"
         _add_row(table, [title, alpha, *map(_compared, found)], bold=model == "learned")
     return table
 
@@ -82,7 +82,7 @@ def rules_table(facts: Mapping[str, Any]) -> Table:
     columns = [(name, _kind(cost), str(cost["n"])) for name, cost in sets.items()]
     if mean:
         shifts = sum(cost["role"] == "shift" for cost in sets.values())
-        columns.append(("mean over shifts", "", f"{shifts} sets"))
+        columns.append(("mean", "shifts", str(shifts)))
     _add_columns(table, ["rule"], columns)
     for name, rule in facts["rules"].items():
         lost = [costs[name, each]["points_lost"] for each in sets]
@@ -150,11 +150,12 @@ def _add_columns(table: Table, left: Sequence[str], sets: Sequence[tuple[str, st
     from rich.text import Text
 
     for name in left:
-        table.add_column(Text(f"{name}\n\nn" if name == left[0] else name))
+        table.add_column(Text(f"{name}\n\nn" if name == left[0] else name), no_wrap=True)
     for name, kind, n in sets:
         # Broken here: rich would break words to make room where it needn't.
         words = textwrap.wrap(name, 8, break_long_words=False)
-        table.add_column(Text("\n".join([*words, kind, n])), justify="right", min_width=5)
+        header = Text("\n".join([*words, kind, n]))
+        table.add_column(header, justify="right", min_width=5, overflow="fold")
 
 
 def _add_row(table: Table, cells: Sequence[str], *, bold: bool = False) -> None:
@@ -166,11 +167,14 @@ def _add_row(table: Table, cells: Sequence[str], *, bold: bool = False) -> None:
 
 def _compared(row: Mapping[str, Any]) -> str:
     value = f"{100 * row['value']:.1f}"
-    return value if row["p_value"] is None else f"{value}\np {_p_value(row['p_value'])}"
+    return value if row["p_value"] is None else f"{value}\n{_p_value(row['p_value'])}"
 
 
 def _p_value(value: float) -> str:
-    return "<.001" if value < 0.001 else f"{value:.2g}"
+    """Return ``(.049)``, ``(<.001)`` or ``(1.00)``."""
+    if value < 0.001:
+        return "(<.001)"
+    return f"({value:.2f})" if value > 0.9995 else f"({value:.3f})".replace("0.", ".", 1)
 
 
 def _points(lost: float | None) -> str:
@@ -179,5 +183,5 @@ def _points(lost: float | None) -> str:
 
 
 def _kind(row: Mapping[str, Any]) -> str:
-    kind = row["role"] if row["split"] == "test" else row["split"]
+    kind = str(row["role"] if row["split"] == "test" else row["split"])
     return {"reference": "ref.", "validation": "val."}.get(kind, kind)
