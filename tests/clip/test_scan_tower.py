@@ -21,6 +21,7 @@ from tests.helpers.tiny import tiny_clip
 from wiseft_jax.clip.architectures import ARCHITECTURES
 from wiseft_jax.clip.load import make_tower, published_config
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.platform import compiling_for
 from wiseft_jax.core.trees import count_parameters
 
 RELATIVE = 1e-5
@@ -100,6 +101,23 @@ def test_the_program_does_not_grow_with_depth():
         return sum(1 for _ in jax.tree_util.tree_leaves(jaxpr.jaxpr.eqns))
 
     assert size(2) == size(24) > 10
+
+
+@pytest.mark.parametrize("which", ["image", "text"])
+def test_in_bfloat16_a_backward_pass_keeps_nothing_of_the_layers_in_float32(which: str):
+    tower = make_tower(shallow_config("ViT-B/32"), "bfloat16", "scan")
+    features = tower.image_features if which == "image" else tower.text_features
+    inputs = random_inputs(tower.config, 2)[which]
+    gradient = jax.grad(lambda params: features(params, *inputs).sum())
+    with compiling_for("tpu"):
+        program = jax.make_jaxpr(gradient)(tower.template())
+    forward = next(each for each in program.eqns if each.primitive.name == "scan")
+    kept = [each.aval for each in forward.outvars[forward.params["num_carry"] :]]
+    rows = [each for each in kept if each.ndim > 2]
+    assert len(rows) > 5
+    assert {str(each.dtype) for each in rows} == {"bfloat16"}
+    tokens = rows[0].shape[2]
+    assert all(each.shape[-2:] != (tokens, tokens) for each in rows)  # attention weights
 
 
 def test_an_unknown_activation_is_refused():

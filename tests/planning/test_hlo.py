@@ -251,3 +251,18 @@ def test_largest_arrays_are_those_in_main_memory():
 def test_no_program_is_refused():
     with pytest.raises(ValueError, match="ENTRY"):
         count_program("HloModule nothing", 1)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "ends"), [("", "S(1)", 1), ("", "", 2), ("S(1)", "", 1)]
+)
+def test_a_slice_fetched_ahead_moves_its_part_alone(source: str, target: str, ends: int):
+    whole, part = f"bf16[12,64]{{1,0:T(8,128){source}}}", f"bf16[1,64]{{1,0:T(8,128){target}}}"
+    text = f"""\
+ENTRY %main.1 (stack.1: bf16[12,64]) -> bf16[1,64] {{
+  %stack.1 = {whole} parameter(0)
+  %start.1 = (({whole}), {part}, s32[]{{:S(2)}}) slice-start(%stack.1), slice={{[3:4], [0:64]}}
+  ROOT %done.1 = {part} slice-done(%start.1)
+}}
+"""
+    assert count_program(text, 1).num_bytes == ends * 64 * 2

@@ -16,7 +16,7 @@ from wiseft_jax.core.typing import Remat
 
 
 def recomputed(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
-    """Return a function of which the backward pass keeps the arguments, and computes the rest again.
+    """Return a function whose backward pass keeps its arguments alone, and computes the rest again.
 
     For what is cheap to compute and makes wide arrays on its way: a float32 intermediate of a
     bfloat16 activation takes twice its memory, in a scan for all layers.

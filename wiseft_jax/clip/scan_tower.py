@@ -110,9 +110,13 @@ class ScanTower(ConfiguredTower):
     ) -> jax.Array:
         x = keep_rows(x)
         own, mlp = params["self_attn"], params["mlp"]
+        batch, tokens, width = x.shape
+        heads = sizes.num_attention_heads
         h = self._dense(self._norm(x, params["layer_norm1"], sizes), own["qkv"])
-        h = recomputed(functools.partial(_attend, sizes=sizes, attends=attends))(h)
-        x = x + self._dense(h, own["out_proj"])
+        q, k, v = jnp.moveaxis(h.reshape(batch, tokens, 3, heads, width // heads), 2, 0)
+        attend = functools.partial(attention, causal=attends is not None, mask=attends)
+        h = recomputed(attend)(q, k, v)
+        x = x + self._dense(h.reshape(batch, tokens, width), own["out_proj"])
         h = self._dense(self._norm(x, params["layer_norm2"], sizes), mlp["fc1"])
         h = recomputed(functools.partial(_activate, sizes=sizes))(h)
         return keep_rows(x + self._dense(h, mlp["fc2"]))
@@ -129,14 +133,6 @@ class ScanTower(ConfiguredTower):
 
 def _run_layer(layer: Any, make: Any, x: jax.Array, stacked: PyTree) -> tuple[jax.Array, None]:
     return layer(x, make(stacked)), None
-
-
-def _attend(qkv: jax.Array, *, sizes: Any, attends: jax.Array | None) -> jax.Array:
-    batch, tokens, width = qkv.shape
-    heads = sizes.num_attention_heads
-    q, k, v = jnp.moveaxis(qkv.reshape(batch, tokens, 3, heads, width // 3 // heads), 2, 0)
-    h = attention(q, k, v, causal=attends is not None, mask=attends)
-    return h.reshape(batch, tokens, width // 3)
 
 
 def _activate(x: jax.Array, *, sizes: Any) -> jax.Array:

@@ -163,6 +163,10 @@ class _Walk:
         if each.opcode in _FREE or each.opcode.endswith("-done"):
             return 0.0
         operands = [computation[name] for name in each.operands if name in computation]
+        if each.opcode == "slice-start":  # a part fetched ahead, often into on-chip memory
+            (part, *_) = parse_arrays(tuple_elements(each.shape)[1])
+            ends = (bool(_main_memory(operands[0].arrays)), part.space == 0)
+            return float(sum(ends) * part.num_bytes)
         if each.opcode in ("dynamic-slice", "slice", "gather"):
             return 2.0 * _main_memory(each.arrays)
         if each.opcode in ("dynamic-update-slice", "scatter"):

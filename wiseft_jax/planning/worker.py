@@ -26,7 +26,7 @@ from wiseft_jax.planning.plan_cache import load_plan, store_plan
 from wiseft_jax.planning.request import Method, PlanRequest, Question, Step
 from wiseft_jax.planning.topology import Topology, parse_topology
 
-COUNTING_VERSION = 3
+COUNTING_VERSION = 4
 """Raised when programs are counted in another way, so that stored facts don't mix."""
 
 _ONE_DEVICE_A_CHIP = {"v4": "megacore"}
