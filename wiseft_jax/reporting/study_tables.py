@@ -82,7 +82,7 @@ def rules_table(facts: Mapping[str, Any]) -> Table:
     columns = [(name, _kind(cost), str(cost["n"])) for name, cost in sets.items()]
     if mean:
         shifts = sum(cost["role"] == "shift" for cost in sets.values())
-        columns.append(("mean", "shifts", str(shifts)))
+        columns.append(("mean", "shift", str(shifts)))
     _add_columns(table, ["rule"], columns)
     for name, rule in facts["rules"].items():
         lost = [costs[name, each]["points_lost"] for each in sets]
