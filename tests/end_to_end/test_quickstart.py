@@ -10,7 +10,15 @@ import pytest
 from wiseft_jax.cli.main import main
 from wiseft_jax.core.results import mean_over_shifts, read_rows, select_rows
 
-FILES = ("results.jsonl", "curve.png", "curve.svg", "report.md", "merged/model.safetensors")
+FILES = (
+    "results.jsonl",
+    "curves.jsonl",
+    "curve.png",
+    "curve.svg",
+    "flips.png",
+    "report.md",
+    "merged/model.safetensors",
+)
 
 
 @pytest.mark.slow
