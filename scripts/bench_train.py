@@ -74,9 +74,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 @contextlib.contextmanager
-def worker(variant: str, dtype: str, folder: Path) -> Iterator[Any]:
-    """Yield a variant's process; it ends with the block."""
-    command = [sys.executable, "-m", "scripts.bench_train_sides", variant, dtype, str(folder)]
+def worker(
+    variant: str, dtype: str, folder: Path, module: str = "scripts.bench_train_sides"
+) -> Iterator[Any]:
+    """Yield a variant's process, of a module that takes turns; it ends with the block."""
+    command = [sys.executable, "-m", module, variant, dtype, str(folder)]
     # By default JAX takes most of a GPU's memory, which the variants share.
     environment = {**os.environ, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
     process = subprocess.Popen(

@@ -42,23 +42,37 @@ def small_config() -> Any:
     return config
 
 
-def write_inputs(model: str, batch_size: int, folder: Path) -> None:
-    """Write what all variants start from: random weights of unit scale, a head, a batch."""
-    from safetensors.numpy import save_file
+def model_config(model: str) -> Any:
+    """Return the configuration of a published model, or of ``small``."""
+    from wiseft_jax.clip.load import published_config
 
+    return small_config() if model == "small" else published_config(model)
+
+
+def random_params(config: Any, random: np.random.Generator) -> dict[str, Any]:
+    """Return random weights of unit scale for a whole CLIP, as Hugging Face has it."""
     from wiseft_jax.clip.canonical import canonical_template
-    from wiseft_jax.clip.convert import to_hf
-    from wiseft_jax.clip.load import config_settings, published_config
     from wiseft_jax.core.trees import flatten_paths, unflatten_paths
 
-    config = small_config() if model == "small" else published_config(model)
-    random, leaves = np.random.default_rng(0), {}
+    leaves = {}
     for path, leaf in flatten_paths(canonical_template(config)).items():
         values = random.standard_normal(leaf.shape, np.float32) * np.float32(0.02)
         if path.endswith("kernel"):
             values *= np.float32(50 / np.sqrt(np.prod(leaf.shape[:-1])))
         leaves[path] = values + np.float32(path.endswith("scale"))
-    save_file(to_hf(unflatten_paths(leaves)), folder / "model.safetensors", {"format": "pt"})
+    return unflatten_paths(leaves)
+
+
+def write_inputs(model: str, batch_size: int, folder: Path) -> None:
+    """Write what all variants start from: random weights of unit scale, a head, a batch."""
+    from safetensors.numpy import save_file
+
+    from wiseft_jax.clip.convert import to_hf
+    from wiseft_jax.clip.load import config_settings
+
+    config, random = model_config(model), np.random.default_rng(0)
+    params = random_params(config, random)
+    save_file(to_hf(params), folder / "model.safetensors", {"format": "pt"})
     (folder / "config.json").write_text(json.dumps(config_settings(config)))
     size = config.vision_config.image_size
     np.savez(

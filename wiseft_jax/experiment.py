@@ -201,10 +201,13 @@ def _data_facts(data: ExperimentData) -> dict[str, Any]:
     }
 
 
-def _check_same_data(data: ExperimentData, run_directory: RunDirectory) -> None:
+def check_same_data(data: ExperimentData, run_directory: RunDirectory) -> None:
     """Raise unless the split is the one that the run was trained on.
 
     Otherwise images that were trained on could choose alpha or be reported on.
+
+    Raises:
+      InputError: Names what differs.
     """
     stored = read_json(run_directory.endpoints_file)
     changed = [name for name, value in _data_facts(data).items() if stored.get(name) != value]
@@ -267,8 +270,19 @@ def _configured_sweep(config: ExperimentConfig) -> Any:
     return functools.partial(sweep, **options)
 
 
-def sweep_run(config: ExperimentConfig, data: ExperimentData, run_directory: RunDirectory) -> Any:
+def sweep_run(
+    config: ExperimentConfig,
+    data: ExperimentData,
+    run_directory: RunDirectory,
+    ends: tuple[Any, Any, Any] | None = None,
+) -> Any:
     """Evaluate, choose and export again between the stored ends of a finished run.
+
+    Args:
+      config: The run's, with other options of the sweep.
+      data: The datasets.
+      run_directory: The run.
+      ends: What ``load_endpoints`` returned for it, where that is at hand.
 
     Raises:
       InputError: If the training or validation images, or the classes, are not the run's.
@@ -277,8 +291,8 @@ def sweep_run(config: ExperimentConfig, data: ExperimentData, run_directory: Run
     from wiseft_jax.weights.interpolate import lerp
     from wiseft_jax.wise_ft import WiseFT
 
-    classifier, theta_0, theta_1 = load_endpoints(config, run_directory)
-    _check_same_data(data, run_directory)
+    classifier, theta_0, theta_1 = ends or load_endpoints(config, run_directory)
+    check_same_data(data, run_directory)
     datasets = [data.validation, *data.tests]
     result = _configured_sweep(config)(classifier, theta_0, theta_1, datasets, config.sweep.alphas)
     selection = result.select(config.sweep.rule, select_on=config.sweep.select_on)

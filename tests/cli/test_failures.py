@@ -2,36 +2,52 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
-from wiseft_jax.cli.failures import Ending, explain
+from wiseft_jax.cli.failures import Ending, explain, resumable
 from wiseft_jax.core import errors
 
 
 @pytest.mark.parametrize(
-    ("error", "verb", "expected"),
+    ("error", "expected"),
     [
-        (errors.InputError("file x"), "run", Ending(2, "file x")),
-        (errors.FaultyDataError("image y"), "run", Ending(2, "image y")),
-        (errors.NonFiniteLossError("step 3"), "train", Ending(1, "step 3")),
-        (errors.CheckpointWriteError("step 4"), "train", Ending(1, "step 4")),
-        (errors.Interrupted("saved"), "run", Ending(42, "saved", "interrupted")),
+        (errors.InputError("file x"), Ending(2, "file x")),
+        (errors.FaultyDataError("image y"), Ending(2, "image y")),
+        (errors.NonFiniteLossError("step 3"), Ending(1, "step 3")),
+        (errors.CheckpointWriteError("step 4"), Ending(1, "step 4")),
+        (errors.Interrupted("saved"), Ending(42, "saved", "interrupted")),
     ],
 )
-def test_the_programs_own_errors(error: BaseException, verb: str, expected: Ending) -> None:
-    assert explain(error, verb) == expected
+def test_the_programs_own_errors(error: BaseException, expected: Ending) -> None:
+    assert explain(error) == expected
 
 
 def test_anything_else_is_internal() -> None:
-    found = explain(KeyError("x"), "run")
+    found = explain(KeyError("x"))
     assert (found.code, found.what) == (1, "error")
     assert found.message.startswith("KeyError: 'x' (internal error")
 
 
-@pytest.mark.parametrize(
-    ("verb", "said"), [("run", "--resume"), ("train", "--resume"), ("sweep", "starts again")]
-)
-def test_an_interruption_says_how_to_go_on(verb: str, said: str) -> None:
-    found = explain(KeyboardInterrupt(), verb)
-    assert (found.code, found.what) == (42, "interrupted")
-    assert said in found.message
+def test_an_interruption_says_the_command_that_starts_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/bin/wiseft", "sweep", "runs/my photos", "-q"])
+    said = "nothing is half written; to start again: wiseft sweep 'runs/my photos' -q"
+    assert explain(KeyboardInterrupt()) == Ending(42, said, "interrupted")
+
+
+def test_an_interruption_with_a_run_directory_says_the_command_that_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/bin/wiseft", "run", "flowers", "--overwrite"])
+    with pytest.raises(KeyboardInterrupt) as raised, resumable(Path("runs/a")):
+        raise KeyboardInterrupt
+    said = (
+        "what was saved in runs/a is intact; to continue: wiseft run flowers --out runs/a --resume"
+    )
+    assert explain(raised.value) == Ending(42, said, "interrupted")
+    with pytest.raises(ValueError, match="a bug"), resumable(Path("runs/a")):
+        raise ValueError("a bug")

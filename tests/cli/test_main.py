@@ -69,7 +69,8 @@ def test_an_unknown_option_is_bad_input(verb: str) -> None:
         (errors.InputError("file x: expected y"), 2, "file x: expected y"),
         (errors.NonFiniteLossError("step 3"), 1, "step 3"),
         (errors.Interrupted("continue with z"), 42, "continue with z"),
-        (KeyboardInterrupt(), 42, "starts again"),
+        (KeyboardInterrupt(), 42, "to start again: "),
+        (KeyboardInterrupt("to continue: z"), 42, "to continue: z"),
         (RuntimeError("a bug"), 1, "RuntimeError: a bug"),
     ],
 )

@@ -81,3 +81,26 @@ def test_a_model_that_is_not_there(capsys: pytest.CaptureFixture, tmp_path: Path
     assert printed.err.count("wiseft: error:") == 1
     assert "'nope/nope': no directory" in printed.err
     assert "give as --model.name a directory with its config.json" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--topology", "v9:2x2"], "unknown chip 'v9'"),
+        (["--topology", "v5e:3x5"], "multiples"),
+        (["--topology", "h100:8", "--mesh.fsdp", "3"], "fsdp 3"),
+        (["--topology", "h100:8", "--method", "compile"], "use --method abstract"),
+        (["--topology", "h100:8", "--model.name", "nope"], "unknown model 'nope'"),
+        (["--topology", "h100:8", "--model.name", "nope/nope"], "'nope/nope': no directory"),
+    ],
+)
+def test_mistakes_are_refused_before_an_image_is_counted_or_a_step_traced(
+    options: list[str], said: str, capsys: pytest.CaptureFixture, tmp_path: Path
+):
+    nowhere = ["--data.train", f"folder:{tmp_path / 'nowhere'}"]
+    for counted in (nowhere, SIZES):
+        assert main(["plan", "custom/folder", *options, *counted]) == 2
+        printed = capsys.readouterr().err
+        assert said in printed
+        assert "nowhere" not in printed
+        assert "tracing" not in printed

@@ -18,7 +18,7 @@ from wiseft_jax.core.run_directory import RunDirectory
 
 
 def test_alone_this_process_prints() -> None:
-    with together("run", CommonOptions(cache=False), DistributedConfig(mode="off")) as prints:
+    with together(CommonOptions(cache=False), DistributedConfig(mode="off")) as prints:
         assert prints
 
 
@@ -26,7 +26,7 @@ def test_alone_exceptions_pass_through() -> None:
     options = CommonOptions(cache=False)
     with (
         pytest.raises(InputError, match="no such file"),
-        together("run", options, DistributedConfig(mode="off")),
+        together(options, DistributedConfig(mode="off")),
     ):
         raise InputError("no such file")
 
@@ -55,7 +55,7 @@ from wiseft_jax.core.run_directory import RunDirectory
 
 rank = os.environ["JAX_PROCESS_ID"]
 config = DistributedConfig(heartbeat_timeout_secs=10, shutdown_timeout_secs=30)
-with together("run", CommonOptions(), config) as prints:
+with together(CommonOptions(), config) as prints:
     import jax
 
     directory = RunDirectory(Path(sys.argv[1] + (rank if sys.argv[2] == "own" else "")))

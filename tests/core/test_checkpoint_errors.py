@@ -117,6 +117,22 @@ def test_first_line_is_short() -> None:
     assert first_line(ValueError()) == "ValueError"
     assert first_line(wrapped(ValueError("the cause"))) == "the cause"
     assert len(first_line(ValueError("x" * 999))) == 200
+    assert first_line(ValueError("x" * 200)) == "x" * 200
+
+
+@pytest.mark.parametrize("cause", ["File too large [os_error_code='27']", "/a/long/path" * 20])
+def test_a_long_first_line_loses_whole_words_and_not_the_cause(
+    cause: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    message = f"OUT_OF_RANGE: {'Error writing a file: ' * 20}{cause}"
+    caplog.set_level("DEBUG", "wiseft_jax")
+    short = first_line(ValueError(message))
+    assert 180 < len(short) <= 200
+    kept, ending = short.split(" ...")
+    assert ending == (f" {cause}" if len(cause) < 100 else "")
+    whole, cut = message.split(), kept.split()
+    assert [word.rstrip(":") for word in cut] == [word.rstrip(":") for word in whole[: len(cut)]]
+    assert message in caplog.text
 
 
 class Failing:

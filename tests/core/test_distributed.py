@@ -177,10 +177,20 @@ def test_others_that_never_come_are_not_waited_for_forever(process_id: int):
     assert time.monotonic() - begin < 50
     assert done.returncode == 2, done.stderr
     assert f"the other processes didn't come at {address} within 2 s" in done.stdout
+    assert ("nothing listens there" in done.stdout) == (process_id == 1)
 
 
 def test_a_port_that_is_taken_is_bad_input():
     with socket.create_server(("", 0)) as taken:
-        done = join_alone(f"127.0.0.1:{taken.getsockname()[1]}", 0)
+        port = taken.getsockname()[1]
+        done = join_alone(f"127.0.0.1:{port}", 0)
     assert done.returncode == 2
-    assert "process 0 can't listen there (Address already in use" in done.stdout
+    assert f"port {port} is taken: process 0 can't listen there (another program" in done.stdout
+
+
+def test_others_say_that_it_is_another_program_that_they_met():
+    with socket.create_server(("", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = join_alone(f"127.0.0.1:{port}", 1)
+    assert done.returncode == 2
+    assert f"port {port} is taken: another program" in done.stdout

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from wiseft_jax.core import errors
@@ -49,3 +51,18 @@ def test_unknown_name_takes_an_iterator_and_cuts_a_long_list():
     assert "n000, n001" in str(error)
     assert str(error).endswith("n019, ....")
     assert "n020" not in str(error)
+
+
+def test_a_missing_path_says_where_it_was_looked_for_and_what_is_near(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "photos" / "train").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    error = errors.missing_path(Path("photo/train/cats"), "folder")
+    assert isinstance(error, errors.InputError)
+    assert str(error) == (
+        f"photo/train/cats: no such folder; {tmp_path} exists, without 'photo'."
+        " Did you mean 'photos'?"
+    )
+    error = errors.missing_path(tmp_path / "photos" / "zzz", "file", "Give a file.")
+    assert str(error).endswith(f"{tmp_path}/photos exists, without 'zzz'. Give a file.")

@@ -13,7 +13,7 @@ from jax.experimental import multihost_utils
 
 from wiseft_jax.core import preemption
 from wiseft_jax.core.errors import Interrupted
-from wiseft_jax.core.interrupt import catch_signals, continue_command
+from wiseft_jax.core.interrupt import catch_signals, continue_command, same_command
 
 RUN_DIR = Path("runs/a")
 
@@ -124,3 +124,18 @@ def test_a_signal_that_nobody_asks_about_any_more_has_its_usual_effect() -> None
 )
 def test_the_command_that_continues(argv: list[str], expected: str) -> None:
     assert continue_command(argv, RUN_DIR) == expected
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["/usr/bin/wiseft", "sweep", "runs/a b"], "wiseft sweep 'runs/a b'"),
+        (
+            ["/site/wiseft_jax/__main__.py", "run", "x", "--overwrite"],
+            "python -m wiseft_jax run x --overwrite",
+        ),
+        (["notebook.py", "sweep"], "the same call"),
+    ],
+)
+def test_the_same_command(argv: list[str], expected: str) -> None:
+    assert same_command(argv) == expected

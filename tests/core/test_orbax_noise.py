@@ -62,3 +62,20 @@ def test_only_the_ends_of_orbaxs_threads_are_dropped(monkeypatch: pytest.MonkeyP
     for each in ended:
         hook(each)  # type: ignore[arg-type]
     assert seen == ended[:1]
+
+
+@pytest.mark.parametrize(
+    ("module", "kept"), [("orbax.checkpoint._src.serialization", False), ("orbaxes", True)]
+)
+def test_only_the_writes_of_orbax_that_nobody_awaits_are_dropped(module: str, kept: bool):
+    hush_orbax()
+    written: dict[str, Any] = {"__name__": module}
+    exec("def write():\n    raise ValueError('File too large')", written)
+    logger = logging.getLogger("asyncio")
+    try:
+        written["write"]()
+    except ValueError:
+        info = sys.exc_info()
+    record = logger.makeRecord("asyncio", logging.ERROR, "base_events.py", 1, "never", (), info)
+    assert bool(logger.filter(record)) == kept
+    assert logger.filter(_record("base_events.py", logging.ERROR))

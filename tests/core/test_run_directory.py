@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -102,8 +103,35 @@ def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
 
 
 def test_reading_what_is_not_a_run(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such run directory"):
+    with pytest.raises(InputError, match=r"no such run directory.*There is no run in /"):
         RunDirectory(tmp_path / "missing").read_config()
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="expected a run directory, found a file"):
+        RunDirectory(tmp_path / "file").read_config()
     (tmp_path / "config.json").write_text("[]")
     with pytest.raises(InputError, match="not the configuration of a run"):
         RunDirectory(tmp_path).read_config()
+
+
+def test_a_run_that_is_not_there_says_which_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for index in range(12):
+        config_file = prepared(tmp_path / "runs" / f"flowers-{index:02}").config_file
+        os.utime(config_file, (index, index))
+    (tmp_path / "runs" / "notes").mkdir()
+    (tmp_path / "runs" / "notes" / "config.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as raised:
+        RunDirectory(Path("runs/flower-03")).read_config()
+    said = str(raised.value)
+    assert said.startswith(
+        f"runs/flower-03: no such run directory; {tmp_path}/runs exists, without"
+    )
+    assert "Did you mean 'flowers-03'?" in said
+    newest = ", ".join(f"runs/flowers-{index:02}" for index in range(11, 1, -1))
+    listed = f"Runs in {tmp_path}/runs, the newest first: {newest} and 2 more."
+    assert said.endswith(listed)
+    with pytest.raises(InputError) as raised:
+        RunDirectory(Path("runs")).read_config()
+    assert str(raised.value) == f"runs: not a run directory, there is no config.json. {listed}"

@@ -24,11 +24,14 @@ def test_images_of_directories_and_files_have_no_label(tmp_path: Path, caplog):
     assert source.fingerprint() == open_images([tmp_path / "a", single]).fingerprint()
 
 
-def test_no_images_are_an_error(tmp_path: Path):
+def test_no_images_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(InputError, match="no images there"):
         open_images(tmp_path)
-    with pytest.raises(InputError, match="missing: no such file or directory"):
-        open_images(tmp_path / "missing")
+    (tmp_path / "photos").mkdir()
+    monkeypatch.chdir(tmp_path)
+    said = rf"phots: no such file or directory; {tmp_path} exists.*'photos'\?.*Give image files"
+    with pytest.raises(InputError, match=said):
+        open_images("phots")
 
 
 def test_labels_are_checked(tmp_path: Path):

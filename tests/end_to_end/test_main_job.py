@@ -110,6 +110,12 @@ def test_export_at_an_alpha(
     again = ["export", str(workshop.run), "--alpha", "0", "--out", str(out), "--overwrite", "-q"]
     assert main(again) == 0
     assert json.loads((out / "wiseft.json").read_text())["alpha"] == 0.0
+    assert "extrapolates" not in capsys.readouterr().err
+    for alpha, end in ((1.5, "the fine-tuned model"), (-0.5, "the zero-shot model")):
+        beyond = ["--alpha", str(alpha), "--out", str(tmp_path / str(alpha)), "-q"]
+        assert main(["export", str(workshop.run), *beyond]) == 0
+        assert f"alpha = {alpha} is outside of [0, 1]" in (said := capsys.readouterr().err)
+        assert f"extrapolates beyond {end}" in said
 
 
 def test_sweep_of_a_run_with_other_alphas(

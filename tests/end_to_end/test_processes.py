@@ -256,7 +256,7 @@ def test_a_signal_after_training_ends_both_processes(
     for each in done:
         assert each.returncode == 42, said(done)
         assert "wiseft: interrupted: process 1 of 2" in each.stderr
-        assert "--resume goes on" in each.stderr
+        assert "; to continue, in every process: " in each.stderr
 
 
 ENDLESS_EVALUATION = """
@@ -283,7 +283,7 @@ def test_a_signal_to_one_evaluating_process_ends_both(
     for each in done:
         assert each.returncode == 42, said(done)
         assert "wiseft: interrupted: process 1 of 2" in each.stderr
-        assert "the same command starts again" in each.stderr
+        assert "; to start again: " in each.stderr
 
 
 SIGNAL_BEFORE_TRAINING = """

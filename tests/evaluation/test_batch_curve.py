@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 from tests.evaluation.conftest import Tiny
-from wiseft_jax.core.mesh import Layout
-from wiseft_jax.evaluation import batch_curve
-from wiseft_jax.evaluation.batch_curve import BARRIER, NOISE, CurveJob
+from wiseft_jax.evaluation.batch_curve import BARRIER, NOISE, CurveJob, Sureness, verdict
 from wiseft_jax.evaluation.curve_config import CurveConfig
+from wiseft_jax.evaluation.engine import EngineConfig
 
-STATE = batch_curve._State
+STATE = Sureness
 
 
 def job(tiny: Tiny, num_alphas: int = 21, dtype: str = "float32", **options: Any) -> CurveJob:
@@ -21,7 +20,7 @@ def job(tiny: Tiny, num_alphas: int = 21, dtype: str = "float32", **options: Any
     object.__setattr__(classifier, "tower", classifier.tower.with_dtype(dtype))  # type: ignore[arg-type]
     return CurveJob(
         classifier=classifier,
-        layout=Layout.of(None),
+        engine=EngineConfig.resolve(tiny.theta_0),
         ends=(tiny.theta_0, tiny.theta_1),
         grid=np.linspace(0, 1, num_alphas),
         asked=np.arange(num_alphas),
@@ -32,7 +31,7 @@ def job(tiny: Tiny, num_alphas: int = 21, dtype: str = "float32", **options: Any
 
 
 @pytest.mark.parametrize(
-    ("options", "state", "verdict"),
+    ("options", "state", "expected"),
     [
         ({}, STATE(5, 0.005, 0.1, None), (True, "")),
         ({}, STATE(5, 0.05, 0.1, None), None),
@@ -44,24 +43,25 @@ def job(tiny: Tiny, num_alphas: int = 21, dtype: str = "float32", **options: Any
         ({"exact": True}, STATE(5, 0.1, 0.1, None), (True, "")),
         ({"exact": True}, STATE(5, 0.3, 0.1, None), None),
         ({"exact": True}, STATE(9, 0.3, 0.1, 0.2), (True, "")),
+        ({"exact": True, "tol": 0.01}, STATE(5, 0.1, 0.1, None), None),
     ],
 )
-def test_verdicts(tiny: Tiny, options: Any, state: Any, verdict: Any) -> None:
-    assert batch_curve._verdict(job(tiny, **options), state, last=False) == verdict
+def test_verdicts(tiny: Tiny, options: Any, state: Any, expected: Any) -> None:
+    assert verdict(job(tiny, **options), state, last=False) == expected
 
 
-@pytest.mark.parametrize(("share", "verdict"), [(0.1, (True, "")), (0.3, (False, BARRIER))])
+@pytest.mark.parametrize(("share", "expected"), [(0.1, (True, "")), (0.3, (False, BARRIER))])
 def test_the_last_level_is_believed_unless_much_is_uncertain(
-    tiny: Tiny, share: float, verdict: Any
+    tiny: Tiny, share: float, expected: Any
 ) -> None:
     state = STATE(17, share, 0.1, 0.3)
-    assert batch_curve._verdict(job(tiny), state, last=True) == verdict
+    assert verdict(job(tiny), state, last=True) == expected
 
 
 def test_bfloat16_stops_at_its_noise(tiny: Tiny) -> None:
     state = STATE(5, 0.3, 0.4, None)  # the noise of logits as large as 100 is 0.5
-    assert batch_curve._verdict(job(tiny, dtype="bfloat16"), state, last=False) == (True, NOISE)
-    assert batch_curve._verdict(job(tiny), state, last=False) is None
+    assert verdict(job(tiny, dtype="bfloat16"), state, last=False) == (True, NOISE)
+    assert verdict(job(tiny), state, last=False) is None
 
 
 def test_nodes_span_the_grid(tiny: Tiny) -> None:

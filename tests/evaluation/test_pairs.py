@@ -63,8 +63,7 @@ def test_each_pair_is_evaluated_once_as_the_sweep_would(
             if each.alpha == place:
                 np.testing.assert_array_equal(each.top1, truth.top1[0, each.positions])
                 np.testing.assert_allclose(each.margin, truth.margin[0, each.positions], atol=1e-3)
-    assert not waiting._images
-    assert not waiting._uses
+    assert waiting.held == 0
 
 
 def test_small_batches_pad_little(tiny: Tiny) -> None:

@@ -9,6 +9,7 @@ from wiseft_jax.core.errors import InputError
 from wiseft_jax.evaluation.predictions import (
     PREDICTIONS_DIR,
     Predictions,
+    disagreements,
     load_predictions,
     predictions_file,
     save_predictions,
@@ -131,3 +132,45 @@ def test_long_names_are_kept_apart(tmp_path, letter):
     save_predictions(tmp_path, [predictions(name) for name in names])
     assert set(load_predictions(tmp_path)) == set(names)
     assert all(len(path.name) <= 204 for path in (tmp_path / PREDICTIONS_DIR).iterdir())
+
+
+def test_disagreements_are_listed_with_the_margin():
+    wanted = predictions()
+    top1 = wanted.top1.copy()
+    top1[1, 2] = 2
+    found = predictions(top1=top1)
+    assert disagreements(found, wanted) == [(0.1, "日本.png", float(wanted.margin[1, 2]))]
+    assert disagreements(wanted, wanted) == []
+    with pytest.raises(InputError, match="same alphas and examples"):
+        disagreements(predictions(alphas=(0.0, 0.2)), wanted)
+
+
+def test_arrays_are_mapped_and_correct_is_packed(tmp_path):
+    path = predictions(logits=True).save(tmp_path)
+    found = Predictions.load(path)
+    for name in ("top1", "margin", "logits"):
+        assert isinstance(getattr(found, name), np.memmap)
+    with np.load(path, allow_pickle=False) as file:
+        assert (file["correct"].dtype, file["correct"].shape) == (np.uint8, (2, 1))
+
+
+def test_files_of_the_older_format_are_read(tmp_path):
+    wanted = predictions()
+    path = wanted.save(tmp_path)
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    old = {"correct": wanted.correct, "format": np.asarray(1)}
+    np.savez_compressed(path, **(arrays | old))
+    found = Predictions.load(path)
+    np.testing.assert_array_equal(found.correct, wanted.correct)
+    np.testing.assert_array_equal(found.margin, wanted.margin)
+    assert found.rows() == wanted.rows()
+
+
+def test_arrays_of_other_shapes_are_refused(tmp_path):
+    path = predictions().save(tmp_path)
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    np.savez(path, **(arrays | {"top1": np.zeros((3, 4), np.int32)}))
+    with pytest.raises(InputError, match=r"top1 has the shape \(3, 4\), expected \(2, 4\)"):
+        Predictions.load(path)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
+import re
 
 import jax
 import numpy as np
@@ -16,6 +18,7 @@ from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import make_mesh
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.results import read_rows, write_rows
+from wiseft_jax.evaluation import evaluator
 from wiseft_jax.evaluation.evaluator import evaluate
 from wiseft_jax.evaluation.sweep import SweepResult, sweep
 from wiseft_jax.weights import lerp
@@ -175,13 +178,89 @@ def test_compiles_once_for_all_datasets_alphas_and_evaluate(tiny, monkeypatch):
 
     monkeypatch.setattr(Classifier, "logits", counting)
     classifier = tiny.fresh()
-    ends = tiny.theta_0, tiny.theta_1
+    # Every leaf moves: for ends that share some, the sweep's program merges fewer than evaluate's.
+    ends = tiny.theta_0, jax.tree_util.tree_map(lambda leaf: leaf + np.float32(0.1), tiny.theta_0)
     sweep(classifier, *ends, tiny.datasets[:1], (0.5,), **OPTIONS)
     once = len(traced)
     assert once > 0
     sweep(classifier, *ends, tiny.datasets, ALPHAS, **OPTIONS)
     evaluate(classifier, tiny.theta_1, tiny.datasets[2], **OPTIONS)
     assert len(traced) == once
+
+
+def test_one_compilation_for_each_head_and_shape(tiny):
+    """Counted by JAX itself, over datasets of several sizes: the step is compiled once a head."""
+    classifier = tiny.fresh()
+    sizes = (3, 8, 11, 23)
+    datasets = [dataset(count, f"of {count}") for count in sizes]
+    with counted_compilations() as first:
+        sweep(classifier, tiny.theta_0, tiny.theta_1, datasets, ALPHAS, **OPTIONS)
+    assert first.count("step") == 1
+    with counted_compilations() as again:
+        sweep(classifier, tiny.theta_0, tiny.theta_1, datasets[::-1], (0.0, 0.1), **OPTIONS)
+    assert again.count("step") == 0
+    wider = [{**end, "head": widened(end["head"])} for end in (tiny.theta_0, tiny.theta_1)]
+    other = dataclasses.replace(classifier, class_names=(*NAMES, "other"))
+    renamed = [dataclasses.replace(data, class_names=other.class_names) for data in datasets]
+    with counted_compilations() as wide:
+        sweep(other, *wider, renamed, ALPHAS, **OPTIONS)
+    assert wide.count("step") == 1
+
+
+def widened(head):
+    return {
+        "kernel": np.pad(head["kernel"], ((0, 0), (0, 1))),
+        "bias": np.pad(head["bias"], (0, 1)),
+    }
+
+
+@contextlib.contextmanager
+def counted_compilations():
+    """Yield the names of the functions that JAX compiles meanwhile."""
+    names: list[str] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record):
+            found = re.match(r"Compiling (?:jit\()?(\w+)", record.getMessage())
+            if found:
+                names.append(found[1])
+
+    logger, listener = logging.getLogger("jax"), Listener()
+    logger.addHandler(listener)
+    try:
+        with jax.log_compiles():
+            yield names
+    finally:
+        logger.removeHandler(listener)
+
+
+def test_the_next_batch_is_on_its_way_before_results_are_read(tiny, monkeypatch):
+    events: list[str] = []
+    put, compiled = evaluator.put_batch, evaluator.compiled_step
+
+    class Output:
+        """An array that says when it is read."""
+
+        def __init__(self, array):
+            self.array = array
+
+        def __array__(self, dtype=None, copy=None):
+            if events[-1] != "read":
+                events.append("read")
+            return np.array(self.array, dtype)
+
+    def putting(batch, mesh):
+        events.append("put")
+        return put(batch, mesh)
+
+    def compiling(classifier, config):
+        step = compiled(classifier, config)
+        return lambda *args: {name: Output(array) for name, array in step(*args).items()}
+
+    monkeypatch.setattr(evaluator, "put_batch", putting)
+    monkeypatch.setattr(evaluator, "compiled_step", compiling)
+    sweep(tiny.classifier, tiny.theta_0, tiny.theta_1, [tiny.datasets[1]], ALPHAS, **OPTIONS)
+    assert events == ["put", "put", "read", "put", "read"]
 
 
 def test_more_alphas_than_one_call_takes(tiny, result):

@@ -1,7 +1,8 @@
 """Imports point left only, and siblings never import each other.
 
 core <- { clip | data | mixing | weights } <- { training | evaluation }
-     <- { wise_ft.py | analysis | backgrounds } <- experiment.py <- { planning | quickstart } <- cli
+     <- { wise_ft.py | analysis | backgrounds } <- experiment.py <- studies.py
+     <- { planning | quickstart } <- cli
 core <- reporting <- { quickstart, cli }
 """
 
@@ -26,6 +27,7 @@ COLUMNS = (
     ("training", "evaluation"),
     ("wise_ft", "analysis", "backgrounds"),
     ("experiment",),
+    ("studies",),
 )
 _LEFT_OF_CLI = {part for column in COLUMNS for part in column}
 MAY_IMPORT: dict[str, set[str]] = {
@@ -115,6 +117,8 @@ def test_presets_import_only_the_package():
         ("reporting.curves", "from wiseft_jax.evaluation.sweep import SweepResult"),
         ("wise_ft", "from wiseft_jax.analysis import cka"),
         ("experiment", "import wiseft_jax.quickstart.run"),
+        ("experiment", "from wiseft_jax.studies import learn"),
+        ("studies", "from wiseft_jax.reporting.study_tables import rules_table"),
         ("quickstart.run", "import wiseft_jax.cli.main"),
         ("planning.plan", "from wiseft_jax.quickstart import job"),
         ("planning.plan", "import wiseft_jax.cli.main"),
@@ -132,6 +136,7 @@ def test_a_wrong_import_is_found(name: str, text: str):
         ("training.step", "from wiseft_jax.weights.interpolate import lerp"),
         ("reporting.report", "from wiseft_jax.core.results import Row"),
         ("experiment", "from wiseft_jax.wise_ft import wise_ft"),
+        ("studies", "from wiseft_jax.experiment import ExperimentConfig"),
         ("quickstart.run", "from wiseft_jax.experiment import run"),
         ("planning.plan", "from wiseft_jax.training.step import make_train_step"),
         ("cli.main", "from wiseft_jax import __version__\nimport wiseft_jax.reporting.tables"),

@@ -46,7 +46,8 @@ def guilty(statements: list[str], forbidden: set[str]) -> dict[str, list[str]]:
 def _is_light(module: Module) -> bool:
     """Whether ``module`` is on the way to ``--help``: the command line and the configurations."""
     parts = module.name.split(".")[1:]
-    return parts[:1] in (["cli"], ["experiment"]) or parts[-1:] in (["config"], ["specs"])
+    first, last = parts[:1], parts[-1:]
+    return first in (["cli"], ["experiment"], ["studies"]) or last in (["config"], ["specs"])
 
 
 def imports(names: list[str]) -> list[str]:

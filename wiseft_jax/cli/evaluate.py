@@ -51,10 +51,15 @@ def main(argv: Sequence[str]) -> int:
     from wiseft_jax.data.specs import parse_specs
 
     parse_specs(args.data)
-    with together("evaluate", args.common, args.distributed) as prints:
-        model = _exported(args) if is_exported(args.model) else None
-        datasets = _datasets(args, None if model is None else model[0].class_names)
-        classifier, theta = model or _zero_shot(args, datasets[0].class_names)
+    with together(args.common, args.distributed) as prints:
+        # The model first: what is wrong with it is soon found, and images may be many.
+        if is_exported(args.model):
+            classifier, theta = _exported(args)
+            datasets = _datasets(args, classifier.class_names)
+        else:
+            clip = _clip(args)
+            datasets = _datasets(args, None)
+            classifier, theta = _zero_shot(args, clip, datasets[0].class_names)
         theta = _agree(args, theta, datasets)
         results = [_evaluate(args, classifier, theta, dataset) for dataset in datasets]
         if prints:
@@ -98,11 +103,15 @@ def _exported(args: EvaluateArgs) -> tuple[Any, Any]:
     return load_classifier(Path(args.model).expanduser(), dtype=args.compute_dtype)
 
 
-def _zero_shot(args: EvaluateArgs, class_names: Sequence[str]) -> tuple[Any, Any]:
-    from wiseft_jax.clip.classifier import zero_shot_classifier
+def _clip(args: EvaluateArgs) -> Any:
     from wiseft_jax.clip.load import load_clip
 
-    clip = load_clip(args.model, dtype=args.compute_dtype)
+    return load_clip(args.model, dtype=args.compute_dtype)
+
+
+def _zero_shot(args: EvaluateArgs, clip: Any, class_names: Sequence[str]) -> tuple[Any, Any]:
+    from wiseft_jax.clip.classifier import zero_shot_classifier
+
     return zero_shot_classifier(clip, tuple(class_names), args.templates)
 
 

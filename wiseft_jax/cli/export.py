@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ from wiseft_jax.cli.parse import parse
 from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.run_directory import RunDirectory
+
+logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +57,13 @@ def main(argv: Sequence[str]) -> int:
     check_free(args.out, args.overwrite)
     config = load_config(str(directory.config_file))
     alpha = args.alpha if args.alpha is not None else _chosen_alpha(directory)
+    if not 0 <= alpha <= 1:
+        logger.warning(
+            "alpha = %g is outside of [0, 1]: it extrapolates beyond %s, where accuracy may"
+            " collapse; measure the model with wiseft evaluate",
+            alpha,
+            "the zero-shot model" if alpha < 0 else "the fine-tuned model",
+        )
     classifier, theta_0, theta_1 = load_endpoints(config, directory)
     export_merged(
         config, classifier, theta_0, theta_1, alpha, args.out, _rows(directory), args.overwrite

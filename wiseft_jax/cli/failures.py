@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 from wiseft_jax.core import errors
 
@@ -22,7 +26,7 @@ class Ending:
     what: str = "error"
 
 
-def explain(error: BaseException, verb: str) -> Ending:
+def explain(error: BaseException) -> Ending:
     """Return how the program ends on an exception that a verb raised."""
     if isinstance(error, errors.InputError):
         return Ending(errors.EXIT_BAD_INPUT, str(error))
@@ -31,12 +35,31 @@ def explain(error: BaseException, verb: str) -> Ending:
     if isinstance(error, errors.Interrupted):
         return Ending(errors.EXIT_INTERRUPTED, str(error), "interrupted")
     if isinstance(error, KeyboardInterrupt):
-        return Ending(errors.EXIT_INTERRUPTED, _after_interrupt(verb), "interrupted")
+        return Ending(errors.EXIT_INTERRUPTED, str(error) or _start_again(), "interrupted")
     message = f"{type(error).__name__}: {error} (internal error; --debug shows where)"
     return Ending(errors.EXIT_INTERNAL, message)
 
 
-def _after_interrupt(verb: str) -> str:
-    if verb in ("run", "quickstart", "train"):
-        return "what was saved is intact; the same command with --out DIR --resume goes on from it"
-    return "nothing is half written; the same command starts again"
+@contextlib.contextmanager
+def resumable(run_dir: Path) -> Iterator[None]:
+    """Say, where a signal aborts the block, which command goes on from what was saved.
+
+    Args:
+      run_dir: The run directory; there, and what was saved in it belongs to this run.
+
+    Raises:
+      KeyboardInterrupt: The one of the block, with that message.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        from wiseft_jax.core.interrupt import how_to_continue
+
+        said = f"what was saved in {run_dir} is intact; {how_to_continue(run_dir)}"
+        raise KeyboardInterrupt(said) from error
+
+
+def _start_again() -> str:
+    from wiseft_jax.core.interrupt import same_command
+
+    return f"nothing is half written; to start again: {same_command(sys.argv)}"

@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return errors.EXIT_DONE
     verb, *rest = argv
     if verb not in VERBS:
-        return _complain(explain(errors.unknown_name("verb", verb, VERBS), verb))
+        return _complain(explain(errors.unknown_name("verb", verb, VERBS)))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     return _run(verb, rest)
 
@@ -82,7 +82,7 @@ def _run(verb: str, argv: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return errors.EXIT_DONE
     except (KeyboardInterrupt, Exception) as error:
-        return _complain(explain(error, verb), debug="--debug" in argv)
+        return _complain(explain(error), debug="--debug" in argv)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         for each, handler in previous.items():

@@ -18,6 +18,7 @@ def show_outcome(
     directory: RunDirectory,
     *,
     as_json: bool,
+    more: Mapping[str, Any] | None = None,
 ) -> None:
     """Draw the pictures and write the report into the run directory, then print.
 
@@ -27,25 +28,34 @@ def show_outcome(
       outcome: Its ``WiseFT``.
       directory: Where its files go.
       as_json: Whether to print JSON in place of the table.
+      more: What else the JSON holds, by name.
     """
     from wiseft_jax.reporting.curves import draw_curve
+    from wiseft_jax.reporting.flips import draw_flips
     from wiseft_jax.reporting.report import write_report
 
     rows, selection = outcome.sweep.rows, outcome.selection.facts()
     skipped = outcome.sweep.skipped
     if data.train.skipped:
         skipped = {data.train.name: data.train.skipped} | skipped
-    draw_curve(rows, directory.curve_file, selection=selection)
+    curve_rows = outcome.sweep.curve_rows()
+    draw_curve(rows, directory.curve_file, selection=selection, curve_rows=curve_rows)
+    if curve_rows:
+        draw_flips(curve_rows, directory.flips_file)
+    else:  # they were of an earlier sweep
+        for suffix in (".png", ".svg"):
+            directory.flips_file.with_suffix(suffix).unlink(missing_ok=True)
     write_report(
         directory.report_file,
         rows,
+        curve_rows=curve_rows,
         selection=selection,
         title=f"WiSE-FT: {config.name}",
         skipped=skipped,
         commands=(f"wiseft run {directory.path.name}/config.json --out NEW_DIRECTORY",),
         facts=_report_facts(config, directory),
     )
-    print_outcome(outcome, directory, skipped, as_json=as_json)
+    print_outcome(outcome, directory, skipped, as_json=as_json, more=more)
 
 
 def _report_facts(config: ExperimentConfig, directory: RunDirectory) -> dict[str, str]:
@@ -63,7 +73,12 @@ def _report_facts(config: ExperimentConfig, directory: RunDirectory) -> dict[str
 
 
 def print_outcome(
-    outcome: Any, directory: RunDirectory, skipped: Mapping[str, Sequence[str]], *, as_json: bool
+    outcome: Any,
+    directory: RunDirectory,
+    skipped: Mapping[str, Sequence[str]],
+    *,
+    as_json: bool,
+    more: Mapping[str, Any] | None = None,
 ) -> None:
     """Print the table, the chosen alpha and the files; or all of it as JSON.
 
@@ -72,6 +87,7 @@ def print_outcome(
       directory: Where its files are.
       skipped: Dataset name -> ``"id: reason"`` of its images that were left out.
       as_json: Whether to print JSON.
+      more: What else the JSON holds, by name.
     """
     if as_json:
         print_json(
@@ -79,7 +95,9 @@ def print_outcome(
                 "run": str(directory.path),
                 "selection": outcome.selection.facts(),
                 "rows": outcome.sweep.rows,
+                "curves": [row["summary"] for row in outcome.sweep.curve_rows()],
                 "skipped": {name: list(ids) for name, ids in skipped.items()},
+                **(more or {}),
             }
         )
         return
@@ -96,6 +114,7 @@ def print_outcome(
         print(f"{left_out} images could not be read and are left out; the report lists them")
     for what, path in (
         ("picture", directory.curve_file),
+        ("flips", directory.flips_file),
         ("report", directory.report_file),
         ("model", directory.merged_dir),
     ):

@@ -15,10 +15,12 @@ from wiseft_jax.cli.presets import load_config
 from wiseft_jax.core.errors import EXIT_DONE, EXIT_FAULTS_FOUND, InputError
 from wiseft_jax.experiment import ExperimentConfig
 from wiseft_jax.planning.faults import memory_limit
+from wiseft_jax.planning.model_files import find_config
 from wiseft_jax.planning.plan import PlanOptions, RunPlan, make_plan
+from wiseft_jax.planning.process import choose_method
 from wiseft_jax.planning.roofline import EFFICIENCY
 from wiseft_jax.planning.suggest import Suggestion
-from wiseft_jax.planning.topology import FORMS
+from wiseft_jax.planning.topology import FORMS, parse_topology
 
 USAGE = (
     "usage: wiseft plan PRESET_OR_FILE --topology CHIP:SIZE [options]   |   wiseft plan --help\n"
@@ -85,14 +87,11 @@ def plan_options(args: PlanArgs) -> PlanOptions:
     """Return the options of a plan; images and classes are counted when they aren't given.
 
     Raises:
-      InputError: If there is no topology, or nothing to count.
+      InputError: If there is no topology, no such model, or nothing to count.
     """
-    if not args.topology:
-        raise InputError(f"--topology is not given; expected CHIP:SIZE, for example {FORMS}")
+    _check(args)
     images, classes, evaluated = args.images, args.classes, args.test_images
     if images is None or classes is None:
-        if not args.config.data.train:
-            raise InputError("no images to count: give --images N and --classes K, or --data.train")
         data = experiment_data(args.config)
         images = len(data.train) if images is None else images
         classes = len(data.class_names) if classes is None else classes
@@ -110,6 +109,18 @@ def plan_options(args: PlanArgs) -> PlanOptions:
         bandwidth_gbs=args.bandwidth_gbs,
         verify=args.verify,
     )
+
+
+def _check(args: PlanArgs) -> None:
+    """Refuse what can be seen to be wrong before an image is read or a step is traced."""
+    if not args.topology:
+        raise InputError(f"--topology is not given; expected CHIP:SIZE, for example {FORMS}")
+    topology = parse_topology(args.topology)
+    args.config.mesh.sizes(topology.num_devices)
+    choose_method(args.method, topology)
+    if None in (args.images, args.classes) and not args.config.data.train:
+        raise InputError("no images to count: give --images N and --classes K, or --data.train")
+    find_config(args.config.model.name)
 
 
 def print_plan(plan: RunPlan) -> None:

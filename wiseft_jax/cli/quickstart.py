@@ -39,4 +39,4 @@ def main(argv: Sequence[str]) -> int:
     """Run the verb."""
     args = parse(QuickstartArgs, argv, "quickstart", default=QuickstartArgs(quickstart_config()))
     options = {field.name: getattr(args, field.name) for field in dataclasses.fields(args)}
-    return execute(RunArgs(**options), "quickstart")
+    return execute(RunArgs(**options))

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
 from wiseft_jax.cli.common import Common, CommonOptions, print_json
+from wiseft_jax.cli.failures import resumable
 from wiseft_jax.cli.inputs import data_identity, experiment_data
 from wiseft_jax.cli.outcome import show_outcome
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.presets import all_presets, load_config
-from wiseft_jax.cli.together import prepare, together
+from wiseft_jax.cli.together import held, prepare, together
 from wiseft_jax.core.distributed_config import DistributedConfig
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.run_directory import RunDirectory
@@ -60,30 +62,33 @@ def main(argv: Sequence[str]) -> int:
         raise InputError(f"no preset or file is named\n{USAGE}")
     name, *rest = argv
     args = parse(RunArgs, rest, f"run {name}", default=RunArgs(load_config(name)))
-    return execute(args, "run")
+    return execute(args)
 
 
-def execute(args: RunArgs, verb: str) -> int:
+def execute(args: RunArgs) -> int:
     """Do what the options say; ``quickstart`` comes through here too."""
     config = args.config
     if args.resume and args.out is None:
         raise InputError("--resume needs --out DIR: the run directory to continue")
-    with together(verb, args.common, args.distributed, config.mesh) as prints:
+    with together(args.common, args.distributed, config.mesh) as prints:
         if args.dry_run:
             from wiseft_jax.cli.dry_run import describe_plan
 
             return describe_plan(config, as_json=args.common.json, prints=prints)
-        directory, data = start_run(args)
         from wiseft_jax import experiment
 
-        outcome = experiment.run(config, data, directory, resume=args.resume)
-        if prints:
-            show_outcome(config, data, outcome, directory, as_json=args.common.json)
+        with started_run(args) as (directory, data):
+            outcome = experiment.run(config, data, directory, resume=args.resume)
+            if prints:
+                show_outcome(config, data, outcome, directory, as_json=args.common.json)
     return EXIT_DONE
 
 
-def start_run(args: Any) -> tuple[RunDirectory, ExperimentData]:
-    """Return the prepared run directory and the data, once all that can be refused was checked.
+@contextlib.contextmanager
+def started_run(args: Any) -> Iterator[tuple[RunDirectory, ExperimentData]]:
+    """Yield the prepared run directory and the data, once all that can be refused was checked.
+
+    The directory is this run's alone during the block, and a signal says how to go on there.
 
     Args:
       args: Of ``run`` or ``train``.
@@ -92,20 +97,25 @@ def start_run(args: Any) -> tuple[RunDirectory, ExperimentData]:
     directory = RunDirectory(args.out or agreed_directory(config.name))
     mode: Any = {"resume": args.resume, "overwrite": args.overwrite, "neutral": RESUME_MAY_CHANGE}
     directory.check(config, **mode)
-    _check_layout(config, directory, resume=args.resume)
+    _check_places(config, directory, resume=args.resume)
     data = experiment_data(config)
     check_select_on(config, data)
-    prepare(directory, config, data_identity(data), **mode)
-    return directory, data
+    with held(directory):  # what is there may be replaced
+        prepare(directory, config, data_identity(data), **mode)
+    with held(directory), resumable(directory.path):
+        yield directory, data
 
 
-def _check_layout(config: ExperimentConfig, directory: RunDirectory, *, resume: bool) -> None:
-    """Refuse a mesh or a directory of checkpoints that can't be.
+def _check_places(config: ExperimentConfig, directory: RunDirectory, *, resume: bool) -> None:
+    """Refuse a mesh, a model or a directory of checkpoints that can't be.
 
     Before any image is read, and before ``--overwrite`` removes a run: checkpoints outside of it,
     which it doesn't remove, would stop the new one.
     """
+    from wiseft_jax.clip.hub import resolve_directory
+
     config.mesh.build()
+    resolve_directory(config.model.name)
     if config.checkpoints.directory is not None:
         from wiseft_jax.core.checkpoint import Checkpoints
 

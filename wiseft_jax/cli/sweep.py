@@ -5,21 +5,25 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
-from wiseft_jax.cli.common import Common, CommonOptions
+from wiseft_jax import studies
+from wiseft_jax.cli.common import Common, CommonOptions, print_json
 from wiseft_jax.cli.inputs import data_identity, experiment_data
 from wiseft_jax.cli.outcome import show_outcome
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.presets import load_config
-from wiseft_jax.cli.together import together
+from wiseft_jax.cli.study_outcome import show_studies
+from wiseft_jax.cli.together import held, together
 from wiseft_jax.core.config_io import to_dict
 from wiseft_jax.core.distributed_config import DistributedConfig
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.run_directory import RunDirectory, describe
-from wiseft_jax.experiment import ExperimentConfig
+from wiseft_jax.evaluation.race_config import RaceConfig
+from wiseft_jax.experiment import ExperimentConfig, ExperimentData
+from wiseft_jax.training.learn_config import LearnAlphasConfig
 
 USAGE = "usage: wiseft sweep RUN [options]   |   wiseft sweep --help"
 _FIXED = ("model", "training")
@@ -29,12 +33,31 @@ _FIXED = ("model", "training")
 class SweepArgs:
     """Evaluate every alpha between the two ends of a run; choose one, report, export.
 
-    Options of the sweep and the test sets may differ from the run's; results are replaced.
+    Options of the sweep and the test sets may differ from the run's; results are replaced. With
+    `--learn` or `--race`, and without `--rules`, there is no sweep and the results stay.
     """
 
     config: Annotated[ExperimentConfig, tyro.conf.arg(name="")]
+    learn: bool = False
+    """Fit a coefficient for each group of parameters on the validation set and compare them with
+    single alphas on the test sets; into learned.json."""
+    learning: LearnAlphasConfig = LearnAlphasConfig()
+    """What `--learn` fits, on what, and how."""
+    rules: bool = False
+    """Sweep, and tell what each rule for choosing alpha costs on each set; into rules.json. Some
+    need `--sweep.keep-logits`."""
+    race: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="[NAME]")] = None
+    """Find the best alpha on the validation set, or on the set NAME, with a part of a sweep's
+    forward passes; into race.json."""
+    racing: RaceConfig = RaceConfig()
+    """How `--race` is run."""
     distributed: DistributedConfig = DistributedConfig()
     common: Common = CommonOptions()
+
+    @property
+    def sweeps(self) -> bool:
+        """Whether the sweep is made."""
+        return self.rules or not (self.learn or self.race is not None)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -51,16 +74,74 @@ def main(argv: Sequence[str]) -> int:
     args = parse(SweepArgs, rest, f"sweep {run}", default=SweepArgs(stored))
     config = args.config
     _check_fixed(stored, config)
-    with together("sweep", args.common, args.distributed, config.mesh) as prints:
+    _check_studies(args)
+    with together(args.common, args.distributed, config.mesh) as prints:
         data = experiment_data(config)
         from wiseft_jax import experiment
         from wiseft_jax.core import distributed
 
-        distributed.assert_same({**describe(config), **data_identity(data)})
-        outcome = experiment.sweep_run(config, data, directory)
-        if prints:
-            show_outcome(config, data, outcome, directory, as_json=args.common.json)
+        distributed.assert_same({**describe(config), **data_identity(data), **_asked(args)})
+        with held(directory):
+            ends = experiment.load_endpoints(config, directory)
+            experiment.check_same_data(data, directory)
+            found = _study_ends(args, data, ends, directory)
+            outcome = None
+            if args.sweeps:
+                outcome = experiment.sweep_run(config, data, directory, ends)
+                studies.forget_rules(directory)
+            if args.rules and outcome is not None:
+                costs = studies.rule_costs(config, data, ends, outcome.sweep, directory)
+                found["rules"] = costs
+            if prints:
+                _show(args, data, outcome, found, directory)
     return EXIT_DONE
+
+
+def _asked(args: SweepArgs) -> dict[str, Any]:
+    """Return the options of the studies, which all processes must agree on."""
+    names = ("learn", "learning", "rules", "race", "racing")
+    return {"studies": {name: dataclasses.asdict(args)[name] for name in names}}
+
+
+def _study_ends(
+    args: SweepArgs, data: ExperimentData, ends: studies.Ends, directory: RunDirectory
+) -> dict[str, dict[str, Any]]:
+    """Do the studies that need no sweep; return what they found, by name."""
+    found = {}
+    if args.race is not None:
+        name = args.race[0] if args.race else None
+        found["race"] = studies.race_alphas(
+            args.config, data, ends, args.racing, directory, name=name
+        )
+    if args.learn:
+        found["learned"] = studies.learn(args.config, data, ends, args.learning, directory)
+    return found
+
+
+def _show(
+    args: SweepArgs,
+    data: ExperimentData,
+    outcome: Any,
+    found: dict[str, dict[str, Any]],
+    directory: RunDirectory,
+) -> None:
+    as_json = args.common.json
+    if outcome is not None:
+        show_outcome(args.config, data, outcome, directory, as_json=as_json, more=found)
+    elif as_json:
+        print_json({"run": str(directory.path), **found})
+    if not as_json:
+        show_studies(found, directory)
+
+
+def _check_studies(args: SweepArgs) -> None:
+    """Refuse options of a study that isn't asked for, and several sets to race on."""
+    if args.learning != LearnAlphasConfig() and not args.learn:
+        raise InputError("--learning.*: has no meaning without --learn")
+    if args.racing != RaceConfig() and args.race is None:
+        raise InputError("--racing.*: has no meaning without --race")
+    if args.race is not None and len(args.race) > 1:
+        raise InputError(f"--race: expected one set, found {', '.join(args.race)}")
 
 
 def _check_fixed(stored: ExperimentConfig, config: ExperimentConfig) -> None:

@@ -32,7 +32,6 @@ _ANOTHERS_SECS = 5.0
 
 @contextlib.contextmanager
 def together(
-    verb: str,
     common: CommonOptions,
     config: DistributedConfig,
     mesh: MeshConfig = MeshConfig(),
@@ -40,7 +39,6 @@ def together(
     """Set up logging and, if there are other processes, join them; yield whether this one prints.
 
     Args:
-      verb: The verb, for messages.
       common: The options of every verb.
       config: Where the others are.
       mesh: The devices that the verb will use.
@@ -52,7 +50,7 @@ def together(
         yield True
         return
     _keep_stdout()
-    alarm = _join(rendezvous, config, common, verb)
+    alarm = _join(rendezvous, config, common)
     if alarm is None:
         _cache_programs()
         yield True
@@ -68,7 +66,7 @@ def together(
         # Everybody has saved and is on the way out; but somebody may still be closing files.
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # on the way out already
-        code, message = explain(error, verb).code, str(error)
+        code, message = explain(error).code, str(error)
         timer = threading.Timer(config.shutdown_timeout_secs, alarm.raise_failure, (code, message))
         timer.daemon = True
         timer.start()
@@ -78,13 +76,11 @@ def together(
         distributed.leave()
         raise
     except BaseException as error:
-        _end_all(error, verb, alarm, debug=common.debug)
+        _end_all(error, alarm, debug=common.debug)
     distributed.leave()
 
 
-def _join(
-    rendezvous: Rendezvous, config: DistributedConfig, common: CommonOptions, verb: str
-) -> Alarm | None:
+def _join(rendezvous: Rendezvous, config: DistributedConfig, common: CommonOptions) -> Alarm | None:
     """Join the others and connect to them; None if there are none after all (a single TPU VM)."""
     import jax
 
@@ -104,7 +100,7 @@ def _join(
         alarm.answer(Invitation.from_json(invitation))
         distributed.barrier("alarms are set")
     except KeyboardInterrupt as error:
-        _give_up(explain(error, verb).message, EXIT_INTERRUPTED, "interrupted")
+        _give_up(explain(error).message, EXIT_INTERRUPTED, "interrupted")
     except Exception as error:  # a normal exit would wait for the others
         _give_up(str(error))
     return alarm
@@ -132,7 +128,7 @@ def _keep_stdout() -> None:
     sys.stdout = os.fdopen(kept, "w", encoding=sys.stdout.encoding)
 
 
-def _end_all(error: BaseException, verb: str, alarm: Alarm, *, debug: bool) -> NoReturn:
+def _end_all(error: BaseException, alarm: Alarm, *, debug: bool) -> NoReturn:
     import jax
 
     from wiseft_jax.core.alarm import LINGER_SECS
@@ -141,7 +137,7 @@ def _end_all(error: BaseException, verb: str, alarm: Alarm, *, debug: bool) -> N
         time.sleep(_ANOTHERS_SECS)  # most likely another's end; its message ends this process
     if debug:
         traceback.print_exception(error)
-    ending = explain(error, verb)
+    ending = explain(error)
     alarm.raise_failure(ending.code, ending.message)
     time.sleep(_ANOTHERS_SECS + LINGER_SECS)  # another's failure is being passed on, and ends this
     os._exit(ending.code)
@@ -174,3 +170,17 @@ def prepare(directory: RunDirectory, config: Any, facts: dict[str, Any], **mode:
             f"{directory.path}: the configuration that process 0 wrote there isn't to be seen from"
             " here: --out must be a directory that all hosts share (NFS, say)"
         )
+
+
+@contextlib.contextmanager
+def held(directory: RunDirectory) -> Iterator[None]:
+    """Let no other program of process 0's host work in a run directory during the block.
+
+    Raises:
+      InputError: In process 0, if one does.
+    """
+    from wiseft_jax.core.distributed import is_first
+    from wiseft_jax.core.run_lock import hold
+
+    with hold(directory.path) if is_first() else contextlib.nullcontext():
+        yield

@@ -12,7 +12,7 @@ import tyro
 from wiseft_jax.cli.common import Common, CommonOptions, print_json
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.presets import load_config
-from wiseft_jax.cli.run import start_run
+from wiseft_jax.cli.run import started_run
 from wiseft_jax.cli.together import together
 from wiseft_jax.core.distributed_config import DistributedConfig
 from wiseft_jax.core.errors import EXIT_DONE, InputError
@@ -49,11 +49,11 @@ def main(argv: Sequence[str]) -> int:
     args = parse(TrainArgs, rest, f"train {name}", default=TrainArgs(load_config(name)))
     if args.resume and args.out is None:
         raise InputError("--resume needs --out DIR: the run directory to continue")
-    with together("train", args.common, args.distributed, args.config.mesh) as prints:
-        directory, data = start_run(args)
+    with together(args.common, args.distributed, args.config.mesh) as prints:
         from wiseft_jax import experiment
 
-        experiment.train(args.config, data, directory, resume=args.resume)
+        with started_run(args) as (directory, data):
+            experiment.train(args.config, data, directory, resume=args.resume)
         if prints:
             _report(args, directory)
     return EXIT_DONE

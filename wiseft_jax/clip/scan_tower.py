@@ -21,7 +21,7 @@ from jaxtyping import Array, Float, Float32, Int
 from wiseft_jax.clip.canonical import canonical_template
 from wiseft_jax.clip.layers import activation, checkpoint_policy, layer_norm, recomputed
 from wiseft_jax.clip.matmul import attention, dense, embed_patches
-from wiseft_jax.clip.stacking import stack_layers, unstack_layers
+from wiseft_jax.clip.stacking import LayerStack, stack_layers, unstack_layers
 from wiseft_jax.clip.towers import ConfiguredTower
 from wiseft_jax.core.gathering import gather, keep_rows
 from wiseft_jax.core.typing import Params, PyTree
@@ -90,13 +90,20 @@ class ScanTower(ConfiguredTower):
         return embed_patches(pixels, kernel, self.dtype).reshape(len(pixels), -1, kernel.shape[-1])
 
     def _encode(
-        self, x: jax.Array, layers: Params, sizes: Any, attends: jax.Array | None = None
+        self,
+        x: jax.Array,
+        layers: Params | tuple[LayerStack, ...],
+        sizes: Any,
+        attends: jax.Array | None = None,
     ) -> jax.Array:
         """Run the transformer; with ``attends`` (which tokens count) it is causal."""
         layer = functools.partial(self._layer, sizes=sizes, attends=attends)
         if self.remat != "none":
             layer = recomputed(layer, policy=checkpoint_policy(self.remat))
-        return jax.lax.scan(lambda x, params: (layer(x, params), None), x, layers)[0]
+        for part in layers if isinstance(layers, tuple) else (LayerStack(layers),):
+            run = functools.partial(_run_layer, layer, part.layer)
+            x = jax.lax.scan(run, x, part.stacked)[0]
+        return x
 
     def _layer(
         self, x: jax.Array, params: Params, *, sizes: Any, attends: jax.Array | None
@@ -122,6 +129,10 @@ class ScanTower(ConfiguredTower):
 
     def _project(self, x: jax.Array, params: Params) -> Float32[Array, "B D"]:
         return dense(x, params["kernel"], None, self.dtype).astype(jnp.float32)
+
+
+def _run_layer(layer: Any, make: Any, x: jax.Array, stacked: PyTree) -> tuple[jax.Array, None]:
+    return layer(x, make(stacked)), None
 
 
 def _activate(x: jax.Array, *, sizes: Any) -> jax.Array:

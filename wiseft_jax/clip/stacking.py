@@ -7,6 +7,7 @@ once, with a leading axis of layers, and the three projections side by side in `
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,9 +16,25 @@ import jax.numpy as jnp
 import numpy as np
 
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.core.typing import PyTree
+from wiseft_jax.core.typing import Params, PyTree
 
 _PARTS, _FUSED = ("q_proj", "k_proj", "v_proj"), "qkv"
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerStack:
+    """Some layers that follow each other, and how the parameters of one come from what is stacked.
+
+    Inside a traced function a tuple of these may stand where a stacked tree has ``layers``: a scan
+    then makes the parameters of a layer as it comes to it, and never has those of all.
+
+    Attributes:
+      stacked: A tree whose leaves have a leading axis of layers.
+      layer: From the slice of one layer to its parameters.
+    """
+
+    stacked: PyTree
+    layer: Callable[[PyTree], Params] = lambda params: params
 
 
 def stack_layers(tree: PyTree) -> PyTree:

@@ -7,6 +7,7 @@ damage; whatever else a file system raises says nothing about the file.
 from __future__ import annotations
 
 import errno
+import logging
 import re
 import time
 import traceback
@@ -19,11 +20,14 @@ from etils import epath
 from wiseft_jax.core.distributed import gather_json
 from wiseft_jax.core.errors import CheckpointWriteError, InputError
 
+logger = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
 PAUSES_SECS = (0.1, 0.5, 2.0)
 """How long to wait before each further try at files that can't be read now."""
 
+_LONGEST, _MORE = 200, " ..."
 _MISSING = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FULL_WORDS = ("No space left", "Disk quota exceeded", "File too large")
@@ -89,10 +93,22 @@ def is_full(error: Exception) -> bool:
 
 
 def first_line(error: Exception) -> str:
-    """Return what an exception says, short; its type if it says nothing."""
+    """Return what an exception says, in at most 200 characters; its type if it says nothing.
+
+    What is longer loses whole words before its last clause, which is the cause; all of it is in the
+    debug log (``-v``).
+    """
     error = _cause(error)
     lines = str(error).splitlines() or [type(error).__name__]
-    return lines[0][:200]
+    line = lines[0]
+    if len(line) <= _LONGEST:
+        return line
+    logger.debug("%s: %s", type(error).__name__, error)
+    cause = line.rpartition(": ")[2]
+    cause = f" {cause}" if len(cause) <= _LONGEST // 2 else ""
+    room = _LONGEST - len(_MORE) - len(cause)
+    words = line[: room + 1].rpartition(" ")[0].rstrip(" ,;:")
+    return (words or line[:room]) + _MORE + cause
 
 
 def patiently(read: Callable[[], T], path: epath.Path, name: str) -> T:

@@ -12,7 +12,6 @@ import functools
 import itertools
 import json
 import logging
-import os
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -23,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from wiseft_jax.core import preemption
+from wiseft_jax.core import coordinator, preemption
 from wiseft_jax.core.distributed_config import DistributedConfig, Rendezvous
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.trees import flatten_paths, hash_tree
@@ -35,6 +34,10 @@ T = TypeVar("T")
 _SHOWN = 5
 _SMALLEST_BUFFER = 1024
 _MARGIN_SECS = 30
+_MENDING = (
+    "check that all were started, that they name the same --distributed.coordinator, and that its"
+    " port is free and reachable from every host"
+)
 
 
 def join(rendezvous: Rendezvous, config: DistributedConfig, give_up: Callable[[str], None]) -> None:
@@ -51,18 +54,27 @@ def join(rendezvous: Rendezvous, config: DistributedConfig, give_up: Callable[[s
         ``os._exit`` then: a normal exit may crash in what is half open.
     """
     logger.info("joining the other processes (%s)", rendezvous.found)
-    if rendezvous.coordinator and rendezvous.process_id == 0:
-        _check_free(rendezvous.coordinator)
-    where = f" at {rendezvous.coordinator}" if rendezvous.coordinator else ""
-    watchdog = threading.Timer(
-        config.init_timeout_secs,
-        give_up,
-        [
-            f"the other processes didn't come{where} within {config.init_timeout_secs} s"
-            f" ({rendezvous.found}); check that all were started, that they name the same"
-            " --distributed.coordinator, and that its port is free and reachable from every host"
-        ],
-    )
+    address, first = rendezvous.coordinator, rendezvous.process_id == 0
+    over = threading.Event()
+    if address and first:
+        coordinator.check_free(address)
+    elif address:
+        coordinator.watch_for_another(
+            address,
+            lambda trouble: give_up(f"can't join at {address}: {trouble}; {_MENDING}"),
+            over,
+        )
+
+    def nobody_came() -> None:
+        where = f" at {address}" if address else ""
+        trouble = f"; {coordinator.find_trouble(address)}" if address and not first else ""
+        if not over.is_set():
+            give_up(
+                f"the other processes didn't come{where} within {config.init_timeout_secs} s"
+                f" ({rendezvous.found}){trouble}; {_MENDING}"
+            )
+
+    watchdog = threading.Timer(config.init_timeout_secs, nobody_came)
     watchdog.daemon = True
     watchdog.start()
     try:
@@ -81,24 +93,9 @@ def join(rendezvous: Rendezvous, config: DistributedConfig, give_up: Callable[[s
             f" {error}; to run alone: --distributed.mode off"
         ) from error
     finally:
+        over.set()
         watchdog.cancel()
         preemption.take_sigterm_back()
-
-
-def _check_free(coordinator: str) -> None:
-    """Refuse a port that is taken: JAX may crash when it can't listen."""
-    if "JAX_COORDINATOR_BIND_ADDRESS" in os.environ:
-        return
-    dual = socket.has_dualstack_ipv6()
-    family = socket.AF_INET6 if dual else socket.AF_INET
-    try:
-        port = int(coordinator.rpartition(":")[2])
-        socket.create_server(("", port), family=family, dualstack_ipv6=dual).close()
-    except OSError as error:
-        raise InputError(
-            f"distributed.coordinator {coordinator}: process 0 can't listen there"
-            f" ({error.strerror}); give another port, the same to all processes"
-        ) from None
 
 
 def is_first() -> bool:

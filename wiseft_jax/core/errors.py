@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 EXIT_DONE = 0
 EXIT_INTERNAL = 1
@@ -60,3 +61,21 @@ def unknown_name(kind: str, name: str, options: Iterable[str]) -> InputError:
     options = sorted(options)
     listed = ", ".join(options[:20]) + (", ..." if len(options) > 20 else "")
     return InputError(f"unknown {kind} {name!r}.{did_you_mean(name, options)} Known: {listed}.")
+
+
+def missing_path(path: Path, what: str, instead: str = "") -> InputError:
+    """Return the error for a path that isn't there: how far it exists, and which name is close.
+
+    Args:
+      path: What was given; relative paths count from the working directory.
+      what: What was expected there, for example ``"folder"``.
+      instead: What to give, for the end of the message.
+    """
+    parent, missing = path.absolute().parent, path.name
+    while not parent.exists():
+        missing, parent = parent.name, parent.parent
+    hint = ""
+    if parent.is_dir():
+        hint = did_you_mean(missing, [entry.name for entry in parent.iterdir()])
+    found = f"{parent} exists, without {missing!r}.{hint}"
+    return InputError(f"{path}: no such {what}; {found}{f' {instead}' if instead else ''}")

@@ -59,14 +59,8 @@ class Interruption:
           where: What was saved, for example ``"saved after step 40"``.
           run_dir: The run directory.
         """
-        import jax
-
         name = "preemption" if self._signum is None else signal.Signals(self._signum).name
-        several = ", in every process" if jax.process_count() > 1 else ""
-        return Interrupted(
-            f"stopped by {name}; {where} in {run_dir};"
-            f" to continue{several}: {continue_command(sys.argv, run_dir)}"
-        )
+        return Interrupted(f"stopped by {name}; {where} in {run_dir}; {how_to_continue(run_dir)}")
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         if self._signum is not None:
@@ -130,6 +124,14 @@ def catch_signals() -> Iterator[Interruption]:
         os.kill(os.getpid(), late)
 
 
+def how_to_continue(run_dir: Path) -> str:
+    """Return ``"to continue: COMMAND"`` for this program and a run directory."""
+    import jax
+
+    several = ", in every process" if jax.process_count() > 1 else ""
+    return f"to continue{several}: {continue_command(sys.argv, run_dir)}"
+
+
 def continue_command(argv: Sequence[str], run_dir: Path) -> str:
     """Return the command that continues the run that ``argv`` (``sys.argv``) started.
 
@@ -140,14 +142,29 @@ def continue_command(argv: Sequence[str], run_dir: Path) -> str:
       >>> continue_command(["/usr/bin/wiseft", "run", "flowers"], Path("runs/a"))
       'wiseft run flowers --out runs/a --resume'
     """
-    program = Path(argv[0]) if argv else Path()
-    if program.parts[-2:] == ("wiseft_jax", "__main__.py"):
-        start = ["python", "-m", "wiseft_jax"]
-    elif program.name == "wiseft":
-        start = ["wiseft"]
-    else:
+    start = _start(argv)
+    if start is None:
         return "the same call with resume=True"
     words = [word for word in argv[1:] if word not in _SAID_ANEW]
     if not any(word == "--out" or word.startswith("--out=") for word in words):
         words += ["--out", str(run_dir)]
     return shlex.join([*start, *words, "--resume"])
+
+
+def same_command(argv: Sequence[str]) -> str:
+    """Return the command that ``argv`` (``sys.argv``) was.
+
+    Example:
+      >>> same_command(["/usr/bin/wiseft", "sweep", "runs/a"])
+      'wiseft sweep runs/a'
+    """
+    start = _start(argv)
+    return "the same call" if start is None else shlex.join([*start, *argv[1:]])
+
+
+def _start(argv: Sequence[str]) -> list[str] | None:
+    """Return how the program was called; None if it wasn't from the command line."""
+    program = Path(argv[0]) if argv else Path()
+    if program.parts[-2:] == ("wiseft_jax", "__main__.py"):
+        return ["python", "-m", "wiseft_jax"]
+    return ["wiseft"] if program.name == "wiseft" else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,18 @@ class _OrbaxChatter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         return record.levelno >= logging.CRITICAL or "orbax" not in record.pathname
+
+
+class _LateTasks(logging.Filter):
+    """Drops what asyncio logs of writes of Orbax's that nobody awaits; the first failure is raised.
+
+    When the disk is full there is one for each array, with its stack trace.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        frames = traceback.walk_tb(record.exc_info[2]) if record.exc_info else ()
+        names = (str(frame.f_globals.get("__name__")) for frame, _ in frames)
+        return not any(name.startswith("orbax.") for name in names)
 
 
 class _SaveThreads:
@@ -52,12 +65,13 @@ class _LateCallbacks:
             self._previous(unraisable)
 
 
-_CHATTER = _OrbaxChatter()
+_CHATTER, _TASKS = _OrbaxChatter(), _LateTasks()
 
 
 def hush_orbax() -> None:
     """Silence the noise from now on; more calls do nothing more."""
     logging.getLogger("absl").addFilter(_CHATTER)
+    logging.getLogger("asyncio").addFilter(_TASKS)
     if not isinstance(sys.unraisablehook, _LateCallbacks):
         sys.unraisablehook = _LateCallbacks(sys.unraisablehook)
     if not isinstance(threading.excepthook, _SaveThreads):

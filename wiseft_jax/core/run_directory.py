@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from wiseft_jax.core.config_io import config_hash, read_json, to_dict
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, missing_path
 from wiseft_jax.core.results import RESULTS_FILE
 from wiseft_jax.core.writers import write_json
 
 logger = logging.getLogger(__name__)
 
 CONFIG_FILE = "config.json"
+_LISTED = 10
 PACKAGES = (
     "wiseft-jax",
     "jax",
@@ -57,6 +58,11 @@ class RunDirectory:
     def curve_file(self) -> Path:
         """The main picture (PNG; the SVG lies beside it)."""
         return self.path / "curve.png"
+
+    @property
+    def flips_file(self) -> Path:
+        """Where predictions flip along alpha, of a continuous curve (PNG, SVG beside it)."""
+        return self.path / "flips.png"
 
     @property
     def report_file(self) -> Path:
@@ -168,8 +174,13 @@ class RunDirectory:
         Raises:
           InputError: If the directory or its configuration isn't there, or is damaged.
         """
-        if not self.path.is_dir():
-            raise InputError(f"{self.path}: no such run directory")
+        if self.path.exists() and not self.path.is_dir():
+            raise InputError(f"{self.path}: expected a run directory, found a file")
+        if not self.path.exists():
+            raise missing_path(self.path, "run directory", _runs_in(self.path.parent))
+        if not self.config_file.is_file():
+            near = _runs_in(self.path)
+            raise InputError(f"{self.path}: not a run directory, there is no {CONFIG_FILE}. {near}")
         stored = read_json(self.config_file)
         if not isinstance(stored, dict) or "config" not in stored:
             raise InputError(f"{self.config_file}: not the configuration of a run")
@@ -196,6 +207,20 @@ def describe(config: Any) -> dict[str, Any]:
         "python": sys.version.split()[0],
         "versions": versions(),
     }
+
+
+def _runs_in(parent: Path) -> str:
+    """Return a sentence about the run directories in ``parent``, the newest first."""
+    files = sorted(parent.glob(f"*/{CONFIG_FILE}"), key=_modified, reverse=True)
+    runs = [str(file.parent) for file in files if RunDirectory(file.parent)._is_run()]
+    if not runs:
+        return f"There is no run in {parent.absolute()}; wiseft run and train make one (--out)."
+    more = f" and {len(runs) - _LISTED} more" if len(runs) > _LISTED else ""
+    return f"Runs in {parent.absolute()}, the newest first: {', '.join(runs[:_LISTED])}{more}."
+
+
+def _modified(file: Path) -> float:
+    return file.lstat().st_mtime  # of a link itself: what it leads to may be gone
 
 
 def _differences(old: Any, new: Any, prefix: str = "") -> list[str]:

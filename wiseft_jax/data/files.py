@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, missing_path
 from wiseft_jax.core.hashing import hash_bytes, hash_json
 from wiseft_jax.data.source import check_labels
 
@@ -148,7 +148,7 @@ def open_images(paths: Path | str | Iterable[Path | str], name: str = "images") 
         elif path.exists():
             found.append(str(path))
         else:
-            raise InputError(f"{path}: no such file or directory")
+            raise missing_path(path, "file or directory", "Give image files, or folders of them.")
     where = ", ".join(str(path) for path in given[:_LISTED])
     report_skipped(where, skipped)
     if not found:

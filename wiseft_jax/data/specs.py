@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from wiseft_jax.core.errors import InputError, did_you_mean, unknown_name
+from wiseft_jax.core.errors import InputError, missing_path, unknown_name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,16 +139,8 @@ def require_path(path: Path, what: str) -> None:
     Raises:
       InputError: Says how far the path exists, and which name there is close.
     """
-    if path.exists():
-        return
-    parent = path.absolute().parent
-    missing = path.name
-    while not parent.exists():
-        missing, parent = parent.name, parent.parent
-    hint = ""
-    if parent.is_dir():
-        hint = did_you_mean(missing, [entry.name for entry in parent.iterdir()])
-    raise InputError(f"{path}: no such {what}; {parent} exists, without {missing!r}.{hint}")
+    if not path.exists():
+        raise missing_path(path, what)
 
 
 def _no_scheme(text: str) -> InputError:

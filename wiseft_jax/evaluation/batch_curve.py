@@ -10,15 +10,16 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32
 
 from wiseft_jax.core.lobatto import LEVELS
-from wiseft_jax.core.mesh import Layout
 from wiseft_jax.core.typing import Params
 from wiseft_jax.evaluation.curve_config import CurveConfig
+from wiseft_jax.evaluation.engine import EngineConfig
 from wiseft_jax.evaluation.features import features_at
 from wiseft_jax.evaluation.interpolant import NodePlan, read_off, residual
 
 BARRIER = "a loss barrier?"
 NOISE = "at the noise floor of bfloat16"
 
+_TOL = 0.01
 _ROUNDING = {"float32": 1e-6, "bfloat16": 5e-3}
 """Noise of a logit, as a share of the logits' scale: two programs for one model differ by it."""
 _SMOOTH = 0.5
@@ -33,7 +34,7 @@ class CurveJob:
 
     Attributes:
       classifier: The model.
-      layout: The devices.
+      engine: How batches are run.
       ends: Both ends' parameters, on the devices.
       grid: The alphas asked for, then the tabulated ones: rising, distinct in float32.
       asked: Places of the former in ``grid``.
@@ -43,7 +44,7 @@ class CurveJob:
     """
 
     classifier: Any
-    layout: Layout
+    engine: EngineConfig
     ends: tuple[Params, Params]
     grid: Float64[np.ndarray, " W"]
     asked: np.ndarray
@@ -106,8 +107,8 @@ class BatchCurve:
 
 
 @dataclasses.dataclass(frozen=True)
-class _State:
-    """How sure a level is.
+class Sureness:
+    """How sure a batch is at a level.
 
     Attributes:
       count: Its nodes.
@@ -136,7 +137,7 @@ def evaluate_batch(job: CurveJob, images: Any, mask: Bool[np.ndarray, " B"]) -> 
     levels = [count for count in plan.levels if count >= job.least]
     first = levels[0]
     parts = features_at(
-        job.classifier, job.layout, job.ends, np.concatenate([own, plan.nodes[:first]]), images
+        job.classifier, job.engine, job.ends, np.concatenate([own, plan.nodes[:first]]), images
     )
     values = jnp.concatenate(parts)
     at_ends, values = values[: len(own)], values[len(own) :]
@@ -145,33 +146,40 @@ def evaluate_batch(job: CurveJob, images: Any, mask: Bool[np.ndarray, " B"]) -> 
         if count > len(values):
             new = plan.nodes[len(values) : count]
             values = jnp.concatenate(
-                [values, *features_at(job.classifier, job.layout, job.ends, new, images)]
+                [values, *features_at(job.classifier, job.engine, job.ends, new, images)]
             )
         batch = _read(job, plan, values, at_ends)
         certain = batch.certain[job.asked][:, mask]
         error = float(np.median(batch.estimate[mask])) if mask.any() else 0.0
-        state = _State(
+        state = Sureness(
             count,
             1 - float(np.mean(certain)) if mask.any() else 0.0,
             error,
             None if previous is None else error / previous,
         )
-        verdict = _verdict(job, state, last=count == levels[-1])
-        if verdict is not None:
-            trusted, note = verdict
+        found = verdict(job, state, last=count == levels[-1])
+        if found is not None:
+            trusted, note = found
             return dataclasses.replace(batch, trusted=trusted, note=note)
         previous = error
     raise AssertionError("the last level always has a verdict")
 
 
-def _verdict(job: CurveJob, state: _State, *, last: bool) -> tuple[bool, str] | None:
-    """Return ``(trusted, note)`` if no nodes are to be added."""
+def verdict(job: CurveJob, state: Sureness, *, last: bool) -> tuple[bool, str] | None:
+    """Return ``(trusted, note)`` if no nodes are to be added to a batch, else None.
+
+    Args:
+      job: What was asked for.
+      state: How sure the present level is.
+      last: Whether there is no further level.
+    """
     config, num_alphas = job.config, len(job.asked)
     more = state.count - 1  # nodes that the next level adds
-    if state.share <= config.tol and not config.exact:
+    if config.tol is None and config.exact:
+        if state.share * num_alphas <= more:
+            return True, ""  # evaluating what is uncertain costs less than the next level
+    elif state.share <= (_TOL if config.tol is None else config.tol):
         return True, ""
-    if config.exact and state.share * num_alphas <= more:
-        return True, ""  # evaluating what is uncertain costs less than the next level
     low_precision = job.classifier.tower.dtype == "bfloat16"
     if low_precision and state.error <= _ROUNDING["bfloat16"] * job.scale:
         return True, NOISE
@@ -189,7 +197,7 @@ def _read(job: CurveJob, plan: NodePlan, values: Any, at_ends: Any) -> BatchCurv
     error = _residual(job, plan, values[:coarse], new, values[coarse:])
     top1, margin = _host(
         read_off(
-            job.layout,
+            job.engine.layout,
             values,
             plan.matrix(job.grid, count),
             job.grid.astype(np.float32),
@@ -202,7 +210,7 @@ def _read(job: CurveJob, plan: NodePlan, values: Any, at_ends: Any) -> BatchCurv
         places = np.searchsorted(job.grid, ends)
         top1[places], margin[places] = _host(
             read_off(
-                job.layout,
+                job.engine.layout,
                 at_ends,
                 np.eye(2, dtype=np.float32),
                 ends.astype(np.float32),
@@ -225,7 +233,9 @@ def _read(job: CurveJob, plan: NodePlan, values: Any, at_ends: Any) -> BatchCurv
 
 def _residual(job: CurveJob, plan: NodePlan, values: Any, at: np.ndarray, truth: Any) -> np.ndarray:
     matrix = plan.matrix(at, len(values))
-    return np.array(residual(job.layout, values, matrix, at.astype(np.float32), truth, job.heads))
+    return np.array(
+        residual(job.engine.layout, values, matrix, at.astype(np.float32), truth, job.heads)
+    )
 
 
 def _host(arrays: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -25,8 +25,9 @@ class SweepConfig:
     """`direct`: run every alpha; `curve`: run a few nodes, and get every alpha between them."""
     curve: CurveConfig = CurveConfig()
     """How the method `curve` is made, and when it is believed."""
-    backend: Literal["auto", "map", "vmap"] = "auto"
-    """How alphas are batched: `map` over chunks, `vmap` all at once, `auto` by device."""
+    backend: Literal["auto", "map", "vmap", "sharded", "delta", "linear"] = "auto"
+    """How alphas are evaluated: `map` over chunks, `vmap` at once, `sharded` over devices, `delta`
+    without merging, `linear` where only the head differs; `auto` chooses, and says why."""
     batch_size: int | None = None
     """Images a batch; 64 on a CPU and 256 elsewhere when not given."""
     chunk_size: int | None = None

@@ -23,10 +23,13 @@ from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.trees import check_same_structure
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.source import Dataset
+from wiseft_jax.evaluation.backend import choose, shared_of, warn_if_too_large
 from wiseft_jax.evaluation.curve_config import CurveConfig
 from wiseft_jax.evaluation.curve_pass import CurvePass
 from wiseft_jax.evaluation.curve_result import Curve
 from wiseft_jax.evaluation.engine import EngineConfig
+from wiseft_jax.evaluation.linear_curve import linear_curve_of
+from wiseft_jax.evaluation.merging import place_rest
 from wiseft_jax.evaluation.sweep import SweepResult, check_alphas, check_datasets
 
 logger = logging.getLogger(__name__)
@@ -81,14 +84,26 @@ def curve(
     check_datasets(classifier, datasets)
     check_same_structure(theta_1, theta_0)
     config = config or CurveConfig()
+    layout = Layout.of(mesh)
+    shared = shared_of("auto", classifier, theta_0, theta_1)
+    name, reason = choose("auto", theta_0, shared, layout)
     engine = EngineConfig.resolve(
-        theta_0, batch_size=batch_size, mesh=mesh, num_threads=num_threads
+        theta_0,
+        batch_size=batch_size,
+        mesh=layout,
+        num_threads=num_threads,
+        shared=shared,
+        backend="linear" if name == "linear" else "map",
+        keep_logits=name == "linear",
     )
-    engine.layout.check(theta_0)
-    ends = engine.layout.place(theta_0), engine.layout.place(theta_1)
+    layout.check(theta_0)
+    warn_if_too_large(engine, theta_0)
+    start = layout.place(theta_0)
+    ends = start, place_rest(layout, start, theta_1, shared)
+    make = linear_curve_of if name == "linear" else curve_of
+    logger.info("continuous curve (%s)", reason)
     curves = {
-        dataset.name: curve_of(classifier, ends, dataset, grid, config, engine)
-        for dataset in datasets
+        dataset.name: make(classifier, ends, dataset, grid, config, engine) for dataset in datasets
     }
     rows = [row for each in curves.values() for row in each.rows(config_hash)]
     predictions = {name: each.predictions for name, each in curves.items()}

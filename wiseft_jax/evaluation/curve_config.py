@@ -14,8 +14,9 @@ MaxNodes = Literal[5, 9, 17, 33]
 class CurveConfig:
     """Options of the continuous curve."""
 
-    tol: float = 0.01
-    """More nodes are added while more than this share of the predictions is uncertain."""
+    tol: float | None = None
+    """More nodes are added while more than this share of the predictions is uncertain. When not
+    given 1 %, or with `exact` whatever is the cheapest for the grid."""
     exact: bool = False
     """Evaluate every uncertain prediction of the grid directly."""
     safety: float = 2.0
@@ -35,7 +36,7 @@ class CurveConfig:
         Raises:
           InputError: Names the field, what was expected and what was found.
         """
-        if not 0 <= self.tol < 1:
+        if self.tol is not None and not 0 <= self.tol < 1:
             raise InputError(f"curve.tol: expected a share in [0, 1), found {self.tol}")
         if not self.safety >= 1:
             raise InputError(f"curve.safety: expected at least 1, found {self.safety}")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+import itertools
+from collections.abc import Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 
 from wiseft_jax.core.mesh import process_share, to_host
+from wiseft_jax.core.mesh_config import ALPHA_AXIS
 from wiseft_jax.core.progress import progress_bar
 from wiseft_jax.core.rng import numpy_stream
 from wiseft_jax.data.pipeline import eval_batches
@@ -20,6 +23,8 @@ from wiseft_jax.evaluation.curve_result import Audit, Curve
 from wiseft_jax.evaluation.engine import EngineConfig, compiled_step
 from wiseft_jax.evaluation.evaluator import with_images
 from wiseft_jax.evaluation.pairs import Found, PairQueue
+
+_T = TypeVar("_T")
 
 _AUDITED_ALPHAS = 8
 """The audit draws its pairs at so many alphas of the grid, so that they fill batches."""
@@ -59,7 +64,7 @@ class CurvePass:
         self._heads = (wide[0], wide[2], wide[1], wide[3])
         self._job = CurveJob(
             classifier=classifier,
-            layout=engine.layout,
+            engine=engine,
             ends=ends,
             grid=grid,
             asked=asked,
@@ -83,11 +88,15 @@ class CurvePass:
 
     def run(self) -> Curve:
         """Read the dataset, and return its curve."""
+        # Pairs are run one alpha at once, or as many as the mesh splits over devices.
+        single = dataclasses.replace(
+            self._engine, chunk_size=self._engine.layout.mesh.shape[ALPHA_AXIS]
+        )
         queue = PairQueue(
-            compiled_step(self._classifier, self._engine),
+            compiled_step(self._classifier, single),
             self._ends,
             self._alphas,
-            self._engine,
+            single,
             self._classifier.preprocess.size,
             self._store,
         )
@@ -100,7 +109,7 @@ class CurvePass:
             **process_share(mesh),
         )
         with batches, progress_bar(self._dataset.name, len(self._dataset)) as advance:
-            for number, (images, batch) in enumerate(with_images(batches, mesh)):
+            for number, (images, batch) in enumerate(one_ahead(with_images(batches, mesh))):
                 index, mask = to_host((batch["index"], batch["mask"]))
                 found = evaluate_batch(self._job, batch["image"], mask)
                 forwards += found.forwards * len(index)
@@ -181,6 +190,12 @@ class CurvePass:
             forward_rows=forward_rows,
             note="; ".join(self._notes),
         )
+
+
+def one_ahead(items: Iterator[_T]) -> Iterator[_T]:
+    """Yield the items; the next one is made before one is handed out."""
+    for item, _ in itertools.pairwise(itertools.chain(items, [None])):
+        yield item  # type: ignore[misc]
 
 
 def working_grid(alphas: tuple[float, ...], points: int) -> tuple[np.ndarray, np.ndarray]:

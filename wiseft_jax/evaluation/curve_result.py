@@ -106,6 +106,7 @@ class Curve:
 
     def summary(self) -> dict[str, Any]:
         """Return what it took and how sure it is, as plain JSON values."""
+        most, intervals = self.best()
         return {
             "dataset": self.dataset,
             "n": self.n,
@@ -123,6 +124,8 @@ class Curve:
             "mismatch_upper_95": self.audit.upper,
             "trusted_share": float(np.mean(self.trusted)),
             "flips": len(self.crossings),
+            "best_hits": most,
+            "best_alphas": [[round(low, 6), round(high, 6)] for low, high in intervals],
             "note": self.note,
         }
 

@@ -1,9 +1,9 @@
 """The compiled step: one batch, every alpha.
 
 A batch is moved to the devices once; merging weights costs almost nothing beside a forward pass, so
-the loop over alphas is inside. The step takes up to ``CAPACITY`` alphas and skips the places that
-are not used, so one compiled program serves a sweep of any length and the evaluation of a single
-model, and both give the same bits.
+the loop over alphas is inside, and what doesn't depend on alpha comes before it. The step takes up
+to ``CAPACITY`` alphas and skips the places that are not used, so one compiled program serves a
+sweep of any length and the evaluation of a single model, and both give the same bits.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import dataclasses
 import functools
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -21,19 +21,22 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, Float32
 
+from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.core.errors import InputError, unknown_name
-from wiseft_jax.core.gathering import split_over
-from wiseft_jax.core.mesh import Layout, alpha_sharding, replicated, round_up_to_devices
-from wiseft_jax.core.mesh_config import ALPHA_AXIS, MeshConfig
+from wiseft_jax.core.mesh import Layout, replicated, round_up_to_devices
+from wiseft_jax.core.mesh_config import ALPHA_AXIS, DATA_AXIS, FSDP_AXIS, MeshConfig
 from wiseft_jax.core.typing import Params
-from wiseft_jax.weights.interpolate import lerp
+from wiseft_jax.evaluation.exact import Chunks, run_used
+from wiseft_jax.evaluation.merging import NOTHING_SHARED, Shared
 
 logger = logging.getLogger(__name__)
 
-BACKENDS = ("auto", "map", "vmap")
+BACKENDS = ("auto", "map", "vmap", "sharded", "delta", "linear")
 CAPACITY = 32
 """Alphas that one call of the compiled step has room for."""
 
+# Left to itself XLA's CPU compiler merges all weights before it uses the first: a third model.
+_CPU_OPTIONS = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
 _BATCH_SIZE = {"cpu": 64}
 _ACCELERATOR_BATCH_SIZE = 256
 _CHUNK_BYTES = 64 * 2**20
@@ -51,6 +54,8 @@ class EngineConfig:
         follow each other.
       keep_logits: Whether logits come back too.
       num_threads: Decoding threads.
+      backend: One of ``BACKENDS`` but ``"auto"``.
+      shared: What is the same at both ends.
     """
 
     layout: Layout
@@ -58,6 +63,8 @@ class EngineConfig:
     chunk_size: int
     keep_logits: bool
     num_threads: int
+    backend: str = "map"
+    shared: Shared = NOTHING_SHARED
 
     @classmethod
     def resolve(
@@ -72,13 +79,16 @@ class EngineConfig:
         mesh: Layout | Mesh | MeshConfig | None = None,
         num_threads: int = 16,
         platform: str = "",
+        shared: Shared = NOTHING_SHARED,
     ) -> EngineConfig:
         """Fill in what was not given, by the kind of device and the size of ``theta``.
 
-        ``platform`` is that kind: the mesh's own when empty.
+        ``platform`` is that kind: the mesh's own when empty. ``"auto"`` is ``"map"`` here: what
+        differs between the ends is known to ``evaluation.backend`` only.
 
         Raises:
-          InputError: Unknown backend; sizes below 1; ``chunk_size`` with ``"vmap"``.
+          InputError: Unknown backend; sizes below 1; ``chunk_size`` with ``"vmap"``; a mesh that
+            the backend can't use.
         """
         if backend not in BACKENDS:
             raise unknown_name("backend", backend, BACKENDS)
@@ -91,6 +101,13 @@ class EngineConfig:
                 " use backend 'map'"
             )
         layout = Layout.of(mesh)
+        if backend == "sharded":
+            layout = split_alphas(layout, num_alphas)
+        elif backend in ("delta", "linear") and layout.mesh.shape[ALPHA_AXIS] > 1:
+            raise InputError(
+                f"backend {backend!r} splits no alphas over devices; expected mesh.alpha 1, found"
+                f" {layout.mesh.shape[ALPHA_AXIS]}"
+            )
         platform = platform or str(layout.mesh.devices.flat[0].platform)
         if batch_size is None:
             batch_size = _BATCH_SIZE.get(platform, _ACCELERATOR_BATCH_SIZE)
@@ -105,7 +122,45 @@ class EngineConfig:
         chunk = -(-chunk_size // at_once) * at_once
         if chunk != chunk_size:
             logger.info("%d alphas at once, a multiple of mesh.alpha %d", chunk, at_once)
-        return cls(layout, rounded, chunk, keep_logits, num_threads)
+        name = "map" if backend == "auto" else backend
+        return cls(layout, rounded, chunk, keep_logits, num_threads, name, shared)
+
+
+def split_alphas(layout: Layout, num_alphas: int) -> Layout:
+    """Return the layout with devices of ``data`` moved to ``alpha``, unless it has an alpha axis.
+
+    Of the divisors of ``data`` above 1, the one that leaves the fewest places of the axis unused,
+    of equals the largest: each device then merges for fewer alphas, and none talks to another.
+
+    Args:
+      layout: The devices.
+      num_alphas: Alphas to evaluate.
+
+    Raises:
+      InputError: If there is only one device on ``data``.
+    """
+    sizes = layout.mesh.shape
+    if sizes[ALPHA_AXIS] > 1:
+        return layout
+    data = sizes[DATA_AXIS]
+    devices = layout.mesh.devices
+    processes = len({device.process_index for device in devices.flat})
+    local = max(1, data // processes)
+
+    def fits(size: int) -> bool:  # or processes would have overlapping shares of a batch
+        return data % size == 0 and (local % size == 0 or size % local == 0)
+
+    fitting = [size for size in range(2, data + 1) if fits(size)]
+    if not fitting:
+        raise InputError(
+            f"backend 'sharded': expected at least 2 devices on mesh.data or mesh.alpha, found"
+            f" {data}; use backend 'map'"
+        )
+    alpha = min(fitting, key=lambda size: (-(-num_alphas // size) * size, -size))
+    logger.info("%d of the %d devices that split a batch split the alphas instead", alpha, data)
+    apart = devices.reshape(data // alpha, alpha, sizes[FSDP_AXIS]).transpose(0, 2, 1)
+    mesh = Mesh(apart, layout.mesh.axis_names, axis_types=layout.mesh.axis_types)
+    return dataclasses.replace(layout, mesh=mesh)
 
 
 def default_chunk(theta: Params, platform: str) -> int:
@@ -122,9 +177,11 @@ def default_chunk(theta: Params, platform: str) -> int:
     return max(1, min(_MAX_CHUNK, _CHUNK_BYTES // max(size, 1)))
 
 
-def padded_alphas(alphas: tuple[float, ...], chunk_size: int) -> list[tuple[Any, int]]:
+def padded_alphas(
+    alphas: Sequence[float], chunk_size: int, capacity: int = CAPACITY
+) -> list[tuple[Any, int]]:
     """Return ``(float32[chunks, chunk_size], alphas in it)`` for each call of the step."""
-    chunks = max(1, CAPACITY // chunk_size)
+    chunks = max(1, capacity // chunk_size)
     room = chunks * chunk_size
     groups = []
     for start in range(0, len(alphas), room):
@@ -135,7 +192,7 @@ def padded_alphas(alphas: tuple[float, ...], chunk_size: int) -> list[tuple[Any,
     return groups
 
 
-def compiled_step(classifier: Any, config: EngineConfig) -> Callable[..., dict[str, Any]]:
+def compiled_step(classifier: Classifier, config: EngineConfig) -> Callable[..., dict[str, Any]]:
     """Return ``step(theta_0, theta_1, alphas, count, batch)``, compiled once for all datasets.
 
     Args of the step:
@@ -147,46 +204,44 @@ def compiled_step(classifier: Any, config: EngineConfig) -> Callable[..., dict[s
     Returns of the step, on every device: ``top1`` int32[A, B], ``margin`` float32[A, B], ``logits``
     float32[A, B, K] if kept, and the batch's ``index`` and ``mask``.
     """
-    return _compiled_step(classifier, config.layout, config.chunk_size, config.keep_logits)
+    return _compiled_step(
+        classifier,
+        config.layout,
+        config.chunk_size,
+        config.keep_logits,
+        config.backend,
+        config.shared,
+    )
 
 
 @functools.lru_cache(maxsize=2)  # an entry keeps its classifier alive
 def _compiled_step(
-    classifier: Any, layout: Layout, chunk_size: int, keep_logits: bool
+    classifier: Classifier,
+    layout: Layout,
+    chunk_size: int,
+    keep_logits: bool,
+    backend: str,
+    shared: Shared,
 ) -> Callable[..., dict[str, Any]]:
-    over_alpha = ALPHA_AXIS if layout.mesh.shape[ALPHA_AXIS] > 1 else None
+    finish = functools.partial(summarise, keep_logits=keep_logits)
+    chunks = Chunks(classifier, layout, chunk_size, shared, finish)
+    prepare = {"delta": chunks.delta, "linear": chunks.linear}.get(backend, chunks.merge)
 
     def step(
         theta_0: Params, theta_1: Params, alphas: Any, count: Any, batch: dict[str, Any]
     ) -> dict[str, Any]:
-        def at_alpha(alpha: Any) -> dict[str, Any]:
-            theta = lerp(theta_0, theta_1, alpha)
-            theta = jax.lax.with_sharding_constraint(theta, layout.shardings(theta))
-            with split_over(layout.mesh):
-                logits = classifier.logits(theta, batch["image"])
-            return summarise(logits, keep_logits)
-
-        def at_chunk(chunk: Any) -> dict[str, Any]:
-            if over_alpha:
-                chunk = jax.lax.with_sharding_constraint(chunk, alpha_sharding(layout.mesh))
-            if chunk_size > 1:
-                return jax.vmap(at_alpha, spmd_axis_name=over_alpha)(chunk)
-            return jax.tree_util.tree_map(lambda x: x[None], at_alpha(chunk[0]))
-
-        def nothing(chunk: Any) -> dict[str, Any]:
-            shapes = jax.eval_shape(at_chunk, chunk)
-            return jax.tree_util.tree_map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-
-        def used_or_not(item: tuple[Any, Any]) -> dict[str, Any]:
-            first, chunk = item
-            return jax.lax.cond(first < count, at_chunk, nothing, chunk)
-
-        first = jnp.arange(alphas.shape[0], dtype=jnp.int32) * chunk_size
-        stacked = jax.lax.map(used_or_not, (first, alphas))
-        outputs = {name: array.reshape((-1, *array.shape[2:])) for name, array in stacked.items()}
+        outputs = run_used(prepare(theta_0, theta_1, batch["image"]), alphas, count)
         return outputs | {"index": batch["index"], "mask": batch["mask"]}
 
-    return jax.jit(step, out_shardings=replicated(layout.mesh))
+    return jax.jit(
+        step, out_shardings=replicated(layout.mesh), compiler_options=compiler_options(layout)
+    )
+
+
+def compiler_options(layout: Layout) -> dict[str, Any] | None:
+    """Return what XLA is told when a program that merges weights is compiled for these devices."""
+    on_cpu = layout.mesh.devices.flat[0].platform == "cpu"
+    return _CPU_OPTIONS if on_cpu else None
 
 
 def summarise(logits: Float[Array, "B K"], keep_logits: bool) -> dict[str, Any]:

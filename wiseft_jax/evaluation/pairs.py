@@ -115,6 +115,11 @@ class PairQueue:
                 self._run(alpha, self._full if 2 * longest > self._full else self._small)
         self._collect(keep=0)
 
+    @property
+    def held(self) -> int:
+        """Images that wait."""
+        return len(self._images)
+
     def _longest(self, alpha: int) -> int:
         return max(len(queue) for queue in self._waiting[alpha])
 

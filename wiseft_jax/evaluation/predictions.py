@@ -18,11 +18,12 @@ from wiseft_jax.core.metrics import Accuracy
 from wiseft_jax.core.results import Row, accuracy_row
 from wiseft_jax.core.typing import Role, Split
 from wiseft_jax.core.writers import atomic_open
+from wiseft_jax.evaluation.mapped import read_arrays, write_arrays
 
 logger = logging.getLogger(__name__)
 
 PREDICTIONS_DIR = "predictions"
-_FORMAT = 1
+_FORMAT = 2
 _LONGEST_NAME = 200
 _ARRAYS = ("alphas", "top1", "correct", "margin", "labels", "ids", "skipped")
 _FACTS = ("dataset", "split", "role")
@@ -87,7 +88,11 @@ class Predictions:
         ]
 
     def save(self, directory: Path | str) -> Path:
-        """Write ``directory/<dataset>.npz``, atomically and without pickle, and return its path."""
+        """Write ``directory/<dataset>.npz``, atomically and without pickle, and return its path.
+
+        Arrays are stored as they are, so that ``load`` can map them; ``correct`` as bits, eight
+        examples a byte.
+        """
         path = Path(directory) / predictions_file(self.dataset)
         arrays: dict[str, Any] = {name: np.asarray(getattr(self, name)) for name in _FACTS}
         arrays |= {
@@ -96,24 +101,26 @@ class Predictions:
             "ids": np.asarray(self.ids, np.str_),
             "skipped": np.asarray(self.skipped, np.str_),
         }
-        arrays |= {name: getattr(self, name) for name in ("top1", "correct", "margin", "labels")}
+        arrays |= {name: getattr(self, name) for name in ("top1", "margin", "labels")}
+        arrays["correct"] = np.packbits(self.correct, axis=1)
         if self.logits is not None:
             arrays["logits"] = self.logits
         with atomic_open(path) as file:
-            np.savez_compressed(file, **arrays)
+            write_arrays(file, arrays)
         return path
 
     @classmethod
     def load(cls, path: Path | str) -> Predictions:
-        """Read what ``save`` wrote.
+        """Read what ``save`` wrote; ``top1``, ``margin`` and ``logits`` are mapped, read-only.
+
+        A file that is mapped may be replaced by ``save``, which renames, but not written into. The
+        older format, compressed, is read whole.
 
         Raises:
           InputError: If the file is missing, damaged, or of a newer format.
         """
         try:
-            # Opened here: np.load leaves a damaged file open.
-            with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
+            arrays = read_arrays(path)
         except FileNotFoundError:
             raise InputError(f"{path}: no such file") from None
         except Exception as error:  # zipfile, zlib and numpy raise many kinds on damaged bytes
@@ -123,19 +130,48 @@ class Predictions:
             raise InputError(f"{path}: not a file of predictions: {', '.join(missing)} missing")
         if int(arrays["format"]) > _FORMAT:
             raise InputError(f"{path}: written by a newer version; upgrade wiseft-jax")
+        correct = arrays["correct"]
+        if correct.dtype != np.bool_:  # format 1 has a byte for each
+            correct = np.unpackbits(correct, axis=1, count=len(arrays["labels"])).astype(bool)
+        shape = (len(arrays["alphas"]), len(arrays["labels"]))
+        for name, array in (("top1", arrays["top1"]), ("correct", correct)):
+            if array.shape != shape:
+                raise InputError(f"{path}: {name} has the shape {array.shape}, expected {shape}")
         return cls(
             dataset=str(arrays["dataset"]),
             split=cast(Split, str(arrays["split"])),
             role=cast(Role, str(arrays["role"])),
             alphas=tuple(arrays["alphas"].tolist()),
             top1=arrays["top1"],
-            correct=arrays["correct"],
+            correct=correct,
             margin=arrays["margin"],
             labels=arrays["labels"],
             ids=tuple(arrays["ids"].tolist()),
             logits=arrays.get("logits"),
             skipped=tuple(arrays["skipped"].tolist()),
         )
+
+
+def disagreements(found: Predictions, wanted: Predictions) -> list[tuple[float, str, float]]:
+    """Return where two runs predict other classes: ``(alpha, id, margin in wanted)``.
+
+    Args:
+      found: Predictions.
+      wanted: Of the same alphas and examples.
+
+    Raises:
+      InputError: If they are of other alphas or examples.
+    """
+    if (found.alphas, found.ids) != (wanted.alphas, wanted.ids):
+        raise InputError(
+            f"{found.dataset}: expected predictions of the same alphas and examples, found"
+            f" {len(found.alphas)} and {len(wanted.alphas)} alphas, {len(found)} and"
+            f" {len(wanted)} examples"
+        )
+    return [
+        (wanted.alphas[row], wanted.ids[column], float(wanted.margin[row, column]))
+        for row, column in np.argwhere(found.top1 != wanted.top1)
+    ]
 
 
 def predictions_file(dataset: str) -> str:

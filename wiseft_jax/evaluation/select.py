@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any
 
 from wiseft_jax.core.errors import InputError, unknown_name
@@ -128,14 +129,21 @@ def _best(points: Sequence[Point]) -> float:
     return max(points, key=lambda point: point.hits / point.n).alpha
 
 
-def _smallest_within_one_point(points: Sequence[Point]) -> float:
+def smallest_within(points: Sequence[Point], epsilon: float) -> float:
+    """Return the smallest alpha whose accuracy is at most ``epsilon`` below the best.
+
+    Args:
+      points: Accuracies by rising alpha, never empty.
+      epsilon: A fraction; 0.01 is one point. Its decimal digits are taken at their word, so that
+        exactly one point below still counts.
+    """
     best = max(points, key=lambda point: point.hits / point.n)
-    # Whole numbers, so that exactly one point below still counts: best - p <= 1/100.
-    return next(
-        point.alpha
-        for point in points
-        if 100 * (best.hits * point.n - point.hits * best.n) <= best.n * point.n
-    )
+    least = Fraction(best.hits, best.n) - Fraction(str(epsilon))
+    return next(point.alpha for point in points if Fraction(point.hits, point.n) >= least)
+
+
+def _smallest_within_one_point(points: Sequence[Point]) -> float:
+    return smallest_within(points, 0.01)
 
 
 RULES: dict[str, RuleSpec] = {

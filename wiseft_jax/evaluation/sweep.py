@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jax.sharding import Mesh
@@ -20,14 +22,32 @@ from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.results import RESULTS_FILE, Row, read_rows, write_rows
 from wiseft_jax.core.trees import check_same_structure
 from wiseft_jax.core.typing import Params
+from wiseft_jax.core.writers import write_json
 from wiseft_jax.data.source import Dataset
+from wiseft_jax.evaluation.backend import (
+    BackendChoice,
+    calibrate,
+    choose,
+    shared_of,
+    warn_if_too_large,
+)
 from wiseft_jax.evaluation.curve_result import Curve
 from wiseft_jax.evaluation.engine import EngineConfig
 from wiseft_jax.evaluation.evaluator import check_dataset, evaluate_alphas
-from wiseft_jax.evaluation.predictions import Predictions, load_predictions, save_predictions
+from wiseft_jax.evaluation.merging import place_rest
+from wiseft_jax.evaluation.precision import Differences, differences_from_float32
+from wiseft_jax.evaluation.predictions import (
+    PREDICTIONS_DIR,
+    Predictions,
+    load_predictions,
+    save_predictions,
+)
 from wiseft_jax.evaluation.select import Selection, select_alpha
 
 logger = logging.getLogger(__name__)
+
+
+_FACTS_FILE = "backend.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +60,9 @@ class SweepResult:
       predictions: By dataset name, in the order given.
       curves: The continuous curves by dataset name, where ``curve`` made the result.
       config_hash: The hash of the configuration.
+      backend: How they were computed, and why; None where that isn't recorded.
+      float32: How many of the predictions of a sample differ from those of float32; None in
+        float32, and where it isn't known.
     """
 
     alphas: tuple[float, ...]
@@ -47,6 +70,8 @@ class SweepResult:
     predictions: dict[str, Predictions]
     curves: dict[str, Curve] = dataclasses.field(default_factory=dict)
     config_hash: str = ""
+    backend: BackendChoice | None = None
+    float32: Differences | None = None
 
     def select(self, rule: str = "constant", *, select_on: str | None = None) -> Selection:
         """Choose alpha; see ``select_alpha``."""
@@ -60,10 +85,15 @@ class SweepResult:
     def save(self, run_dir: Path | str) -> None:
         """Write ``predictions/<dataset>.npz``, ``results.jsonl`` and, of curves, ``curves.jsonl``.
 
+        ``predictions/backend.json`` says how they were computed.
+
         Args:
           run_dir: Where to; the curves of an earlier sweep are removed.
         """
         save_predictions(run_dir, self.predictions.values())
+        facts = {"backend": self.backend, "float32": self.float32}
+        known = {name: dataclasses.asdict(fact) for name, fact in facts.items() if fact}
+        write_json(Path(run_dir) / PREDICTIONS_DIR / _FACTS_FILE, known)
         write_rows(Path(run_dir) / RESULTS_FILE, self.rows)
         if self.curves:
             write_curve_rows(Path(run_dir) / CURVES_FILE, self.curve_rows())
@@ -90,7 +120,7 @@ class SweepResult:
         if not predictions:
             raise InputError(f"{run_dir}: its predictions are of other datasets than its results")
         alphas = tuple(sorted({alpha for each in predictions.values() for alpha in each.alphas}))
-        return cls(alphas, rows, predictions)
+        return cls(alphas, rows, predictions, **_read_facts(run_dir))
 
 
 def sweep(
@@ -119,12 +149,15 @@ def sweep(
       theta_1: The fine-tuned parameters (alpha = 1).
       datasets: Labelled images, with distinct names.
       alphas: Distinct and rising; outside [0, 1] extrapolates.
-      backend: ``"map"``: ``jax.lax.map`` over chunks of alphas; ``"vmap"``: all alphas at once,
-        with as many copies of the weights; ``"auto"``: ``map`` with the measured chunk.
+      backend: ``"map"``: ``jax.lax.map`` over chunks of alphas, merged on the fly; ``"vmap"``: all
+        alphas at once, with as many copies of the weights; ``"sharded"``: as ``map``, with
+        different alphas on different devices; ``"delta"``: without merging, at twice the products;
+        ``"linear"``: two matrices of logits, where only the head differs. ``"auto"`` chooses
+        ``linear``, ``sharded`` if the mesh has an axis of alphas, or ``map``.
       batch_size: Images a batch, rounded up to a multiple of the device count; by default 64 on
         a CPU and 256 elsewhere.
-      chunk_size: Alphas that ``map`` evaluates at once; by default 1 on a CPU, and on accelerators
-        by the size of the weights.
+      chunk_size: Alphas that are evaluated at once; by default 1 on a CPU, and on accelerators by
+        the size of the weights, or with ``"auto"`` by a short timing where the sweep is long.
       config_hash: The hash of the configuration, for the rows.
       keep_logits: Whether to keep the logits too: ``4 * A * N * K`` bytes a dataset.
       mesh: The devices, and how parameters and alphas are split over them; all devices by default,
@@ -137,7 +170,8 @@ def sweep(
     Raises:
       InputError: Other structures or shapes at the two ends; alphas that are not finite, distinct
         and rising; no datasets, empty or unlabelled ones, names that repeat; labels that count
-        other classes than the classifier; unknown backend.
+        other classes than the classifier; unknown backend, or one that the ends or the devices
+        rule out.
       BadImageError: If an image can't be read and its dataset says ``on_bad_image="stop"``.
 
     Example:
@@ -148,24 +182,77 @@ def sweep(
     grid = check_alphas(alphas)
     check_datasets(classifier, datasets)
     check_same_structure(theta_1, theta_0)
+    layout = Layout.of(mesh)
+    shared = shared_of(backend, classifier, theta_0, theta_1)
+    name, reason = choose(backend, theta_0, shared, layout)
     config = EngineConfig.resolve(
         theta_0,
         num_alphas=len(grid),
-        backend=backend,
+        backend=name,
         batch_size=batch_size,
         chunk_size=chunk_size,
         keep_logits=keep_logits,
-        mesh=mesh,
+        mesh=layout,
         num_threads=num_threads,
+        shared=shared,
     )
+    ends = _placed(config, theta_0, theta_1)
+    if backend == "auto" and name == "map" and chunk_size is None:
+        images = sum(len(dataset) for dataset in datasets)
+        config, timed = calibrate(classifier, ends, config, grid, images)
+        reason += f"; {timed}"
+    choice = BackendChoice(name, config.chunk_size, reason)
+    return _run(classifier, ends, datasets, grid, config, choice, config_hash)
+
+
+def _placed(config: EngineConfig, theta_0: Params, theta_1: Params) -> tuple[Params, Params]:
+    """Return both ends on the devices, with one copy of what they share."""
     config.layout.check(theta_0)
-    ends = config.layout.place(theta_0), config.layout.place(theta_1)
+    warn_if_too_large(config, theta_0)
+    start = config.layout.place(theta_0)
+    return start, place_rest(config.layout, start, theta_1, config.shared)
+
+
+def _run(
+    classifier: Classifier,
+    ends: tuple[Params, Params],
+    datasets: Sequence[Dataset],
+    grid: tuple[float, ...],
+    config: EngineConfig,
+    choice: BackendChoice,
+    config_hash: str,
+) -> SweepResult:
+    """Return the results of every dataset, and in another dtype how far from float32 they are."""
+    logger.info("back-end %s, alphas at once: %d (%s)", *dataclasses.astuple(choice))
     predictions = {
         dataset.name: evaluate_alphas(classifier, *ends, dataset, grid, config)
         for dataset in datasets
     }
+    differences = None
+    if classifier.tower.dtype != "float32":
+        found = predictions[datasets[0].name]
+        differences = differences_from_float32(classifier, *ends, datasets[0], found, config)
     rows = [row for each in predictions.values() for row in each.rows(config_hash)]
-    return SweepResult(grid, rows, predictions)
+    return SweepResult(
+        grid,
+        rows,
+        predictions,
+        config_hash=config_hash,
+        backend=choice,
+        float32=differences,
+    )
+
+
+def _read_facts(run_dir: Path | str) -> dict[str, Any]:
+    path = Path(run_dir) / PREDICTIONS_DIR / _FACTS_FILE
+    if not path.exists():
+        return {}
+    try:
+        known = json.loads(path.read_text())
+        kinds = {"backend": BackendChoice, "float32": Differences}
+        return {name: kinds[name](**fields) for name, fields in known.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: can't be read as facts of a sweep ({error})") from error
 
 
 def check_alphas(alphas: Sequence[float] | np.ndarray) -> tuple[float, ...]:

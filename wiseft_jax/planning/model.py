@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from wiseft_jax.clip.architectures import ARCHITECTURES, find_architecture
 from wiseft_jax.clip.classifier import Classifier
-from wiseft_jax.clip.hub import EMBEDDED_DIRECTORY, EMBEDDED_NAME, download_config, is_hub_id
+from wiseft_jax.clip.hub import EMBEDDED_DIRECTORY
 from wiseft_jax.clip.load import make_tower, published_config, read_config, read_tokenizer
 from wiseft_jax.clip.towers import VISION_KEYS
-from wiseft_jax.core.errors import unknown_name
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.core.typing import Params
 from wiseft_jax.experiment import ModelConfig
-
-_OTHERWISE = (
-    "give as --model.name a directory with its config.json, or an architecture, for which no hub is"
-    " asked (ViT-B/32, ViT-B/16, ViT-L/14, ...)"
-)
+from wiseft_jax.planning.model_files import find_config
 
 
 def abstract_classifier(config: ModelConfig, num_classes: int) -> tuple[Classifier, Params]:
@@ -63,18 +56,8 @@ def abstract_classifier(config: ModelConfig, num_classes: int) -> tuple[Classifi
 def model_config(name: str) -> Any:
     """Return the ``CLIPConfig`` of a model's name: embedded, architecture, directory, hub id.
 
-    Published models are known by their hub ids too, so nothing is fetched for them.
-
     Raises:
       InputError: If it is none of them, or its ``config.json`` can't be read.
     """
-    if name == EMBEDDED_NAME:
-        return read_config(EMBEDDED_DIRECTORY)
-    if find_architecture(name) is not None:
-        return published_config(name)
-    directory = Path(name).expanduser()
-    if directory.is_dir():
-        return read_config(directory)
-    if not is_hub_id(name) or name.startswith("ViT-"):
-        raise unknown_name("model", name, [EMBEDDED_NAME, *ARCHITECTURES])
-    return read_config(download_config(name, _OTHERWISE))
+    directory = find_config(name)
+    return published_config(name) if directory is None else read_config(directory)

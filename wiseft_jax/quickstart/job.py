@@ -7,6 +7,7 @@ import dataclasses
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.typing import Role, Split
 from wiseft_jax.data.config import DataConfig
+from wiseft_jax.evaluation.curve_config import CurveConfig
 from wiseft_jax.experiment import ExperimentConfig, ExperimentData, ModelConfig, SweepConfig
 from wiseft_jax.training.config import TrainConfig
 
@@ -27,7 +28,9 @@ def quickstart_config() -> ExperimentConfig:
             warmup_fraction=0.1,
             eval_every_epochs=5,
         ),
-        sweep=SweepConfig(alphas=QUICKSTART_ALPHAS),
+        sweep=SweepConfig(
+            alphas=QUICKSTART_ALPHAS, method="curve", curve=CurveConfig(exact=True, tol=0.01)
+        ),
     )
 
 

@@ -223,11 +223,13 @@ def _draw_by_alpha(axes: Axes, curves: Curves, chosen: float | None, dense: Curv
 
 def _draw_line(axes: Axes, line: Series, direct: Series, style: Mapping[str, Any]) -> None:
     """Draw a continuous curve, its band of uncertain predictions, and the points asked for."""
-    points = line.points.values()
+    # At those points predictions may have been run directly: there the band has no width.
+    between = {at: point for at, point in line.points.items() if at not in direct.points}
+    band = between or line.points
     axes.fill_between(
-        line.alphas,
-        [point.low for point in points],
-        [point.high for point in points],
+        list(band),
+        [point.low for point in band.values()],
+        [point.high for point in band.values()],
         color=style["color"],
         alpha=0.35,
         linewidth=0,
@@ -334,7 +336,8 @@ def _footnote(curves: Curves, selection: Mapping[str, Any] | None, dense: Curves
         interval += "; of the mean: combined as if the shifts were independent"
     text = "; ".join([", ".join(parts), interval]) if parts else interval
     if dense is not None:
-        text += "; lines: continuous curve, dark bands: its uncertain predictions"
+        text += "\nlines: the continuous curve, points: the alphas asked for; dark bands: between"
+        text += " them, uncertain predictions counted as wrong or right"
     if selection is not None and selection.get("rule"):
         text += f"; chosen by the rule {selection['rule']}"
     ends = [v for series in (curves.reference, curves.mean) if series for v in series.values]

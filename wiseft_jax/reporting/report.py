@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from wiseft_jax.core.curve_rows import CurveRow
 from wiseft_jax.core.results import Row
 from wiseft_jax.core.writers import write_text
+from wiseft_jax.reporting.continuous_section import continuous_section
 from wiseft_jax.reporting.series import Curves, Series
 from wiseft_jax.reporting.tables import markdown_table
 
@@ -30,6 +32,7 @@ def report_markdown(
     skipped: Mapping[str, Sequence[str]] | None = None,
     commands: Sequence[str] = (),
     facts: Mapping[str, str] | None = None,
+    curve_rows: Sequence[CurveRow] = (),
 ) -> str:
     """Return the report as Markdown.
 
@@ -40,6 +43,7 @@ def report_markdown(
       picture: The picture's file name, relative to the report; None for none.
       skipped: Dataset name -> ``"id: reason"`` of images that were left out.
       commands: What to type to do it again.
+      curve_rows: The continuous curves, for the section on them.
       facts: Further facts for the last section, such as versions or the model's name.
     """
     curves = Curves.of(rows)
@@ -53,6 +57,8 @@ def report_markdown(
         _how_to_read(curves),
         "## At the chosen alpha, with 95 % intervals" if alpha in curves.alphas else "",
         _gains_table(curves, alpha),
+        "## Between the alphas: the continuous curve" if curve_rows else "",
+        continuous_section(curve_rows) if curve_rows else "",
         "## Images left out",
         _skipped(skipped or {}),
         "## How it was made",

@@ -20,7 +20,6 @@ from wiseft_jax.core.mesh import (
     Layout,
     process_share,
     put_batch,
-    put_replicated,
     replicated,
     round_up_to_devices,
     to_host,
@@ -139,7 +138,7 @@ def learn_alphas(
     ends = layout.place(theta_0), layout.place(theta_1)
     fit = _Fit(
         ends,
-        put_replicated(start, layout.mesh),
+        jax.device_put(start, replicated(layout.mesh)),
         optimizer,
         _make_gradient(classifier, objective, layout),
         _make_update(optimizer, config),

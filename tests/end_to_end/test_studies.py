@@ -1,0 +1,71 @@
+"""``wiseft sweep RUN --learn --race --rules`` on a finished run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.conftest import Workshop
+from wiseft_jax.cli.main import main
+
+
+@pytest.fixture
+def run(workshop: Workshop, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(workshop.run, tmp_path / "run"))
+
+
+def contents(run: Path) -> dict[str, str]:
+    files = sorted(path for path in run.rglob("*") if path.is_file())
+    return {
+        path.relative_to(run).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
+
+
+def test_learning_and_racing_only_add_their_files(run: Path, capsys: pytest.CaptureFixture) -> None:
+    before = contents(run)
+    learning = ["--learn", "--learning.epochs", "1", "--learning.granularity", "global"]
+    racing = ["--race", "--racing.batch-size", "8", "--sweep.rule", "validation_best"]
+    assert main(["sweep", str(run), *learning, *racing, "-q", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    after = contents(run)
+    assert after.keys() - before.keys() == {"learned.json", "race.json"}
+    assert {name: after[name] for name in before} == before
+    assert printed["learned"] == json.loads((run / "learned.json").read_text())
+    assert printed["race"] == json.loads((run / "race.json").read_text())
+    assert printed.keys() == {"run", "learned", "race"}
+
+
+def test_a_table_for_each_study_and_the_sweep(run: Path, capsys: pytest.CaptureFixture) -> None:
+    learning = ["--learn", "--learning.epochs", "1", "--fit-on", "inverted"]
+    studies = ["--rules", "--race", "photos-test", *learning]
+    assert main(["sweep", str(run), *studies, "--no-export", "-q"]) == 0
+    printed = capsys.readouterr()
+    assert "alpha = 0.5: the paper's default" in printed.out
+    # A title is broken to the width of its table.
+    assert "fitted on half of inverted (n=4)" in " ".join(printed.out.split())
+    assert "oracle (bound)" in printed.out
+    assert "--sweep.keep-logits" in printed.out
+    assert "the best of 3 on photos-test" in printed.out
+    assert "the race chooses ON photos-test" in printed.err
+    assert "coefficients are fitted ON inverted" in printed.err
+    for name in ("learned", "race", "rules"):
+        assert f"{run / name}.json" in printed.out
+
+
+def test_rules_are_within_the_json_and_go_with_the_next_sweep(
+    run: Path, capsys: pytest.CaptureFixture
+) -> None:
+    sweep = ["sweep", str(run), "--no-export", "-q", "--json"]
+    assert main([*sweep, "--rules", "--sweep.keep-logits"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["rules"] == json.loads((run / "rules.json").read_text())
+    assert not [cost for cost in printed["rules"]["costs"] if cost["missing"]]
+    assert len(printed["rows"]) == 9
+    assert main(sweep) == 0
+    assert "rules" not in json.loads(capsys.readouterr().out)
+    assert not (run / "rules.json").exists()

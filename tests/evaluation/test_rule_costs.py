@@ -1,0 +1,111 @@
+"""What rules cost: points lost, what is missing, and what may choose."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+
+import numpy as np
+import pytest
+
+from tests.evaluation.test_rules import EVIDENCE, TARGET, VALIDATION, predict_at, predictions
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.evaluation.rule_costs import (
+    apply_rule,
+    benchmark_rules,
+    find_validation,
+    mean_points_lost,
+)
+from wiseft_jax.evaluation.rules import ALL_RULES
+
+TEST = predictions("test", seed=2, role="reference")
+SETS = {each.dataset: each for each in (VALIDATION, TEST, TARGET)}
+
+
+def test_every_rule_on_every_test_set():
+    costs = benchmark_rules(
+        SETS, predict_at={"test": predict_at(TEST), "sketch": predict_at(TARGET)}
+    )
+    assert [(each.dataset, each.rule) for each in costs] == [
+        (name, rule) for name in ("test", "sketch") for rule in ALL_RULES
+    ]
+    for cost in costs:
+        assert cost.missing == ""
+        assert 0 <= cost.ci_low <= cost.value <= cost.ci_high <= 1
+        assert cost.n == (SETS[cost.dataset].labels >= 0).sum()
+        if ALL_RULES[cost.rule].alpha:
+            assert cost.points_lost >= 0
+            target = SETS[cost.dataset]
+            assert cost.value == target.accuracy(target.alphas.index(cost.alpha)).compute()
+        else:
+            assert cost.alpha is None
+        assert json.loads(json.dumps(cost.facts())) == cost.facts()
+    by_name = {(each.dataset, each.rule): each for each in costs}
+    assert by_name["sketch", "oracle"].points_lost == 0
+    assert by_name["sketch", "oracle_by_example"].points_lost <= 0
+
+
+def test_what_a_rule_cannot_see_is_said():
+    bare = {
+        name: dataclasses.replace(each, logits=None) for name, each in SETS.items() if name != "val"
+    }
+    costs = {each.rule: each for each in benchmark_rules(bare, targets=["sketch"])}
+    assert costs["constant"].value is not None
+    assert costs["agreement"].value is not None
+    assert "validation set of the reference" in costs["validation_best"].missing
+    assert costs["entropy"].missing == (
+        "missing: the logits of the target set (sweep with keep_logits)"
+    )
+    assert "an alpha of its own" in costs["dawin"].missing
+    assert (costs["dawin"].value, costs["dawin"].points_lost, costs["dawin"].ci_low) == (
+        None,
+        None,
+        None,
+    )
+
+
+def test_an_alpha_off_the_grid_has_no_value():
+    thirds = predictions("sketch", seed=1, alphas=(0.0, 1 / 3, 2 / 3, 1.0))
+    cost = apply_rule("constant", dataclasses.replace(EVIDENCE, target=thirds))
+    assert (cost.alpha, cost.value) == (0.5, None)
+    assert cost.missing == "alpha = 0.5 was not evaluated"
+
+
+def test_the_mean_counts_sets_alike():
+    second = dataclasses.replace(predictions("photo", seed=5, n=20), dataset="photo")
+    costs = benchmark_rules(SETS | {"photo": second}, rules=["constant", "entropy", "dawin"])
+    mean = mean_points_lost(costs)
+    lost = {(each.dataset, each.rule): each.points_lost for each in costs}
+    expected = (lost["sketch", "entropy"] + lost["photo", "entropy"]) / 2
+    assert mean["entropy"] == pytest.approx(expected)
+    assert mean["dawin"] is None
+    assert mean_points_lost(costs, role="reference")["constant"] == lost["test", "constant"]
+    assert mean_points_lost([]) == {}
+
+
+def test_only_a_held_out_reference_chooses_unless_named(caplog):
+    assert find_validation(SETS) is VALIDATION
+    assert find_validation({"test": TEST}) is None
+    with caplog.at_level(logging.WARNING):
+        assert find_validation(SETS, "val") is VALIDATION
+        assert not caplog.text
+        assert find_validation(SETS, "sketch") is TARGET
+    assert "rules choose ON sketch: accuracies there are optimistic" in caplog.text
+    two = SETS | {"val 2": dataclasses.replace(VALIDATION, dataset="val 2")}
+    with pytest.raises(InputError, match=r"several validation sets \(val, val 2\)"):
+        find_validation(two)
+    with pytest.raises(InputError, match="Did you mean 'sketch'"):
+        find_validation(SETS, "skech")
+
+
+def test_bad_input_is_refused():
+    with pytest.raises(InputError, match="Did you mean 'entropy'"):
+        benchmark_rules(SETS, rules=["entrpy"])
+    with pytest.raises(InputError, match="Did you mean 'sketch'"):
+        benchmark_rules(SETS, targets=["skech"])
+    with pytest.raises(InputError, match="there is no test set"):
+        benchmark_rules({"val": VALIDATION})
+    unlabelled = dataclasses.replace(TARGET, labels=np.full_like(TARGET.labels, -1))
+    with pytest.raises(InputError, match="sketch: no label"):
+        benchmark_rules({"sketch": unlabelled})

@@ -1,0 +1,112 @@
+"""Continuous curves in the picture, the flips and the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.reporting.rows import chosen, sweep_rows
+from wiseft_jax.core.curve_rows import CurveRow
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.results import Row
+from wiseft_jax.reporting.continuous import continuous
+from wiseft_jax.reporting.curves import curve_figure, draw_curve
+from wiseft_jax.reporting.flips import draw_flips, flips_figure
+from wiseft_jax.reporting.report import report_markdown
+from wiseft_jax.reporting.series import Curves
+
+
+def curve_rows(rows: list[Row]) -> list[CurveRow]:
+    """Return curves through the rows, with a band and flips."""
+    made = []
+    grid = np.linspace(0, 1, 101)
+    for series in Curves.of(rows).all:
+        if series is Curves.of(rows).mean or series.name == "mean of shifts":
+            continue
+        values = np.interp(grid, series.alphas, series.values)
+        hits = np.round(values * series.n).astype(int)
+        made.append(
+            CurveRow(
+                schema=1,
+                dataset=series.name,
+                split=series.split,
+                role=series.role,
+                n=series.n,
+                alphas=grid.tolist(),
+                hits=hits.tolist(),
+                low=(hits - 5).tolist(),
+                high=(hits + 5).tolist(),
+                lost=[0.8, 0.81, 0.9],
+                won=[0.1, 0.2],
+                summary={
+                    "nodes": {"5": series.n},
+                    "passes": 5.2,
+                    "uncertain_share": 0.004,
+                    "evaluated_share": 0.01,
+                    "audited": 100,
+                    "mismatches": 0,
+                    "mismatch_upper_95": 0.03,
+                    "best_hits": int(hits.max()),
+                    "best_alphas": [[0.4, 0.45], [0.5, 0.51], [0.6, 0.61]],
+                    "note": "",
+                },
+                config_hash="",
+            )
+        )
+    return made
+
+
+def test_dense_curves_follow_the_rows_and_hold_the_band() -> None:
+    rows = sweep_rows()
+    dense = continuous(curve_rows(rows), rows)
+    assert dense is not None
+    assert dense.reference is not None
+    assert len(dense.reference.points) == 101
+    point = dense.reference.points[0.5]
+    assert point.low < point.value < point.high
+    assert dense.mean is not None
+    shifts = [series.points[0.5].low for series in dense.shifts]
+    assert dense.mean.points[0.5].low == pytest.approx(np.mean(shifts))
+
+
+def test_a_set_without_a_curve_leaves_the_points_alone() -> None:
+    rows = sweep_rows()
+    assert continuous(curve_rows(rows)[1:], rows) is None
+    assert continuous([], rows) is None
+
+
+def test_lines_come_from_the_curve_and_points_from_the_rows() -> None:
+    rows = sweep_rows()
+    figure = curve_figure(rows, selection=chosen(), curve_rows=curve_rows(rows))
+    lengths = {len(line.get_xdata()) for axes in figure.axes for line in axes.get_lines()}
+    assert {101, 11} <= lengths
+
+
+def test_pictures_are_written(tmp_path: Path) -> None:
+    rows = sweep_rows()
+    draw_curve(rows, tmp_path / "curve.png", selection=chosen(), curve_rows=curve_rows(rows))
+    paths = draw_flips(curve_rows(rows), tmp_path / "flips.png")
+    assert [path.name for path in paths] == ["flips.png", "flips.svg"]
+    assert all(path.stat().st_size > 10_000 for path in paths)
+
+
+def test_one_panel_a_set() -> None:
+    rows = curve_rows(sweep_rows())
+    figure = flips_figure(rows)
+    assert sum(axes.get_visible() for axes in figure.axes) == len(rows)
+
+
+def test_no_curves_have_no_flips() -> None:
+    with pytest.raises(InputError, match=r"sweep with --sweep\.method curve"):
+        flips_figure([])
+
+
+def test_the_report_says_what_it_took() -> None:
+    rows = sweep_rows()
+    text = report_markdown(rows, selection=chosen(), curve_rows=curve_rows(rows))
+    assert "the continuous curve" in text
+    assert "0 of 100 (at most 3 %)" in text
+    assert "0.4 to 0.45, 0.5 to 0.51 and 1 more" in text
+    assert "the continuous curve" not in report_markdown(rows, selection=chosen())

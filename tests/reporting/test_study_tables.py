@@ -1,0 +1,154 @@
+"""The tables and sentences of the studies."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from rich.console import Console
+
+from wiseft_jax.reporting.study_tables import (
+    coefficients_sentence,
+    learned_table,
+    missing_sentences,
+    race_sentences,
+    rules_table,
+)
+
+
+def printed(table: Any, width: int = 80) -> list[list[str]]:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(table)
+    return [line.split() for line in console.file.getvalue().splitlines()]
+
+
+def words(lines: list[list[str]]) -> str:
+    return " ".join(word for line in lines for word in line)
+
+
+def compared(dataset: str, model: str, alpha: float | None, value: float, p: float | None) -> dict:
+    return {
+        "dataset": dataset,
+        "model": model,
+        "alpha": alpha,
+        "value": value,
+        "n": 1000,
+        "p_value": p,
+    }
+
+
+LEARNED = {
+    "config": {"granularity": "block", "objective": "cross_entropy"},
+    "dataset": "validation",
+    "held_out": True,
+    "n": 500,
+    "coefficients": {"block_0": 0.456, "head": 1.0},
+    "reported_on": [
+        {"dataset": "test", "split": "test", "role": "reference"},
+        {"dataset": "[red]", "split": "test", "role": "shift"},
+    ],
+    "rows": [
+        compared("test", "learned", None, 0.977, None),
+        compared("[red]", "learned", None, 0.7, None),
+        compared("test", "constant", 0.5, 0.971, 0.0494),
+        compared("[red]", "constant", 0.5, 0.9, 1e-7),
+        compared("test", "fine_tuned", 1.0, 0.977, 1.0),
+        compared("[red]", "fine_tuned", 1.0, 0.71, 0.5),
+    ],
+}
+
+
+def cost(rule: str, dataset: str, lost: float | None, missing: str = "") -> dict:
+    role = "reference" if dataset == "test" else "shift"
+    return {
+        "rule": rule,
+        "dataset": dataset,
+        "split": "test",
+        "role": role,
+        "n": 1000,
+        "points_lost": lost,
+        "missing": missing,
+    }
+
+
+RULES = {
+    "method": "curve",
+    "alphas": [0.0, 0.5, 1.0],
+    "chosen_on": "validation",
+    "rules": {"constant": {"bound": False}, "dawin": {"bound": False}, "oracle": {"bound": True}},
+    "costs": [
+        cost("constant", "test", 0.26),
+        cost("dawin", "test", None, "missing: the logits of the target set"),
+        cost("oracle", "test", 0.0),
+        cost("constant", "sketch", 4.0),
+        cost("dawin", "sketch", None, "missing: the logits of the target set"),
+        cost("oracle", "sketch", -0.01),
+    ],
+    "mean_points_lost": {"constant": 4.0, "dawin": None, "oracle": 0.0},
+}
+
+
+def test_learned_coefficients_come_first_and_others_have_p_values_below():
+    lines = printed(learned_table(LEARNED))
+    assert ["learned", "groups", "97.7", "70.0"] in lines
+    place = lines.index(["constant", "0.5", "97.1", "90.0"])
+    assert lines[place + 1] == ["(.049)", "(<.001)"]
+    assert ["(1.00)", "(.500)"] in lines
+    assert ["model", "test", "[red]"] in lines
+    assert ["ref.", "shift"] in lines
+    assert "fitted on validation (n=500) by cross_entropy" in words(lines)
+
+
+def test_a_set_that_is_reported_on_too_was_halved():
+    facts = LEARNED | {"held_out": False, "dataset": "sketch", "n": 8}
+    assert "on half of sketch (n=8)" in words(printed(learned_table(facts)))
+
+
+def test_many_coefficients_are_told_by_their_range():
+    assert coefficients_sentence(LEARNED) == "coefficients: block_0 0.46, head 1.00"
+    many = {"coefficients": {f"tensor_{index}": index / 30 for index in range(31)}}
+    assert coefficients_sentence(many) == "coefficients: 31 groups, 0.00 to 1.00, mean 0.50"
+
+
+def test_rules_show_points_lost_by_set_and_over_shifts():
+    lines = printed(rules_table(RULES))
+    assert ["constant", "0.3", "4.0", "4.0"] in lines
+    assert ["dawin", "-", "-", "-"] in lines
+    assert ["oracle", "(bound)", "0.0", "0.0", "0.0"] in lines
+    assert "3 alphas, method curve" in words(lines)
+
+
+def test_what_is_missing_is_said_once_with_what_to_do():
+    lines = missing_sentences(RULES)
+    assert lines[0] == "dawin: missing: the logits of the target set"
+    assert "--sweep.method direct --sweep.keep-logits" in lines[1]
+    assert "method" not in missing_sentences(RULES | {"method": "direct"})[1]
+    whole = [each for each in RULES["costs"] if not each["missing"]]
+    assert missing_sentences(RULES | {"costs": whole}) == []
+
+
+def test_a_race_is_told_with_its_cost_and_what_is_sure():
+    facts = {
+        "dataset": "sketch",
+        "split": "test",
+        "role": "shift",
+        "held_out": False,
+        "alpha": 0.6,
+        "alphas": [0.0, 0.6, 1.0],
+        "hits": 45,
+        "seen": 50,
+        "n": 100,
+        "evaluations": 60,
+        "share": 0.2,
+        "full_sweep": 300,
+        "forwards": 80,
+        "stopped": "the budget was used",
+        "guaranteed": ["this"],
+        "empirical": ["that"],
+    }
+    first, second, *rest = race_sentences(facts)
+    assert "alpha = 0.6 is the best of 3 on sketch (test, n=100): 90.0 % of 50; it was" in first
+    assert "optimistic" in first
+    assert "60, 20.0 % of the 300 of a full sweep (80 with padding)" in second
+    assert rest == ["guaranteed: this", "empirical: that"]
+    assert "optimistic" not in race_sentences(facts | {"held_out": True})[0]

@@ -1,0 +1,43 @@
+"""Show what the studies of a run found: tables and sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from wiseft_jax import studies
+from wiseft_jax.core.run_directory import RunDirectory
+
+FILES = {
+    "race": studies.RACE_FILE,
+    "learned": studies.LEARNED_FILE,
+    "rules": studies.RULES_FILE,
+}
+"""Study -> its file in the run directory."""
+
+
+def show_studies(found: Mapping[str, Mapping[str, Any]], directory: RunDirectory) -> None:
+    """Print each study's table or sentences, and where its file is.
+
+    Args:
+      found: Study -> what it found.
+      directory: The run.
+    """
+    from rich.console import Console
+
+    from wiseft_jax.reporting import study_tables
+
+    console = Console()
+    width = console.width if console.is_terminal else 10_000
+    for name, facts in found.items():
+        print()
+        if name == "race":
+            print("\n".join(study_tables.race_sentences(facts)))
+        if name == "learned":
+            console.print(study_tables.learned_table(facts), width=width)
+            print(study_tables.coefficients_sentence(facts))
+        if name == "rules":
+            console.print(study_tables.rules_table(facts), width=width)
+            for line in study_tables.missing_sentences(facts):
+                print(line)
+        print(f"{name:<8} {directory.path / FILES[name]}")

@@ -1,0 +1,254 @@
+"""Compare models on the same examples: McNemar, the paired bootstrap, the set of possible best.
+
+Only the examples on which two models differ say anything about which is better. ``correct`` is
+bool[A, N] throughout: which of the N labelled examples each of A models (or alphas) gets right.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int, Int64
+
+from wiseft_jax.core.errors import InputError, unknown_name
+from wiseft_jax.core.rng import numpy_stream
+
+BestSetMethod: TypeAlias = Literal["exact", "bootstrap"]
+
+_DRAWS_AT_ONCE = 2**22  # numbers of a bootstrap that are in memory at once, 32 MiB
+
+
+@dataclasses.dataclass(frozen=True)
+class McNemar:
+    """Two models on the same examples.
+
+    Attributes:
+      a_only: Examples that only the first gets right.
+      b_only: Examples that only the second gets right.
+      n: All examples.
+      p_value: Exact, two-sided: how likely is a split of the ``a_only + b_only`` examples that is
+        at least as uneven, were both models equally accurate.
+      mid_p: The same with half the probability of the split itself. Less conservative; in rare
+        cases slightly above its level.
+    """
+
+    a_only: int
+    b_only: int
+    n: int
+    p_value: float
+    mid_p: float
+
+    @property
+    def difference(self) -> float:
+        """Accuracy of the second minus that of the first, a fraction."""
+        return (self.b_only - self.a_only) / self.n
+
+
+def mcnemar(a: Bool[np.ndarray, " N"], b: Bool[np.ndarray, " N"]) -> McNemar:
+    """Compare two models by McNemar's exact test.
+
+    Args:
+      a: Which examples the first gets right.
+      b: Which the second gets right.
+
+    Source: McNemar (1947), Psychometrika 12:153; mid-p: Fagerland, Lydersen, Laake (2013), BMC
+    Medical Research Methodology 13:91.
+
+    Example:
+      >>> mcnemar(predictions.correct[0], predictions.correct[10]).p_value
+      0.0021
+    """
+    return mcnemar_of_counts(int(np.sum(a & ~b)), int(np.sum(b & ~a)), len(a))
+
+
+def mcnemar_of_counts(a_only: int, b_only: int, n: int) -> McNemar:
+    """Return ``mcnemar`` of two models of which only the counts are at hand.
+
+    Args:
+      a_only: Examples that only the first gets right.
+      b_only: Examples that only the second gets right.
+      n: All examples.
+    """
+    from scipy.stats import binom
+
+    discordant, fewer = a_only + b_only, min(a_only, b_only)
+    tail = float(binom.cdf(fewer, discordant, 0.5))
+    at = float(binom.pmf(fewer, discordant, 0.5))
+    return McNemar(a_only, b_only, n, min(1.0, 2 * tail), 2 * tail - at)
+
+
+def discordant_counts(correct: Bool[np.ndarray, "A N"]) -> Int64[np.ndarray, "A A"]:
+    """Return ``[i, j]`` -> the number of examples that i gets right and j gets wrong."""
+    # Whole numbers below 2**53 are exact in float64, whose matrix product is the fast one.
+    right = correct.astype(np.float64)
+    both = right @ right.T
+    return np.rint(np.diag(both)[:, None] - both).astype(np.int64)
+
+
+@dataclasses.dataclass(frozen=True)
+class Differences:
+    """Accuracies against that of one model, with intervals of the paired bootstrap.
+
+    Attributes:
+      reference: The index of that model.
+      difference: float64[A], accuracy minus the reference's, a fraction.
+      low: float64[A], the lower end of the interval.
+      high: float64[A], the upper end.
+    """
+
+    reference: int
+    difference: Float64[np.ndarray, " A"]
+    low: Float64[np.ndarray, " A"]
+    high: Float64[np.ndarray, " A"]
+
+
+def bootstrap_differences(
+    correct: Bool[np.ndarray, "A N"],
+    reference: int,
+    *,
+    samples: int = 10_000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> Differences:
+    """Return each model's accuracy minus that of ``reference``, with percentile intervals.
+
+    Examples are drawn again with replacement, each with all its models, so what the models share
+    cancels. Source: Efron, Tibshirani (1993), An Introduction to the Bootstrap, chapter 13.
+
+    Args:
+      correct: Which examples each model gets right.
+      reference: Index of the model to compare with.
+      samples: Bootstrap samples.
+      seed: Seed of the draws.
+      confidence: Coverage of each interval (not of all at once).
+
+    Raises:
+      InputError: No such model, no examples, no samples, or a confidence outside (0, 1).
+    """
+    _check(correct, confidence, samples)
+    if not 0 <= reference < len(correct):
+        raise InputError(f"reference: expected 0 to {len(correct) - 1}, found {reference}")
+    hits = _bootstrap_hits(correct, samples, seed)
+    n = correct.shape[1]
+    tail = (1 - confidence) / 2
+    low, high = np.quantile((hits - hits[:, [reference]]) / n, [tail, 1 - tail], axis=0)
+    observed = correct.sum(axis=1)
+    return Differences(reference, (observed - observed[reference]) / n, low, high)
+
+
+def _bootstrap_hits(
+    correct: Bool[np.ndarray, "A N"], samples: int, seed: int
+) -> Int64[np.ndarray, "S A"]:
+    """Return the hits of each model in each bootstrap sample.
+
+    Examples with the same pattern of right and wrong are alike, and along alpha there are few
+    patterns: multinomial counts of them have the law of N draws, at a fraction of the cost.
+    """
+    n = correct.shape[1]
+    patterns, counts = np.unique(correct, axis=1, return_counts=True)
+    rng = numpy_stream(seed, "paired bootstrap")
+    at_once = max(1, _DRAWS_AT_ONCE // len(counts))
+    hits = [
+        rng.multinomial(n, counts / n, size=min(at_once, samples - start)).astype(np.float64)
+        @ patterns.T
+        for start in range(0, samples, at_once)
+    ]
+    return np.rint(np.concatenate(hits)).astype(np.int64)
+
+
+@dataclasses.dataclass(frozen=True)
+class BestSet:
+    """The models that may be the best, as far as the examples tell.
+
+    Attributes:
+      members: Indices that are not rejected, rising; the one with the most hits is among them.
+      p_values: float64[A], of "this one is as accurate as every other".
+      hits: int64[A], the examples that each gets right.
+      n: All examples.
+      confidence: The best model is a member with at least this probability.
+      method: How the p-values were computed.
+    """
+
+    members: tuple[int, ...]
+    p_values: Float64[np.ndarray, " A"]
+    hits: Int64[np.ndarray, " A"]
+    n: int
+    confidence: float
+    method: BestSetMethod
+
+
+def best_set(
+    correct: Bool[np.ndarray, "A N"],
+    *,
+    confidence: float = 0.95,
+    method: BestSetMethod = "exact",
+    samples: int = 2_000,
+    seed: int = 0,
+) -> BestSet:
+    """Return a confidence set for the most accurate of A models.
+
+    A model is out when some other one beats it. That the other one was picked because it does well
+    here is paid for: each model is compared with all others, and the whole comparison has the
+    error ``1 - confidence``. As only the best one's own comparison can go wrong for it, nothing
+    more is needed (multiple comparisons with the best: Hsu 1984, Annals of Statistics 12:1136).
+    Every model that is exactly as accurate as the best is covered likewise.
+
+    Args:
+      correct: Which examples each model gets right.
+      confidence: Wanted coverage of the best model.
+      method: ``"exact"``: one-sided exact McNemar tests against each other model, the smallest
+        p-value times their number (Bonferroni); holds for every n. ``"bootstrap"``: the largest of
+        McNemar's ``(b - c) / sqrt(b + c)`` over the other models, against its bootstrap law (as
+        in White 2000, Econometrica 68:1097); it knows that neighbours along alpha are alike, so
+        the set is smaller; its coverage is asymptotic.
+      samples: Bootstrap samples.
+      seed: Seed of the bootstrap.
+
+    Raises:
+      InputError: Unknown method, no examples, no samples, or a confidence outside (0, 1).
+    """
+    _check(correct, confidence, samples)
+    if method not in get_args(BestSetMethod):
+        raise unknown_name("method", method, get_args(BestSetMethod))
+    only = discordant_counts(correct)
+    if method == "exact":
+        p_values = _exact_p_values(only)
+    else:
+        p_values = _bootstrap_p_values(only, _bootstrap_hits(correct, samples, seed))
+    members = tuple(np.flatnonzero(p_values > 1 - confidence).tolist())
+    hits = correct.sum(axis=1, dtype=np.int64)
+    return BestSet(members, p_values, hits, correct.shape[1], confidence, method)
+
+
+def _exact_p_values(only: Int[np.ndarray, "A A"]) -> Float64[np.ndarray, " A"]:
+    from scipy.stats import binom
+
+    # At least this many of the discordant examples for the other one: P(X >= its share).
+    one_sided = binom.sf(only.T - 1, only + only.T, 0.5)
+    np.fill_diagonal(one_sided, 1.0)
+    return np.minimum(1.0, one_sided.min(axis=1) * max(1, len(only) - 1))
+
+
+def _bootstrap_p_values(
+    only: Int[np.ndarray, "A A"], hits: Int[np.ndarray, "S A"]
+) -> Float64[np.ndarray, " A"]:
+    lead = (only.T - only).astype(np.float64)  # [i, j]: hits of j minus hits of i
+    # Pairs that never differ tie: 0 / 1. The scale is the one of equal accuracies.
+    scale = np.sqrt(np.maximum(only + only.T, 1))
+    p_values = np.empty(len(only))
+    for i in range(len(only)):
+        drawn = ((hits - hits[:, [i]] - lead[i]) / scale[i]).max(axis=1)
+        # The sample at hand counts as one of the draws, so no p-value is 0.
+        p_values[i] = (1 + np.sum(drawn >= (lead[i] / scale[i]).max())) / (1 + len(hits))
+    return p_values
+
+
+def _check(correct: np.ndarray, confidence: float, samples: int) -> None:
+    if correct.size == 0:
+        raise InputError(f"expected models and examples, found an array of shape {correct.shape}")
+    if not 0 < confidence < 1:
+        raise InputError(f"confidence: expected a fraction between 0 and 1, found {confidence}")
+    if samples < 1:
+        raise InputError(f"samples: expected at least 1, found {samples}")

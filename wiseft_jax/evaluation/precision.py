@@ -1,0 +1,82 @@
+"""How often bfloat16 predicts another class than float32 does, on a sample of a sweep."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+
+import numpy as np
+
+from wiseft_jax.clip.classifier import Classifier
+from wiseft_jax.core.typing import Params
+from wiseft_jax.data.source import Dataset
+from wiseft_jax.evaluation.engine import EngineConfig
+from wiseft_jax.evaluation.evaluator import evaluate_alphas
+from wiseft_jax.evaluation.predictions import Predictions
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Differences:
+    """Predictions that differ from those of float32.
+
+    Attributes:
+      differ: How many (example, alpha) pairs.
+      compared: Of how many.
+      dataset: Whose first examples were compared.
+      largest_margin: The largest float32 margin of a prediction that differs; 0 if none does.
+    """
+
+    differ: int
+    compared: int
+    dataset: str
+    largest_margin: float
+
+
+def differences_from_float32(
+    classifier: Classifier,
+    theta_0: Params,
+    theta_1: Params,
+    dataset: Dataset,
+    found: Predictions,
+    config: EngineConfig,
+) -> Differences | None:
+    """Evaluate one batch again in float32, at every alpha, and compare.
+
+    Args:
+      classifier: The model, which computes in another dtype.
+      theta_0: The end at alpha = 0, on every device.
+      theta_1: The end at alpha = 1.
+      dataset: What ``found`` was predicted on; its first readable, labelled examples are read
+        again, at most one batch.
+      found: The predictions to compare.
+      config: How they were computed.
+
+    Returns:
+      None if no example can be compared.
+    """
+    rows = {name: row for row, name in enumerate(found.ids[: config.batch_size])}
+    positions = [
+        position
+        for position in range(len(dataset))
+        if dataset.labels[position] >= 0 and dataset.id(position) in rows
+    ][: config.batch_size]
+    if not positions:
+        return None
+    exact = dataclasses.replace(classifier, tower=classifier.tower.with_dtype("float32"))
+    sample = dataset.subset(np.asarray(positions))
+    wanted = evaluate_alphas(exact, theta_0, theta_1, sample, found.alphas, config)
+    top1 = found.top1[:, [rows[name] for name in wanted.ids]]
+    other = top1 != wanted.top1
+    result = Differences(
+        int(other.sum()), other.size, dataset.name, float(wanted.margin[other].max(initial=0.0))
+    )
+    logger.info(
+        "%s: %d of %d predictions differ from float32's (%d examples, every alpha)",
+        classifier.tower.dtype,
+        result.differ,
+        result.compared,
+        len(wanted),
+    )
+    return result

@@ -1,0 +1,47 @@
+"""How a race is run: the configuration."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from wiseft_jax.core.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class RaceConfig:
+    """How to find the best of many alphas with a fraction of a sweep's forward passes."""
+
+    batch_size: int = 64
+    """Examples between two looks."""
+    confidence: float = 0.95
+    """The best candidate of the whole set survives with at least this probability."""
+    tolerance: float = 0.0
+    """Stop as soon as one candidate is surely less than this below the best (a fraction; 0.005 is
+    half a point); 0 goes on until one is left or all examples were seen. A positive one takes half
+    of the error `1 - confidence`."""
+    neighbours: bool = True
+    """Whether candidates are in an order in which neighbours are alike, as alphas are."""
+    fill_error: float = 0.002
+    """With neighbours, a candidate is out only when it is surely more than this below another one
+    (a fraction): what filled-in results may do to a difference."""
+    audit: float = 0.01
+    """The share of filled-in results that is evaluated as well."""
+    budget: float = 1.0
+    """The share of the forward passes of a full sweep at which the race stops, between two looks;
+    the leader is the winner then, and its count may be incomplete."""
+    seed: int = 0
+    """Seed of the audit."""
+
+    def __post_init__(self) -> None:
+        """Check every field.
+
+        Raises:
+          InputError: Names the field, what was expected and what was found.
+        """
+        if self.batch_size < 1:
+            raise InputError(f"batch_size: expected at least 1, found {self.batch_size}")
+        if not 0 < self.confidence < 1:
+            raise InputError(f"confidence: expected between 0 and 1, found {self.confidence}")
+        for name in ("tolerance", "fill_error", "audit", "budget"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name}: expected 0 to 1, found {getattr(self, name)}")

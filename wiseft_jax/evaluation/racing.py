@@ -1,0 +1,267 @@
+"""Racing: find the best of many candidates with a fraction of the forward passes.
+
+All candidates still in the race see the same examples, in random order, so that comparisons are
+paired. Two things save work.
+
+Elimination: a candidate is out when the bets of ``core.betting`` are won by one that beats it. The
+best of the whole set is lost with probability at most ``1 - confidence``, whenever one looks.
+
+Neighbours (alphas, not unrelated models): an example that is right at two alphas is nearly always
+right between them, and likewise for wrong. So each example is evaluated at the ends of what is left
+in the race and at the present leader, and further only between two neighbours that differ, by
+halving. This is a rule of experience, not a theorem: a random share of what it filled in is
+evaluated too, the share that was wrong is reported with its 95 % bound, and nobody is eliminated
+for less than filled-in results may be wrong by. At the end, of the candidates left, everything is
+evaluated on the examples that were wrong anywhere (nearly all wrong guesses are there), and the
+winner's own count is completed, so it is exact.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+from jaxtyping import Bool, Int, Int64
+
+from wiseft_jax.core.betting import PairedBets
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.metrics import clopper_pearson
+from wiseft_jax.core.rng import numpy_stream
+from wiseft_jax.evaluation.race_config import RaceConfig
+
+logger = logging.getLogger(__name__)
+
+EvaluateBatch: TypeAlias = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""``(candidates int[C], examples int[B]) -> bool[C, B]``: which are right. Never twice the same."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RaceResult:
+    """Who won, and what it cost.
+
+    Attributes:
+      winner: The candidate with the most hits of those left, of equals the first.
+      complete: Whether the winner was evaluated on every example that the race saw.
+      left: The candidates that were never eliminated.
+      hits: int64[A], right ones of the examples that a candidate was in the race for.
+      seen: int64[A], the number of these examples.
+      evaluations: Forward passes, one a candidate and example.
+      filled: Results that were filled in between neighbours, and never evaluated.
+      audited: Filled-in results that were drawn and evaluated as well.
+      wrong: How many of these had been filled in wrongly (and were put right).
+      total: Examples in the whole set.
+    """
+
+    winner: int
+    complete: bool
+    left: tuple[int, ...]
+    hits: Int64[np.ndarray, " A"]
+    seen: Int64[np.ndarray, " A"]
+    evaluations: int
+    filled: int
+    audited: int
+    wrong: int
+    total: int
+
+    @property
+    def share(self) -> float:
+        """Forward passes as a share of those of all candidates on all examples."""
+        return self.evaluations / (self.total * len(self.hits))
+
+    @property
+    def wrong_bound(self) -> float:
+        """The upper 95 % bound of the share of filled-in results that are wrong."""
+        return clopper_pearson(self.wrong, self.audited, 0.90)[1] if self.filled else 0.0
+
+
+def random_order(size: int, seed: int = 0) -> Int64[np.ndarray, " N"]:
+    """Return the positions ``0..size-1`` in a random order, as ``race`` wants them."""
+    return numpy_stream(seed, "racing order").permutation(size)
+
+
+def race(
+    evaluate_batch: EvaluateBatch,
+    num_candidates: int,
+    order: Int[np.ndarray, " N"],
+    config: RaceConfig | None = None,
+) -> RaceResult:
+    """Find the most accurate candidate.
+
+    Args:
+      evaluate_batch: ``(candidates, examples) -> bool[candidates, examples]``, right or wrong: from
+        stored predictions (``replay``) or by running models (``LiveRace``).
+      num_candidates: How many there are; they are named by their positions.
+      order: The labelled examples, each once, in a uniformly random order (``random_order``). In
+        another order the promise about the best one does not hold.
+      config: How to race.
+
+    Raises:
+      InputError: No candidates or examples; an example twice in ``order``.
+
+    Example:
+      >>> result = race(replay(predictions), 21, random_order(1000))
+      >>> predictions.alphas[result.winner], result.share
+      (0.75, 0.2)
+    """
+    if num_candidates < 1 or len(order) == 0:
+        raise InputError(f"a race of {num_candidates} candidates on {len(order)} examples")
+    if len(np.unique(order)) != len(order):
+        raise InputError("order: expected each example once, found some twice")
+    return _Race(evaluate_batch, num_candidates, order, config or RaceConfig()).run()
+
+
+class _Race:
+    """The state of a race; examples are counted by their place in the order."""
+
+    def __init__(
+        self, evaluate: EvaluateBatch, size: int, order: np.ndarray, config: RaceConfig
+    ) -> None:
+        self._evaluate = evaluate
+        self._order = order
+        self._config = config
+        self._alive = np.arange(size)
+        self._right = np.zeros((size, len(order)), bool)
+        self._known = np.zeros((size, len(order)), bool)
+        self._seen = np.zeros(size, np.int64)
+        self._leader = size // 2
+        self._audit_rng = numpy_stream(config.seed, "racing audit")
+        self._audited = self._wrong = 0
+        error = (1 - config.confidence) / (2 if config.tolerance else 1)
+        self._enough = math.log(max(1, size - 1) / error)  # Bonferroni over the rivals of the best
+        slack = config.fill_error if config.neighbours else 0.0
+        self._better = PairedBets(size, len(order), -slack)
+        self._as_good = PairedBets(size, len(order), config.tolerance)
+
+    def run(self) -> RaceResult:
+        """Run until one is left, one is good enough, or no examples are."""
+        total, size = len(self._order), self._config.batch_size
+        for start in range(0, total, size):
+            if len(self._alive) == 1 or self._used() >= self._config.budget:
+                break
+            batch = np.arange(start, min(start + size, total))
+            self._see(batch)
+            if self._eliminate():
+                break
+        return self._finish()
+
+    def _see(self, batch: np.ndarray) -> None:
+        nodes = self._alive
+        if self._config.neighbours:
+            nodes = np.unique([self._alive[0], self._leader, self._alive[-1]])
+        self._ask(nodes, batch)
+        self._settle(batch)
+        if self._config.audit:
+            self._check_some(batch)
+        self._seen[self._alive] += len(batch)
+        right = self._right[np.ix_(self._alive, batch)]
+        self._better.add(self._alive, right)
+        if self._config.tolerance:
+            self._as_good.add(self._alive, right)
+        self._leader = self._first_of_the_best()
+
+    def _ask(self, candidates: np.ndarray, batch: np.ndarray) -> None:
+        cells = np.ix_(candidates, batch)
+        self._right[cells] = self._evaluate(candidates, self._order[batch])
+        self._known[cells] = True
+
+    def _settle(self, batch: np.ndarray) -> None:
+        """Halve between neighbours that differ; fill in between those that agree."""
+        while True:
+            known = self._known[np.ix_(self._alive, batch)]
+            right = self._right[np.ix_(self._alive, batch)]
+            place = np.arange(len(self._alive))[:, None]
+            before = np.maximum.accumulate(np.where(known, place, 0), axis=0)
+            after = np.where(known, place, len(place) - 1)
+            after = np.minimum.accumulate(after[::-1], axis=0)[::-1]
+            low, high = (np.take_along_axis(right, each, axis=0) for each in (before, after))
+            wanted = ~known & (low != high) & (place == (before + after) // 2)
+            self._right[np.ix_(self._alive, batch)] = np.where(known, right, low)
+            if not wanted.any():
+                return
+            self._ask_cells(self._alive, batch, wanted)
+
+    def _ask_cells(self, candidates: np.ndarray, batch: np.ndarray, wanted: np.ndarray) -> None:
+        for candidate, columns in zip(candidates, wanted, strict=True):
+            if columns.any():
+                self._ask(np.array([candidate]), batch[columns])
+
+    def _check_some(self, batch: np.ndarray) -> None:
+        cells = np.ix_(self._alive, batch)
+        filled = ~self._known[cells]
+        drawn = filled & (self._audit_rng.random(filled.shape) < self._config.audit)
+        guess = self._right[cells][drawn]
+        self._ask_cells(self._alive, batch, drawn)
+        self._audited += len(guess)
+        self._wrong += int(np.sum(guess != self._right[cells][drawn]))
+        self._settle(batch)
+
+    def _eliminate(self) -> bool:
+        """Drop what is beaten; return whether the leader is good enough already."""
+        pairs = np.ix_(self._alive, self._alive)
+        beaten = np.any(self._better.log_wealth()[pairs] >= self._enough, axis=1)
+        # With probability 1 - confidence or less each could be beaten by another: keep the leader.
+        beaten[self._alive == self._leader] = False
+        if beaten.any():
+            logger.debug("out of the race: %s", self._alive[beaten].tolist())
+        self._alive = self._alive[~beaten]
+        if not self._config.tolerance:
+            return False
+        rivals = self._alive[self._alive != self._leader]
+        return bool((self._as_good.log_wealth()[rivals, self._leader] >= self._enough).all())
+
+    def _first_of_the_best(self) -> int:
+        hits = self._right[self._alive].sum(axis=1)
+        return int(self._alive[hits.argmax()])
+
+    def _resolve_doubts(self, seen: np.ndarray) -> None:
+        """Evaluate what is left, the best first, wherever a model is known to be wrong."""
+        hits = self._right[self._alive].sum(axis=1)
+        for candidate in self._alive[np.argsort(-hits, kind="stable")]:
+            doubtful = (self._known & ~self._right)[:, seen].any(axis=0)
+            missing = seen[doubtful & ~self._known[candidate, seen]]
+            if len(missing) and self._used(len(missing)) <= self._config.budget:
+                self._ask(np.array([candidate]), missing)
+        self._settle(seen)
+
+    def _used(self, more: int = 0) -> float:
+        return (int(self._known.sum()) + more) / self._known.size
+
+    def _finish(self) -> RaceResult:
+        """Complete the leader's count; if that costs it the lead, the next one's, and so on."""
+        seen = np.arange(int(self._seen.max()))
+        self._resolve_doubts(seen)
+        while True:
+            hits = self._right[self._alive].sum(axis=1)
+            missing = (~self._known[np.ix_(self._alive, seen)]).sum(axis=1)
+            place = int(hits.argmax())
+            if missing[place] == 0 or self._used(int(missing[place])) > self._config.budget:
+                break
+            winner = self._alive[[place]]
+            self._ask(winner, seen[~self._known[winner[0], seen]])
+            self._settle(seen)
+        evaluations = int(self._known.sum())
+        return RaceResult(
+            winner=int(self._alive[place]),
+            complete=bool(missing[place] == 0),
+            left=tuple(self._alive.tolist()),
+            hits=self._right.sum(axis=1, dtype=np.int64),
+            seen=self._seen,
+            evaluations=evaluations,
+            filled=int(self._seen.sum()) - evaluations,
+            audited=self._audited,
+            wrong=self._wrong,
+            total=len(self._order),
+        )
+
+
+def replay(correct: Bool[np.ndarray, "A N"]) -> EvaluateBatch:
+    """Return an ``evaluate_batch`` that looks results up, for example ``predictions.correct``."""
+
+    def evaluate_batch(candidates: np.ndarray, examples: np.ndarray) -> np.ndarray:
+        return correct[np.ix_(candidates, examples)]
+
+    return evaluate_batch

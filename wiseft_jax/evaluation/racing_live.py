@@ -1,0 +1,139 @@
+"""Race merged models on images: ``evaluate_batch`` through the compiled step of the sweep."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+from jaxtyping import Bool, Int, Int64, UInt8
+
+from wiseft_jax.clip.classifier import Classifier
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.mesh import put_batch, round_up_to_devices
+from wiseft_jax.core.typing import Params
+from wiseft_jax.data.pipeline import eval_batches
+from wiseft_jax.data.source import Dataset
+from wiseft_jax.evaluation.engine import EngineConfig, compiled_step, padded_alphas
+from wiseft_jax.evaluation.evaluator import check_dataset
+from wiseft_jax.evaluation.racing import random_order
+
+logger = logging.getLogger(__name__)
+
+_SMALL = 8  # a batch of a few examples is padded to this part of the batch size
+
+
+class LiveRace:
+    """Whether ``lerp(theta_0, theta_1, alphas[c])`` gets examples right, for ``race``.
+
+    The images of the examples last decoded stay in memory, so a batch of the race is decoded once,
+    however often it comes back to some of it.
+
+    Attributes:
+      forwards: Images times alphas that were run, padding included.
+
+    Args:
+      classifier: The model as a function of its parameters.
+      theta_0: The parameters at alpha = 0, host or device arrays.
+      theta_1: Those at alpha = 1.
+      dataset: The images; an image that can't be read counts as wrong for all candidates.
+      alphas: The candidates, rising.
+      config: How the step runs; ``EngineConfig.resolve`` by default.
+
+    Raises:
+      InputError: No labels, other classes than the classifier's, or several processes.
+
+    Example:
+      >>> live = LiveRace(classifier, theta_0, theta_1, validation, alphas)
+      >>> alphas[race(live, len(alphas), live.order(seed=0)).winner]
+      0.7
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        theta_0: Params,
+        theta_1: Params,
+        dataset: Dataset,
+        alphas: Sequence[float],
+        config: EngineConfig | None = None,
+    ) -> None:
+        if jax.process_count() > 1:
+            raise InputError("a race runs in one process; sweep instead")
+        check_dataset(classifier, dataset)
+        self._config = config or EngineConfig.resolve(theta_0, num_alphas=len(alphas))
+        self._step = compiled_step(classifier, self._config)
+        layout = self._config.layout
+        layout.check(theta_0)
+        self._ends = layout.place(theta_0), layout.place(theta_1)
+        self._preprocess = classifier.preprocess
+        self._dataset = dataset
+        self._alphas = tuple(alphas)
+        self._decoded: dict[int, np.ndarray] = {}
+        self.forwards = 0
+
+    def order(self, seed: int = 0) -> Int64[np.ndarray, " N"]:
+        """Return the positions of the labelled images, in a random order."""
+        labelled = np.flatnonzero(self._dataset.labels >= 0)
+        return labelled[random_order(len(labelled), seed)]
+
+    def __call__(
+        self, candidates: Int[np.ndarray, " C"], examples: Int[np.ndarray, " B"]
+    ) -> Bool[np.ndarray, "C B"]:
+        """Run the models at ``alphas[candidates]`` on the images at positions ``examples``."""
+        groups = padded_alphas(
+            tuple(self._alphas[candidate] for candidate in candidates), self._config.chunk_size
+        )
+        self._decode(examples)
+        right = np.zeros((len(candidates), len(examples)), bool)
+        mesh, full = self._config.layout.mesh, self._config.batch_size
+        small = round_up_to_devices(max(1, full // _SMALL), mesh)
+        for start in range(0, len(examples), full):
+            part = examples[start : start + full]
+            batch = self._padded(part, small if len(part) <= small else full)
+            on_devices = put_batch(batch, mesh)
+            outputs = [
+                (self._step(*self._ends, alphas, count, on_devices), count)
+                for alphas, count in groups
+            ]
+            self.forwards += len(candidates) * len(batch["mask"])
+            top1, margin = (
+                np.concatenate(
+                    [np.asarray(each[name])[:count, : len(part)] for each, count in outputs]
+                )
+                for name in ("top1", "margin")
+            )
+            usable = ~np.isnan(margin) & batch["mask"][None, : len(part)]
+            right[:, start : start + full] = (top1 == self._dataset.labels[part]) & usable
+        return right
+
+    def _padded(self, examples: np.ndarray, size: int) -> dict[str, np.ndarray]:
+        side = self._preprocess.size
+        image = np.zeros((size, side, side, 3), np.uint8)
+        mask, index = np.zeros(size, bool), np.full(size, -1, np.int32)
+        for row, position in enumerate(examples.tolist()):
+            if position in self._decoded:
+                image[row], mask[row] = self._decoded[position], True
+            index[row] = position
+        return {"image": image, "mask": mask, "index": index}
+
+    def _decode(self, examples: np.ndarray) -> None:
+        if self._decoded.keys() >= set(examples.tolist()):
+            return
+        self._decoded = {}
+        wanted = self._dataset.subset(examples)
+        batches = eval_batches(
+            wanted,
+            self._preprocess,
+            batch_size=self._config.batch_size,
+            num_threads=self._config.num_threads,
+        )
+        with batches:
+            for batch in batches:
+                rows = np.flatnonzero(batch["mask"])
+                images: UInt8[np.ndarray, "B H W 3"] = batch["image"]
+                for row in rows:
+                    self._decoded[int(examples[batch["index"][row]])] = images[row]
+        for line in batches.skipped:
+            logger.warning("%s: %s; it counts as wrong", self._dataset.name, line)

@@ -1,0 +1,55 @@
+"""The report's section on the continuous curve: what it took, and how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wiseft_jax.core.curve_rows import CurveRow
+
+
+def continuous_section(curve_rows: Sequence[CurveRow]) -> str:
+    """Return a table of the curves and what its columns mean, as Markdown.
+
+    Args:
+      curve_rows: The continuous curves.
+    """
+    lines = [_line(row) for row in curve_rows]
+    header = (
+        "| set | nodes | passes | uncertain | run directly | audit | best over the continuum |"
+        "\n| :-- | --: | --: | --: | --: | :-- | :-- |\n"
+    )
+    explanation = (
+        "The model was run at a few alphas (nodes); the features between them are those of a"
+        " polynomial. A prediction is uncertain where its margin doesn't exceed twice the"
+        " estimated error; those that were run directly are the model's own. The audit runs a"
+        " random sample of the certain ones: how many differ, and the 95 % upper bound of their"
+        " share. Passes are forward passes over the set, with all of that."
+        " ![Where predictions flip along alpha](flips.png)"
+    )
+    return "\n\n".join([explanation, header + "\n".join(lines)])
+
+
+def _line(row: CurveRow) -> str:
+    facts = row["summary"]
+    audit = f"{facts['mismatches']} of {facts['audited']}"
+    if facts["audited"]:
+        audit += f" (at most {100 * facts['mismatch_upper_95']:.2g} %)"
+    cells = [
+        row["dataset"].replace("|", "\\|"),
+        ", ".join(facts["nodes"]),
+        f"{facts['passes']:.1f}",
+        f"{100 * facts['uncertain_share']:.2f} %",
+        f"{100 * facts['evaluated_share']:.2f} %",
+        audit,
+        _best(row),
+    ]
+    if facts["note"]:
+        cells[1] += f" ({facts['note']})"
+    return f"| {' | '.join(cells)} |"
+
+
+def _best(row: CurveRow) -> str:
+    most, intervals = row["summary"]["best_hits"], row["summary"]["best_alphas"]
+    shown = ", ".join(f"{low:.4g} to {high:.4g}" for low, high in intervals[:2])
+    more = f" and {len(intervals) - 2} more" if len(intervals) > 2 else ""
+    return f"{100 * most / row['n']:.1f} % at {shown}{more}"

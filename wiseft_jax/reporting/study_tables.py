@@ -1,0 +1,187 @@
+"""What the studies of a run found, for a terminal; from their JSON files, without JAX."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+MODELS = {
+    "learned": "learned",
+    "best_by_objective": "best objective",
+    "best_by_accuracy": "best accuracy",
+    "constant": "constant",
+    "zero_shot": "zero-shot",
+    "fine_tuned": "fine-tuned",
+}
+"""Model of a comparison -> its name in a table, in the order of the rows."""
+
+_MOST_LISTED = 20
+
+
+def learned_table(facts: Mapping[str, Any]) -> Table:
+    """Return accuracies of learned coefficients and of single alphas, by set.
+
+    Args:
+      facts: The content of ``learned.json``.
+
+    Example:
+      >>> rich.print(learned_table(json.loads(Path("run/learned.json").read_text())))
+    """
+    rows = {(row["model"], row["dataset"]): row for row in facts["rows"]}
+    half = "half of " if not facts["held_out"] else ""
+    table = _table(
+        f"coefficients by {facts['config']['granularity']}, fitted on {half}{facts['dataset']}"
+        f" (n={facts['n']}) by {facts['config']['objective']}",
+        "accuracy in %, and p of McNemar's exact test against the learned ones, each by itself",
+    )
+    kinds = [(each["dataset"], _kind(each)) for each in facts["reported_on"]]
+    columns = [(name, kind, str(rows["learned", name]["n"])) for name, kind in kinds]
+    _add_columns(table, ["model", "alpha"], columns)
+    for model, title in MODELS.items():
+        found = [rows[model, name] for name, _ in kinds if (model, name) in rows]
+        if not found:
+            continue
+        alpha = "groups" if found[0]["alpha"] is None else f"{found[0]['alpha']:g}"
+        _add_row(table, [title, alpha, *map(_compared, found)], bold=model == "learned")
+    return table
+
+
+def coefficients_sentence(facts: Mapping[str, Any]) -> str:
+    """Return the learned coefficients in words; of more than 20 their range.
+
+    Args:
+      facts: The content of ``learned.json``.
+    """
+    values = facts["coefficients"]
+    if len(values) <= _MOST_LISTED:
+        return "coefficients: " + ", ".join(f"{name} {value:.2f}" for name, value in values.items())
+    mean = sum(values.values()) / len(values)
+    low, high = min(values.values()), max(values.values())
+    return f"coefficients: {len(values)} groups, {low:.2f} to {high:.2f}, mean {mean:.2f}"
+
+
+def rules_table(facts: Mapping[str, Any]) -> Table:
+    """Return the points that each rule loses against the best alpha of each set.
+
+    Args:
+      facts: The content of ``rules.json``.
+    """
+    costs = {(cost["rule"], cost["dataset"]): cost for cost in facts["costs"]}
+    sets = {cost["dataset"]: cost for cost in facts["costs"]}
+    chosen_on = facts["chosen_on"] or "no set"
+    table = _table(
+        f"rules for alpha, {len(facts['alphas'])} alphas, method {facts['method']}",
+        f"points below the best alpha of each set; rules that need labels choose on {chosen_on};"
+        " -: something is missing; bound: reads the set's own labels",
+    )
+    mean = facts["mean_points_lost"]
+    columns = [(name, _kind(cost), str(cost["n"])) for name, cost in sets.items()]
+    if mean:
+        shifts = sum(cost["role"] == "shift" for cost in sets.values())
+        columns.append(("mean", "shifts", str(shifts)))
+    _add_columns(table, ["rule"], columns)
+    for name, rule in facts["rules"].items():
+        lost = [costs[name, each]["points_lost"] for each in sets]
+        lost += [mean[name]] if mean else []
+        title = name + (" (bound)" if rule["bound"] else "")
+        _add_row(table, [title, *map(_points, lost)])
+    return table
+
+
+def missing_sentences(facts: Mapping[str, Any]) -> list[str]:
+    """Return which rules have no value, why, and what to do.
+
+    Args:
+      facts: The content of ``rules.json``.
+    """
+    rules: dict[str, list[str]] = {}
+    for cost in facts["costs"]:
+        if cost["missing"]:
+            names = rules.setdefault(cost["missing"], [])
+            names += [cost["rule"]] if cost["rule"] not in names else []
+    lines = [f"{', '.join(names)}: {reason}" for reason, names in rules.items()]
+    if any("logits" in reason for reason in rules):
+        method = " --sweep.method direct" if facts["method"] == "curve" else ""
+        lines.append(f"logits are kept by wiseft sweep RUN --rules{method} --sweep.keep-logits")
+    return lines
+
+
+def race_sentences(facts: Mapping[str, Any]) -> list[str]:
+    """Return who won a race, what it cost, and what of it is sure.
+
+    Args:
+      facts: The content of ``race.json``.
+    """
+    value = 100 * facts["hits"] / max(facts["seen"], 1)
+    kind = f"{facts['split']}, n={facts['n']}"
+    optimistic = "" if facts["held_out"] else "; it was chosen on this set, so that is optimistic"
+    lines = [
+        f"alpha = {facts['alpha']:g} is the best of {len(facts['alphas'])} on {facts['dataset']}"
+        f" ({kind}): {value:.1f} % of {facts['seen']}{optimistic}",
+        f"forward passes: {facts['evaluations']}, {100 * facts['share']:.1f} % of the"
+        f" {facts['full_sweep']} of a full sweep ({facts['forwards']} with padding);"
+        f" the race ended because {facts['stopped']}",
+    ]
+    lines += [f"guaranteed: {line}" for line in facts["guaranteed"]]
+    return lines + [f"empirical: {line}" for line in facts["empirical"]]
+
+
+def _table(title: str, caption: str) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    return Table(
+        title=Text(title),
+        title_justify="left",
+        caption=Text(caption),
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=0,  # the box leaves one space between columns
+        show_edge=False,
+    )
+
+
+def _add_columns(table: Table, left: Sequence[str], sets: Sequence[tuple[str, str, str]]) -> None:
+    from rich.text import Text
+
+    for name in left:
+        table.add_column(Text(f"{name}\n\nn" if name == left[0] else name), no_wrap=True)
+    for name, kind, n in sets:
+        # Broken here: rich would break words to make room where it needn't.
+        words = textwrap.wrap(name, 8, break_long_words=False)
+        header = Text("\n".join([*words, kind, n]))
+        table.add_column(header, justify="right", min_width=5, overflow="fold")
+
+
+def _add_row(table: Table, cells: Sequence[str], *, bold: bool = False) -> None:
+    from rich.text import Text
+
+    # Text, not markup: a dataset may be called "[red]".
+    table.add_row(*map(Text, cells), style="bold" if bold else None)
+
+
+def _compared(row: Mapping[str, Any]) -> str:
+    value = f"{100 * row['value']:.1f}"
+    return value if row["p_value"] is None else f"{value}\n{_p_value(row['p_value'])}"
+
+
+def _p_value(value: float) -> str:
+    """Return ``(.049)``, ``(<.001)`` or ``(1.00)``."""
+    if value < 0.001:
+        return "(<.001)"
+    return f"({value:.2f})" if value > 0.9995 else f"({value:.3f})".replace("0.", ".", 1)
+
+
+def _points(lost: float | None) -> str:
+    # Rounding of -0.04 would give "-0.0".
+    return "-" if lost is None else f"{round(lost, 1) + 0.0:.1f}"
+
+
+def _kind(row: Mapping[str, Any]) -> str:
+    kind = str(row["role"] if row["split"] == "test" else row["split"])
+    return {"reference": "ref.", "validation": "val."}.get(kind, kind)
