@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.evaluation.conftest import Tiny
-from wiseft_jax.evaluation.batch_curve import BARRIER, NOISE, CurveJob, Sureness, verdict
+from wiseft_jax.evaluation.batch_curve import BARRIER, NOISE, TIES, CurveJob, Sureness, verdict
 from wiseft_jax.evaluation.curve_config import CurveConfig
 from wiseft_jax.evaluation.engine import EngineConfig
 
@@ -62,6 +62,17 @@ def test_bfloat16_stops_at_its_noise(tiny: Tiny) -> None:
     state = STATE(5, 0.3, 0.4, None)  # the noise of logits as large as 100 is 0.5
     assert verdict(job(tiny, dtype="bfloat16"), state, last=False) == (True, NOISE)
     assert verdict(job(tiny), state, last=False) is None
+
+
+def test_ties_within_rounding_are_no_barrier(tiny: Tiny) -> None:
+    state = STATE(9, 0.3, 1e-4, 1.0)
+    assert verdict(job(tiny), state, last=False) == (True, TIES)
+
+
+def test_exact_goes_to_no_level_that_costs_as_much_as_the_grid(tiny: Tiny) -> None:
+    state = STATE(5, 0.9, 1.0, None)
+    assert verdict(job(tiny, 9, exact=True), state, last=False) == (True, "")
+    assert verdict(job(tiny, 21, exact=True), state, last=False) is None
 
 
 def test_nodes_span_the_grid(tiny: Tiny) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.polynomial import Chebyshev
 
 from wiseft_jax.core.lobatto import lobatto_nodes
-from wiseft_jax.evaluation.crossings import Crossings, LogitPolynomial, find_crossings
+from wiseft_jax.evaluation.crossings import Crossings, LogitPolynomial, find_crossings, reconcile
 
 GRID = np.linspace(0, 1, 51)
 
@@ -119,3 +119,30 @@ def test_joined_crossings_are_ordered() -> None:
 @pytest.mark.parametrize("name", ["alpha", "example", "before", "after"])
 def test_none_has_empty_arrays(name: str) -> None:
     assert len(Crossings.none().arrays()[name]) == 0
+
+
+def test_crossings_that_agree_with_the_grid_are_kept() -> None:
+    polynomial = lines(np.array([[3.0, 0.0], [0.0, 1.0]]), np.array([[0.0, 1.0], [0.0, 1.0]]))
+    top1 = classes(polynomial, GRID)
+    found = find_crossings(polynomial, GRID, top1)
+    same = reconcile(found, GRID, top1)
+    for name, values in found.arrays().items():
+        np.testing.assert_array_equal(same.arrays()[name], values)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_reconciled_crossings_lead_from_one_prediction_to_the_next(seed: int) -> None:
+    """Whatever the predictions at the grid: the step function has their counts everywhere."""
+    rng = np.random.default_rng(seed)
+    polynomial = lines(rng.standard_normal((6, 3)), rng.standard_normal((6, 3)))
+    grid = np.linspace(0, 1, 9)
+    found = find_crossings(polynomial, grid, classes(polynomial, grid))
+    top1 = classes(polynomial, grid)
+    other = rng.random(top1.shape) < 0.2
+    top1[other] = rng.integers(0, 3, other.sum())
+    labels = rng.integers(0, 3, 6)
+    start = int((top1[0] == labels).sum())
+    places, hits = reconcile(found, grid, top1).steps(start, labels)
+    at = np.searchsorted(places, grid, side="right") - 1
+    stepped = np.where(at < 0, start, np.append(hits, 0)[at])
+    np.testing.assert_array_equal(stepped, (top1 == labels[None]).sum(axis=1))

@@ -193,8 +193,19 @@ def test_crossings_are_where_direct_predictions_change(tiny: Tiny) -> None:
         assert (below, above) == (crossing["before"], crossing["after"])
 
 
-def test_steps_agree_with_the_tabulated_curve(tiny: Tiny) -> None:
-    found, _ = both(tiny, 0.3, CurveConfig(audit=0))
+@pytest.mark.parametrize(
+    ("distance", "config"),
+    [
+        (0.3, CurveConfig(audit=0)),
+        (1.0, CurveConfig(exact=True, tol=0.9, max_nodes=5)),
+        (8.0, CurveConfig()),
+    ],
+)
+def test_steps_agree_with_the_tabulated_curve(
+    tiny: Tiny, distance: float, config: CurveConfig
+) -> None:
+    """Also where the model's own answers replace the polynomial's, and past a barrier."""
+    found, _ = both(tiny, distance, config)
     each = found.curves["test"]
     labels = each.predictions.labels
     places, hits = each.crossings.steps(int(each.hits[0]), labels)
@@ -252,6 +263,23 @@ def test_saved_curves_can_be_read_again(tiny: Tiny, tmp_path: Any) -> None:
 def test_options_out_of_range_are_refused(field: str, value: Any) -> None:
     with pytest.raises(InputError, match=f"curve.{field}: expected"):
         CurveConfig(**{field: value})
+
+
+def test_bfloat16_says_where_its_noise_stops_the_nodes(
+    tiny: Tiny, caplog: pytest.LogCaptureFixture
+) -> None:
+    tower = tiny.classifier.tower.with_dtype("bfloat16")
+    low = dataclasses.replace(tiny.classifier, tower=tower)
+    ends = tiny.theta_0, moved(tiny.theta_0, 0.05)
+    data = [dataset(45, "test")]
+    with caplog.at_level(logging.INFO):
+        found = curve(low, *ends, data, GRID, config=CurveConfig(tol=0), batch_size=SIZE)
+    each = found.curves["test"]
+    assert "at the noise floor of bfloat16" in caplog.text
+    assert each.trusted.all()
+    assert (each.certain | each.direct).all()
+    assert found.float32 is not None
+    assert found.backend is not None
 
 
 def test_features_then_head_are_the_logits(tiny: Tiny) -> None:

@@ -87,8 +87,8 @@ def main(argv: Sequence[str]) -> int:
             found = _study_ends(args, data, ends, directory)
             outcome = None
             if args.sweeps:
+                studies.forget_rules(directory)  # of the sweep that is replaced
                 outcome = experiment.sweep_run(config, data, directory, ends)
-                studies.forget_rules(directory)
             if args.rules and outcome is not None:
                 costs = studies.rule_costs(config, data, ends, outcome.sweep, directory)
                 found["rules"] = costs

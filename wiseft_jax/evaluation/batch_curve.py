@@ -18,6 +18,7 @@ from wiseft_jax.evaluation.interpolant import NodePlan, read_off, residual
 
 BARRIER = "a loss barrier?"
 NOISE = "at the noise floor of bfloat16"
+TIES = "ties within float32's rounding"
 
 _TOL = 0.01
 _ROUNDING = {"float32": 1e-6, "bfloat16": 5e-3}
@@ -75,7 +76,7 @@ class CurveJob:
 
     @property
     def noise(self) -> float:
-        """A logit's rounding in the compute dtype, where two float32 programs may differ."""
+        """A logit's rounding in float32: by so much two programs for one model may differ."""
         return _ROUNDING["float32"] * self.scale
 
 
@@ -180,6 +181,10 @@ def verdict(job: CurveJob, state: Sureness, *, last: bool) -> tuple[bool, str] |
             return True, ""  # evaluating what is uncertain costs less than the next level
     elif state.share <= (_TOL if config.tol is None else config.tol):
         return True, ""
+    if state.error <= 1.01 * job.noise:
+        return True, TIES
+    if config.tol is None and config.exact and state.count + more >= num_alphas:
+        return True, ""  # evaluating what is uncertain costs no more than all of the grid
     low_precision = job.classifier.tower.dtype == "bfloat16"
     if low_precision and state.error <= _ROUNDING["bfloat16"] * job.scale:
         return True, NOISE

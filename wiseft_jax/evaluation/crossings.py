@@ -165,6 +165,43 @@ def find_crossings(
     return Crossings.join(found) if found else Crossings.none()
 
 
+def reconcile(
+    crossings: Crossings, grid: Float64[np.ndarray, " W"], top1: Int[np.ndarray, "W N"]
+) -> Crossings:
+    """Return crossings that agree with the predictions at the grid's points.
+
+    In each cell of the grid the classes along an example's crossings must lead from its prediction
+    on the left to that on the right. Where they don't (a prediction was replaced by the model's
+    own, or a tie fell otherwise) they are dropped, and a change lies in the middle of the cell.
+
+    Args:
+      crossings: As found on a polynomial.
+      grid: Places, rising.
+      top1: The predictions there that count.
+    """
+    cell = np.clip(np.searchsorted(grid, crossings.alpha, side="right") - 1, 0, len(grid) - 2)
+    order = np.lexsort((crossings.alpha, cell, crossings.example))
+    cell, example = cell[order], crossings.example[order]
+    before, after = crossings.before[order], crossings.after[order]
+    new = np.ones(len(order), bool)
+    new[1:] = (cell[1:] != cell[:-1]) | (example[1:] != example[:-1])
+    first = np.flatnonzero(new)
+    last = np.append(first[1:], len(order))[: len(first)] - 1
+    cells, examples = cell[first], example[first]
+    agree = (before[first] == top1[cells, examples]) & (after[last] == top1[cells + 1, examples])
+    covered = np.zeros((len(grid) - 1, top1.shape[1]), bool)
+    covered[cells[agree], examples[agree]] = True
+    kept = order[agree[np.cumsum(new) - 1]] if len(order) else order
+    cell, example = np.nonzero((top1[:-1] != top1[1:]) & ~covered)
+    middle = (grid[cell] + grid[cell + 1]) / 2
+    return Crossings.join(
+        [
+            Crossings(*(values[kept] for values in crossings.arrays().values())),
+            _crossings(middle, example, top1[cell, example], top1[cell + 1, example]),
+        ]
+    )
+
+
 def _crossings(
     alpha: np.ndarray, example: np.ndarray, before: np.ndarray, after: np.ndarray
 ) -> Crossings:

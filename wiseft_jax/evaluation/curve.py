@@ -23,13 +23,14 @@ from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.trees import check_same_structure
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.source import Dataset
-from wiseft_jax.evaluation.backend import choose, shared_of, warn_if_too_large
+from wiseft_jax.evaluation.backend import BackendChoice, choose, shared_of, warn_if_too_large
 from wiseft_jax.evaluation.curve_config import CurveConfig
 from wiseft_jax.evaluation.curve_pass import CurvePass
 from wiseft_jax.evaluation.curve_result import Curve
 from wiseft_jax.evaluation.engine import EngineConfig
 from wiseft_jax.evaluation.linear_curve import linear_curve_of
 from wiseft_jax.evaluation.merging import place_rest
+from wiseft_jax.evaluation.precision import differences_from_float32
 from wiseft_jax.evaluation.sweep import SweepResult, check_alphas, check_datasets
 
 logger = logging.getLogger(__name__)
@@ -107,7 +108,19 @@ def curve(
     }
     rows = [row for each in curves.values() for row in each.rows(config_hash)]
     predictions = {name: each.predictions for name, each in curves.items()}
-    return SweepResult(grid, rows, predictions, curves=curves, config_hash=config_hash)
+    differences = None
+    if classifier.tower.dtype != "float32":
+        found = predictions[datasets[0].name]
+        differences = differences_from_float32(classifier, *ends, datasets[0], found, engine)
+    return SweepResult(
+        grid,
+        rows,
+        predictions,
+        curves=curves,
+        config_hash=config_hash,
+        backend=BackendChoice("curve" if name != "linear" else name, engine.chunk_size, reason),
+        float32=differences,
+    )
 
 
 def curve_of(
@@ -160,6 +173,8 @@ def _told(curve: Curve) -> Curve:
         curve.audit.sampled,
         100 * curve.audit.upper,
     )
+    if curve.note and curve.trusted.all():
+        logger.info("%s: %s", curve.dataset, curve.note)
     if not curve.trusted.all():
         logger.warning(
             "%s: %d of %d examples aren't smooth along alpha (%s); they were evaluated directly at"

@@ -15,9 +15,9 @@ from wiseft_jax.core.progress import progress_bar
 from wiseft_jax.core.rng import numpy_stream
 from wiseft_jax.data.pipeline import eval_batches
 from wiseft_jax.data.source import Dataset
-from wiseft_jax.evaluation.batch_curve import BatchCurve, CurveJob, evaluate_batch
+from wiseft_jax.evaluation.batch_curve import NOISE, BatchCurve, CurveJob, evaluate_batch
 from wiseft_jax.evaluation.collected import Collected
-from wiseft_jax.evaluation.crossings import Crossings, LogitPolynomial, find_crossings
+from wiseft_jax.evaluation.crossings import Crossings, LogitPolynomial, find_crossings, reconcile
 from wiseft_jax.evaluation.curve_config import CurveConfig
 from wiseft_jax.evaluation.curve_result import Audit, Curve
 from wiseft_jax.evaluation.engine import EngineConfig, compiled_step
@@ -83,8 +83,10 @@ class CurvePass:
         self._crossings: list[Crossings] = []
         self._notes: list[str] = []
         rng = numpy_stream(config.seed, f"audit alphas/{dataset.name}")
-        audited = rng.permutation(len(alphas))[: min(_AUDITED_ALPHAS, len(alphas))]
-        self._audited = np.sort(audited)
+        # At a node the polynomial is the model itself: nothing to audit.
+        nodes = set(self._job.plan.nodes.astype(np.float32).tolist())
+        between = [place for place, at in enumerate(alphas) if np.float32(at) not in nodes]
+        self._audited = np.sort(rng.permutation(between)[:_AUDITED_ALPHAS]).astype(int)
 
     def run(self) -> Curve:
         """Read the dataset, and return its curve."""
@@ -129,9 +131,9 @@ class CurvePass:
         wanted = np.zeros(certain.shape, bool)
         if self._all_direct or not found.trusted:
             wanted[:] = True
-        elif self._config.exact:
+        elif self._config.exact or found.note == NOISE:
             wanted = ~certain
-        share = self._config.audit * found.nodes / len(self._audited)
+        share = self._config.audit * found.nodes / max(len(self._audited), 1)
         rng = numpy_stream(self._config.seed, f"audit/{self._dataset.name}", number)
         wanted[self._audited] |= rng.random((len(self._audited), len(mask))) < share
         return wanted & mask[None]
@@ -166,11 +168,15 @@ class CurvePass:
         settled[asked] |= self._direct
         top1[asked] = np.where(self._direct, self._direct_top1, top1[asked])
         margin[asked] = np.where(self._direct, self._direct_margin, margin[asked])
+        rough = np.flatnonzero(~self._trusted)
+        nearest = np.argmin(np.abs(self._job.grid[:, None] - self._job.grid[asked][None]), axis=1)
+        top1[:, rough] = top1[asked][nearest][:, rough]
+        margin[:, rough] = margin[asked][nearest][:, rough]
         labels = self._dataset.labels
         right = ((top1 == labels[None]) & ~np.isnan(margin))[:, read]
         counted, settled = (labels[read] >= 0)[None], settled[:, read]
         collected.arrays = {"top1": top1[asked], "margin": margin[asked]}
-        crossings = Crossings.join(self._crossings)
+        crossings = reconcile(Crossings.join(self._crossings), self._job.grid, top1)
         return Curve(
             predictions=collected.predictions(self._alphas, skipped),
             certain=certain[asked][:, read],
@@ -188,6 +194,7 @@ class CurvePass:
             trusted=self._trusted[read],
             audit=Audit(int(np.sum(sample)), mismatches),
             forward_rows=forward_rows,
+            batch_rows=-(-len(self._dataset) // self._engine.batch_size) * self._engine.batch_size,
             note="; ".join(self._notes),
         )
 

@@ -19,6 +19,9 @@ from wiseft_jax.evaluation.predictions import Predictions
 class Audit:
     """How often a prediction that was called certain was wrong, by direct evaluation of a sample.
 
+    Pairs are drawn at no more than 8 alphas between the nodes, and an example may come several
+    times, so they are not quite independent; the bound treats them as if they were.
+
     Attributes:
       sampled: Certain (example, alpha) pairs drawn.
       mismatches: Those whose prediction differs.
@@ -52,7 +55,8 @@ class Curve:
       estimate: float32[N], the error estimate of each example, in logits.
       trusted: bool[N], False for an example whose batch wasn't smooth and was evaluated directly.
       audit: The check of the certain ones.
-      forward_rows: Rows of images that went through the model.
+      forward_rows: Rows of images that went through the model, padding included.
+      batch_rows: Rows of one pass over the dataset, padding included.
       note: Why nodes or trust are what they are, in words; empty when all went well.
     """
 
@@ -70,6 +74,7 @@ class Curve:
     trusted: Bool[np.ndarray, " N"]
     audit: Audit
     forward_rows: int
+    batch_rows: int
     note: str = ""
 
     @property
@@ -89,8 +94,8 @@ class Curve:
 
     @property
     def passes(self) -> float:
-        """Forward passes over the dataset that it took, padding included."""
-        return self.forward_rows / max(len(self.predictions), 1)
+        """Forward passes over the dataset that it took."""
+        return self.forward_rows / max(self.batch_rows, 1)
 
     @property
     def exact(self) -> bool:

@@ -46,6 +46,7 @@ def linear_curve_of(
     hits = lines.curve().hits(points)
     changes = lines.crossings(float(points[0]), float(points[-1]))
     everywhere = np.ones(top1.shape, bool)
+    rows = -(-len(dataset) // engine.batch_size) * engine.batch_size
     return Curve(
         predictions=dataclasses.replace(
             found,
@@ -67,7 +68,8 @@ def linear_curve_of(
         estimate=np.zeros(len(found), np.float32),
         trusted=np.ones(len(found), bool),
         audit=Audit(),
-        forward_rows=-(-len(dataset) // engine.batch_size) * engine.batch_size,
+        forward_rows=rows,
+        batch_rows=rows,
         note="only the head differs: exact",
     )
 

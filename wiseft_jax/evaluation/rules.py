@@ -236,8 +236,10 @@ def _oracle_by_example(evidence: Evidence) -> Bool[np.ndarray, " N"]:
 
 
 def _at(predictions: Predictions, scores: np.ndarray) -> float:
-    """Return the alpha of the largest score, of equals the smallest."""
-    return predictions.alphas[int(np.argmax(scores))]
+    """Return the alpha of the largest score, of equals the smallest; NaN is never the largest."""
+    if np.isnan(scores).all():
+        raise InputError(f"{predictions.dataset}: no alpha has a score; its logits are NaN")
+    return predictions.alphas[int(np.nanargmax(scores))]
 
 
 def _check_same_alphas(first: Predictions, second: Predictions) -> None:

@@ -20,10 +20,13 @@ def continuous_section(curve_rows: Sequence[CurveRow]) -> str:
     )
     explanation = (
         "The model was run at a few alphas (nodes); the features between them are those of a"
-        " polynomial. A prediction is uncertain where its margin doesn't exceed twice the"
-        " estimated error; those that were run directly are the model's own. The audit runs a"
-        " random sample of the certain ones: how many differ, and the 95 % upper bound of their"
-        " share. Passes are forward passes over the set, with all of that."
+        " polynomial. A prediction is uncertain where its margin doesn't exceed a multiple of the"
+        " estimated error (two, by default); those that were run directly are the model's own."
+        " The audit runs a random sample of the certain ones: how many differ, and the 95 % upper"
+        " bound of their share. Passes are forward passes over the set, with all of that. The best"
+        " over the continuum is the polynomial's between the points asked for: intervals narrower"
+        " than their distance are as sure as its band. A change and back within a hundredth of the"
+        " range is missed."
         " ![Where predictions flip along alpha](flips.png)"
     )
     return "\n\n".join([explanation, header + "\n".join(lines)])
@@ -31,8 +34,9 @@ def continuous_section(curve_rows: Sequence[CurveRow]) -> str:
 
 def _line(row: CurveRow) -> str:
     facts = row["summary"]
-    audit = f"{facts['mismatches']} of {facts['audited']}"
+    audit = "none"
     if facts["audited"]:
+        audit = f"{facts['mismatches']} of {facts['audited']}"
         audit += f" (at most {100 * facts['mismatch_upper_95']:.2g} %)"
     cells = [
         row["dataset"].replace("|", "\\|"),
