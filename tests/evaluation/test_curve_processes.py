@@ -1,0 +1,78 @@
+"""A curve made by 2 processes: all decide alike, and predict what the sweep of one process does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.helpers.processes import run_processes
+from wiseft_jax.core.curve_rows import read_curve_rows
+from wiseft_jax.evaluation.predictions import load_predictions
+
+PROGRAM = """
+import dataclasses
+
+import jax
+import numpy as np
+
+from tests.training.toy import CLASS_NAMES, toy_classifier, toy_dataset
+from wiseft_jax.core.distributed import gather_json
+from wiseft_jax.core.mesh_config import MeshConfig
+from wiseft_jax.data.source import ArraySource
+from wiseft_jax.evaluation.curve import curve
+from wiseft_jax.evaluation.curve_config import CurveConfig
+from wiseft_jax.evaluation.sweep import sweep
+
+class TwoBadImages(ArraySource):
+    def read(self, index):
+        return b"not an image" if index in (4, 11) else super().read(index)
+
+classifier, theta_0 = toy_classifier()
+_, theta_1 = toy_classifier(seed=1)
+squares = toy_dataset(21, seed=7, name="two-bad")
+source = TwoBadImages(squares.source.images, squares.labels, CLASS_NAMES, "two-bad")
+datasets = [
+    toy_dataset(37, name="uneven"),
+    toy_dataset(3, seed=5, name="fewer-than-a-batch"),
+    dataclasses.replace(squares, source=source, on_bad_image="skip"),
+]
+options = {"batch_size": 8, "mesh": MeshConfig(**MESH)}
+alphas = np.linspace(0, 1, 11)
+if DIRECT:
+    result = sweep(classifier, theta_0, theta_1, datasets, alphas, **options)
+else:
+    config = CurveConfig(exact=True)
+    result = curve(classifier, theta_0, theta_1, datasets, alphas, config=config, **options)
+    rows = result.curve_rows()
+    assert gather_json(rows) == [rows] * jax.process_count()
+if jax.process_index() == 0:
+    result.save(OUT)
+"""
+
+
+def run(processes: int, devices: int, directory: Path, *, direct: bool, **mesh: int) -> None:
+    facts = f"OUT, MESH, DIRECT = {str(directory)!r}, {mesh!r}, {direct!r}\n"
+    done = run_processes(processes, facts + PROGRAM, devices_per_process=devices)
+    assert [each.returncode for each in done] == [0] * processes, done
+
+
+@pytest.mark.parametrize(
+    ("devices", "mesh"),
+    [(1, {}), pytest.param(2, {"alpha": 2}, marks=pytest.mark.slow)],
+    ids=str,
+)
+def test_two_processes_make_the_exact_curve(
+    tmp_path: Path, devices: int, mesh: dict[str, int]
+) -> None:
+    run(1, 1, tmp_path / "alone", direct=True)
+    run(2, devices, tmp_path / "two", direct=False, **mesh)
+    expected, found = load_predictions(tmp_path / "alone"), load_predictions(tmp_path / "two")
+    assert found.keys() == expected.keys()
+    for name, predictions in found.items():
+        assert predictions.ids == expected[name].ids
+        np.testing.assert_array_equal(predictions.top1, expected[name].top1)
+        np.testing.assert_array_equal(predictions.correct, expected[name].correct)
+    counts = {row["dataset"]: row["n"] for row in read_curve_rows(tmp_path / "two")}
+    assert counts == {"uneven": 37, "fewer-than-a-batch": 3, "two-bad": 19}
