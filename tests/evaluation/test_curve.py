@@ -145,6 +145,14 @@ def test_a_mismatch_of_the_audit_doubles_the_nodes(
     assert not each.trusted.any()
 
 
+def test_the_most_accurate_alpha_may_be_the_best(tiny: Tiny) -> None:
+    found, _ = both(tiny, 1.0, CurveConfig(exact=True))
+    each = found.predictions["test"]
+    most = each.alphas[int(each.correct.sum(axis=1).argmax())]
+    assert most in found.possible_best("test")
+    assert set(found.possible_best("test")) <= set(GRID)
+
+
 def test_a_curve_is_repeatable_bit_for_bit(tiny: Tiny) -> None:
     first, _ = both(tiny, 0.3, CurveConfig())
     second, _ = both(tiny, 0.3, CurveConfig())

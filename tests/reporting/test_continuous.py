@@ -110,3 +110,8 @@ def test_the_report_says_what_it_took() -> None:
     assert "0 of 100 (at most 3 %)" in text
     assert "0.4 to 0.45, 0.5 to 0.51 and 1 more" in text
     assert "the continuous curve" not in report_markdown(rows, selection=chosen())
+
+
+def test_the_report_lists_the_alphas_that_may_be_the_best() -> None:
+    text = report_markdown(sweep_rows(), selection=chosen(), possible_best=(0.4, 0.5))
+    assert "may be the best on the validation set (95 %, exact paired tests): 0.4, 0.5." in text

@@ -49,6 +49,7 @@ def show_outcome(
         directory.report_file,
         rows,
         curve_rows=curve_rows,
+        possible_best=outcome.sweep.possible_best(data.validation.name),
         selection=selection,
         title=f"WiSE-FT: {config.name}",
         skipped=skipped,

@@ -23,15 +23,14 @@ from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.trees import check_same_structure
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.source import Dataset
-from wiseft_jax.evaluation.backend import BackendChoice, choose, shared_of, warn_if_too_large
+from wiseft_jax.evaluation.backend import BackendChoice, choose, shared_of
 from wiseft_jax.evaluation.curve_config import CurveConfig
 from wiseft_jax.evaluation.curve_pass import CurvePass
 from wiseft_jax.evaluation.curve_result import Curve
 from wiseft_jax.evaluation.engine import EngineConfig
 from wiseft_jax.evaluation.linear_curve import linear_curve_of
-from wiseft_jax.evaluation.merging import place_rest
 from wiseft_jax.evaluation.precision import differences_from_float32
-from wiseft_jax.evaluation.sweep import SweepResult, check_alphas, check_datasets
+from wiseft_jax.evaluation.sweep import SweepResult, check_alphas, check_datasets, placed
 
 logger = logging.getLogger(__name__)
 
@@ -97,30 +96,32 @@ def curve(
         backend="linear" if name == "linear" else "map",
         keep_logits=name == "linear",
     )
-    layout.check(theta_0)
-    warn_if_too_large(engine, theta_0)
-    start = layout.place(theta_0)
-    ends = start, place_rest(layout, start, theta_1, shared)
+    ends = placed(engine, theta_0, theta_1)
     make = linear_curve_of if name == "linear" else curve_of
     logger.info("continuous curve (%s)", reason)
     curves = {
         dataset.name: make(classifier, ends, dataset, grid, config, engine) for dataset in datasets
     }
     rows = [row for each in curves.values() for row in each.rows(config_hash)]
-    predictions = {name: each.predictions for name, each in curves.items()}
-    differences = None
-    if classifier.tower.dtype != "float32":
-        found = predictions[datasets[0].name]
-        differences = differences_from_float32(classifier, *ends, datasets[0], found, engine)
-    return SweepResult(
-        grid,
-        rows,
-        predictions,
-        curves=curves,
-        config_hash=config_hash,
-        backend=BackendChoice("curve" if name != "linear" else name, engine.chunk_size, reason),
-        float32=differences,
-    )
+    choice = BackendChoice("linear" if name == "linear" else "curve", engine.chunk_size, reason)
+    found = {name: each.predictions for name, each in curves.items()}
+    result = SweepResult(grid, rows, found, curves, config_hash, choice)
+    return _with_precision(result, classifier, ends, datasets[0], engine)
+
+
+def _with_precision(
+    result: SweepResult,
+    classifier: Classifier,
+    ends: tuple[Any, Any],
+    dataset: Dataset,
+    engine: EngineConfig,
+) -> SweepResult:
+    """Say how many predictions of a sample differ from float32's, where another dtype computes."""
+    if classifier.tower.dtype == "float32":
+        return result
+    found = result.predictions[dataset.name]
+    differences = differences_from_float32(classifier, *ends, dataset, found, engine)
+    return dataclasses.replace(result, float32=differences)
 
 
 def curve_of(
@@ -141,12 +142,12 @@ def curve_of(
       config: How.
       engine: How batches are run.
     """
-    least, forwards = 5, 0
+    least, passes = 5, 0.0
     while True:
         found = CurvePass(classifier, ends, dataset, alphas, config, engine, least).run()
-        forwards += found.forward_rows
+        passes += found.passes
         if not found.audit.mismatches or least > config.max_nodes:
-            return _told(dataclasses.replace(found, forward_rows=forwards))
+            return _told(dataclasses.replace(found, passes=passes))
         least = 2 * least - 1
         logger.warning(
             "%s: %d of %d audited predictions that were called certain differ; reading again with"

@@ -158,7 +158,7 @@ class CurvePass:
         return self._collected.put(arrays, index, mask)
 
     def _curve(self, skipped: list[str], forward_rows: int) -> Curve:
-        collected, asked = self._collected, self._job.asked
+        collected, asked, size = self._collected, self._job.asked, self._engine.batch_size
         read = collected.read
         certain = collected.arrays["certain"] & self._trusted[None]
         top1, margin = collected.arrays["top1"], collected.arrays["margin"]
@@ -193,8 +193,7 @@ class CurvePass:
             estimate=self._estimate[read],
             trusted=self._trusted[read],
             audit=Audit(int(np.sum(sample)), mismatches),
-            forward_rows=forward_rows,
-            batch_rows=-(-len(self._dataset) // self._engine.batch_size) * self._engine.batch_size,
+            passes=forward_rows / (-(-len(self._dataset) // size) * size),
             note="; ".join(self._notes),
         )
 

@@ -55,8 +55,7 @@ class Curve:
       estimate: float32[N], the error estimate of each example, in logits.
       trusted: bool[N], False for an example whose batch wasn't smooth and was evaluated directly.
       audit: The check of the certain ones.
-      forward_rows: Rows of images that went through the model, padding included.
-      batch_rows: Rows of one pass over the dataset, padding included.
+      passes: Forward passes over the dataset that it took, padding included on both sides.
       note: Why nodes or trust are what they are, in words; empty when all went well.
     """
 
@@ -73,8 +72,7 @@ class Curve:
     estimate: Float32[np.ndarray, " N"]
     trusted: Bool[np.ndarray, " N"]
     audit: Audit
-    forward_rows: int
-    batch_rows: int
+    passes: float
     note: str = ""
 
     @property
@@ -91,11 +89,6 @@ class Curve:
     def evaluated_share(self) -> float:
         """Share of the grid's pairs that were evaluated directly."""
         return float(np.mean(self.direct))
-
-    @property
-    def passes(self) -> float:
-        """Forward passes over the dataset that it took."""
-        return self.forward_rows / max(self.batch_rows, 1)
 
     @property
     def exact(self) -> bool:

@@ -19,6 +19,7 @@ from wiseft_jax.core.curve_rows import CURVES_FILE, CurveRow, write_curve_rows
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import Layout
 from wiseft_jax.core.mesh_config import MeshConfig
+from wiseft_jax.core.paired import best_set
 from wiseft_jax.core.results import RESULTS_FILE, Row, read_rows, write_rows
 from wiseft_jax.core.trees import check_same_structure
 from wiseft_jax.core.typing import Params
@@ -99,6 +100,19 @@ class SweepResult:
             write_curve_rows(Path(run_dir) / CURVES_FILE, self.curve_rows())
         else:
             (Path(run_dir) / CURVES_FILE).unlink(missing_ok=True)
+
+    def possible_best(self, dataset: str, confidence: float = 0.95) -> tuple[float, ...]:
+        """Return the alphas of the grid that may be the most accurate on a dataset.
+
+        The best one is among them with at least this confidence; see ``core.paired.best_set``.
+
+        Args:
+          dataset: A name in ``predictions``.
+          confidence: Of the set as a whole.
+        """
+        each = self.predictions[dataset]
+        found = best_set(each.correct[:, each.labels >= 0], confidence=confidence)
+        return tuple(each.alphas[place] for place in found.members)
 
     def curve_rows(self) -> list[CurveRow]:
         """Return one row for each curve; see ``core.curve_rows``."""
@@ -196,7 +210,7 @@ def sweep(
         num_threads=num_threads,
         shared=shared,
     )
-    ends = _placed(config, theta_0, theta_1)
+    ends = placed(config, theta_0, theta_1)
     if backend == "auto" and name == "map" and chunk_size is None:
         images = sum(len(dataset) for dataset in datasets)
         config, timed = calibrate(classifier, ends, config, grid, images)
@@ -205,8 +219,14 @@ def sweep(
     return _run(classifier, ends, datasets, grid, config, choice, config_hash)
 
 
-def _placed(config: EngineConfig, theta_0: Params, theta_1: Params) -> tuple[Params, Params]:
-    """Return both ends on the devices, with one copy of what they share."""
+def placed(config: EngineConfig, theta_0: Params, theta_1: Params) -> tuple[Params, Params]:
+    """Return both ends on the devices, with one copy of what they share.
+
+    Args:
+      config: The devices, and what is shared.
+      theta_0: The end at alpha = 0.
+      theta_1: The end at alpha = 1.
+    """
     config.layout.check(theta_0)
     warn_if_too_large(config, theta_0)
     start = config.layout.place(theta_0)

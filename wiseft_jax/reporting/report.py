@@ -33,6 +33,7 @@ def report_markdown(
     commands: Sequence[str] = (),
     facts: Mapping[str, str] | None = None,
     curve_rows: Sequence[CurveRow] = (),
+    possible_best: Sequence[float] = (),
 ) -> str:
     """Return the report as Markdown.
 
@@ -44,6 +45,7 @@ def report_markdown(
       skipped: Dataset name -> ``"id: reason"`` of images that were left out.
       commands: What to type to do it again.
       curve_rows: The continuous curves, for the section on them.
+      possible_best: The alphas that may be the best on the validation set.
       facts: Further facts for the last section, such as versions or the model's name.
     """
     curves = Curves.of(rows)
@@ -51,6 +53,7 @@ def report_markdown(
     sections = [
         f"# {title}",
         _summary(curves, alpha, selection),
+        _possible(possible_best),
         f"![Accuracy along the path from zero-shot to fine-tuned]({picture})" if picture else "",
         "## Accuracy",
         markdown_table(rows, selection=selection).rstrip(),
@@ -77,6 +80,16 @@ def _summary(curves: Curves, alpha: float, selection: Mapping[str, Any]) -> str:
     sets = ((curves.reference, "On the reference"), (curves.mean, "Under shift"))
     lines = [f"- {what}: {_sentence(each, curves, alpha)}" for each, what in sets if each]
     return "\n\n".join([*paragraphs, "\n".join(lines)])
+
+
+def _possible(alphas: Sequence[float]) -> str:
+    if not alphas:
+        return ""
+    listed = ", ".join(f"{alpha:g}" for alpha in alphas)
+    return (
+        f"Alphas that may be the best on the validation set (95 %, exact paired tests): {listed}."
+        " Those that are missing are less accurate there beyond chance."
+    )
 
 
 def _sentence(series: Series, curves: Curves, alpha: float) -> str:
