@@ -82,7 +82,8 @@ def test_swapping_the_ends_mirrors_alpha(a, b, alpha):
 @given(arrays(), arrays(), ALPHAS)
 def test_lies_between_the_ends(a, b, alpha):
     found = np.asarray(lerp({"w": a}, {"w": b}, alpha)["w"])
-    slack = 1e-6 * (np.abs(a) + np.abs(b))
+    # XLA's CPU programs flush subnormal products to zero.
+    slack = 1e-6 * (np.abs(a) + np.abs(b)) + 2 * np.finfo(np.float32).tiny
     assert (found >= np.minimum(a, b) - slack).all()
     assert (found <= np.maximum(a, b) + slack).all()
 
@@ -91,7 +92,7 @@ def test_lies_between_the_ends(a, b, alpha):
 @given(arrays(), ALPHAS)
 def test_equal_ends_stay(a, alpha):
     found = np.asarray(lerp({"w": a}, {"w": a.copy()}, alpha)["w"])
-    np.testing.assert_allclose(found, a, rtol=3e-7)
+    np.testing.assert_allclose(found, a, rtol=3e-7, atol=2 * float(np.finfo(np.float32).tiny))
 
 
 def test_ema_identity():
