@@ -7,37 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.evaluation.uneven_sets import UNEVEN_SETS
 from tests.helpers.processes import run_processes
 from wiseft_jax.core.curve_rows import read_curve_rows
 from wiseft_jax.evaluation.predictions import load_predictions
 
-PROGRAM = """
-import dataclasses
-
-import jax
-import numpy as np
-
-from tests.training.toy import CLASS_NAMES, toy_classifier, toy_dataset
-from wiseft_jax.core.distributed import gather_json
-from wiseft_jax.core.mesh_config import MeshConfig
-from wiseft_jax.data.source import ArraySource
+PROGRAM = (
+    UNEVEN_SETS
+    + """
 from wiseft_jax.evaluation.curve import curve
 from wiseft_jax.evaluation.curve_config import CurveConfig
 from wiseft_jax.evaluation.sweep import sweep
 
-class TwoBadImages(ArraySource):
-    def read(self, index):
-        return b"not an image" if index in (4, 11) else super().read(index)
-
-classifier, theta_0 = toy_classifier()
-_, theta_1 = toy_classifier(seed=1)
-squares = toy_dataset(21, seed=7, name="two-bad")
-source = TwoBadImages(squares.source.images, squares.labels, CLASS_NAMES, "two-bad")
-datasets = [
-    toy_dataset(37, name="uneven"),
-    toy_dataset(3, seed=5, name="fewer-than-a-batch"),
-    dataclasses.replace(squares, source=source, on_bad_image="skip"),
-]
 options = {"batch_size": 8, "mesh": MeshConfig(**MESH)}
 alphas = np.linspace(0, 1, 11)
 if DIRECT:
@@ -50,6 +31,7 @@ else:
 if jax.process_index() == 0:
     result.save(OUT)
 """
+)
 
 
 def run(processes: int, devices: int, directory: Path, *, direct: bool, **mesh: int) -> None:

@@ -8,34 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.evaluation.uneven_sets import UNEVEN_SETS
 from tests.helpers.processes import run_processes
 from wiseft_jax.evaluation.predictions import Predictions, load_predictions
 
-PROGRAM = """
-import dataclasses
-
-import jax
-import numpy as np
-
-from tests.training.toy import CLASS_NAMES, toy_classifier, toy_dataset
-from wiseft_jax.core.distributed import gather_json
-from wiseft_jax.core.mesh_config import MeshConfig
-from wiseft_jax.data.source import ArraySource
+PROGRAM = (
+    UNEVEN_SETS
+    + """
 from wiseft_jax.evaluation.sweep import sweep
 
-class TwoBadImages(ArraySource):
-    def read(self, index):
-        return b"not an image" if index in (4, 11) else super().read(index)
-
-classifier, theta_0 = toy_classifier()
-_, theta_1 = toy_classifier(seed=1)
-squares = toy_dataset(21, seed=7, name="two-bad")
-source = TwoBadImages(squares.source.images, squares.labels, CLASS_NAMES, "two-bad")
-datasets = [
-    toy_dataset(37, name="uneven"),
-    toy_dataset(3, seed=5, name="fewer-than-a-batch"),
-    dataclasses.replace(squares, source=source, on_bad_image="skip"),
-]
 result = sweep(
     classifier, theta_0, theta_1, datasets, [0.0, 0.5, 1.0],
     batch_size=8, keep_logits=True, mesh=MeshConfig(**MESH),
@@ -44,6 +25,7 @@ assert gather_json(result.rows) == [result.rows] * jax.process_count()
 if jax.process_index() == 0:
     result.save(OUT)
 """
+)
 
 
 def swept(processes: int, devices: int, directory: Path, **mesh: int) -> dict[str, Predictions]:

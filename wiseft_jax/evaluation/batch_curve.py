@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any
 
 import jax.numpy as jnp
@@ -63,7 +64,7 @@ class CurveJob:
         """The last node."""
         return max(1.0, float(self.grid[-1]))
 
-    @property
+    @functools.cached_property
     def plan(self) -> NodePlan:
         """The nodes."""
         most = max(self.least, self.config.max_nodes)

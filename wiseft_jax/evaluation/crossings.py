@@ -38,6 +38,13 @@ class Crossings:
         return len(self.alpha)
 
     @classmethod
+    def of(
+        cls, alpha: np.ndarray, example: np.ndarray, before: np.ndarray, after: np.ndarray
+    ) -> Crossings:
+        """Return crossings from arrays of any integer type, in the order that they have."""
+        return cls(alpha, *(array.astype(np.int32) for array in (example, before, after)))
+
+    @classmethod
     def join(cls, parts: list[Crossings]) -> Crossings:
         """Return all crossings of several sets of examples."""
         arrays = [np.concatenate([getattr(part, name) for part in parts]) for name in _NAMES]
@@ -151,9 +158,8 @@ def find_crossings(
         )
         done = high - low <= width
         if done.any():
-            found.append(
-                _crossings((low + high)[done] / 2, example[done], before[done], after[done])
-            )
+            where = (low + high)[done] / 2
+            found.append(Crossings.of(where, example[done], before[done], after[done]))
         low, high, example, before, after = (
             array[~done] for array in (low, high, example, before, after)
         )
@@ -197,15 +203,9 @@ def reconcile(
     return Crossings.join(
         [
             Crossings(*(values[kept] for values in crossings.arrays().values())),
-            _crossings(middle, example, top1[cell, example], top1[cell + 1, example]),
+            Crossings.of(middle, example, top1[cell, example], top1[cell + 1, example]),
         ]
     )
-
-
-def _crossings(
-    alpha: np.ndarray, example: np.ndarray, before: np.ndarray, after: np.ndarray
-) -> Crossings:
-    return Crossings(alpha, *(array.astype(np.int32) for array in (example, before, after)))
 
 
 def _classes(

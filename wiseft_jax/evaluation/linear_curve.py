@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 
@@ -62,7 +61,9 @@ def linear_curve_of(
         low=hits,
         high=hits,
         n=int(np.sum(labelled)),
-        crossings=_crossings(changes),
+        crossings=Crossings.join(
+            [Crossings.of(changes.alpha, changes.example, changes.before, changes.after)]
+        ),
         nodes=np.ones(len(found), np.int32),
         estimate=np.zeros(len(found), np.float32),
         trusted=np.ones(len(found), bool),
@@ -70,9 +71,3 @@ def linear_curve_of(
         passes=1.0,
         note="only the head differs: exact",
     )
-
-
-def _crossings(changes: Any) -> Crossings:
-    arrays = (changes.example, changes.before, changes.after)
-    parts = Crossings(np.asarray(changes.alpha), *(array.astype(np.int32) for array in arrays))
-    return Crossings.join([parts])
