@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from tests.evaluation.conftest import Tiny
-from wiseft_jax.evaluation.batch_curve import BARRIER, NOISE, TIES, CurveJob, Sureness, verdict
+from wiseft_jax.evaluation.batch_curve import (
+    BARRIER,
+    CHEAPER,
+    NOISE,
+    TIES,
+    CurveJob,
+    Sureness,
+    verdict,
+)
 from wiseft_jax.evaluation.curve_config import CurveConfig
 from wiseft_jax.evaluation.engine import EngineConfig
 
@@ -34,10 +42,15 @@ def job(tiny: Tiny, num_alphas: int = 21, dtype: str = "float32", **options: Any
     ("options", "state", "expected"),
     [
         ({}, STATE(5, 0.005, 0.1, None), (True, "")),
-        ({}, STATE(5, 0.05, 0.1, None), None),
-        ({}, STATE(9, 0.05, 0.1, 0.1), None),
-        ({}, STATE(9, 0.05, 0.1, 0.8), (False, BARRIER)),
-        ({}, STATE(9, 0.05, 0.1, float("nan")), (False, BARRIER)),
+        # 21 alphas, 5 % of them uncertain: 1.05 passes, less than the 4 that 9 nodes add.
+        ({}, STATE(5, 0.05, 0.1, None), (True, CHEAPER)),
+        ({}, STATE(5, 0.3, 0.1, None), None),
+        ({}, STATE(9, 0.5, 0.1, 0.1), None),
+        ({}, STATE(9, 0.5, 0.1, 0.8), (False, BARRIER)),
+        ({"tol": 0.01}, STATE(5, 0.05, 0.1, None), None),
+        ({"tol": 0.01}, STATE(9, 0.05, 0.1, 0.1), None),
+        ({"tol": 0.01}, STATE(9, 0.05, 0.1, 0.8), (False, BARRIER)),
+        ({"tol": 0.01}, STATE(9, 0.05, 0.1, float("nan")), (False, BARRIER)),
         ({"tol": 0.1}, STATE(5, 0.05, 0.1, None), (True, "")),
         # 21 alphas, 10 % of them uncertain: 2.1 passes, less than the 4 that 9 nodes add.
         ({"exact": True}, STATE(5, 0.1, 0.1, None), (True, "")),
@@ -55,7 +68,7 @@ def test_the_last_level_is_believed_unless_much_is_uncertain(
     tiny: Tiny, share: float, expected: Any
 ) -> None:
     state = STATE(17, share, 0.1, 0.3)
-    assert verdict(job(tiny), state, last=True) == expected
+    assert verdict(job(tiny, tol=0.01), state, last=True) == expected
 
 
 def test_bfloat16_stops_at_its_noise(tiny: Tiny) -> None:
@@ -67,6 +80,12 @@ def test_bfloat16_stops_at_its_noise(tiny: Tiny) -> None:
 def test_ties_within_rounding_are_no_barrier(tiny: Tiny) -> None:
     state = STATE(9, 0.3, 1e-4, 1.0)
     assert verdict(job(tiny), state, last=False) == (True, TIES)
+
+
+def test_no_level_is_taken_that_costs_as_much_as_the_grid(tiny: Tiny) -> None:
+    state = STATE(5, 0.9, 1.0, None)
+    assert verdict(job(tiny, 9), state, last=False) == (True, CHEAPER)
+    assert verdict(job(tiny, 9, tol=0.01), state, last=False) is None
 
 
 def test_exact_goes_to_no_level_that_costs_as_much_as_the_grid(tiny: Tiny) -> None:

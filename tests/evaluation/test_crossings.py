@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from numpy.polynomial import Chebyshev
 
 from wiseft_jax.core.lobatto import lobatto_nodes
-from wiseft_jax.evaluation.crossings import Crossings, LogitPolynomial, find_crossings, reconcile
+from wiseft_jax.evaluation.crossings import Crossings, find_crossings, reconcile
+from wiseft_jax.evaluation.logit_polynomial import LogitPolynomial
 
 GRID = np.linspace(0, 1, 51)
 
@@ -57,20 +58,6 @@ def test_roots_of_polynomials_are_found(seed: int) -> None:
     assert len(found) == np.sum(signs[:-1] != signs[1:])
     for at in found.alpha:
         assert np.min(np.abs(real - at)) < 1e-9
-
-
-def test_heads_norms_and_biases_are_those_of_the_logits() -> None:
-    rng = np.random.default_rng(0)
-    nodes, features = lobatto_nodes(5), rng.standard_normal((5, 4, 6))
-    heads = tuple(rng.standard_normal(shape) for shape in ((6, 3), (3,), (6, 3), (3,)))
-    polynomial = LogitPolynomial(nodes, features, heads)  # type: ignore[arg-type]
-    rows = np.arange(4)
-    for place, alpha in enumerate(nodes):
-        found = polynomial.logits(rows, np.full(4, alpha))
-        kernel = (1 - alpha) * heads[0] + alpha * heads[2]
-        bias = (1 - alpha) * heads[1] + alpha * heads[3]
-        norm = np.linalg.norm(features[place], axis=1, keepdims=True)
-        np.testing.assert_allclose(found / norm, features[place] / norm @ kernel + bias, rtol=1e-12)
 
 
 def test_no_change_is_no_crossing() -> None:

@@ -18,7 +18,7 @@ LEVELS = (3, 5, 9, 17, 33)
 
 
 def lobatto_nodes(count: int, low: float = 0.0, high: float = 1.0) -> Float64[np.ndarray, " K"]:
-    """Return ``count`` Chebyshev-Lobatto nodes on [low, high], rising, the ends exact.
+    """Return ``count`` Chebyshev-Lobatto nodes on [low, high], rising, the ends among them.
 
     The nodes are float32 numbers: a program in float32 evaluates at just these places.
 
@@ -37,7 +37,7 @@ def lobatto_nodes(count: int, low: float = 0.0, high: float = 1.0) -> Float64[np
     # By a sine that is odd about the middle: symmetric, and the middle and the ends are exact.
     unit = np.sin(np.pi * (2 * np.arange(count) - (count - 1)) / (2 * (count - 1)))
     nodes = np.asarray(low + (high - low) * (1 + unit) / 2, np.float32).astype(np.float64)
-    nodes[0], nodes[-1] = low, high
+    nodes[0], nodes[-1] = np.float32(low), np.float32(high)
     return nodes
 
 

@@ -20,6 +20,7 @@ from wiseft_jax.evaluation.interpolant import NodePlan, read_off, residual
 BARRIER = "a loss barrier?"
 NOISE = "at the noise floor of bfloat16"
 TIES = "ties within float32's rounding"
+CHEAPER = "uncertain predictions evaluated directly, which costs less than more nodes"
 
 _TOL = 0.01
 _ROUNDING = {"float32": 1e-6, "bfloat16": 5e-3}
@@ -177,15 +178,17 @@ def verdict(job: CurveJob, state: Sureness, *, last: bool) -> tuple[bool, str] |
     """
     config, num_alphas = job.config, len(job.asked)
     more = state.count - 1  # nodes that the next level adds
-    if config.tol is None and config.exact:
-        if state.share * num_alphas <= more:
-            return True, ""  # evaluating what is uncertain costs less than the next level
-    elif state.share <= (_TOL if config.tol is None else config.tol):
+    cheapest = config.tol is None
+    if not (cheapest and config.exact) and state.share <= (_TOL if cheapest else config.tol):
+        return True, ""
+    if config.exact and cheapest and state.share * num_alphas <= more:
         return True, ""
     if state.error <= 1.01 * job.noise:
         return True, TIES
-    if config.tol is None and config.exact and state.count + more >= num_alphas:
-        return True, ""  # evaluating what is uncertain costs no more than all of the grid
+    if cheapest and state.share * num_alphas <= more:
+        return True, CHEAPER
+    if cheapest and state.count + more >= num_alphas:
+        return True, "" if config.exact else CHEAPER  # it costs no more than all of the grid
     low_precision = job.classifier.tower.dtype == "bfloat16"
     if low_precision and state.error <= _ROUNDING["bfloat16"] * job.scale:
         return True, NOISE

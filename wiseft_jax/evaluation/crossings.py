@@ -10,12 +10,13 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from jaxtyping import Float, Float64, Int, Int32, Int64
+from jaxtyping import Float64, Int, Int32, Int64
 
-from wiseft_jax.core.lobatto import barycentric_matrix
+from wiseft_jax.evaluation.logit_polynomial import LogitPolynomial, PairDifference
 
 _RESOLUTION = 2.0**-40
 """How closely a crossing is located, relative to the interval."""
+_MAX_HALVINGS = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,38 +94,6 @@ class Crossings:
 _NAMES = tuple(field.name for field in dataclasses.fields(Crossings))
 
 
-@dataclasses.dataclass(frozen=True)
-class LogitPolynomial:
-    """Logits of some examples at any alpha, up to a positive factor of each example.
-
-    ``f(alpha) . w_c(alpha) + |f(alpha)| b_c(alpha)`` for features, which has the sign of a
-    difference of logits; ``z_c(alpha)`` itself for interpolated logits.
-
-    Attributes:
-      nodes: float64[K].
-      values: float64[K, B, D], features, or logits where there are no heads.
-      heads: ``(kernel_0, bias_0, kernel_1, bias_1)``, float64.
-    """
-
-    nodes: Float64[np.ndarray, " K"]
-    values: Float64[np.ndarray, "K B D"]
-    heads: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None
-
-    def logits(
-        self, rows: Int[np.ndarray, " M"], alpha: Float64[np.ndarray, " M"]
-    ) -> Float64[np.ndarray, "M C"]:
-        """Return the logits of examples ``rows``, each at an alpha of its own."""
-        matrix = barycentric_matrix(alpha, self.nodes)
-        values = np.einsum("mk,kmd->md", matrix, self.values[:, rows])
-        if self.heads is None:
-            return values
-        kernel_0, bias_0, kernel_1, bias_1 = self.heads
-        low, high = (1 - alpha)[:, None], alpha[:, None]
-        norm = np.linalg.norm(values, axis=1, keepdims=True)
-        bias = low * bias_0[None] + high * bias_1[None]
-        return low * (values @ kernel_0) + high * (values @ kernel_1) + norm * bias
-
-
 def find_crossings(
     polynomial: LogitPolynomial,
     alphas: Float64[np.ndarray, " P"],
@@ -132,9 +101,9 @@ def find_crossings(
 ) -> Crossings:
     """Return where the predictions of the polynomial change.
 
-    An interval between two neighbours of ``alphas`` is searched where they disagree, by bisection
-    on the class itself, so that a third class in between is found too. A prediction that changes
-    and changes back between two neighbours is missed.
+    An interval between two neighbours of ``alphas`` is searched where they disagree: for the root
+    of the difference of the two classes' logits, then on both sides of it where a third class wins
+    there. A prediction that changes and changes back between two neighbours is missed.
 
     Args:
       polynomial: The logits of B examples.
@@ -147,28 +116,40 @@ def find_crossings(
     cell, example = np.nonzero(top1[:-1] != top1[1:])
     low, high = alphas[cell], alphas[cell + 1]
     # Predictions are made again here: rounding may call a tie at a grid point otherwise.
-    before = _classes(polynomial, example, low)
-    after = _classes(polynomial, example, high)
-    found = []
+    before, after = (polynomial.classes(example, at) for at in (low, high))
     width = (alphas[-1] - alphas[0]) * _RESOLUTION
+    found = []
     while len(example):
         differ = before != after
         low, high, example, before, after = (
             array[differ] for array in (low, high, example, before, after)
         )
-        done = high - low <= width
-        if done.any():
-            where = (low + high)[done] / 2
-            found.append(Crossings.of(where, example[done], before[done], after[done]))
-        low, high, example, before, after = (
-            array[~done] for array in (low, high, example, before, after)
-        )
-        middle = (low + high) / 2
-        between = _classes(polynomial, example, middle)
-        low, high = np.concatenate([low, middle]), np.concatenate([middle, high])
-        before, after = np.concatenate([before, between]), np.concatenate([between, after])
+        left, right = _root(polynomial.difference(example, before, after), low, high, width)
+        at_left, at_right = (polynomial.classes(example, at) for at in (left, right))
+        changed = at_left != at_right
+        where = (left + right)[changed] / 2
+        found.append(Crossings.of(where, example[changed], at_left[changed], at_right[changed]))
+        low, high = np.concatenate([low, right]), np.concatenate([left, high])
+        before, after = np.concatenate([before, at_right]), np.concatenate([at_left, after])
         example = np.concatenate([example, example])
+        narrow = (high - low <= width) & (before != after)
+        where = (low + high)[narrow] / 2
+        found.append(Crossings.of(where, example[narrow], before[narrow], after[narrow]))
+        after[narrow] = before[narrow]
     return Crossings.join(found) if found else Crossings.none()
+
+
+def _root(
+    difference: PairDifference, low: np.ndarray, high: np.ndarray, width: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return intervals of at most that width with a root, by bisection from + to -."""
+    for _ in range(_MAX_HALVINGS):
+        if not (high - low > width).any():
+            break
+        middle = (low + high) / 2
+        ahead = difference(middle) > 0
+        low, high = np.where(ahead, middle, low), np.where(ahead, high, middle)
+    return low, high
 
 
 def reconcile(
@@ -206,11 +187,3 @@ def reconcile(
             Crossings.of(middle, example, top1[cell, example], top1[cell + 1, example]),
         ]
     )
-
-
-def _classes(
-    polynomial: LogitPolynomial, rows: Int[np.ndarray, " M"], alpha: Float[np.ndarray, " M"]
-) -> np.ndarray:
-    if not len(rows):
-        return np.zeros(0, np.int64)
-    return np.argmax(polynomial.logits(rows, alpha), axis=1)

@@ -16,7 +16,8 @@ class CurveConfig:
 
     tol: float | None = None
     """More nodes are added while more than this share of the predictions is uncertain. When not
-    given 1 %, or with `exact` whatever is the cheapest for the grid."""
+    given 1 %, unless evaluating the uncertain ones of the grid directly is cheaper, which is done
+    then; with `exact` always whatever is the cheapest for the grid."""
     exact: bool = False
     """Evaluate every uncertain prediction of the grid directly."""
     safety: float = 2.0

@@ -15,13 +15,20 @@ from wiseft_jax.core.progress import progress_bar
 from wiseft_jax.core.rng import numpy_stream
 from wiseft_jax.data.pipeline import eval_batches
 from wiseft_jax.data.source import Dataset
-from wiseft_jax.evaluation.batch_curve import NOISE, BatchCurve, CurveJob, evaluate_batch
+from wiseft_jax.evaluation.batch_curve import (
+    CHEAPER,
+    NOISE,
+    BatchCurve,
+    CurveJob,
+    evaluate_batch,
+)
 from wiseft_jax.evaluation.collected import Collected
-from wiseft_jax.evaluation.crossings import Crossings, LogitPolynomial, find_crossings, reconcile
+from wiseft_jax.evaluation.crossings import Crossings, find_crossings, reconcile
 from wiseft_jax.evaluation.curve_config import CurveConfig
 from wiseft_jax.evaluation.curve_result import Audit, Curve
 from wiseft_jax.evaluation.engine import EngineConfig, compiled_step
 from wiseft_jax.evaluation.evaluator import with_images
+from wiseft_jax.evaluation.logit_polynomial import LogitPolynomial
 from wiseft_jax.evaluation.pairs import Found, PairQueue
 
 _T = TypeVar("_T")
@@ -131,7 +138,7 @@ class CurvePass:
         wanted = np.zeros(certain.shape, bool)
         if self._all_direct or not found.trusted:
             wanted[:] = True
-        elif self._config.exact or found.note == NOISE:
+        elif self._config.exact or found.note in (NOISE, CHEAPER):
             wanted = ~certain
         share = self._config.audit * found.nodes / max(len(self._audited), 1)
         rng = numpy_stream(self._config.seed, f"audit/{self._dataset.name}", number)
