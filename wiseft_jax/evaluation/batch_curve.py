@@ -179,7 +179,8 @@ def verdict(job: CurveJob, state: Sureness, *, last: bool) -> tuple[bool, str] |
     config, num_alphas = job.config, len(job.asked)
     more = state.count - 1  # nodes that the next level adds
     cheapest = config.tol is None
-    if not (cheapest and config.exact) and state.share <= (_TOL if cheapest else config.tol):
+    tol = _TOL if config.tol is None else config.tol
+    if not (cheapest and config.exact) and state.share <= tol:
         return True, ""
     if config.exact and cheapest and state.share * num_alphas <= more:
         return True, ""
