@@ -5,7 +5,7 @@ merge the state dict, load it, go over the files with a DataLoader, as the refer
 back-end of ``sweep``, with both towers; (c) the continuous curve, with and without the direct
 evaluation of what it isn't sure of. Each side is a process of its own, so that its peak memory is
 its own; they take turns, so that whatever else the machine does hurts all alike. The two models are
-made here: an encoder with random weights, fine-tuned for some steps on generated images.
+made here: an encoder pre-trained for some steps on generated images, and fine-tuned for some more.
 
 Writes a JSON list of rows, one for each side, dtype and number of alphas: ``name``, ``model``,
 ``dtype``, ``alphas``, ``exact`` (whether every count is that of a direct evaluation by design: all

@@ -2,8 +2,8 @@
 
 Run by it: ``python -m scripts.bench_sweep_pair MODEL IMAGES STEPS FOLDER``. The images are coloured
 shapes on a cluttered ground, ten classes; those of the test set are paler and noisier than those
-that are trained on. One end is a random encoder under a head of its own class means, the other what
-some steps of AdamW make of both, so predictions change along alpha.
+that are fine-tuned on. One end is an encoder that some steps of AdamW have pre-trained on pale and
+noisy images, under a head of its own class means; the other is what fine-tuning makes of both.
 """
 
 from __future__ import annotations
@@ -30,8 +30,10 @@ COLOURS = {
 SHAPES = ("cross", "disc")
 CLASS_NAMES = tuple(f"{colour} {shape}" for colour, shape in itertools.product(COLOURS, SHAPES))
 LOGIT_SCALE = 5.0
-TRAIN_IMAGES, BATCH_SIZE, LEARNING_RATE = 160, 32, 3e-4
-TEST_SEED, TRAIN_SEED = 1, 2
+TRAIN_IMAGES, PRETRAIN_IMAGES, BATCH_SIZE = 160, 320, 32
+PRETRAIN_STEPS = {"small": 200, "ViT-B/32": 16}
+PRETRAIN_RATE, LEARNING_RATE = {"small": 1e-3, "ViT-B/32": 1e-4}, 1e-4
+TEST_SEED, TRAIN_SEED, PRETRAIN_SEED = 1, 2, 3
 
 
 def draw_image(label: int, size: int, shifted: bool, random: np.random.Generator) -> Image.Image:
@@ -118,34 +120,43 @@ def class_means_head(features: np.ndarray, labels: np.ndarray) -> dict[str, np.n
     return {"kernel": kernel, "bias": -means.mean(axis=0) @ kernel}
 
 
-def make_pair(model: str, steps: int, train: Any) -> tuple[Any, Any, Any]:
-    """Return the model's configuration and the two ends, as Hugging Face has them."""
+def class_means(classifier: Any, encoder: Any, dataset: Any) -> dict[str, np.ndarray]:
+    """Return the ``class_means_head`` of an encoder on a dataset."""
     import jax
 
     from wiseft_jax.clip.towers import l2_normalise
     from wiseft_jax.data.pipeline import eval_batches
+
+    encode = jax.jit(lambda theta, images: l2_normalise(classifier.features(theta, images)))
+    found = []
+    with eval_batches(dataset, classifier.preprocess, batch_size=BATCH_SIZE) as batches:
+        for batch in batches:
+            found.append(np.asarray(encode({"encoder": encoder}, batch["image"]))[batch["mask"]])
+    return class_means_head(np.concatenate(found), dataset.labels)
+
+
+def make_pair(model: str, steps: int, pretrain: Any, train: Any) -> tuple[Any, Any, Any]:
+    """Return the model's configuration and the two ends, as Hugging Face has them."""
     from wiseft_jax.training.config import TrainConfig
     from wiseft_jax.training.fine_tune import fine_tune
 
     classifier, canonical = random_classifier(model)
     encoder = classifier.tower.from_canonical(canonical)
-    encode = jax.jit(lambda theta, images: l2_normalise(classifier.features(theta, images)))
-    found = []
-    with eval_batches(train, classifier.preprocess, batch_size=BATCH_SIZE) as batches:
-        for batch in batches:
-            found.append(np.asarray(encode({"encoder": encoder}, batch["image"]))[batch["mask"]])
-    head = class_means_head(np.concatenate(found), train.labels)
-    theta_0 = {"encoder": encoder, "head": head}
-    settings = TrainConfig(
-        learning_rate=LEARNING_RATE,
-        epochs=steps * BATCH_SIZE / len(train),
-        batch_size=BATCH_SIZE,
-        warmup_steps=0,
-        eval_every_epochs=None,
-    )
-    theta_1 = fine_tune(classifier, theta_0, train, None, settings)
-    ends = (classifier.tower.to_canonical(theta) for theta in (theta_0, theta_1))
-    return classifier.clip_config, *ends
+
+    def trained(encoder: Any, dataset: Any, steps: int, rate: float) -> tuple[Any, Any]:
+        theta = {"encoder": encoder, "head": class_means(classifier, encoder, dataset)}
+        settings = TrainConfig(
+            learning_rate=rate,
+            epochs=steps * BATCH_SIZE / len(dataset),
+            batch_size=BATCH_SIZE,
+            warmup_steps=0,
+            eval_every_epochs=None,
+        )
+        return theta, fine_tune(classifier, theta, dataset, None, settings)
+
+    _, before = trained(encoder, pretrain, PRETRAIN_STEPS[model], PRETRAIN_RATE[model])
+    ends = trained(before["encoder"], train, steps, LEARNING_RATE)
+    return classifier.clip_config, *(classifier.tower.to_canonical(theta) for theta in ends)
 
 
 def relative_distance(theta_0: Any, theta_1: Any) -> float:
@@ -158,7 +169,7 @@ def relative_distance(theta_0: Any, theta_1: Any) -> float:
 
 
 def write_pair(model: str, images: int, steps: int, folder: Path) -> dict[str, Any]:
-    """Write ``config.json``, the ends ``0`` and ``1``, ``train`` and ``test``; return facts."""
+    """Write ``config.json``, the ends ``0`` and ``1``, and the sets of images; return facts."""
     from safetensors.numpy import save_file
 
     from wiseft_jax.clip.convert import to_hf
@@ -166,11 +177,15 @@ def write_pair(model: str, images: int, steps: int, folder: Path) -> dict[str, A
     from wiseft_jax.data.load import load_dataset
 
     size = model_config(model).vision_config.image_size
+    write_jpegs(folder / "pretrain", PRETRAIN_IMAGES, size, shifted=True, seed=PRETRAIN_SEED)
     write_jpegs(folder / "train", TRAIN_IMAGES, size, shifted=False, seed=TRAIN_SEED)
     write_jpegs(folder / "test", images, size, shifted=True, seed=TEST_SEED)
     threads = len(os.sched_getaffinity(0))
-    train = load_dataset(f"folder:{folder / 'train'}", split="train", num_threads=threads)
-    config, *ends = make_pair(model, steps, train)
+    pretrain, train = (
+        load_dataset(f"folder:{folder / name}", split="train", num_threads=threads)
+        for name in ("pretrain", "train")
+    )
+    config, *ends = make_pair(model, steps, pretrain, train)
     (folder / "config.json").write_text(json.dumps(config_settings(config)))
     for alpha, theta in enumerate(ends):
         (folder / str(alpha)).mkdir()
