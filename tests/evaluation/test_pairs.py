@@ -78,3 +78,20 @@ def test_small_batches_pad_little(tiny: Tiny) -> None:
     assert waiting.rows == 0
     waiting.drain()
     assert waiting.rows == 8 + 64
+
+
+def test_memory_is_counted_in_images_not_in_pairs(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each image waits for all three alphas, once in memory; as pairs they would be over."""
+    images = images_of(dataset(5, "five"))
+    monkeypatch.setattr(pairs, "_WAITING_BYTES", 5 * images[0].nbytes)
+    config = EngineConfig.resolve(tiny.theta_0, batch_size=16)
+    ends = config.layout.place(tiny.theta_0), config.layout.place(tiny.theta_1)
+    found: list[Found] = []
+    step = compiled_step(tiny.classifier, config)
+    waiting = PairQueue(step, ends, ALPHAS, config, images.shape[1], found.append)
+    waiting.add(images, np.arange(5), np.ones((3, 5), bool))
+    assert (waiting.held, waiting.rows) == (5, 0)
+    waiting.drain()
+    assert (waiting.held, sum(len(each.positions) for each in found)) == (0, 15)

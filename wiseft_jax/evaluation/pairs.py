@@ -75,7 +75,8 @@ class PairQueue:
         self._small = min(small // self._processes, self._full)
         self._waiting = [[collections.deque[int]() for _ in range(self._processes)] for _ in alphas]
         self._images: dict[int, np.ndarray] = {}
-        self._uses: collections.Counter[int] = collections.Counter()
+        # All processes' uses: how many images wait decides the same in each.
+        self._uses = [collections.Counter[int]() for _ in range(self._processes)]
         self._pending: list[tuple[int, dict[str, Any]]] = []
         self.rows = 0
 
@@ -97,15 +98,14 @@ class PairQueue:
             process, place = divmod(row, own)
             position = int(positions[row])
             self._waiting[alpha][process].append(position)
-            if process == self._own:
-                self._uses[position] += 1
-                if position not in self._images:
-                    self._images[position] = np.array(images[place])
+            self._uses[process][position] += 1
+            if process == self._own and position not in self._images:
+                self._images[position] = np.array(images[place])
         for alpha in np.flatnonzero(wanted.any(axis=1)).tolist():
             while self._longest(alpha) >= self._full:
                 self._run(alpha, self._full)
-        total = sum(len(queue) for queues in self._waiting for queue in queues)
-        if images.size and total * images[0].nbytes > _WAITING_BYTES:
+        most = max(len(uses) for uses in self._uses)
+        if images.size and most * images[0].nbytes > _WAITING_BYTES:
             self.drain()
 
     def drain(self) -> None:
@@ -133,9 +133,12 @@ class PairQueue:
         images = np.zeros((rows, *self._shape), np.uint8)
         for row, position in enumerate(own[own >= 0].tolist()):
             images[row] = self._images[position]
-            self._uses[position] -= 1
-            if not self._uses[position]:
-                del self._images[position], self._uses[position]
+        for uses, used in zip(self._uses, index, strict=True):
+            for position in used[used >= 0].tolist():
+                uses[position] -= 1
+                if not uses[position]:
+                    del uses[position]
+                    self._images.pop(position, None)
         batch = put_batch(
             {"image": images, "mask": own >= 0, "index": own}, self._config.layout.mesh
         )
