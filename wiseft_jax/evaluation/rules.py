@@ -38,7 +38,8 @@ NEEDS: dict[Need, str] = {
 """What a rule may see -> in words."""
 
 PredictAt: TypeAlias = Callable[[np.ndarray], np.ndarray]
-"""``alphas float64[N] -> top1 int32[N]``: each example of the target set at its own alpha."""
+"""``alphas float64[N] -> top1 int32[N]``: each example of the target set at its own alpha; -1 where
+there is no class, its logits not being finite."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Evidence:
     Attributes:
       target: The set that alpha is chosen for.
       validation: The set that may choose: held out, of the reference; None without one.
-      predict_at: Runs the models on the target set (``per_example.predictor``); None without them.
+      predict_at: Runs the models on the target set (``per_example.predictors``); None without them.
       epsilon: For ``smallest_within``, a fraction.
     """
 
@@ -208,8 +209,8 @@ def estimated_accuracy(
 
 def _dawin(evidence: Evidence) -> Bool[np.ndarray, " N"]:
     assert evidence.predict_at is not None
-    top1 = evidence.predict_at(_dawin_of(evidence.target))
-    return np.asarray(top1) == evidence.target.labels
+    top1 = np.asarray(evidence.predict_at(_dawin_of(evidence.target)))
+    return (top1 == evidence.target.labels) & (top1 >= 0)  # -1 is no class, and no label either
 
 
 def _dawin_on_grid(evidence: Evidence) -> Bool[np.ndarray, " N"]:
