@@ -116,7 +116,7 @@ def _tell_what_does_not_count(
     for alpha, invalid in zip(alphas, np.isnan(margin).sum(axis=1), strict=True):
         if invalid:
             logger.warning(
-                "%s: the logits of %d images are NaN at alpha = %g; they count as wrong",
+                "%s: the logits of %d images are not finite at alpha = %g; they count as wrong",
                 name,
                 invalid,
                 alpha,

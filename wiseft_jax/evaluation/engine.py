@@ -258,9 +258,12 @@ def summarise(logits: Float[Array, "B K"], keep_logits: bool) -> dict[str, Any]:
 
 
 def top_margin(logits: Float32[Array, "B K"]) -> Float32[Array, " B"]:
-    """Return the largest logit minus the second largest; inf for a single class, NaN with NaN."""
+    """Return the largest logit minus the second largest; inf for a single class.
+
+    NaN where a logit is not finite: that prediction never counts as right.
+    """
+    valid = jnp.all(jnp.isfinite(logits), axis=-1)
     if logits.shape[-1] == 1:
-        return jnp.where(jnp.isnan(logits[:, 0]), jnp.nan, jnp.inf)
+        return jnp.where(valid, jnp.inf, jnp.nan)
     largest = jax.lax.top_k(logits, 2)[0]
-    gap = largest[:, 0] - largest[:, 1]
-    return jnp.where(jnp.any(jnp.isnan(logits), axis=-1), jnp.nan, gap)
+    return jnp.where(valid, largest[:, 0] - largest[:, 1], jnp.nan)

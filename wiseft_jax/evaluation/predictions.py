@@ -39,10 +39,10 @@ class Predictions:
       role: Its role.
       alphas: The A mixing coefficients, rising.
       top1: int32[A, N], the class of the largest logit (of equals the first).
-      correct: bool[A, N], whether that is the label; False where the logits are NaN, or where
+      correct: bool[A, N], whether that is the label; False where a logit is not finite, or where
         there is no label.
-      margin: float32[A, N], largest logit minus the second largest, >= 0 (inf with one class); a
-        prediction with a small margin is one that rounding can change.
+      margin: float32[A, N], largest logit minus the second largest, >= 0 (inf with one class, NaN
+        where a logit is not finite); one with a small margin is one that rounding can change.
       labels: int32[N], -1 for an example without a label; it doesn't count in accuracies.
       ids: The N ids (paths or records).
       logits: float32[A, N, K], if they were asked for.
