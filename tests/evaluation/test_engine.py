@@ -27,6 +27,7 @@ from wiseft_jax.evaluation.engine import (
     summarise,
     top_margin,
 )
+from wiseft_jax.evaluation.entropy import softmax_entropy
 from wiseft_jax.experiment import SweepConfig
 
 SMALL = {"w": np.zeros((1000, 250), np.float32)}
@@ -108,6 +109,7 @@ def test_summary_agrees_with_a_sort(seed, classes):
     ordered = np.sort(logits, axis=1)
     np.testing.assert_array_equal(found["top1"], logits.argmax(axis=1))
     np.testing.assert_array_equal(found["margin"], ordered[:, -1] - ordered[:, -2])
+    np.testing.assert_allclose(found["entropy"], softmax_entropy(logits), rtol=1e-5)
     np.testing.assert_array_equal(found["logits"], logits)
     assert found["top1"].dtype == np.int32
     assert "logits" not in summarise(jnp.asarray(logits), keep_logits=False)

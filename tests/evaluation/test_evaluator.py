@@ -1,4 +1,4 @@
-"""One model on one dataset: labels that are missing, images that are bad, logits that are not finite."""
+"""One model on one dataset: missing labels, bad images, logits that are not finite."""
 
 from __future__ import annotations
 

@@ -95,6 +95,7 @@ class Collected:
             labels=labels,
             ids=tuple(dataset.id(int(position)) for position in read),
             logits=arrays.get("logits"),
+            entropy=arrays.get("entropy"),
             skipped=(*dataset.skipped, *self._skipped_anywhere(skipped)),
         )
 
