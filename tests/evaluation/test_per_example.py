@@ -40,9 +40,9 @@ def swept(tiny):
 
 def predictor(tiny, data, *, ends=None, classifier=None, **options):
     """Return the one function for one dataset."""
-    ends = ends or (tiny.theta_0, tiny.theta_1)
+    start, end = ends or (tiny.theta_0, tiny.theta_1)
     options = {"batch_size": 8} | options
-    return predictors(classifier or tiny.classifier, *ends, {"": data}, **options)[""]
+    return predictors(classifier or tiny.classifier, start, end, {"": data}, **options)[""]
 
 
 @pytest.fixture(scope="module")
