@@ -19,6 +19,8 @@ from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.paired import mcnemar
 from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.evaluation.config import SweepConfig
+from wiseft_jax.evaluation.curve import curve
+from wiseft_jax.evaluation.curve_config import CurveConfig
 from wiseft_jax.evaluation.race_config import RaceConfig
 from wiseft_jax.evaluation.racing import race, random_order, replay
 from wiseft_jax.evaluation.sweep import SweepResult, sweep
@@ -141,11 +143,32 @@ def test_rules_cost_what_the_rows_of_the_sweep_say(
     assert not facts["rules"]["dawin"]["bound"]
 
 
-def test_rules_say_what_is_missing_without_logits(
+def test_every_rule_follows_a_curve_that_keeps_no_logits(
+    ends: studies.Ends, data: ExperimentData, swept: SweepResult, tmp_path: Path
+) -> None:
+    """And chooses what it does after a direct sweep, where rounding can't decide."""
+    result = curve(
+        *ends, [data.validation, *data.tests], ALPHAS, config=CurveConfig(exact=True), batch_size=16
+    )
+    assert all(each.logits is None for each in result.predictions.values())
+    method = dataclasses.replace(CONFIG.sweep, method="curve", keep_logits=False)
+    config = dataclasses.replace(CONFIG, sweep=method)
+    found, direct = (
+        studies.rule_costs(each, data, ends, sweep_result, RunDirectory(tmp_path))
+        for each, sweep_result in ((config, result), (CONFIG, swept))
+    )
+    assert found["method"] == "curve"
+    assert not [cost for cost in found["costs"] if cost["missing"]]
+    for mine, wanted in zip(found["costs"], direct["costs"], strict=True):
+        assert (mine["rule"], mine["alpha"]) == (wanted["rule"], wanted["alpha"])
+
+
+def test_rules_say_what_is_missing_in_a_sweep_of_an_older_version(
     ends: studies.Ends, data: ExperimentData, swept: SweepResult, tmp_path: Path
 ) -> None:
     bare = {
-        name: dataclasses.replace(each, logits=None) for name, each in swept.predictions.items()
+        name: dataclasses.replace(each, logits=None, entropy=None)
+        for name, each in swept.predictions.items()
     }
     result = dataclasses.replace(swept, predictions=bare)
     facts = studies.rule_costs(CONFIG, data, ends, result, RunDirectory(tmp_path))

@@ -153,19 +153,18 @@ def rule_costs(
     Raises:
       InputError: As ``benchmark_rules``.
     """
-    import jax
-
+    from wiseft_jax.evaluation.per_example import predictors, readable
     from wiseft_jax.evaluation.rule_costs import benchmark_rules, find_validation, mean_points_lost
     from wiseft_jax.evaluation.rules import ALL_RULES
 
-    predict_at = {}
-    if jax.process_count() == 1:
-        predict_at = {
-            each.name: _dawin(ends, each, result.predictions[each.name])
-            for each in (data.validation, *data.tests)
-        }
-    else:
-        logger.warning("dawin is left out: it runs in one process")
+    swept = (data.validation, *data.tests)
+    predict_at = predictors(
+        *ends,
+        {each.name: readable(each, result.predictions[each.name]) for each in swept},
+        batch_size=config.sweep.batch_size,
+        mesh=config.mesh,
+        num_threads=config.data.num_threads,
+    )
     select_on = config.sweep.select_on
     costs = benchmark_rules(
         result.predictions,
@@ -186,16 +185,6 @@ def rule_costs(
         "mean_points_lost": mean_points_lost(costs),
     }
     return _written(facts, config, run_directory, RULES_FILE)
-
-
-def _dawin(ends: Ends, dataset: Any, predictions: Any) -> Any:
-    """Return a ``PredictAt`` that holds the ends on the devices only while it runs."""
-    from wiseft_jax.evaluation.per_example import predictor, readable
-
-    def predict(alphas: Any) -> Any:
-        return predictor(*ends, readable(dataset, predictions))(alphas)
-
-    return predict
 
 
 def forget_rules(run_directory: RunDirectory) -> None:

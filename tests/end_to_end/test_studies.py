@@ -49,7 +49,7 @@ def test_a_table_for_each_study_and_the_sweep(run: Path, capsys: pytest.CaptureF
     # A title is broken to the width of its table.
     assert "fitted on half of inverted (n=4)" in " ".join(printed.out.split())
     assert "oracle (bound)" in printed.out
-    assert "--sweep.keep-logits" in printed.out
+    assert "missing:" not in printed.out  # no rule needs logits
     assert "the best of 3 on photos-test" in printed.out
     assert "the race chooses ON photos-test" in printed.err
     assert "coefficients are fitted ON inverted" in printed.err
@@ -57,11 +57,12 @@ def test_a_table_for_each_study_and_the_sweep(run: Path, capsys: pytest.CaptureF
         assert f"{run / name}.json" in printed.out
 
 
+@pytest.mark.parametrize("method", ["direct", "curve"])
 def test_rules_are_within_the_json_and_go_with_the_next_sweep(
-    run: Path, capsys: pytest.CaptureFixture
+    run: Path, capsys: pytest.CaptureFixture, method: str
 ) -> None:
     sweep = ["sweep", str(run), "--no-export", "-q", "--json"]
-    assert main([*sweep, "--rules", "--sweep.keep-logits"]) == 0
+    assert main([*sweep, "--rules", "--sweep.method", method]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["rules"] == json.loads((run / "rules.json").read_text())
     assert not [cost for cost in printed["rules"]["costs"] if cost["missing"]]

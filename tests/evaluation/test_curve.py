@@ -62,6 +62,23 @@ def test_exact_counts_are_those_of_direct_evaluation(tiny: Tiny, distance: str) 
 
 
 @pytest.mark.parametrize("distance", DISTANCES)
+@pytest.mark.parametrize("exact", [False, True])
+def test_entropies_are_those_of_direct_evaluation(tiny: Tiny, distance: str, exact: bool) -> None:
+    """An entropy moves by less than the largest error of a logit, with three classes."""
+    found, direct = both(tiny, DISTANCES[distance], CurveConfig(exact=exact))
+    for name, expected in direct.predictions.items():
+        each = found.curves[name]
+        entropy = each.predictions.entropy
+        assert entropy is not None
+        assert expected.entropy is not None
+        assert entropy.shape == expected.entropy.shape == each.predictions.top1.shape
+        off = np.abs(entropy - expected.entropy)
+        assert (off <= 1e-4 + each.estimate[None]).all()
+        assert (off[each.direct] < 1e-4).all()
+        assert np.ptp(entropy) > 0.1
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
 def test_no_prediction_called_certain_is_wrong(tiny: Tiny, distance: str) -> None:
     found, direct = both(tiny, DISTANCES[distance], CurveConfig(tol=0.01, audit=0))
     for name, expected in direct.predictions.items():

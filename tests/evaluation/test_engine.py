@@ -27,6 +27,7 @@ from wiseft_jax.evaluation.engine import (
     summarise,
     top_margin,
 )
+from wiseft_jax.evaluation.entropy import softmax_entropy
 from wiseft_jax.experiment import SweepConfig
 
 SMALL = {"w": np.zeros((1000, 250), np.float32)}
@@ -108,6 +109,7 @@ def test_summary_agrees_with_a_sort(seed, classes):
     ordered = np.sort(logits, axis=1)
     np.testing.assert_array_equal(found["top1"], logits.argmax(axis=1))
     np.testing.assert_array_equal(found["margin"], ordered[:, -1] - ordered[:, -2])
+    np.testing.assert_allclose(found["entropy"], softmax_entropy(logits), rtol=1e-5)
     np.testing.assert_array_equal(found["logits"], logits)
     assert found["top1"].dtype == np.int32
     assert "logits" not in summarise(jnp.asarray(logits), keep_logits=False)
@@ -118,10 +120,16 @@ def test_ties_take_the_first_class_and_have_no_margin():
     assert (int(found["top1"][0]), float(found["margin"][0])) == (1, 0.0)
 
 
-def test_margin_of_one_class_and_of_nan():
+def test_margin_of_one_class():
     assert np.isinf(top_margin(jnp.array([[2.0]]))[0])
-    assert np.isnan(top_margin(jnp.array([[jnp.nan]]))[0])
-    assert np.isnan(top_margin(jnp.array([[1.0, jnp.nan, 5.0]]))[0])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_no_margin_where_a_logit_is_not_finite(value):
+    assert np.isnan(top_margin(jnp.array([[value]]))[0])
+    for place in range(3):
+        row = jnp.array([[1.0, 2.0, 5.0], [1.0, 2.0, 5.0]]).at[0, place].set(value)
+        np.testing.assert_array_equal(top_margin(row), [np.nan, 3.0])
 
 
 def test_the_size_of_the_weights_is_known_without_their_values():

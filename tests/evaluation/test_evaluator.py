@@ -1,4 +1,4 @@
-"""One model on one dataset: labels that are missing, images that are bad, logits that are NaN."""
+"""One model on one dataset: missing labels, bad images, logits that are not finite."""
 
 from __future__ import annotations
 
@@ -85,9 +85,10 @@ def test_no_readable_image_is_an_error(tiny):
         evaluate(tiny.classifier, tiny.theta_0, data, **OPTIONS)
 
 
-def test_nan_logits_count_as_wrong_and_are_told(tiny, caplog):
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_logits_that_are_not_finite_count_as_wrong_and_are_told(tiny, caplog, value):
     theta = jax.tree_util.tree_map(np.copy, tiny.theta_1)
-    theta["head"]["bias"][1] = np.nan
+    theta["head"]["bias"][1] = value
     data = tiny.datasets[1]
     with caplog.at_level(logging.WARNING):
         found = sweep(tiny.classifier, tiny.theta_0, theta, [data], (0.0, 0.5, 1.0), **OPTIONS)
@@ -95,7 +96,7 @@ def test_nan_logits_count_as_wrong_and_are_told(tiny, caplog):
     assert [predictions.accuracy(i).hits for i in (1, 2)] == [0, 0]
     alone = evaluate(tiny.classifier, tiny.theta_0, data, **OPTIONS)
     assert predictions.accuracy(0) == alone.accuracy(0)
-    assert "23 images are NaN at alpha = 0.5; they count as wrong" in caplog.text
+    assert "23 images are not finite at alpha = 0.5; they count as wrong" in caplog.text
     assert "at alpha = 0;" not in caplog.text
 
 

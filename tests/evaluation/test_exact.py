@@ -25,6 +25,7 @@ from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.source import Dataset, array_dataset
 from wiseft_jax.evaluation.engine import EngineConfig, compiled_step, padded_alphas
+from wiseft_jax.evaluation.entropy import softmax_entropy
 from wiseft_jax.evaluation.predictions import Predictions, disagreements
 from wiseft_jax.evaluation.sweep import SweepResult, sweep
 from wiseft_jax.weights import lerp
@@ -97,6 +98,8 @@ def test_back_ends_agree_and_repeat_bit_for_bit(cases, backend):
     assert found.logits.shape == (5, 21, 3)
     assert (found.top1.shape, found.correct.shape, found.margin.shape) == ((5, 21),) * 3
     assert np.abs(found.logits - case.direct.logits).max() < 1e-4
+    wanted = np.stack([softmax_entropy(logits) for logits in found.logits])
+    np.testing.assert_allclose(found.entropy, wanted, rtol=3e-5, atol=1e-7)
     for _, example, margin in disagreements(found, case.direct):
         assert margin < 2e-4, example
     assert result.backend.name == ("map" if backend == "auto" else backend)

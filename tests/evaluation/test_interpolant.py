@@ -12,6 +12,7 @@ from numpy.polynomial import Chebyshev
 
 from wiseft_jax.clip.classifier import head_logits
 from wiseft_jax.core.mesh import Layout
+from wiseft_jax.evaluation.entropy import softmax_entropy
 from wiseft_jax.evaluation.interpolant import NodePlan, read_off, residual
 from wiseft_jax.weights.interpolate import lerp
 
@@ -52,17 +53,17 @@ def heads(seed: int = 0) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
 def test_features_of_lower_degree_give_the_exact_logits(seed: int, count: int) -> None:
     plan, ends = NodePlan(LEVELS, 0.0, 1.0), heads(seed)
     values = jnp.asarray(features(seed, count - 1, plan.nodes[:count]))
-    top1, margin = read_off(
-        layout(), values, plan.matrix(GRID, count), GRID.astype(np.float32), ends
-    )
+    found = read_off(layout(), values, plan.matrix(GRID, count), GRID.astype(np.float32), ends)
     for place, alpha in enumerate(GRID):
         truth = np.asarray(
             head_logits(lerp(*ends, alpha), features(seed, count - 1, GRID[place : place + 1])[0])
         )
         ordered = np.sort(truth, axis=1)
-        sure = ordered[:, -1] - ordered[:, -2] > 1e-4
-        np.testing.assert_array_equal(np.asarray(top1[place])[sure], truth.argmax(1)[sure])
-        np.testing.assert_allclose(margin[place], ordered[:, -1] - ordered[:, -2], atol=2e-4)
+        margin = ordered[:, -1] - ordered[:, -2]
+        sure = margin > 1e-4
+        np.testing.assert_array_equal(np.asarray(found["top1"][place])[sure], truth.argmax(1)[sure])
+        np.testing.assert_allclose(found["margin"][place], margin, atol=2e-4)
+        np.testing.assert_allclose(found["entropy"][place], softmax_entropy(truth), atol=1e-3)
 
 
 @settings(max_examples=10)
@@ -85,8 +86,8 @@ def test_the_residual_vanishes_for_low_degree_and_shows_a_higher_one(seed: int) 
 def test_logits_are_interpolated_where_there_are_no_features() -> None:
     plan = NodePlan(LEVELS, 0.0, 1.0)
     values = jnp.asarray(features(1, 2, plan.nodes[:3]))
-    top1, _ = read_off(layout(), values, plan.matrix(GRID, 3), GRID.astype(np.float32), None)
-    np.testing.assert_array_equal(top1, features(1, 2, GRID).argmax(-1))
+    found = read_off(layout(), values, plan.matrix(GRID, 3), GRID.astype(np.float32), None)
+    np.testing.assert_array_equal(found["top1"], features(1, 2, GRID).argmax(-1))
 
 
 def test_nan_makes_a_residual_nan() -> None:
@@ -118,5 +119,6 @@ def test_eight_devices_read_off_what_one_does() -> None:
     mesh = jax.sharding.Mesh(devices, ("data", "fsdp", "alpha"))
     one = read_off(Layout.of(mesh), values, *arguments)
     eight = read_off(layout(), values, *arguments)
-    np.testing.assert_array_equal(one[0], eight[0])
-    np.testing.assert_allclose(one[1], eight[1], atol=1e-5)
+    np.testing.assert_array_equal(one["top1"], eight["top1"])
+    for name in ("margin", "entropy"):
+        np.testing.assert_allclose(one[name], eight[name], atol=1e-5)

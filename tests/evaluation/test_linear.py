@@ -109,13 +109,18 @@ def test_the_best_set_is_all_of_the_best_alphas(case: LinearLogits):
 @given(small_cases())
 def test_predictions_and_margins_at_given_alphas(case: LinearLogits):
     alphas = [-0.75, 0.0, 0.25, 0.5, 1.0, 1.5]
-    top1, margin = case.predict(alphas)
+    top1, margin, entropy = case.predict(alphas)
     for index, alpha in enumerate(alphas):
         for row in range(len(case.labels)):
             logits = exact_logits(case, row, Fraction(alpha))
             if logits is None:
                 assert np.isnan(margin[index, row])
+                assert entropy[index, row] == np.float32(np.log(case.logits_0.shape[1]))
                 continue
+            p = np.exp([float(z - max(logits)) for z in logits])
+            p /= p.sum()
+            expected = -np.sum(p * np.log(np.maximum(p, 1e-300)))
+            np.testing.assert_allclose(entropy[index, row], expected, rtol=1e-6, atol=1e-12)
             assert top1[index, row] == logits.index(max(logits))
             largest = sorted(logits)[-2:]
             expected = largest[1] - largest[0] if len(logits) > 1 else np.inf
@@ -155,7 +160,7 @@ def test_a_dense_grid_of_real_logits_in_several_chunks(monkeypatch: pytest.Monke
     case = random_case()
     monkeypatch.setattr("wiseft_jax.evaluation.linear._CHUNK_ELEMENTS", 64 * 7)
     alphas = np.linspace(-0.5, 1.5, 401)
-    top1, margin = case.predict(alphas)
+    top1, margin, _ = case.predict(alphas)
     sure = margin > 1e-9
     right = (top1 == case.labels) & (case.labels >= 0)
     curve = case.curve()

@@ -21,6 +21,8 @@ def test_a_head_only_pair_takes_one_pass_and_is_exact(tiny: Tiny) -> None:
         each = found.curves[name]
         clear = expected.margin > 2e-4
         np.testing.assert_array_equal(each.predictions.top1[clear], expected.top1[clear])
+        np.testing.assert_allclose(each.predictions.entropy, expected.entropy, atol=1e-4)
+        assert each.predictions.logits is None
         assert each.passes <= 1.1
         assert each.certain.all()
         np.testing.assert_array_equal(each.low, each.high)

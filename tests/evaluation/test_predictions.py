@@ -16,7 +16,7 @@ from wiseft_jax.evaluation.predictions import (
 )
 
 
-def predictions(name="test", logits=False, **changes):
+def predictions(name="test", logits=False, entropy=True, **changes):
     rng = np.random.default_rng(0)
     top1 = np.array([[0, 1, 2, 0], [0, 1, 1, 2]], np.int32)
     labels = np.array([0, 1, 1, -1], np.int32)
@@ -32,6 +32,7 @@ def predictions(name="test", logits=False, **changes):
         "ids": ("a/é.png", "b.png", "日本.png", "c"),
         "logits": rng.random((2, 4, 3), np.float32) if logits else None,
         "skipped": ("bad.png: truncated",),
+        "entropy": rng.random((2, 4), np.float32) if entropy else None,
     }
     return Predictions(**(fields | changes))
 
@@ -56,10 +57,10 @@ def test_rows_carry_n_interval_and_hash():
 @pytest.mark.parametrize("logits", [False, True])
 @pytest.mark.parametrize("name", ["test", "imagenet-v2/matched", "été 日本 %41 ..", "A:B*?"])
 def test_round_trip(tmp_path, name, logits):
-    wanted = predictions(name, logits)
+    wanted = predictions(name, logits, entropy=not logits)
     save_predictions(tmp_path, [wanted])
     (found,) = load_predictions(tmp_path).values()
-    for field in ("top1", "correct", "margin", "labels", "logits"):
+    for field in ("top1", "correct", "margin", "labels", "logits", "entropy"):
         a, b = getattr(found, field), getattr(wanted, field)
         assert (a is None) == (b is None)
         if a is not None:
@@ -108,6 +109,18 @@ def test_other_npz_files_and_newer_formats_are_refused(tmp_path):
         arrays = {name: file[name] for name in file.files}
     np.savez(path, **(arrays | {"format": np.asarray(99)}))
     with pytest.raises(InputError, match="newer"):
+        Predictions.load(path)
+
+
+def test_files_without_entropies_are_read(tmp_path):
+    """As versions wrote them that stored none, in the same format."""
+    path = predictions().save(tmp_path)
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files if name != "entropy"}
+    np.savez(path, **arrays)
+    assert Predictions.load(path).entropy is None
+    np.savez(path, **arrays, entropy=np.zeros((2, 3), np.float32))
+    with pytest.raises(InputError, match=r"entropy has the shape \(2, 3\), expected \(2, 4\)"):
         Predictions.load(path)
 
 

@@ -9,7 +9,14 @@ import logging
 import numpy as np
 import pytest
 
-from tests.evaluation.test_rules import EVIDENCE, TARGET, VALIDATION, predict_at, predictions
+from tests.evaluation.test_rules import (
+    EVIDENCE,
+    TARGET,
+    VALIDATION,
+    predict_at,
+    predictions,
+    without_entropy,
+)
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.evaluation.rule_costs import (
     apply_rule,
@@ -47,15 +54,14 @@ def test_every_rule_on_every_test_set():
 
 
 def test_what_a_rule_cannot_see_is_said():
-    bare = {
-        name: dataclasses.replace(each, logits=None) for name, each in SETS.items() if name != "val"
-    }
+    bare = {name: without_entropy(each) for name, each in SETS.items() if name != "val"}
     costs = {each.rule: each for each in benchmark_rules(bare, targets=["sketch"])}
     assert costs["constant"].value is not None
     assert costs["agreement"].value is not None
     assert "validation set of the reference" in costs["validation_best"].missing
     assert costs["entropy"].missing == (
-        "missing: the logits of the target set (sweep with keep_logits)"
+        "missing: the entropies of the predictions of the target set (an older version stored none;"
+        " sweep again)"
     )
     assert "an alpha of its own" in costs["dawin"].missing
     assert (costs["dawin"].value, costs["dawin"].points_lost, costs["dawin"].ci_low) == (

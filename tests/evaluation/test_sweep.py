@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import logging
-import re
 
 import jax
 import numpy as np
 import pytest
 
 from tests.evaluation.conftest import NAMES, dataset
+from tests.helpers.compilations import counted_compilations
 from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import make_mesh
@@ -212,26 +211,6 @@ def widened(head):
         "kernel": np.pad(head["kernel"], ((0, 0), (0, 1))),
         "bias": np.pad(head["bias"], (0, 1)),
     }
-
-
-@contextlib.contextmanager
-def counted_compilations():
-    """Yield the names of the functions that JAX compiles meanwhile."""
-    names: list[str] = []
-
-    class Listener(logging.Handler):
-        def emit(self, record):
-            found = re.match(r"Compiling (?:jit\()?(\w+)", record.getMessage())
-            if found:
-                names.append(found[1])
-
-    logger, listener = logging.getLogger("jax"), Listener()
-    logger.addHandler(listener)
-    try:
-        with jax.log_compiles():
-            yield names
-    finally:
-        logger.removeHandler(listener)
 
 
 def test_the_next_batch_is_on_its_way_before_results_are_read(tiny, monkeypatch):

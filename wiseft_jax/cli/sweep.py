@@ -44,8 +44,8 @@ class SweepArgs:
     learning: LearnAlphasConfig = LearnAlphasConfig()
     """What `--learn` fits, on what, and how."""
     rules: bool = False
-    """Sweep, and tell what each rule for choosing alpha costs on each set; into rules.json. Some
-    need `--sweep.keep-logits`."""
+    """Sweep, and tell what each rule for choosing alpha costs on each set; into
+    rules.json."""
     race: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="[NAME]")] = None
     """Find the best alpha on the validation set, or on the set NAME, with a part of a sweep's
     forward passes; into race.json."""

@@ -93,6 +93,7 @@ class BatchCurve:
       top1: int32[W, B].
       certain: bool[W, B]: whether the margin exceeds the safety factor times the estimate.
       margin: float32[W, B].
+      entropy: float32[W, B], of the softmax, in nats.
       estimate: float32[B], of the error of a logit.
       trusted: Whether the features are smooth in alpha.
       note: Why no nodes were added, where that isn't because few predictions are uncertain.
@@ -104,6 +105,7 @@ class BatchCurve:
     top1: Int32[np.ndarray, "W B"]
     certain: Bool[np.ndarray, "W B"]
     margin: Float32[np.ndarray, "W B"]
+    entropy: Float32[np.ndarray, "W B"]
     estimate: Float32[np.ndarray, " B"]
     trusted: bool
     note: str
@@ -205,36 +207,22 @@ def _read(job: CurveJob, plan: NodePlan, values: Any, at_ends: Any) -> BatchCurv
     coarse = plan.levels[plan.levels.index(count) - 1]
     new = plan.nodes[coarse:count]
     error = _residual(job, plan, values[:coarse], new, values[coarse:])
-    top1, margin = _host(
-        read_off(
-            job.engine.layout,
-            values,
-            plan.matrix(job.grid, count),
-            job.grid.astype(np.float32),
-            job.heads,
-        )
-    )
+    read = functools.partial(read_off, job.engine.layout, heads=job.heads)
+    found = _host(read(values, plan.matrix(job.grid, count), job.grid.astype(np.float32)))
     if len(at_ends):
         ends = np.asarray([0.0, 1.0])
         error = np.maximum(error, _residual(job, plan, values, ends, at_ends))
         places = np.searchsorted(job.grid, ends)
-        top1[places], margin[places] = _host(
-            read_off(
-                job.engine.layout,
-                at_ends,
-                np.eye(2, dtype=np.float32),
-                ends.astype(np.float32),
-                job.heads,
-            )
-        )
+        own = _host(read(at_ends, np.eye(2, dtype=np.float32), ends.astype(np.float32)))
+        for name, array in found.items():
+            array[places] = own[name]
     estimate = np.maximum(error, np.float32(job.noise))
     return BatchCurve(
         nodes=count,
         forwards=count + len(at_ends),
         values=values,
-        top1=top1,
-        certain=margin > job.config.safety * estimate[None],
-        margin=margin,
+        certain=found["margin"] > job.config.safety * estimate[None],
+        **found,
         estimate=estimate,
         trusted=True,
         note="",
@@ -248,6 +236,5 @@ def _residual(job: CurveJob, plan: NodePlan, values: Any, at: np.ndarray, truth:
     )
 
 
-def _host(arrays: Any) -> tuple[np.ndarray, np.ndarray]:
-    top1, margin = arrays
-    return np.array(top1), np.array(margin)
+def _host(arrays: dict[str, Any]) -> dict[str, np.ndarray]:
+    return {name: np.array(array) for name, array in arrays.items()}

@@ -95,6 +95,7 @@ class Collected:
             labels=labels,
             ids=tuple(dataset.id(int(position)) for position in read),
             logits=arrays.get("logits"),
+            entropy=arrays.get("entropy"),
             skipped=(*dataset.skipped, *self._skipped_anywhere(skipped)),
         )
 
@@ -116,7 +117,7 @@ def _tell_what_does_not_count(
     for alpha, invalid in zip(alphas, np.isnan(margin).sum(axis=1), strict=True):
         if invalid:
             logger.warning(
-                "%s: the logits of %d images are NaN at alpha = %g; they count as wrong",
+                "%s: the logits of %d images are not finite at alpha = %g; they count as wrong",
                 name,
                 invalid,
                 alpha,

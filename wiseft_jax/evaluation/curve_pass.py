@@ -81,8 +81,8 @@ class CurvePass:
         )
         size = (len(alphas), len(dataset))
         self._direct = np.zeros(size, bool)
-        self._direct_top1 = np.zeros(size, np.int32)
-        self._direct_margin = np.zeros(size, np.float32)
+        kinds = {"top1": np.int32, "margin": np.float32, "entropy": np.float32}
+        self._direct_values = {name: np.zeros(size, kind) for name, kind in kinds.items()}
         self._collected = Collected(dataset, len(grid))
         self._nodes = np.zeros(len(dataset), np.int32)
         self._estimate = np.zeros(len(dataset), np.float32)
@@ -129,8 +129,8 @@ class CurvePass:
 
     def _store(self, found: Found) -> None:
         self._direct[found.alpha, found.positions] = True
-        self._direct_top1[found.alpha, found.positions] = found.top1
-        self._direct_margin[found.alpha, found.positions] = found.margin
+        for name, values in self._direct_values.items():
+            values[found.alpha, found.positions] = getattr(found, name)
 
     def _wanted(self, found: BatchCurve, mask: np.ndarray, number: int) -> np.ndarray:
         """Return which pairs of a batch are evaluated directly, bool[A, B]."""
@@ -161,8 +161,8 @@ class CurvePass:
         crossings = find_crossings(polynomial, self._job.grid, found.top1[:, mask])
         examples = positions[crossings.example].astype(np.int32)
         self._crossings.append(dataclasses.replace(crossings, example=examples))
-        arrays = {"top1": found.top1, "margin": found.margin, "certain": found.certain}
-        return self._collected.put(arrays, index, mask)
+        kept = ("top1", "margin", "entropy", "certain")
+        return self._collected.put({name: getattr(found, name) for name in kept}, index, mask)
 
     def _curve(self, skipped: list[str], forward_rows: int) -> Curve:
         collected, asked, size = self._collected, self._job.asked, self._engine.batch_size
@@ -170,11 +170,12 @@ class CurvePass:
         certain = collected.arrays["certain"] & self._trusted[None]
         top1, margin = collected.arrays["top1"], collected.arrays["margin"]
         sample = self._direct & certain[asked]
-        mismatches = int(np.sum(sample & (self._direct_top1 != top1[asked])))
+        mismatches = int(np.sum(sample & (self._direct_values["top1"] != top1[asked])))
         settled = certain.copy()
         settled[asked] |= self._direct
-        top1[asked] = np.where(self._direct, self._direct_top1, top1[asked])
-        margin[asked] = np.where(self._direct, self._direct_margin, margin[asked])
+        for name, values in self._direct_values.items():
+            array = collected.arrays[name]
+            array[asked] = np.where(self._direct, values, array[asked])
         rough = np.flatnonzero(~self._trusted)
         nearest = np.argmin(np.abs(self._job.grid[:, None] - self._job.grid[asked][None]), axis=1)
         top1[:, rough] = top1[asked][nearest][:, rough]
@@ -182,7 +183,7 @@ class CurvePass:
         labels = self._dataset.labels
         right = ((top1 == labels[None]) & ~np.isnan(margin))[:, read]
         counted, settled = (labels[read] >= 0)[None], settled[:, read]
-        collected.arrays = {"top1": top1[asked], "margin": margin[asked]}
+        collected.arrays = {name: collected.arrays[name][asked] for name in self._direct_values}
         crossings = reconcile(Crossings.join(self._crossings), self._job.grid, top1)
         return Curve(
             predictions=collected.predictions(self._alphas, skipped),

@@ -17,13 +17,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32, Float64, Int
+from jaxtyping import Array, Float, Float32, Float64
 
 from wiseft_jax.clip.classifier import head_logits
 from wiseft_jax.core.lobatto import barycentric_matrix, lobatto_nodes, nested_order
 from wiseft_jax.core.mesh import Layout, replicated
 from wiseft_jax.core.typing import Params
-from wiseft_jax.evaluation.engine import top_margin
+from wiseft_jax.evaluation.engine import summarise
 from wiseft_jax.weights.interpolate import lerp
 
 
@@ -62,8 +62,8 @@ def read_off(
     matrix: Float32[np.ndarray, "A K"],
     alphas: Float32[np.ndarray, " A"],
     heads: tuple[Params, Params] | None,
-) -> tuple[Int[Array, "A B"], Float32[Array, "A B"]]:
-    """Return the classes and margins of the polynomial at each alpha, on every device.
+) -> dict[str, Array]:
+    """Return the classes, margins and entropies of the polynomial at each alpha, on every device.
 
     Args:
       layout: The devices.
@@ -73,16 +73,16 @@ def read_off(
       heads: The heads at both ends; None when ``values`` are logits.
 
     Returns:
-      ``(top1, margin)``, the margin being the largest logit minus the second largest.
+      ``top1`` int32[A, B], ``margin`` and ``entropy`` float32[A, B], as the step of
+      ``evaluation.engine`` has them.
     """
     return _compiled(_read_off, layout)(values, matrix, alphas, heads)
 
 
-def _read_off(values: Any, matrix: Any, alphas: Any, heads: Any) -> tuple[Any, Any]:
-    def at_alpha(item: tuple[Any, Any]) -> tuple[Any, Any]:
+def _read_off(values: Any, matrix: Any, alphas: Any, heads: Any) -> dict[str, Any]:
+    def at_alpha(item: tuple[Any, Any]) -> dict[str, Any]:
         row, alpha = item
-        logits = _logits(_between(row, values), alpha, heads)
-        return jnp.argmax(logits, axis=-1).astype(jnp.int32), top_margin(logits)
+        return summarise(_logits(_between(row, values), alpha, heads), keep_logits=False)
 
     return jax.lax.map(at_alpha, (matrix, alphas))
 

@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int, Int32, Int64
 
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.evaluation.entropy import softmax_entropy
 
 logger = logging.getLogger(__name__)
 
@@ -237,18 +238,20 @@ class LinearLogits:
 
     def predict(
         self, alphas: Sequence[float] | Float[np.ndarray, " A"]
-    ) -> tuple[Int32[np.ndarray, "A N"], Float32[np.ndarray, "A N"]]:
-        """Return the class and the margin of each example at each alpha.
+    ) -> tuple[Int32[np.ndarray, "A N"], Float32[np.ndarray, "A N"], Float32[np.ndarray, "A N"]]:
+        """Return the class, the margin and the entropy of each example at each alpha.
 
         Args:
           alphas: Mixing coefficients, finite.
 
         Returns:
-          ``(top1, margin)`` as in ``Predictions``: of equal logits the first; the margin is inf
-          with one class, and NaN (the class 0) where the logits of an end are not finite.
+          ``(top1, margin, entropy)`` as in ``Predictions``: of equal logits the first; the margin
+          is inf with one class. Where the logits of an end are not finite the class is 0, the
+          margin NaN and the entropy log K.
         """
         shape = (len(alphas), len(self.labels))
         top1, margin = np.zeros(shape, np.int32), np.full(shape, np.nan, np.float32)
+        entropy = np.full(shape, np.log(self.logits_0.shape[1]), np.float32)
         for rows, z_0, slope in self._chunks(self.valid):
             z_1 = self.logits_1[rows].astype(np.float64)
             for index, alpha in enumerate(alphas):
@@ -262,7 +265,8 @@ class LinearLogits:
                 second = np.where(np.arange(z.shape[1])[None] == best[:, None], -np.inf, z)
                 top1[index, rows] = best
                 margin[index, rows] = top - second.max(axis=1)
-        return top1, margin
+                entropy[index, rows] = softmax_entropy(z)
+        return top1, margin, entropy
 
     def crossings(self, low: float = 0.0, high: float = 1.0) -> Crossings:
         """Return every change of a prediction on ``[low, high]``: the upper envelope of the lines.

@@ -40,7 +40,7 @@ def linear_curve_of(
     assert found.logits is not None
     lines = LinearLogits(found.logits[0], found.logits[1], found.labels)
     points, _ = working_grid(alphas, config.points)
-    top1, margin = lines.predict(np.asarray(alphas))
+    top1, margin, entropy = lines.predict(np.asarray(alphas))
     labelled = found.labels >= 0
     hits = lines.curve().hits(points)
     changes = lines.crossings(float(points[0]), float(points[-1]))
@@ -52,6 +52,7 @@ def linear_curve_of(
             top1=top1.astype(np.int32),
             margin=margin.astype(np.float32),
             correct=(top1 == found.labels[None]) & ~np.isnan(margin) & labelled[None],
+            entropy=entropy,
             logits=None,
         ),
         certain=everywhere,

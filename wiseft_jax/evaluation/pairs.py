@@ -31,12 +31,14 @@ class Found:
       positions: The examples.
       top1: Their classes.
       margin: Their largest logit minus the second largest.
+      entropy: Of their softmax, in nats.
     """
 
     alpha: int
     positions: Int[np.ndarray, " M"]
     top1: Int32[np.ndarray, " M"]
     margin: Float32[np.ndarray, " M"]
+    entropy: Float32[np.ndarray, " M"]
 
 
 class PairQueue:
@@ -151,11 +153,7 @@ class PairQueue:
         while len(self._pending) > keep:
             alpha, outputs = self._pending.pop(0)
             mask = np.asarray(outputs["mask"])
-            self._found(
-                Found(
-                    alpha,
-                    np.asarray(outputs["index"])[mask],
-                    np.asarray(outputs["top1"])[0, mask],
-                    np.asarray(outputs["margin"])[0, mask],
-                )
-            )
+            positions = np.asarray(outputs["index"])[mask]
+            columns = ("top1", "margin", "entropy")
+            values = {name: np.asarray(outputs[name])[0, mask] for name in columns}
+            self._found(Found(alpha, positions, **values))

@@ -39,14 +39,16 @@ class Predictions:
       role: Its role.
       alphas: The A mixing coefficients, rising.
       top1: int32[A, N], the class of the largest logit (of equals the first).
-      correct: bool[A, N], whether that is the label; False where the logits are NaN, or where
+      correct: bool[A, N], whether that is the label; False where a logit is not finite, or where
         there is no label.
-      margin: float32[A, N], largest logit minus the second largest, >= 0 (inf with one class); a
-        prediction with a small margin is one that rounding can change.
+      margin: float32[A, N], largest logit minus the second largest, >= 0 (inf with one class, NaN
+        where a logit is not finite); one with a small margin is one that rounding can change.
       labels: int32[N], -1 for an example without a label; it doesn't count in accuracies.
       ids: The N ids (paths or records).
       logits: float32[A, N, K], if they were asked for.
       skipped: ``"id: reason"`` of the images that could not be read; they aren't among the N.
+      entropy: float32[A, N], of the softmax, in nats (``evaluation.entropy``); None in files of
+        versions that didn't store it.
     """
 
     dataset: str
@@ -60,6 +62,7 @@ class Predictions:
     ids: tuple[str, ...]
     logits: Float32[np.ndarray, "A N K"] | None = None
     skipped: tuple[str, ...] = ()
+    entropy: Float32[np.ndarray, "A N"] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -103,15 +106,15 @@ class Predictions:
         }
         arrays |= {name: getattr(self, name) for name in ("top1", "margin", "labels")}
         arrays["correct"] = np.packbits(self.correct, axis=1)
-        if self.logits is not None:
-            arrays["logits"] = self.logits
+        optional = {"logits": self.logits, "entropy": self.entropy}
+        arrays |= {name: array for name, array in optional.items() if array is not None}
         with atomic_open(path) as file:
             write_arrays(file, arrays)
         return path
 
     @classmethod
     def load(cls, path: Path | str) -> Predictions:
-        """Read what ``save`` wrote; ``top1``, ``margin`` and ``logits`` are mapped, read-only.
+        """Read what ``save`` wrote; arrays of alphas and examples are mapped, read-only.
 
         A file that is mapped may be replaced by ``save``, which renames, but not written into. The
         older format, compressed, is read whole.
@@ -134,8 +137,9 @@ class Predictions:
         if correct.dtype != np.bool_:  # format 1 has a byte for each
             correct = np.unpackbits(correct, axis=1, count=len(arrays["labels"])).astype(bool)
         shape = (len(arrays["alphas"]), len(arrays["labels"]))
-        for name, array in (("top1", arrays["top1"]), ("correct", correct)):
-            if array.shape != shape:
+        entropy = arrays.get("entropy")
+        for name, array in (("top1", arrays["top1"]), ("correct", correct), ("entropy", entropy)):
+            if array is not None and array.shape != shape:
                 raise InputError(f"{path}: {name} has the shape {array.shape}, expected {shape}")
         return cls(
             dataset=str(arrays["dataset"]),
@@ -149,6 +153,7 @@ class Predictions:
             ids=tuple(arrays["ids"].tolist()),
             logits=arrays.get("logits"),
             skipped=tuple(arrays["skipped"].tolist()),
+            entropy=entropy,
         )
 
 

@@ -76,7 +76,7 @@ def benchmark_rules(
       select_on: The set that rules on validation data choose on, when it isn't the only validation
         set of the reference; naming another one makes numbers there optimistic, and is said.
       epsilon: For ``smallest_within``, a fraction.
-      predict_at: By target, how to run each image at its own alpha (``per_example.predictor``).
+      predict_at: By target, how to run each image at its own alpha (``per_example.predictors``).
 
     Returns:
       One entry for each rule and target; with ``missing`` where a rule can't see what it needs.

@@ -15,30 +15,37 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64
 
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.evaluation.entropy import softmax_entropy
 from wiseft_jax.evaluation.predictions import Predictions
 from wiseft_jax.evaluation.select import RULES, Point, smallest_within
 
 Need: TypeAlias = Literal[
     "validation",
-    "validation_logits",
+    "validation_entropy",
     "target",
-    "target_logits",
+    "target_entropy",
+    "target_ends",
     "target_labels",
     "target_model",
 ]
 
 NEEDS: dict[Need, str] = {
     "validation": "labelled predictions of a validation set of the reference",
-    "validation_logits": "its logits (sweep with keep_logits)",
+    "validation_entropy": "the entropies of these (an older version stored none; sweep again)",
     "target": "predictions of the target set",
-    "target_logits": "the logits of the target set (sweep with keep_logits)",
+    "target_entropy": (
+        "the entropies of the predictions of the target set (an older version stored none; sweep"
+        " again)"
+    ),
+    "target_ends": "predictions of the target set at both ends (sweep alphas 0 and 1 too)",
     "target_labels": "labels of the target set: a bound, not a rule",
     "target_model": "the two models, to run each image at an alpha of its own",
 }
 """What a rule may see -> in words."""
 
 PredictAt: TypeAlias = Callable[[np.ndarray], np.ndarray]
-"""``alphas float64[N] -> top1 int32[N]``: each example of the target set at its own alpha."""
+"""``alphas float64[N] -> top1 int32[N]``: each example of the target set at its own alpha; -1 where
+there is no class, its logits not being finite."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +55,7 @@ class Evidence:
     Attributes:
       target: The set that alpha is chosen for.
       validation: The set that may choose: held out, of the reference; None without one.
-      predict_at: Runs the models on the target set (``per_example.predictor``); None without them.
+      predict_at: Runs the models on the target set (``per_example.predictors``); None without them.
       epsilon: For ``smallest_within``, a fraction.
     """
 
@@ -61,9 +68,10 @@ class Evidence:
         """Return whether it is there."""
         return {
             "validation": self.validation is not None,
-            "validation_logits": self.validation is not None and self.validation.logits is not None,
+            "validation_entropy": self.validation is not None and _has_entropy(self.validation),
             "target": True,
-            "target_logits": self.target.logits is not None,
+            "target_entropy": _has_entropy(self.target),
+            "target_ends": {0.0, 1.0} <= set(self.target.alphas),
             "target_labels": bool((self.target.labels >= 0).any()),
             "target_model": self.predict_at is not None,
         }[need]
@@ -106,25 +114,31 @@ class Rule:
         return ", and ".join(NEEDS[need] for need in self.needs if not evidence.has(need))
 
 
-def entropies(predictions: Predictions) -> Float64[np.ndarray, "A N"]:
-    """Return the entropy of the softmax at each alpha, in nats; log K where logits are NaN.
+def entropies(predictions: Predictions) -> Float[np.ndarray, "A N"]:
+    """Return the entropy of the softmax at each alpha, in nats; log K where it isn't finite.
+
+    As stored; of files of versions that stored none, from the logits.
 
     Raises:
-      InputError: If the logits were not kept.
+      InputError: If there are neither entropies nor logits.
     """
-    if predictions.logits is None:
-        raise InputError(f"{predictions.dataset}: its logits are needed; sweep with keep_logits")
-    return np.stack([softmax_entropy(logits) for logits in predictions.logits])
+    places = range(len(predictions.alphas))
+    return np.stack([_entropy_at(predictions, place) for place in places])
 
 
-def softmax_entropy(logits: Float[np.ndarray, "N K"]) -> Float64[np.ndarray, " N"]:
-    """Return ``-sum p log p`` of ``p = softmax(logits)``, in nats; log K for NaN."""
-    z = logits.astype(np.float64)
-    z -= z.max(axis=1, keepdims=True)
-    p = np.exp(z)
-    total = p.sum(axis=1)
-    entropy = np.log(total) - (p * z).sum(axis=1) / total
-    return np.where(np.isnan(entropy), np.log(logits.shape[1]), entropy)
+def _entropy_at(predictions: Predictions, place: int) -> Float[np.ndarray, " N"]:
+    if predictions.entropy is not None:
+        return predictions.entropy[place]
+    if predictions.logits is not None:
+        return softmax_entropy(predictions.logits[place])
+    raise InputError(
+        f"{predictions.dataset}: its entropies are needed, and an older version stored none;"
+        " sweep again"
+    )
+
+
+def _has_entropy(predictions: Predictions) -> bool:
+    return predictions.entropy is not None or predictions.logits is not None
 
 
 def dawin_alphas(
@@ -208,8 +222,8 @@ def estimated_accuracy(
 
 def _dawin(evidence: Evidence) -> Bool[np.ndarray, " N"]:
     assert evidence.predict_at is not None
-    top1 = evidence.predict_at(_dawin_of(evidence.target))
-    return np.asarray(top1) == evidence.target.labels
+    top1 = np.asarray(evidence.predict_at(_dawin_of(evidence.target)))
+    return (top1 == evidence.target.labels) & (top1 >= 0)  # -1 is no class, and no label either
 
 
 def _dawin_on_grid(evidence: Evidence) -> Bool[np.ndarray, " N"]:
@@ -219,11 +233,8 @@ def _dawin_on_grid(evidence: Evidence) -> Bool[np.ndarray, " N"]:
 
 
 def _dawin_of(target: Predictions) -> Float64[np.ndarray, " N"]:
-    if not {0.0, 1.0} <= set(target.alphas):
-        raise InputError(f"{target.dataset}: DaWin needs the ends; sweep alphas 0 and 1 too")
-    assert target.logits is not None
-    ends = (softmax_entropy(target.logits[target.alphas.index(end)]) for end in (0.0, 1.0))
-    return dawin_alphas(*ends)
+    ends = [_entropy_at(target, target.alphas.index(end)) for end in (0.0, 1.0)]
+    return dawin_alphas(*(end.astype(np.float64) for end in ends))
 
 
 def _oracle(evidence: Evidence) -> float:
@@ -238,7 +249,7 @@ def _oracle_by_example(evidence: Evidence) -> Bool[np.ndarray, " N"]:
 def _at(predictions: Predictions, scores: np.ndarray) -> float:
     """Return the alpha of the largest score, of equals the smallest; NaN is never the largest."""
     if np.isnan(scores).all():
-        raise InputError(f"{predictions.dataset}: no alpha has a score; its logits are NaN")
+        raise InputError(f"{predictions.dataset}: no alpha has a score; its predictions are NaN")
     return predictions.alphas[int(np.nanargmax(scores))]
 
 
@@ -256,7 +267,7 @@ ALL_RULES: dict[str, Rule] = {name: _by_points(name) for name in RULES} | {
     ),
     "entropy": Rule(
         "the one with the least mean entropy on the target's images",
-        ("target", "target_logits"),
+        ("target", "target_entropy"),
         _least_entropy,
     ),
     "agreement": Rule(
@@ -266,17 +277,17 @@ ALL_RULES: dict[str, Rule] = {name: _by_points(name) for name in RULES} | {
     ),
     "atc": Rule(
         "the one with the highest accuracy as ATC estimates it on the target's images",
-        ("validation", "validation_logits", "target", "target_logits"),
+        ("validation", "validation_entropy", "target", "target_entropy"),
         _average_confidence_threshold,
     ),
     "dawin": Rule(
         "by example, the surer end weighs more (DaWin)",
-        ("target", "target_logits", "target_model"),
+        ("target", "target_entropy", "target_ends", "target_model"),
         correct=_dawin,
     ),
     "dawin_on_grid": Rule(
         "by example, the surer end weighs more (DaWin), rounded to the grid",
-        ("target", "target_logits"),
+        ("target", "target_entropy", "target_ends"),
         correct=_dawin_on_grid,
     ),
     "oracle": Rule("the most accurate on the target itself", ("target", "target_labels"), _oracle),

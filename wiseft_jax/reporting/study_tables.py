@@ -93,7 +93,7 @@ def rules_table(facts: Mapping[str, Any]) -> Table:
 
 
 def missing_sentences(facts: Mapping[str, Any]) -> list[str]:
-    """Return which rules have no value, why, and what to do.
+    """Return which rules have no value, and why.
 
     Args:
       facts: The content of ``rules.json``.
@@ -103,11 +103,7 @@ def missing_sentences(facts: Mapping[str, Any]) -> list[str]:
         if cost["missing"]:
             names = rules.setdefault(cost["missing"], [])
             names += [cost["rule"]] if cost["rule"] not in names else []
-    lines = [f"{', '.join(names)}: {reason}" for reason, names in rules.items()]
-    if any("logits" in reason for reason in rules):
-        method = " --sweep.method direct" if facts["method"] == "curve" else ""
-        lines.append(f"logits are kept by wiseft sweep RUN --rules{method} --sweep.keep-logits")
-    return lines
+    return [f"{', '.join(names)}: {reason}" for reason, names in rules.items()]
 
 
 def race_sentences(facts: Mapping[str, Any]) -> list[str]:
