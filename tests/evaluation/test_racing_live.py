@@ -127,5 +127,5 @@ def test_unlabelled_sets_and_several_processes_are_refused(tiny, config, monkeyp
     with pytest.raises(InputError, match="no image has a label"):
         live_race(tiny, data, config)
     monkeypatch.setattr("jax.process_count", lambda: 2)
-    with pytest.raises(InputError, match="one process, and there are 2: .*--distributed.mode off"):
+    with pytest.raises(InputError, match=r"one process, and there are 2: .*--distributed.mode off"):
         live_race(tiny, tiny.datasets[1], config)

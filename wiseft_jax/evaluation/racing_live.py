@@ -62,9 +62,7 @@ class LiveRace:
     ) -> None:
         check_one_process()
         check_dataset(classifier, dataset)
-        self._config = config or EngineConfig.resolve(
-            theta_0, num_alphas=len(alphas), chunk_size=1
-        )
+        self._config = config or EngineConfig.resolve(theta_0, num_alphas=len(alphas), chunk_size=1)
         self._step = compiled_step(classifier, self._config)
         layout = self._config.layout
         layout.check(theta_0)
