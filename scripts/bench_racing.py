@@ -4,7 +4,8 @@ wiseft quickstart --out qs && python scripts/bench_racing.py qs --orders 200 --j
 
 `same_best`: the share of orders whose winner has the best accuracy of the full sweep (ties count);
 `same_alpha`: whose winner is the sweep's own choice, the smallest of the best. `share`: forward
-passes against those of the full sweep.
+passes against those of the full sweep, with the padding of the batches that a race over running
+models would use on one device; `unpadded`: without it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
+from wiseft_jax.core.mesh import make_mesh
+from wiseft_jax.evaluation.packing import Packing
 from wiseft_jax.evaluation.predictions import load_predictions
 from wiseft_jax.evaluation.race_config import RaceConfig
 from wiseft_jax.evaluation.racing import race, random_order, replay
@@ -31,8 +34,9 @@ WAYS = {
 def measure(correct: np.ndarray, config: RaceConfig, orders: int) -> dict[str, float]:
     """Return what the races of one set in all orders gave."""
     hits, (size, n) = correct.sum(axis=1), correct.shape
+    packed = replay(correct, Packing.of(config.batch_size, make_mesh(1)))
     start = time.process_time()
-    results = [race(replay(correct), size, random_order(n, seed), config) for seed in range(orders)]
+    results = [race(packed, size, random_order(n, seed), config) for seed in range(orders)]
     seconds = time.process_time() - start
     lost = np.array([hits.max() - hits[each.winner] for each in results]) / n
     shares = np.array([each.share for each in results])
@@ -45,6 +49,7 @@ def measure(correct: np.ndarray, config: RaceConfig, orders: int) -> dict[str, f
         "share_mean": float(shares.mean()),
         "share_95": float(np.quantile(shares, 0.95)),
         "share_most": float(shares.max()),
+        "unpadded_mean": float(np.mean([each.evaluations for each in results]) / correct.size),
         "filled_wrong": sum(each.wrong for each in results) / audited if audited else 0.0,
         "cpu_s_a_race": seconds / orders,
     }

@@ -18,10 +18,13 @@ from wiseft_jax.clip.classifier import zero_shot_classifier
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.paired import mcnemar
 from wiseft_jax.core.run_directory import RunDirectory
+from wiseft_jax.core.trees import hash_tree
+from wiseft_jax.core.writers import write_json
 from wiseft_jax.evaluation.config import SweepConfig
 from wiseft_jax.evaluation.curve import curve
 from wiseft_jax.evaluation.curve_config import CurveConfig
 from wiseft_jax.evaluation.race_config import RaceConfig
+from wiseft_jax.evaluation.race_facts import race_facts
 from wiseft_jax.evaluation.racing import race, random_order, replay
 from wiseft_jax.evaluation.sweep import SweepResult, sweep
 from wiseft_jax.experiment import ExperimentConfig, ExperimentData
@@ -96,11 +99,29 @@ def test_a_comparison_has_the_p_values_of_the_examples() -> None:
     learned, single = np.zeros(40, bool), np.zeros(40, bool)
     learned[:30], single[8:33] = True, True
     row = ComparedModel("test", "constant", 0.5, int(single.sum()), 40, 8, 3)
-    found, wanted = studies.compared_facts(row), mcnemar(learned, single)
+    (found,), wanted = studies.compared_facts([row]), mcnemar(learned, single)
     assert (found["p_value"], found["mid_p"]) == (wanted.p_value, wanted.mid_p)
+    assert found["p_holm"] == found["p_value"]  # of one set
     assert found["value"] == 25 / 40
-    own = studies.compared_facts(ComparedModel("test", "learned", None, 30, 40, 0, 0))
-    assert own["p_value"] is own["mid_p"] is None
+    (own,) = studies.compared_facts([ComparedModel("test", "learned", None, 30, 40, 0, 0)])
+    assert own["p_value"] is own["mid_p"] is own["p_holm"] is None
+
+
+def test_p_values_are_corrected_for_the_sets_of_a_model() -> None:
+    counts = {"a": (10, 1), "b": (9, 2), "c": (5, 5)}
+    rows = [
+        ComparedModel(name, model, alpha, 30, 40, *split)
+        for name, split in counts.items()
+        for model, alpha in (("learned", None), ("constant", 0.5), ("fine_tuned", 1.0))
+    ]
+    found = {(each["model"], each["dataset"]): each for each in studies.compared_facts(rows)}
+    for model in ("constant", "fine_tuned"):
+        raw = [found[model, name]["p_value"] for name in "abc"]
+        assert raw[0] < 0.05 / 3 < raw[1] < 0.1
+        assert [found[model, name]["p_holm"] for name in "abc"] == pytest.approx(
+            [3 * raw[0], 2 * raw[1], 1.0]
+        )
+    assert [each["dataset"] for each in studies.compared_facts(rows)] == [r.dataset for r in rows]
 
 
 def test_learned_coefficients_are_written_with_their_comparison(
@@ -119,6 +140,7 @@ def test_learned_coefficients_are_written_with_their_comparison(
         for place, model in ((0, "zero_shot"), (2, "constant"), (3, "fine_tuned")):
             wanted = swept.predictions[name].accuracy(place)
             assert (rows[name, model]["hits"], rows[name, model]["n"]) == (wanted.hits, wanted.n)
+    assert facts["made_from"]["datasets"].keys() == {"validation", "test", "shift"}
     accuracies = [swept.predictions["validation"].accuracy(place).hits for place in range(4)]
     best = ALPHAS[int(np.argmax(accuracies))]
     assert rows["test", "best_by_accuracy"]["alpha"] == best
@@ -139,6 +161,13 @@ def test_rules_cost_what_the_rows_of_the_sweep_say(
         assert costs["oracle", name]["points_lost"] == 0
     mean = facts["mean_points_lost"]
     assert mean["constant"] == costs["constant", "shift"]["points_lost"]
+    chosen = {(cost["rule"], cost["dataset"]) for cost in facts["costs"] if cost["in_sample"]}
+    assert ("validation_best", "validation") in chosen
+    assert ("validation_best", "test") not in chosen
+    for cost in facts["costs"]:
+        assert cost["lost_low"] <= cost["points_lost"] + 1e-9 <= cost["lost_high"] + 2e-9
+    shift = costs["constant", "shift"]  # the only one
+    assert facts["mean_intervals"]["constant"] == (shift["lost_low"], shift["lost_high"])
     assert facts["rules"]["oracle"]["bound"]
     assert not facts["rules"]["dawin"]["bound"]
 
@@ -204,6 +233,7 @@ def test_a_race_finds_the_best_of_the_sweep(
         assert facts["alpha"] == ALPHAS[int(np.argmax(hits))]
         assert facts["full_sweep"] == 4 * len(found)
         assert facts["evaluations"] <= facts["forwards"]
+        assert facts["share"] == facts["forwards"] / facts["full_sweep"]
         # Naming a test set is allowed, and said.
         assert (f"ON {name}" in caplog.text) == (name != "validation") == (not facts["held_out"])
 
@@ -232,7 +262,7 @@ def many(n: int = 400) -> np.ndarray:
 def said(racing: RaceConfig, correct: np.ndarray) -> dict[str, Any]:
     grid = np.linspace(0, 1, len(correct)).tolist()
     found = race(replay(correct), len(correct), random_order(correct.shape[1]), racing)
-    return studies.race_facts(found, grid, racing)
+    return race_facts(found, grid, racing)
 
 
 def test_what_a_race_guarantees_depends_on_what_it_filled_in() -> None:
@@ -258,3 +288,39 @@ def test_a_race_says_why_it_ended() -> None:
     clear[1] = True
     alone = said(RaceConfig(), clear)
     assert (alone["stopped"], alone["left"], alone["alpha"]) == ("one alpha was left", [0.5], 0.5)
+
+
+def test_a_study_of_other_ends_or_images_is_left_out_and_said(
+    ends: studies.Ends, data: ExperimentData, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    directory = RunDirectory(tmp_path)
+    assert studies.fitting_studies(data, directory) == ({}, [])
+    hashes = {f"theta_{end}": hash_tree(ends[1 + end]) for end in (0, 1)}
+    write_json(directory.endpoints_file, hashes)
+    facts = studies.race_alphas(CONFIG, data, ends, RaceConfig(batch_size=16), directory)
+    found, left_out = studies.fitting_studies(data, directory)
+    assert (found["race"], left_out) == (json.loads(json.dumps(facts)), [])
+    others = dataclasses.replace(data, validation=dataset(12, "validation", split="validation"))
+    assert not caplog.text
+    found, (line,) = studies.fitting_studies(others, directory)
+    assert not found
+    assert "race.json is left out: it is of other images: validation changed" in line
+    assert line in caplog.text
+    write_json(directory.endpoints_file, hashes | {"theta_1": "another"})
+    found, (line,) = studies.fitting_studies(data, directory)
+    assert not found
+    assert "race.json is left out: it is of other ends (theta_1 differ" in line
+
+
+def test_several_processes_are_told_what_has_no_dawin(
+    ends: studies.Ends,
+    data: ExperimentData,
+    swept: SweepResult,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("jax.process_count", lambda: 2)
+    facts = studies.rule_costs(CONFIG, data, ends, swept, RunDirectory(tmp_path))
+    assert "dawin is left out: it runs in one process, and there are 2 (wiseft" in caplog.text
+    assert {cost["rule"] for cost in facts["costs"] if cost["missing"]} == {"dawin"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wiseft_jax.core.errors import InputError, unknown_name
@@ -20,7 +20,7 @@ from wiseft_jax.experiment import ExperimentConfig, ExperimentData
 from wiseft_jax.training.learn_config import LearnAlphasConfig
 
 if TYPE_CHECKING:
-    from wiseft_jax.evaluation.racing import RaceResult
+    from wiseft_jax.data.source import Dataset
     from wiseft_jax.evaluation.sweep import SweepResult
     from wiseft_jax.training.compare_alphas import ComparedModel
 
@@ -62,22 +62,28 @@ def learn(
     """
     from wiseft_jax.evaluation.config import PAPER_ALPHAS
     from wiseft_jax.evaluation.evaluator import evaluate
+    from wiseft_jax.evaluation.sweep import sweep
     from wiseft_jax.training.compare_alphas import compare_with_single
     from wiseft_jax.training.learn_alphas import learn_alphas
 
     classifier, theta_0, theta_1 = ends
     fitted, reported = fitted_and_reported(data, learning)
     options: dict[str, Any] = {"mesh": config.mesh, "num_threads": config.data.num_threads}
+    sweeping: dict[str, Any] = options | {"batch_size": config.sweep.batch_size}
 
     def right(theta: Any, dataset: Any) -> Any:
-        size = config.sweep.batch_size
-        found = evaluate(classifier, theta, dataset, batch_size=size, **options)
+        found = evaluate(classifier, theta, dataset, **sweeping)
         return found.correct[0, found.labels >= 0]
+
+    def right_at(alphas: Sequence[float], datasets: Sequence[Dataset]) -> list[Any]:
+        backend, chunk_size = config.sweep.backend, config.sweep.chunk_size
+        found = sweep(*ends, datasets, alphas, backend=backend, chunk_size=chunk_size, **sweeping)
+        return [each.correct[:, each.labels >= 0] for each in found.predictions.values()]
 
     learned = learn_alphas(classifier, theta_0, theta_1, fitted, learning, **options)
     alphas = PAPER_ALPHAS if config.sweep.method == "curve" else config.sweep.alphas
     compared = compare_with_single(
-        classifier, theta_0, theta_1, learned, reported, right, alphas=alphas, **options
+        classifier, theta_0, theta_1, learned, reported, right, right_at, alphas=alphas, **options
     )
     facts = {
         **learned.facts(),
@@ -85,9 +91,10 @@ def learn(
         "reported_on": [
             {"dataset": each.name, "split": each.split, "role": each.role} for each in reported
         ],
-        "rows": [compared_facts(row) for row in compared],
+        "rows": compared_facts(compared),
     }
-    return _written(facts, config, run_directory, LEARNED_FILE)
+    used = (data.validation, *data.tests)
+    return _written(facts, config, ends, used, run_directory, LEARNED_FILE)
 
 
 def fitted_and_reported(
@@ -111,22 +118,33 @@ def fitted_and_reported(
     return half, tuple(other if each.name == name else each for each in data.tests)
 
 
-def compared_facts(row: ComparedModel) -> dict[str, Any]:
-    """Return a row as plain JSON values, with its accuracy and McNemar's exact p-values.
+def compared_facts(rows: Sequence[ComparedModel]) -> list[dict[str, Any]]:
+    """Return rows as plain JSON values, with accuracies and McNemar's exact p-values.
 
-    Against the learned model; for that one itself they are None.
+    Against the learned model; for that one itself they are None. ``p_value`` and ``mid_p`` are of
+    the row alone. ``p_holm`` is the former corrected, by Holm's method, for the sets that the same
+    model is compared on: all of them are looked at for one that differs.
     """
-    from wiseft_jax.core.paired import mcnemar_of_counts
+    from wiseft_jax.core.paired import holm, mcnemar_of_counts
 
-    test = None
-    if row.model != "learned":
-        test = mcnemar_of_counts(row.learned_only, row.single_only, row.n)
-    return {
-        **dataclasses.asdict(row),
-        "value": row.hits / row.n,
-        "p_value": None if test is None else test.p_value,
-        "mid_p": None if test is None else test.mid_p,
-    }
+    found = []
+    for row in rows:
+        test = None
+        if row.model != "learned":
+            test = mcnemar_of_counts(row.learned_only, row.single_only, row.n)
+        more = {
+            "value": row.hits / row.n,
+            "p_value": None if test is None else test.p_value,
+            "mid_p": None if test is None else test.mid_p,
+            "p_holm": None,
+        }
+        found.append(dataclasses.asdict(row) | more)
+    for model in {row.model for row in rows} - {"learned"}:
+        family = [each for each in found if each["model"] == model]
+        corrected = holm([each["p_value"] for each in family])
+        for each, value in zip(family, corrected.tolist(), strict=True):
+            each["p_holm"] = value
+    return found
 
 
 def rule_costs(
@@ -147,14 +165,15 @@ def rule_costs(
       run_directory: Where ``rules.json`` goes.
 
     Returns:
-      What is written: ``costs`` (``RuleCost.facts()``), ``mean_points_lost`` over shifts,
-      ``rules``, the sweep's ``method`` and the configuration of the experiment.
+      What is written: ``costs`` (``RuleCost.facts()``), ``mean_points_lost`` over shifts with
+      ``mean_intervals``, how these were drawn (``bootstrap``), ``rules``, the sweep's ``method``
+      and the configuration of the experiment.
 
     Raises:
       InputError: As ``benchmark_rules``.
     """
+    from wiseft_jax.evaluation import rule_costs as costing
     from wiseft_jax.evaluation.per_example import predictors, readable
-    from wiseft_jax.evaluation.rule_costs import benchmark_rules, find_validation, mean_points_lost
     from wiseft_jax.evaluation.rules import ALL_RULES
 
     swept = (data.validation, *data.tests)
@@ -165,14 +184,15 @@ def rule_costs(
         mesh=config.mesh,
         num_threads=config.data.num_threads,
     )
-    select_on = config.sweep.select_on
-    costs = benchmark_rules(
+    select_on, seed = config.sweep.select_on, config.training.seed
+    costs = costing.benchmark_rules(
         result.predictions,
         targets=list(result.predictions),
         select_on=select_on,
         predict_at=predict_at,
+        seed=seed,
     )
-    chosen_on = find_validation(result.predictions, select_on)
+    chosen_on = costing.find_validation(result.predictions, select_on)
     facts = {
         "method": config.sweep.method,
         "alphas": list(result.alphas),
@@ -182,9 +202,16 @@ def rule_costs(
             for name, rule in ALL_RULES.items()
         },
         "costs": [cost.facts() for cost in costs],
-        "mean_points_lost": mean_points_lost(costs),
+        "mean_points_lost": costing.mean_points_lost(costs),
+        "mean_intervals": costing.mean_intervals(costs),
+        "bootstrap": {
+            "samples": costing.SAMPLES,
+            "seed": seed,
+            "confidence": costing.CONFIDENCE,
+        },
     }
-    return _written(facts, config, run_directory, RULES_FILE)
+    used = (data.validation, *data.tests)
+    return _written(facts, config, ends, used, run_directory, RULES_FILE)
 
 
 def forget_rules(run_directory: RunDirectory) -> None:
@@ -225,6 +252,7 @@ def race_alphas(
       InputError: Unknown name; several processes; as ``LiveRace``.
     """
     from wiseft_jax.evaluation.engine import EngineConfig
+    from wiseft_jax.evaluation.race_facts import race_facts
     from wiseft_jax.evaluation.racing import race
     from wiseft_jax.evaluation.racing_live import LiveRace
 
@@ -235,7 +263,7 @@ def race_alphas(
         theta_0,
         num_alphas=len(alphas),
         batch_size=racing.batch_size,
-        chunk_size=config.sweep.chunk_size,
+        chunk_size=config.sweep.chunk_size or 1,
         mesh=config.mesh,
         num_threads=config.data.num_threads,
     )
@@ -255,84 +283,9 @@ def race_alphas(
         "role": dataset.role,
         "held_out": held_out,
         "config": dataclasses.asdict(racing),
-        "forwards": live.forwards,
         **race_facts(result, alphas, racing),
     }
-    return _written(facts, config, run_directory, RACE_FILE)
-
-
-def race_facts(result: RaceResult, alphas: Sequence[float], racing: RaceConfig) -> dict[str, Any]:
-    """Return what a race found as plain JSON values, and in words how sure that is.
-
-    Args:
-      result: The race.
-      alphas: Its candidates.
-      racing: How it was run.
-    """
-    winner, seen = result.winner, int(result.seen.max())
-    left = [float(alphas[index]) for index in result.left]
-    stopped = "all images were seen"
-    if len(left) == 1:
-        stopped = "one alpha was left"
-    elif seen < result.total:
-        stopped = "the budget was used" if result.share >= racing.budget else "within tolerance"
-    facts = {
-        "alpha": float(alphas[winner]),
-        "hits": int(result.hits[winner]),
-        "seen": int(result.seen[winner]),
-        "complete": result.complete,
-        "n": result.total,
-        "alphas": [float(alpha) for alpha in alphas],
-        "left": left,
-        "stopped": stopped,
-        "evaluations": result.evaluations,
-        "full_sweep": result.total * len(alphas),
-        "share": result.share,
-        "filled": result.filled,
-        "audited": result.audited,
-        "wrong": result.wrong,
-        "wrong_bound": result.wrong_bound,
-    }
-    return facts | {
-        "guaranteed": _guaranteed(facts, racing),
-        "empirical": _empirical(facts, racing),
-    }
-
-
-def _guaranteed(facts: dict[str, Any], racing: RaceConfig) -> list[str]:
-    given = ""
-    if racing.neighbours:
-        points = 100 * racing.fill_error
-        given = f", if results filled in change no difference by more than {points:g} points"
-    listed = ", ".join(f"{alpha:g}" for alpha in facts["left"])
-    sure = f"with a probability of at least {100 * racing.confidence:g} %"
-    lines = [f"{sure} the most accurate alpha on all {facts['n']} images is among {listed}{given}"]
-    if facts["stopped"] == "within tolerance":
-        points = 100 * racing.tolerance
-        lines.append(f"{sure} the winner is less than {points:g} points below it{given}")
-    if facts["complete"]:
-        lines.append(
-            f"the winner's {facts['hits']} right of {facts['seen']} are counted, none is filled in"
-        )
-    return lines
-
-
-def _empirical(facts: dict[str, Any], racing: RaceConfig) -> list[str]:
-    lines = []
-    if facts["filled"]:
-        lines.append(
-            f"{facts['filled']} results were filled in between neighbouring alphas; of"
-            f" {facts['audited']} of these that were drawn and run {facts['wrong']} were wrong, so"
-            f" at most {100 * facts['wrong_bound']:.1f} % are (95 % confidence)"
-        )
-    if len(facts["left"]) > 1:
-        lines.append(
-            f"the winner is the most accurate of the {len(facts['left'])} left on the"
-            f" {facts['seen']} images seen"
-        )
-    if not facts["complete"]:
-        lines.append("the winner's count includes results that were filled in")
-    return lines
+    return _written(facts, config, ends, (dataset,), run_directory, RACE_FILE)
 
 
 def _named(data: ExperimentData, name: str, kind: str) -> Any:
@@ -342,12 +295,53 @@ def _named(data: ExperimentData, name: str, kind: str) -> Any:
     return sets[name]
 
 
+def fitting_studies(
+    data: ExperimentData, run_directory: RunDirectory
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Return what the race and the fit in a run directory found, where they are of what is there.
+
+    Args:
+      data: The present datasets.
+      run_directory: The run.
+
+    Returns:
+      Study (``"race"``, ``"learned"``) -> the content of its file; and for each file that is left
+      out, because it is of other ends or other images, a line that says so. It is logged as well.
+    """
+    from wiseft_jax.core.study_files import read_fitting
+
+    present = {each.name: each.fingerprint() for each in (data.validation, *data.tests)}
+    found, left_out = {}, []
+    for name, file in (("race", RACE_FILE), ("learned", LEARNED_FILE)):
+        if not (run_directory.path / file).exists():
+            continue
+        facts, reason = read_fitting(run_directory, file, present)
+        if reason:
+            left_out.append(f"{file} is left out: {reason}")
+            logger.warning("%s: %s", run_directory.path, left_out[-1])
+        else:
+            found[name] = facts
+    return found, left_out
+
+
 def _written(
-    facts: dict[str, Any], config: ExperimentConfig, run_directory: RunDirectory, file: str
+    facts: dict[str, Any],
+    config: ExperimentConfig,
+    ends: Ends,
+    datasets: Sequence[Dataset],
+    run_directory: RunDirectory,
+    file: str,
 ) -> dict[str, Any]:
     from wiseft_jax.core.distributed import is_first
+    from wiseft_jax.core.study_files import made_from
+    from wiseft_jax.core.trees import hash_tree
 
-    facts = facts | {"experiment": describe(config)}
+    used = {each.name: each.fingerprint() for each in datasets}
+    hashes: Mapping[str, str] = {"theta_0": hash_tree(ends[1]), "theta_1": hash_tree(ends[2])}
+    facts = facts | {
+        "experiment": describe(config),
+        "made_from": made_from(run_directory, hashes, used),
+    }
     if is_first():
         write_json(run_directory.path / file, facts)
     return facts

@@ -15,6 +15,8 @@ from wiseft_jax.core.paired import (
     best_set,
     bootstrap_differences,
     discordant_counts,
+    drawn_differences,
+    holm,
     mcnemar,
 )
 
@@ -171,3 +173,54 @@ def test_bad_input_is_refused():
 def test_an_unknown_method_has_a_suggestion():
     with pytest.raises(InputError, match="Did you mean 'bootstrap'"):
         best_set(alphas(10, 0), method="bootstap")  # type: ignore[arg-type]
+
+
+@given(st.lists(st.floats(0, 1), max_size=8))
+def test_holm_is_the_step_down_test(p_values: list[float]):
+    """Brute force: at each level the smallest p-values are rejected one after another."""
+    corrected = holm(p_values)
+    for level in (0.01, 0.05, 0.2, 0.9, *corrected):
+        rejected, left = set(), len(p_values)
+        for place in sorted(range(left), key=lambda each: p_values[each]):
+            if p_values[place] * left > level:
+                break
+            rejected.add(place)
+            left -= 1
+        assert set(np.flatnonzero(corrected <= level)) == (
+            rejected if level < 1 else set(range(len(p_values)))
+        )
+
+
+def test_holm_knows_how_many_tests_there_are():
+    np.testing.assert_allclose(holm([0.01, 0.04, 0.03]), [0.03, 0.06, 0.06])
+    np.testing.assert_allclose(holm([0.6, 0.02, 0.9]), [1.0, 0.06, 1.0])
+    assert holm([0.03]).tolist() == [0.03]
+    assert holm([]).tolist() == []
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("confidence", [0.01, 0.3, 0.49])
+def test_the_best_of_the_sample_is_always_a_member(method: str, confidence: float):
+    """At a low confidence its own p-value may be too small as well, and the set was empty."""
+    a, b = pair(10, 10, 100)
+    even = best_set(np.stack([a, b]), method=method, samples=50, confidence=confidence)
+    assert even.members == (0, 1)
+    for seed in range(20):
+        correct = np.random.default_rng(seed).random((4, 60)) < 0.5
+        found = best_set(correct, method=method, samples=50, confidence=confidence)
+        assert set(np.flatnonzero(found.hits == found.hits.max())) <= set(found.members)
+    assert min(found.p_values) <= 1 - confidence
+
+
+def test_draws_are_those_of_the_intervals_and_independent_between_streams():
+    correct = alphas(200, 3)
+    drawn = drawn_differences(correct, 2, samples=500, seed=4)
+    whole = bootstrap_differences(correct, 2, samples=500, seed=4)
+    np.testing.assert_allclose(np.quantile(drawn, 0.025, axis=0), whole.low, atol=1e-12)
+    assert not drawn[:, 2].any()
+    first, second = (
+        drawn_differences(correct, 2, samples=500, seed=4, stream=name)[:, 0] for name in "ab"
+    )
+    again = drawn_differences(correct, 2, samples=500, seed=4, stream="a")[:, 0]
+    np.testing.assert_array_equal(first, again)
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.15

@@ -57,6 +57,33 @@ def test_a_table_for_each_study_and_the_sweep(run: Path, capsys: pytest.CaptureF
         assert f"{run / name}.json" in printed.out
 
 
+def test_the_next_report_tells_of_studies_that_fit_and_names_those_that_do_not(
+    run: Path, capsys: pytest.CaptureFixture
+) -> None:
+    learning = ["--learn", "--learning.epochs", "1", "--learning.granularity", "global"]
+    assert main(["sweep", str(run), *learning, "--race", "-q"]) == 0
+    assert "## Studies" not in (run / "report.md").read_text()
+    facts = json.loads((run / "learned.json").read_text())
+    facts["made_from"]["ends"]["theta_1"] = "another"
+    (run / "learned.json").write_text(json.dumps(facts))
+    capsys.readouterr()
+    assert main(["sweep", str(run), "--no-export", "-q"]) == 0
+    report = (run / "report.md").read_text()
+    assert "The race (`race.json`):" in report
+    assert "**learned.json is left out: it is of other ends (theta_1 differ" in report
+    assert "Learned coefficients" not in report
+    assert "learned.json is left out" in capsys.readouterr().err
+
+
+def test_a_race_in_several_processes_is_refused_before_anything_is_read(
+    run: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wiseft_jax.evaluation.racing_live.jax.process_count", lambda: 2)
+    monkeypatch.setattr("wiseft_jax.cli.sweep.experiment_data", None)
+    assert main(["sweep", str(run), "--race", "-q"]) == 2
+    assert "a race runs in one process, and there are 2: race in one" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("method", ["direct", "curve"])
 def test_rules_are_within_the_json_and_go_with_the_next_sweep(
     run: Path, capsys: pytest.CaptureFixture, method: str

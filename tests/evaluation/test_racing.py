@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.evaluation.packing import Packing
 from wiseft_jax.evaluation.race_config import RaceConfig
 from wiseft_jax.evaluation.racing import race, random_order, replay
 
@@ -29,17 +30,24 @@ def models(n: int, seed: int) -> np.ndarray:
 
 
 class Counted:
-    """Results that may be asked for once only."""
+    """Results that may be asked for once only, of a bounded number of examples at once."""
 
-    def __init__(self, correct: np.ndarray) -> None:
+    def __init__(self, correct: np.ndarray, at_most: int, packing: Packing) -> None:
         self.correct = correct
         self.asked = np.zeros(correct.shape, int)
+        self.packing = packing
+        self.forwards = 0
+        self._at_most = at_most
 
-    def __call__(self, candidates: np.ndarray, examples: np.ndarray) -> np.ndarray:
+    def __call__(
+        self, candidates: np.ndarray, examples: np.ndarray, wanted: np.ndarray
+    ) -> np.ndarray:
+        assert 0 < len(examples) <= self._at_most, "all images in memory at once"
         cells = np.ix_(candidates, examples)
-        self.asked[cells] += 1
+        self.asked[cells] += wanted
         assert (self.asked <= 1).all(), "a forward pass was paid for twice"
-        return self.correct[cells]
+        self.forwards += sum(map(self.packing.forwards_of, self.packing.calls(wanted)))
+        return self.correct[cells] ^ ~wanted  # what wasn't asked for is nonsense
 
 
 @given(
@@ -52,13 +60,15 @@ class Counted:
 )
 def test_accounts_are_right_whatever_the_results(seed, size, n, neighbours, audit, tolerance):
     correct = alphas(n, seed, size=size, blips=0.1)
-    counted = Counted(correct)
+    packing = Packing((16, 8, 2), chunk_size=1 + seed % 3)
+    counted = Counted(correct, 16, packing)
     config = RaceConfig(
         batch_size=16, neighbours=neighbours, audit=audit, tolerance=tolerance, seed=seed
     )
     result = race(counted, size, random_order(n, seed), config)
     assert result.evaluations == counted.asked.sum()
-    assert result.share == counted.asked.mean()
+    assert result.forwards == counted.forwards >= result.evaluations
+    assert result.share == counted.forwards / correct.size
     assert result.winner in result.left
     assert result.complete
     seen = random_order(n, seed)[: result.seen[result.winner]]
@@ -127,14 +137,28 @@ def test_a_tolerance_stops_early_and_is_kept():
     assert all(each.seen[each.winner] < 10_000 for each in results)
 
 
-def test_a_budget_ends_the_race():
+@pytest.mark.parametrize("packing", [Packing(), Packing((64, 16, 8))])
+@pytest.mark.parametrize("budget", [0.1, 0.15])
+def test_a_budget_is_kept_with_the_padding(packing, budget):
     correct = alphas(1000, 4)
-    full = race(replay(correct), 21, random_order(1000))
-    result = race(replay(correct), 21, random_order(1000), RaceConfig(budget=0.1))
-    assert result.share < 0.115 < full.share
-    assert not result.complete
+    full = race(replay(correct, packing), 21, random_order(1000))
+    result = race(replay(correct, packing), 21, random_order(1000), RaceConfig(budget=budget))
+    assert budget - 0.03 < result.share <= budget < full.share
+    assert result.stopped == "budget"
     assert result.seen.max() < 1000
     assert result.hits[result.winner] == result.hits.max()
+
+
+def test_padding_is_paid_for():
+    """The same race, with the same winner; each question rounds up to what is run for it."""
+    correct = alphas(1000, 4)
+    bare = race(replay(correct), 21, random_order(1000))
+    padded = race(replay(correct, Packing((64, 8, 2))), 21, random_order(1000))
+    wasteful = race(replay(correct, Packing((64,))), 21, random_order(1000))
+    assert bare.forwards == bare.evaluations == padded.evaluations == wasteful.evaluations
+    assert bare.winner == padded.winner == wasteful.winner
+    assert 1.005 * bare.share < padded.share < 1.1 * bare.share
+    assert padded.share < 0.25 < 2 * bare.share < wasteful.share
 
 
 def test_what_differs_by_less_than_filled_results_may_be_wrong_stays():

@@ -22,6 +22,7 @@ from wiseft_jax.evaluation.rule_costs import (
     apply_rule,
     benchmark_rules,
     find_validation,
+    mean_intervals,
     mean_points_lost,
 )
 from wiseft_jax.evaluation.rules import ALL_RULES
@@ -39,6 +40,9 @@ def test_every_rule_on_every_test_set():
     ]
     for cost in costs:
         assert cost.missing == ""
+        low, high = cost.lost_interval
+        assert low <= cost.points_lost + 1e-9
+        assert cost.points_lost <= high + 1e-9
         assert 0 <= cost.ci_low <= cost.value <= cost.ci_high <= 1
         assert cost.n == (SETS[cost.dataset].labels >= 0).sum()
         if ALL_RULES[cost.rule].alpha:
@@ -115,3 +119,53 @@ def test_bad_input_is_refused():
     unlabelled = dataclasses.replace(TARGET, labels=np.full_like(TARGET.labels, -1))
     with pytest.raises(InputError, match="sketch: no label"):
         benchmark_rules({"sketch": unlabelled})
+
+
+def test_intervals_are_seeded_and_those_of_paired_draws():
+    cost, again, other = (apply_rule("constant", EVIDENCE, seed=seed) for seed in (0, 0, 1))
+    assert cost.facts() == again.facts()
+    assert cost.lost_interval != other.lost_interval
+    # Brute force: draw images with both results.
+    labelled = TARGET.labels >= 0
+    correct = TARGET.correct[:, labelled]
+    best = correct[correct.sum(axis=1).argmax()]
+    mine = correct[TARGET.alphas.index(0.5)]
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(0, len(best), (4000, len(best)))
+    lost = 100 * (best[drawn].mean(axis=1) - mine[drawn].mean(axis=1))
+    one_image = 100 / len(best) + 1e-6
+    wanted = np.quantile(lost, [0.025, 0.975])
+    np.testing.assert_allclose(cost.lost_interval, wanted, atol=one_image)
+    assert wanted[1] - wanted[0] > 10 * one_image
+    facts = cost.facts()
+    assert (facts["lost_low"], facts["lost_high"]) == cost.lost_interval
+    assert "lost" not in facts
+
+
+def test_the_interval_of_a_mean_is_narrower_than_those_of_its_sets():
+    second = dataclasses.replace(predictions("photo", seed=5), dataset="photo")
+    costs = benchmark_rules(SETS | {"photo": second}, rules=["constant", "dawin"])
+    mean, found = mean_points_lost(costs), mean_intervals(costs)
+    assert found["dawin"] is None
+    low, high = found["constant"]
+    assert low <= mean["constant"] <= high
+    widths = [
+        each.lost_interval[1] - each.lost_interval[0]
+        for each in costs
+        if each.rule == "constant" and each.role == "shift"
+    ]
+    assert 0 < high - low < max(widths)
+    assert mean_intervals([]) == {}
+
+
+def test_a_rule_that_saw_labels_of_the_set_is_in_sample():
+    targets = ["val", "test", "sketch"]
+
+    def marked(select_on):
+        costs = benchmark_rules(SETS, targets=targets, select_on=select_on)
+        return {(each.rule, each.dataset) for each in costs if each.in_sample}
+
+    oracles = {(rule, name) for rule in ("oracle", "oracle_by_example") for name in targets}
+    choosing = {"validation_best", "smallest_within_one_point", "smallest_within", "atc"}
+    assert marked(None) == oracles | {(rule, "val") for rule in choosing}
+    assert marked("sketch") == oracles | {(rule, "sketch") for rule in choosing}

@@ -33,7 +33,8 @@ def compared(dataset: str, model: str, alpha: float | None, value: float, p: flo
         "alpha": alpha,
         "value": value,
         "n": 1000,
-        "p_value": p,
+        "p_value": None if p is None else p / 2,
+        "p_holm": p,
     }
 
 
@@ -67,6 +68,9 @@ def cost(rule: str, dataset: str, lost: float | None, missing: str = "") -> dict
         "role": role,
         "n": 1000,
         "points_lost": lost,
+        "lost_low": None if lost is None else lost - 0.75,
+        "lost_high": None if lost is None else lost + 1.5,
+        "in_sample": rule == "oracle" or (rule, dataset) == ("constant", "sketch"),
         "missing": missing,
     }
 
@@ -85,6 +89,8 @@ RULES = {
         cost("oracle", "sketch", -0.01),
     ],
     "mean_points_lost": {"constant": 4.0, "dawin": None, "oracle": 0.0},
+    "mean_intervals": {"constant": [3.0, 5.0], "dawin": None, "oracle": [-0.01, 0.0]},
+    "bootstrap": {"samples": 2000, "seed": 0, "confidence": 0.95},
 }
 
 
@@ -97,6 +103,7 @@ def test_learned_coefficients_come_first_and_others_have_p_values_below():
     assert ["model", "test", "[red]"] in lines
     assert ["ref.", "shift"] in lines
     assert "fitted on validation (n=500) by cross_entropy" in words(lines)
+    assert "corrected for the 2 sets of a row (Holm); p_value in learned.json" in words(lines)
 
 
 def test_a_set_that_is_reported_on_too_was_halved():
@@ -110,12 +117,21 @@ def test_many_coefficients_are_told_by_their_range():
     assert coefficients_sentence(many) == "coefficients: 31 groups, 0.00 to 1.00, mean 0.50"
 
 
-def test_rules_show_points_lost_by_set_and_over_shifts():
+def test_rules_show_points_lost_with_intervals_by_set_and_over_shifts():
     lines = printed(rules_table(RULES))
-    assert ["constant", "0.3", "4.0", "4.0"] in lines
+    place = lines.index(["constant", "0.3", "4.0*", "4.0*"])
+    assert lines[place + 1] == ["-0.5..1.8", "3.2..5.5", "3.0..5.0"]
     assert ["dawin", "-", "-", "-"] in lines
-    assert ["oracle", "(bound)", "0.0", "0.0", "0.0"] in lines
+    assert ["oracle", "(bound)", "0.0*", "0.0*", "0.0*"] in lines
     assert "3 alphas, method curve" in words(lines)
+    assert "95 % intervals (paired bootstrap" in words(lines)
+    assert "*: in sample, the rule saw labels of this very set" in words(lines)
+
+
+def test_only_a_mean_with_a_set_that_chose_is_marked():
+    costs = [each | {"in_sample": each["dataset"] == "test"} for each in RULES["costs"]]
+    lines = printed(rules_table(RULES | {"costs": costs}))
+    assert ["constant", "0.3*", "4.0", "4.0"] in lines
 
 
 def test_what_is_missing_is_said_once():
@@ -137,7 +153,7 @@ def test_a_race_is_told_with_its_cost_and_what_is_sure():
         "seen": 50,
         "n": 100,
         "evaluations": 60,
-        "share": 0.2,
+        "share": 80 / 300,
         "full_sweep": 300,
         "forwards": 80,
         "stopped": "the budget was used",
@@ -147,6 +163,7 @@ def test_a_race_is_told_with_its_cost_and_what_is_sure():
     first, second, *rest = race_sentences(facts)
     assert "alpha = 0.6 is the best of 3 on sketch (test, n=100): 90.0 % of 50; it was" in first
     assert "optimistic" in first
-    assert "60, 20.0 % of the 300 of a full sweep (80 with padding)" in second
+    assert "80 with the padding of batches, 26.7 % of the 300 of a full sweep" in second
+    assert "(60 without padding)" in second
     assert rest == ["guaranteed: this", "empirical: that"]
     assert "optimistic" not in race_sentences(facts | {"held_out": True})[0]

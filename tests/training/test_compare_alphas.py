@@ -38,6 +38,20 @@ def right(theta: Params, dataset: Dataset) -> np.ndarray:
     return np.asarray(logits(theta, dataset)).argmax(1) == dataset.labels
 
 
+class Swept:
+    """Results of single alphas; counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[list[float], list[str]]] = []
+
+    def __call__(self, alphas: Any, datasets: Any) -> list[np.ndarray]:
+        assert list(alphas) == sorted(set(alphas)), "a sweep wants rising alphas"
+        self.asked.append((list(alphas), [each.name for each in datasets]))
+        _, theta_0, theta_1 = toy_ends()
+        mixtures = [lerp(theta_0, theta_1, alpha) for alpha in alphas]
+        return [np.stack([right(theta, each) for theta in mixtures]) for each in datasets]
+
+
 def noisy(count: int = 60, seed: int = 3, **options: Any) -> Dataset:
     """Squares of which a third have a wrong label, so that models differ."""
     dataset = toy_dataset(count, seed, name="other")
@@ -50,7 +64,7 @@ def compare(objective: str, dataset: Dataset) -> tuple[Any, tuple[ComparedModel,
     config = dataclasses.replace(TOY, objective=objective)
     learned = learn_alphas(*toy_ends(), validation_set(), config, mesh=make_mesh(1))
     rows = compare_with_single(
-        *toy_ends(), learned, [dataset], right, alphas=ALPHAS, mesh=make_mesh(1)
+        *toy_ends(), learned, [dataset], right, Swept(), alphas=ALPHAS, mesh=make_mesh(1)
     )
     return learned, rows
 
@@ -87,6 +101,27 @@ def test_the_best_single_alpha_is_chosen_on_the_fitting_data():
     assert by_name["best_by_accuracy"] == ALPHAS[int(np.argmax(hits))]  # argmax: the smallest
 
 
+def test_all_single_alphas_are_one_sweep_and_no_other_evaluation():
+    learned = learn_alphas(*toy_ends(), validation_set(), TOY, mesh=make_mesh(1))
+    swept, evaluated = Swept(), []
+
+    def counted(theta: Params, dataset: Dataset) -> np.ndarray:
+        evaluated.append(dataset.name)
+        assert theta is learned.theta
+        return right(theta, dataset)
+
+    sets = [noisy(), noisy(40, seed=7, name="second")]
+    alphas = (1.0, 0.0, 0.25)  # in any order
+    rows = compare_with_single(
+        *toy_ends(), learned, sets, counted, swept, alphas=alphas, mesh=make_mesh(1)
+    )
+    assert evaluated == ["other", "second"]
+    (grid, fitted), (singles, reported) = swept.asked
+    assert (grid, fitted) == ([0.0, 0.25, 1.0], [learned.dataset.name])
+    assert reported == ["other", "second"]
+    assert set(singles) == {row.alpha for row in rows if row.alpha is not None}
+
+
 @pytest.mark.parametrize("objective", ["cross_entropy", "entropy"])
 @pytest.mark.parametrize("devices", [1, 8])
 def test_the_objective_along_the_path_is_that_of_each_mixture(objective: str, devices: int):
@@ -118,7 +153,7 @@ def test_what_was_fitted_on_is_not_reported_on():
     again = dataclasses.replace(toy_dataset(), split="test", name="copy")  # the same content
     for same in (dataset, again, dataset.subset(np.arange(40, 48))):
         with pytest.raises(InputError, match=r"of its images were fitted on \(squares\[\d+\]"):
-            compare_with_single(*toy_ends(), learned, [same], right, mesh=make_mesh(1))
+            compare_with_single(*toy_ends(), learned, [same], right, Swept(), mesh=make_mesh(1))
 
 
 def test_other_content_of_the_same_name_and_halves_are_disjoint():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from wiseft_jax import studies
 from wiseft_jax.cli.common import print_json
 from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.run_directory import RunDirectory
@@ -33,6 +34,7 @@ def show_outcome(
     from wiseft_jax.reporting.curves import draw_curve
     from wiseft_jax.reporting.flips import draw_flips
     from wiseft_jax.reporting.report import write_report
+    from wiseft_jax.reporting.study_section import study_section
 
     rows, selection = outcome.sweep.rows, outcome.selection.facts()
     skipped = outcome.sweep.skipped
@@ -53,6 +55,7 @@ def show_outcome(
         selection=selection,
         title=f"WiSE-FT: {config.name}",
         skipped=skipped,
+        studies=study_section(*studies.fitting_studies(data, directory)),
         commands=(f"wiseft run {directory.path.name}/config.json --out NEW_DIRECTORY",),
         facts=_report_facts(config, directory),
     )

@@ -76,6 +76,10 @@ def main(argv: Sequence[str]) -> int:
     _check_fixed(stored, config)
     _check_studies(args)
     with together(args.common, args.distributed, config.mesh) as prints:
+        if args.race is not None:
+            from wiseft_jax.evaluation.racing_live import check_one_process
+
+            check_one_process()  # before anything is read
         data = experiment_data(config)
         from wiseft_jax import experiment
         from wiseft_jax.core import distributed

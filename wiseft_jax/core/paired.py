@@ -1,4 +1,4 @@
-"""Compare models on the same examples: McNemar, the paired bootstrap, the set of possible best.
+"""Compare models on the same examples: McNemar, Holm, the paired bootstrap, the possible best.
 
 Only the examples on which two models differ say anything about which is better. ``correct`` is
 bool[A, N] throughout: which of the N labelled examples each of A models (or alphas) gets right.
@@ -7,6 +7,7 @@ bool[A, N] throughout: which of the N labelled examples each of A models (or alp
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
@@ -87,6 +88,29 @@ def discordant_counts(correct: Bool[np.ndarray, "A N"]) -> Int64[np.ndarray, "A 
     return np.rint(np.diag(both)[:, None] - both).astype(np.int64)
 
 
+def holm(p_values: Sequence[float] | Float64[np.ndarray, " T"]) -> Float64[np.ndarray, " T"]:
+    """Return p-values corrected for their number: whichever is at most 0.05 may be believed.
+
+    The probability that any true hypothesis has a corrected p-value of at most ``p`` is at most
+    ``p``, however the tests depend on each other. Of the sorted p-values the k-th smallest is
+    multiplied by ``T - k + 1``; none is below an earlier one, none above 1. Source: Holm (1979),
+    Scandinavian Journal of Statistics 6:65.
+
+    Args:
+      p_values: Of T tests.
+
+    Example:
+      >>> holm([0.01, 0.04, 0.03])
+      array([0.03, 0.06, 0.06])
+    """
+    raw = np.asarray(p_values, np.float64)
+    order = np.argsort(raw, kind="stable")
+    factors = np.arange(len(raw), 0, -1)
+    corrected = np.empty_like(raw)
+    corrected[order] = np.minimum(1.0, np.maximum.accumulate(raw[order] * factors))
+    return corrected
+
+
 @dataclasses.dataclass(frozen=True)
 class Differences:
     """Accuracies against that of one model, with intervals of the paired bootstrap.
@@ -128,18 +152,44 @@ def bootstrap_differences(
       InputError: No such model, no examples, no samples, or a confidence outside (0, 1).
     """
     _check(correct, confidence, samples)
+    drawn = drawn_differences(correct, reference, samples=samples, seed=seed)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(drawn, [tail, 1 - tail], axis=0)
+    observed = correct.sum(axis=1)
+    return Differences(reference, (observed - observed[reference]) / correct.shape[1], low, high)
+
+
+def drawn_differences(
+    correct: Bool[np.ndarray, "A N"],
+    reference: int,
+    *,
+    samples: int = 10_000,
+    seed: int = 0,
+    stream: str = "",
+) -> Float64[np.ndarray, "S A"]:
+    """Return each model's accuracy minus that of ``reference`` in each bootstrap sample.
+
+    What ``bootstrap_differences`` takes its intervals from; means over sets are made of it.
+
+    Args:
+      correct: Which examples each model gets right.
+      reference: Index of the model to compare with.
+      samples: Bootstrap samples.
+      seed: Seed of the draws.
+      stream: A name, such as the set's: draws of other names are independent.
+
+    Raises:
+      InputError: No such model, no examples, or no samples.
+    """
+    _check(correct, 0.5, samples)
     if not 0 <= reference < len(correct):
         raise InputError(f"reference: expected 0 to {len(correct) - 1}, found {reference}")
-    hits = _bootstrap_hits(correct, samples, seed)
-    n = correct.shape[1]
-    tail = (1 - confidence) / 2
-    low, high = np.quantile((hits - hits[:, [reference]]) / n, [tail, 1 - tail], axis=0)
-    observed = correct.sum(axis=1)
-    return Differences(reference, (observed - observed[reference]) / n, low, high)
+    hits = _bootstrap_hits(correct, samples, seed, stream)
+    return (hits - hits[:, [reference]]) / correct.shape[1]
 
 
 def _bootstrap_hits(
-    correct: Bool[np.ndarray, "A N"], samples: int, seed: int
+    correct: Bool[np.ndarray, "A N"], samples: int, seed: int, stream: str = ""
 ) -> Int64[np.ndarray, "S A"]:
     """Return the hits of each model in each bootstrap sample.
 
@@ -148,7 +198,7 @@ def _bootstrap_hits(
     """
     n = correct.shape[1]
     patterns, counts = np.unique(correct, axis=1, return_counts=True)
-    rng = numpy_stream(seed, "paired bootstrap")
+    rng = numpy_stream(seed, f"paired bootstrap {stream}".rstrip())
     at_once = max(1, _DRAWS_AT_ONCE // len(counts))
     hits = [
         rng.multinomial(n, counts / n, size=min(at_once, samples - start)).astype(np.float64)
@@ -163,7 +213,7 @@ class BestSet:
     """The models that may be the best, as far as the examples tell.
 
     Attributes:
-      members: Indices that are not rejected, rising; the one with the most hits is among them.
+      members: Indices that are not rejected, and those with the most hits, rising; never empty.
       p_values: float64[A], of "this one is as accurate as every other".
       hits: int64[A], the examples that each gets right.
       n: All examples.
@@ -217,8 +267,10 @@ def best_set(
         p_values = _exact_p_values(only)
     else:
         p_values = _bootstrap_p_values(only, _bootstrap_hits(correct, samples, seed))
-    members = tuple(np.flatnonzero(p_values > 1 - confidence).tolist())
     hits = correct.sum(axis=1, dtype=np.int64)
+    # At a confidence below a half the best of the sample may be rejected too: it stays.
+    kept = (p_values > 1 - confidence) | (hits == hits.max())
+    members = tuple(np.flatnonzero(kept).tolist())
     return BestSet(members, p_values, hits, correct.shape[1], confidence, method)
 
 

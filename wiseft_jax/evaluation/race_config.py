@@ -27,8 +27,9 @@ class RaceConfig:
     audit: float = 0.01
     """The share of filled-in results that is evaluated as well."""
     budget: float = 1.0
-    """The share of the forward passes of a full sweep at which the race stops, between two looks;
-    the leader is the winner then, and its count may be incomplete."""
+    """The share of the forward passes of a full sweep that the race may take, padding of batches
+    included: a round like the dearest so far must fit in. The leader is the winner then, and its
+    count may be incomplete. 1 is no limit."""
     seed: int = 0
     """Seed of the audit."""
 

@@ -14,6 +14,9 @@ evaluated too, the share that was wrong is reported with its 95 % bound, and nob
 for less than filled-in results may be wrong by. At the end, of the candidates left, everything is
 evaluated on the examples that were wrong anywhere (nearly all wrong guesses are there), and the
 winner's own count is completed, so it is exact.
+
+What a race costs is what is run, padding of batches included: the evaluator's ``packing`` says how
+many forward passes a question takes, and the budget is kept with these.
 """
 
 from __future__ import annotations
@@ -21,8 +24,8 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Iterator
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Int, Int64
@@ -31,12 +34,35 @@ from wiseft_jax.core.betting import PairedBets
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.metrics import clopper_pearson
 from wiseft_jax.core.rng import numpy_stream
+from wiseft_jax.evaluation.packing import Packing
 from wiseft_jax.evaluation.race_config import RaceConfig
 
 logger = logging.getLogger(__name__)
 
-EvaluateBatch: TypeAlias = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""``(candidates int[C], examples int[B]) -> bool[C, B]``: which are right. Never twice the same."""
+Stopped: TypeAlias = Literal["one left", "tolerance", "budget", "all seen"]
+"""Why a race ended."""
+
+
+@runtime_checkable
+class Evaluator(Protocol):
+    """Which candidates get which examples right: stored results (``replay``) or ``LiveRace``."""
+
+    @property
+    def packing(self) -> Packing:
+        """How pairs become batches, and so what they cost."""
+        ...
+
+    def __call__(
+        self,
+        candidates: Int[np.ndarray, " C"],
+        examples: Int[np.ndarray, " B"],
+        wanted: Bool[np.ndarray, "C B"],
+    ) -> Bool[np.ndarray, "C B"]:
+        """Return which are right; what isn't wanted is not run, and its result has no meaning.
+
+        Never asked for the same pair twice, nor for more than ``RaceConfig.batch_size`` examples.
+        """
+        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,11 +75,13 @@ class RaceResult:
       left: The candidates that were never eliminated.
       hits: int64[A], right ones of the examples that a candidate was in the race for.
       seen: int64[A], the number of these examples.
-      evaluations: Forward passes, one a candidate and example.
+      evaluations: Pairs of a candidate and an example that were evaluated.
+      forwards: Forward passes that this took: the same, and the padding of batches.
       filled: Results that were filled in between neighbours, and never evaluated.
       audited: Filled-in results that were drawn and evaluated as well.
       wrong: How many of these had been filled in wrongly (and were put right).
       total: Examples in the whole set.
+      stopped: Why the race ended.
     """
 
     winner: int
@@ -62,15 +90,17 @@ class RaceResult:
     hits: Int64[np.ndarray, " A"]
     seen: Int64[np.ndarray, " A"]
     evaluations: int
+    forwards: int
     filled: int
     audited: int
     wrong: int
     total: int
+    stopped: Stopped
 
     @property
     def share(self) -> float:
-        """Forward passes as a share of those of all candidates on all examples."""
-        return self.evaluations / (self.total * len(self.hits))
+        """Forward passes, padding included, against one for each candidate and example."""
+        return self.forwards / (self.total * len(self.hits))
 
     @property
     def wrong_bound(self) -> float:
@@ -84,7 +114,7 @@ def random_order(size: int, seed: int = 0) -> Int64[np.ndarray, " N"]:
 
 
 def race(
-    evaluate_batch: EvaluateBatch,
+    evaluate: Evaluator,
     num_candidates: int,
     order: Int[np.ndarray, " N"],
     config: RaceConfig | None = None,
@@ -92,8 +122,8 @@ def race(
     """Find the most accurate candidate.
 
     Args:
-      evaluate_batch: ``(candidates, examples) -> bool[candidates, examples]``, right or wrong: from
-        stored predictions (``replay``) or by running models (``LiveRace``).
+      evaluate: Right or wrong: from stored predictions (``replay``) or by running models
+        (``LiveRace``).
       num_candidates: How many there are; they are named by their positions.
       order: The labelled examples, each once, in a uniformly random order (``random_order``). In
         another order the promise about the best one does not hold.
@@ -111,14 +141,14 @@ def race(
         raise InputError(f"a race of {num_candidates} candidates on {len(order)} examples")
     if len(np.unique(order)) != len(order):
         raise InputError("order: expected each example once, found some twice")
-    return _Race(evaluate_batch, num_candidates, order, config or RaceConfig()).run()
+    return _Race(evaluate, num_candidates, order, config or RaceConfig()).run()
 
 
 class _Race:
     """The state of a race; examples are counted by their place in the order."""
 
     def __init__(
-        self, evaluate: EvaluateBatch, size: int, order: np.ndarray, config: RaceConfig
+        self, evaluate: Evaluator, size: int, order: np.ndarray, config: RaceConfig
     ) -> None:
         self._evaluate = evaluate
         self._order = order
@@ -129,7 +159,7 @@ class _Race:
         self._seen = np.zeros(size, np.int64)
         self._leader = size // 2
         self._audit_rng = numpy_stream(config.seed, "racing audit")
-        self._audited = self._wrong = 0
+        self._audited = self._wrong = self._forwards = 0
         error = (1 - config.confidence) / (2 if config.tolerance else 1)
         self._enough = math.log(max(1, size - 1) / error)  # Bonferroni over the rivals of the best
         slack = config.fill_error if config.neighbours else 0.0
@@ -137,22 +167,27 @@ class _Race:
         self._as_good = PairedBets(size, len(order), config.tolerance)
 
     def run(self) -> RaceResult:
-        """Run until one is left, one is good enough, or no examples are."""
+        """Run until one is left, one is good enough, the budget is used, or no examples are."""
         total, size = len(self._order), self._config.batch_size
+        dearest = 0.0  # forward passes an example, of the dearest round
         for start in range(0, total, size):
-            if len(self._alive) == 1 or self._used() >= self._config.budget:
-                break
             batch = np.arange(start, min(start + size, total))
+            if len(self._alive) == 1:
+                return self._finish("one left")
+            if not self._affords(dearest * len(batch)):
+                return self._finish("budget")
+            before = self._forwards
             self._see(batch)
+            dearest = max(dearest, (self._forwards - before) / len(batch))
             if self._eliminate():
-                break
-        return self._finish()
+                return self._finish("tolerance")
+        return self._finish("one left" if len(self._alive) == 1 else "all seen")
 
     def _see(self, batch: np.ndarray) -> None:
         nodes = self._alive
         if self._config.neighbours:
             nodes = np.unique([self._alive[0], self._leader, self._alive[-1]])
-        self._ask(nodes, batch)
+        self._ask(nodes, batch, np.ones((len(nodes), len(batch)), bool))
         self._settle(batch)
         if self._config.audit:
             self._check_some(batch)
@@ -163,13 +198,33 @@ class _Race:
             self._as_good.add(self._alive, right)
         self._leader = self._first_of_the_best()
 
-    def _ask(self, candidates: np.ndarray, batch: np.ndarray) -> None:
-        cells = np.ix_(candidates, batch)
-        self._right[cells] = self._evaluate(candidates, self._order[batch])
-        self._known[cells] = True
+    def _ask(self, candidates: np.ndarray, examples: np.ndarray, wanted: np.ndarray) -> None:
+        """Evaluate the wanted pairs, of a bounded number of examples at once."""
+        for columns in self._batches(wanted):
+            rows = np.flatnonzero(wanted[:, columns].any(axis=1))
+            part = wanted[np.ix_(rows, columns)]
+            asked, batch = candidates[rows], examples[columns]
+            found = self._evaluate(asked, self._order[batch], part)
+            self._forwards += self._evaluate.packing.forwards(part)
+            cells = np.ix_(asked, batch)
+            self._right[cells] = np.where(part, found, self._right[cells])
+            self._known[cells] |= part
 
-    def _settle(self, batch: np.ndarray) -> None:
-        """Halve between neighbours that differ; fill in between those that agree."""
+    def _batches(self, wanted: np.ndarray) -> Iterator[np.ndarray]:
+        columns, size = np.flatnonzero(wanted.any(axis=0)), self._config.batch_size
+        for start in range(0, len(columns), size):
+            yield columns[start : start + size]
+
+    def _cost(self, wanted: np.ndarray) -> int:
+        """Return the forward passes that ``_ask`` takes for this."""
+        packing = self._evaluate.packing
+        return sum(packing.forwards(wanted[:, columns]) for columns in self._batches(wanted))
+
+    def _settle(self, batch: np.ndarray, *, affordable: bool = False) -> None:
+        """Halve between neighbours that differ; fill in between those that agree.
+
+        Where it should stay affordable, halving ends where it would cost more than the budget.
+        """
         while True:
             known = self._known[np.ix_(self._alive, batch)]
             right = self._right[np.ix_(self._alive, batch)]
@@ -180,21 +235,16 @@ class _Race:
             low, high = (np.take_along_axis(right, each, axis=0) for each in (before, after))
             wanted = ~known & (low != high) & (place == (before + after) // 2)
             self._right[np.ix_(self._alive, batch)] = np.where(known, right, low)
-            if not wanted.any():
+            if not wanted.any() or (affordable and not self._affords(self._cost(wanted))):
                 return
-            self._ask_cells(self._alive, batch, wanted)
-
-    def _ask_cells(self, candidates: np.ndarray, batch: np.ndarray, wanted: np.ndarray) -> None:
-        for candidate, columns in zip(candidates, wanted, strict=True):
-            if columns.any():
-                self._ask(np.array([candidate]), batch[columns])
+            self._ask(self._alive, batch, wanted)
 
     def _check_some(self, batch: np.ndarray) -> None:
         cells = np.ix_(self._alive, batch)
         filled = ~self._known[cells]
         drawn = filled & (self._audit_rng.random(filled.shape) < self._config.audit)
         guess = self._right[cells][drawn]
-        self._ask_cells(self._alive, batch, drawn)
+        self._ask(self._alive, batch, drawn)
         self._audited += len(guess)
         self._wrong += int(np.sum(guess != self._right[cells][drawn]))
         self._settle(batch)
@@ -219,49 +269,66 @@ class _Race:
 
     def _resolve_doubts(self, seen: np.ndarray) -> None:
         """Evaluate what is left, the best first, wherever a model is known to be wrong."""
+        doubtful = (self._known & ~self._right)[:, seen].any(axis=0)
+        wanted = doubtful & ~self._known[np.ix_(self._alive, seen)]
+        affordable = np.zeros_like(wanted)
         hits = self._right[self._alive].sum(axis=1)
-        for candidate in self._alive[np.argsort(-hits, kind="stable")]:
-            doubtful = (self._known & ~self._right)[:, seen].any(axis=0)
-            missing = seen[doubtful & ~self._known[candidate, seen]]
-            if len(missing) and self._used(len(missing)) <= self._config.budget:
-                self._ask(np.array([candidate]), missing)
-        self._settle(seen)
+        for place in np.argsort(-hits, kind="stable"):
+            affordable[place] = wanted[place]
+            affordable[place] &= self._affords(self._cost(affordable))
+        self._ask(self._alive, seen, affordable)
+        self._settle(seen, affordable=True)
 
-    def _used(self, more: int = 0) -> float:
-        return (int(self._known.sum()) + more) / self._known.size
+    def _affords(self, more: float) -> bool:
+        budget = self._config.budget
+        return budget == 1 or self._forwards + more <= budget * self._known.size
 
-    def _finish(self) -> RaceResult:
+    def _finish(self, stopped: Stopped) -> RaceResult:
         """Complete the leader's count; if that costs it the lead, the next one's, and so on."""
         seen = np.arange(int(self._seen.max()))
         self._resolve_doubts(seen)
         while True:
             hits = self._right[self._alive].sum(axis=1)
-            missing = (~self._known[np.ix_(self._alive, seen)]).sum(axis=1)
             place = int(hits.argmax())
-            if missing[place] == 0 or self._used(int(missing[place])) > self._config.budget:
+            missing = np.zeros((len(self._alive), len(seen)), bool)
+            missing[place] = ~self._known[self._alive[place], seen]
+            if not missing.any() or not self._affords(self._cost(missing)):
                 break
-            winner = self._alive[[place]]
-            self._ask(winner, seen[~self._known[winner[0], seen]])
-            self._settle(seen)
+            self._ask(self._alive, seen, missing)
+            self._settle(seen, affordable=True)
         evaluations = int(self._known.sum())
         return RaceResult(
             winner=int(self._alive[place]),
-            complete=bool(missing[place] == 0),
+            complete=not missing.any(),
             left=tuple(self._alive.tolist()),
             hits=self._right.sum(axis=1, dtype=np.int64),
             seen=self._seen,
             evaluations=evaluations,
+            forwards=self._forwards,
             filled=int(self._seen.sum()) - evaluations,
             audited=self._audited,
             wrong=self._wrong,
             total=len(self._order),
+            stopped=stopped,
         )
 
 
-def replay(correct: Bool[np.ndarray, "A N"]) -> EvaluateBatch:
-    """Return an ``evaluate_batch`` that looks results up, for example ``predictions.correct``."""
+@dataclasses.dataclass(frozen=True)
+class _Replay:
+    correct: Bool[np.ndarray, "A N"]
+    packing: Packing
 
-    def evaluate_batch(candidates: np.ndarray, examples: np.ndarray) -> np.ndarray:
-        return correct[np.ix_(candidates, examples)]
+    def __call__(
+        self, candidates: np.ndarray, examples: np.ndarray, wanted: np.ndarray
+    ) -> np.ndarray:
+        return self.correct[np.ix_(candidates, examples)] & wanted
 
-    return evaluate_batch
+
+def replay(correct: Bool[np.ndarray, "A N"], packing: Packing | None = None) -> Evaluator:
+    """Return an evaluator that looks results up, for example in ``predictions.correct``.
+
+    Args:
+      correct: Which of N examples each of A candidates gets right.
+      packing: Count what running models in such batches would cost; by default nothing is padded.
+    """
+    return _Replay(correct, packing or Packing())

@@ -1,4 +1,4 @@
-"""Race merged models on images: ``evaluate_batch`` through the compiled step of the sweep."""
+"""Race merged models on images, through the compiled step of the sweep."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from jaxtyping import Bool, Int, Int64, UInt8
 
 from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.core.mesh import put_batch, round_up_to_devices
+from wiseft_jax.core.mesh import put_batch
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.pipeline import eval_batches
 from wiseft_jax.data.source import Dataset
 from wiseft_jax.evaluation.engine import EngineConfig, compiled_step, padded_alphas
 from wiseft_jax.evaluation.evaluator import check_dataset
+from wiseft_jax.evaluation.packing import Packing
 from wiseft_jax.evaluation.racing import random_order
 
 logger = logging.getLogger(__name__)
-
-_SMALL = 8  # a batch of a few examples is padded to this part of the batch size
 
 
 class LiveRace:
     """Whether ``lerp(theta_0, theta_1, alphas[c])`` gets examples right, for ``race``.
 
     The images of the examples last decoded stay in memory, so a batch of the race is decoded once,
-    however often it comes back to some of it.
+    however often it comes back to some of it; the race asks for no more than a batch at once.
 
     Attributes:
+      packing: The sizes of the batches that are run.
       forwards: Images times alphas that were run, padding included.
 
     Args:
@@ -39,7 +39,8 @@ class LiveRace:
       theta_1: Those at alpha = 1.
       dataset: The images; an image that can't be read counts as wrong for all candidates.
       alphas: The candidates, rising.
-      config: How the step runs; ``EngineConfig.resolve`` by default.
+      config: How the step runs; ``EngineConfig.resolve`` by default, one alpha at once: most
+        batches are of one alpha, and others would be padding.
 
     Raises:
       InputError: No labels, other classes than the classifier's, or several processes.
@@ -59,10 +60,9 @@ class LiveRace:
         alphas: Sequence[float],
         config: EngineConfig | None = None,
     ) -> None:
-        if jax.process_count() > 1:
-            raise InputError("a race runs in one process; sweep instead")
+        check_one_process()
         check_dataset(classifier, dataset)
-        self._config = config or EngineConfig.resolve(theta_0, num_alphas=len(alphas))
+        self._config = config or EngineConfig.resolve(theta_0, num_alphas=len(alphas), chunk_size=1)
         self._step = compiled_step(classifier, self._config)
         layout = self._config.layout
         layout.check(theta_0)
@@ -71,6 +71,7 @@ class LiveRace:
         self._dataset = dataset
         self._alphas = tuple(alphas)
         self._decoded: dict[int, np.ndarray] = {}
+        self.packing = Packing.of(self._config.batch_size, layout.mesh, self._config.chunk_size)
         self.forwards = 0
 
     def order(self, seed: int = 0) -> Int64[np.ndarray, " N"]:
@@ -79,34 +80,45 @@ class LiveRace:
         return labelled[random_order(len(labelled), seed)]
 
     def __call__(
-        self, candidates: Int[np.ndarray, " C"], examples: Int[np.ndarray, " B"]
+        self,
+        candidates: Int[np.ndarray, " C"],
+        examples: Int[np.ndarray, " B"],
+        wanted: Bool[np.ndarray, "C B"],
     ) -> Bool[np.ndarray, "C B"]:
-        """Run the models at ``alphas[candidates]`` on the images at positions ``examples``."""
-        groups = padded_alphas(
-            tuple(self._alphas[candidate] for candidate in candidates), self._config.chunk_size
-        )
+        """Run the models at ``alphas[candidates]`` on the wanted ones of the images ``examples``.
+
+        Args:
+          candidates: Places in ``alphas``.
+          examples: Positions in the dataset.
+          wanted: Which images each model is run on.
+        """
         self._decode(examples)
-        right = np.zeros((len(candidates), len(examples)), bool)
-        mesh, full = self._config.layout.mesh, self._config.batch_size
-        small = round_up_to_devices(max(1, full // _SMALL), mesh)
-        for start in range(0, len(examples), full):
-            part = examples[start : start + full]
-            batch = self._padded(part, small if len(part) <= small else full)
-            on_devices = put_batch(batch, mesh)
-            outputs = [
-                (self._step(*self._ends, alphas, count, on_devices), count)
-                for alphas, count in groups
-            ]
-            self.forwards += len(candidates) * len(batch["mask"])
-            top1, margin = (
-                np.concatenate(
-                    [np.asarray(each[name])[:count, : len(part)] for each, count in outputs]
-                )
-                for name in ("top1", "margin")
-            )
-            usable = ~np.isnan(margin) & batch["mask"][None, : len(part)]
-            right[:, start : start + full] = (top1 == self._dataset.labels[part]) & usable
+        right = np.zeros(wanted.shape, bool)
+        for call in self.packing.calls(wanted):
+            part = examples[call.columns]
+            top1, margin, mask = self._run(candidates[call.rows], self._padded(part, call.size))
+            self.forwards += self.packing.forwards_of(call)
+            usable = ~np.isnan(margin) & mask
+            found = (top1 == self._dataset.labels[part]) & usable
+            right[np.ix_(call.rows, call.columns)] = found
         return right
+
+    def _run(
+        self, candidates: np.ndarray, batch: dict[str, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return class and margin of each candidate and row, and which rows are images."""
+        alphas = tuple(self._alphas[candidate] for candidate in candidates)
+        groups = padded_alphas(alphas, self._config.chunk_size)
+        on_devices = put_batch(batch, self._config.layout.mesh)
+        outputs = [
+            (self._step(*self._ends, padded, count, on_devices), count) for padded, count in groups
+        ]
+        used = batch["index"] >= 0
+        top1, margin = (
+            np.concatenate([np.asarray(each[name])[:count, used] for each, count in outputs])
+            for name in ("top1", "margin")
+        )
+        return top1, margin, batch["mask"][used]
 
     def _padded(self, examples: np.ndarray, size: int) -> dict[str, np.ndarray]:
         side = self._preprocess.size
@@ -137,3 +149,17 @@ class LiveRace:
                     self._decoded[int(examples[batch["index"][row]])] = images[row]
         for line in batches.skipped:
             logger.warning("%s: %s; it counts as wrong", self._dataset.name, line)
+
+
+def check_one_process() -> None:
+    """Refuse a race in several processes.
+
+    Raises:
+      InputError: Says how many there are, and what to do.
+    """
+    count = jax.process_count()
+    if count > 1:
+        raise InputError(
+            f"a race runs in one process, and there are {count}: race in one (wiseft sweep RUN"
+            " --race --distributed.mode off, on one host), or sweep in all of them"
+        )

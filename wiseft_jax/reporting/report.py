@@ -34,6 +34,7 @@ def report_markdown(
     facts: Mapping[str, str] | None = None,
     curve_rows: Sequence[CurveRow] = (),
     possible_best: Sequence[float] = (),
+    studies: str = "",
 ) -> str:
     """Return the report as Markdown.
 
@@ -46,6 +47,7 @@ def report_markdown(
       commands: What to type to do it again.
       curve_rows: The continuous curves, for the section on them.
       possible_best: The alphas that may be the best on the validation set.
+      studies: The section on studies, ``study_section``.
       facts: Further facts for the last section, such as versions or the model's name.
     """
     curves = Curves.of(rows)
@@ -62,6 +64,8 @@ def report_markdown(
         _gains_table(curves, alpha),
         "## Between the alphas: the continuous curve" if curve_rows else "",
         continuous_section(curve_rows) if curve_rows else "",
+        "## Studies" if studies else "",
+        studies,
         "## Images left out",
         _skipped(skipped or {}),
         "## How it was made",

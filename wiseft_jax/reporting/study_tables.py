@@ -19,6 +19,7 @@ MODELS = {
 }
 """Model of a comparison -> its name in a table, in the order of the rows."""
 
+LEARNED_NOTE = "p_value in learned.json is of one set by itself"
 _MOST_LISTED = 20
 
 
@@ -36,7 +37,8 @@ def learned_table(facts: Mapping[str, Any]) -> Table:
     table = _table(
         f"coefficients by {facts['config']['granularity']}, fitted on {half}{facts['dataset']}"
         f" (n={facts['n']}) by {facts['config']['objective']}",
-        "accuracy in %, and p of McNemar's exact test against the learned ones, each by itself",
+        f"accuracy in %, and p of McNemar's exact test against the learned ones, corrected for the"
+        f" {len(facts['reported_on'])} sets of a row (Holm); {LEARNED_NOTE}",
     )
     kinds = [(each["dataset"], _kind(each)) for each in facts["reported_on"]]
     columns = [(name, kind, str(rows["learned", name]["n"])) for name, kind in kinds]
@@ -65,31 +67,45 @@ def coefficients_sentence(facts: Mapping[str, Any]) -> str:
 
 
 def rules_table(facts: Mapping[str, Any]) -> Table:
-    """Return the points that each rule loses against the best alpha of each set.
+    """Return the points that each rule loses against the best alpha of each set, with intervals.
 
     Args:
       facts: The content of ``rules.json``.
     """
     costs = {(cost["rule"], cost["dataset"]): cost for cost in facts["costs"]}
     sets = {cost["dataset"]: cost for cost in facts["costs"]}
-    chosen_on = facts["chosen_on"] or "no set"
     table = _table(
         f"rules for alpha, {len(facts['alphas'])} alphas, method {facts['method']}",
-        f"points below the best alpha of each set; rules that need labels choose on {chosen_on};"
-        " -: something is missing; bound: reads the set's own labels",
+        _rules_caption(facts),
     )
     mean = facts["mean_points_lost"]
     columns = [(name, _kind(cost), str(cost["n"])) for name, cost in sets.items()]
+    shifts = [name for name, cost in sets.items() if cost["role"] == "shift"]
     if mean:
-        shifts = sum(cost["role"] == "shift" for cost in sets.values())
-        columns.append(("mean", "shift", str(shifts)))
+        columns.append(("mean", "shift", str(len(shifts))))
     _add_columns(table, ["rule"], columns)
     for name, rule in facts["rules"].items():
-        lost = [costs[name, each]["points_lost"] for each in sets]
-        lost += [mean[name]] if mean else []
-        title = name + (" (bound)" if rule["bound"] else "")
-        _add_row(table, [title, *map(_points, lost)])
+        found = [costs[name, each] for each in sets]
+        cells = [
+            _lost(cost["points_lost"], (cost["lost_low"], cost["lost_high"]), cost["in_sample"])
+            for cost in found
+        ]
+        if mean:
+            seen = any(costs[name, each]["in_sample"] for each in shifts)
+            cells.append(_lost(mean[name], facts["mean_intervals"][name], seen))
+        _add_row(table, [name + (" (bound)" if rule["bound"] else ""), *cells])
     return table
+
+
+def _rules_caption(facts: Mapping[str, Any]) -> str:
+    confidence = f"{100 * facts['bootstrap']['confidence']:g} %"
+    chosen_on = facts["chosen_on"] or "no set"
+    return (
+        f"points below the best alpha of each set, with {confidence} intervals (paired bootstrap;"
+        " for the mean as if the sets were of different images); rules that need labels choose on"
+        f" {chosen_on}; *: in sample, the rule saw labels of this very set, so its loss there is"
+        " optimistic; -: something is missing; bound: reads the set's own labels"
+    )
 
 
 def missing_sentences(facts: Mapping[str, Any]) -> list[str]:
@@ -118,8 +134,9 @@ def race_sentences(facts: Mapping[str, Any]) -> list[str]:
     lines = [
         f"alpha = {facts['alpha']:g} is the best of {len(facts['alphas'])} on {facts['dataset']}"
         f" ({kind}): {value:.1f} % of {facts['seen']}{optimistic}",
-        f"forward passes: {facts['evaluations']}, {100 * facts['share']:.1f} % of the"
-        f" {facts['full_sweep']} of a full sweep ({facts['forwards']} with padding);"
+        f"forward passes: {facts['forwards']} with the padding of batches,"
+        f" {100 * facts['share']:.1f} % of the {facts['full_sweep']} of a full sweep"
+        f" ({facts['evaluations']} without padding);"
         f" the race ended because {facts['stopped']}",
     ]
     lines += [f"guaranteed: {line}" for line in facts["guaranteed"]]
@@ -163,14 +180,21 @@ def _add_row(table: Table, cells: Sequence[str], *, bold: bool = False) -> None:
 
 def _compared(row: Mapping[str, Any]) -> str:
     value = f"{100 * row['value']:.1f}"
-    return value if row["p_value"] is None else f"{value}\n{_p_value(row['p_value'])}"
+    return value if row["p_holm"] is None else f"{value}\n{p_in_brackets(row['p_holm'])}"
 
 
-def _p_value(value: float) -> str:
+def p_in_brackets(value: float) -> str:
     """Return ``(.049)``, ``(<.001)`` or ``(1.00)``."""
     if value < 0.001:
         return "(<.001)"
     return f"({value:.2f})" if value > 0.9995 else f"({value:.3f})".replace("0.", ".", 1)
+
+
+def _lost(lost: float | None, interval: Sequence[float | None] | None, in_sample: bool) -> str:
+    """Return ``1.3*`` and, below, ``0.4..2.1``."""
+    if lost is None or interval is None:
+        return "-"
+    return f"{_points(lost)}{'*' if in_sample else ''}\n{'..'.join(map(_points, interval))}"
 
 
 def _points(lost: float | None) -> str:

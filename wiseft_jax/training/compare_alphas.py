@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 Evaluate: TypeAlias = Callable[[Params, Dataset], Any]
 """``(theta, dataset) -> bool[N]``: right or wrong, for each labelled example in order."""
 
+EvaluateAlphas: TypeAlias = Callable[[Sequence[float], Sequence[Dataset]], Sequence[Any]]
+"""``(alphas, datasets) -> bool[A, N]`` for each dataset: the same for each of A single alphas."""
+
 GRID = tuple(step / 10 for step in range(11))
 
 
@@ -62,6 +65,7 @@ def compare_with_single(
     learned: LearnedAlphas,
     datasets: Sequence[Dataset],
     evaluate: Evaluate,
+    sweep: EvaluateAlphas,
     *,
     alphas: Sequence[float] = GRID,
     mesh: Layout | Mesh | MeshConfig | None = None,
@@ -78,7 +82,8 @@ def compare_with_single(
       theta_1: The parameters at 1.
       learned: What ``learn_alphas`` returned.
       datasets: Labelled images to report on.
-      evaluate: Right or wrong of each labelled example.
+      evaluate: Right or wrong of each labelled example, of one model.
+      sweep: The same at every single alpha; asked twice at most, for rising alphas.
       alphas: Candidates for the best single alpha.
       mesh: As in ``learn_alphas``.
       num_threads: Decoding threads.
@@ -106,16 +111,15 @@ def compare_with_single(
     singles = {"zero_shot": 0.0, "constant": 0.5, "fine_tuned": 1.0}
     singles["best_by_objective"] = _first_best(alphas, -values)
     if OBJECTIVES[config.objective].needs_labels:
-        hits = [np.sum(evaluate(lerp(theta_0, theta_1, alpha), fitted)) for alpha in alphas]
-        singles["best_by_accuracy"] = _first_best(alphas, np.asarray(hits))
+        (on_fitted,) = sweep(sorted(alphas), [fitted])
+        hits = dict(zip(sorted(alphas), np.sum(on_fitted, axis=1), strict=True))
+        singles["best_by_accuracy"] = _first_best(alphas, np.array([hits[a] for a in alphas]))
+    grid = sorted(set(singles.values()))
     rows = []
-    for dataset in datasets:
+    for dataset, found in zip(datasets, sweep(grid, datasets), strict=True):
         own = np.asarray(evaluate(learned.theta, dataset), bool)
+        right = dict(zip(grid, np.asarray(found, bool), strict=True))
         rows.append(_row(dataset, "learned", None, own, own))
-        right = {
-            alpha: np.asarray(evaluate(lerp(theta_0, theta_1, alpha), dataset), bool)
-            for alpha in sorted(set(singles.values()))
-        }
         rows += [_row(dataset, name, a, own, right[a]) for name, a in singles.items()]
     for row in rows:
         logger.info("%s", describe_row(row))

@@ -1,0 +1,50 @@
+"""The report's section on studies: what fits is told, what doesn't is named."""
+
+from __future__ import annotations
+
+from tests.reporting.rows import chosen, sweep_rows
+from tests.reporting.test_study_tables import LEARNED
+from wiseft_jax.reporting import report_markdown
+from wiseft_jax.reporting.study_section import study_section
+
+RACE = {
+    "dataset": "sketch",
+    "split": "test",
+    "role": "shift",
+    "held_out": True,
+    "alpha": 0.6,
+    "alphas": [0.0, 0.6, 1.0],
+    "hits": 45,
+    "seen": 50,
+    "n": 100,
+    "evaluations": 60,
+    "share": 0.2,
+    "full_sweep": 300,
+    "forwards": 60,
+    "stopped": "the budget was used",
+    "guaranteed": ["this"],
+    "empirical": ["that"],
+}
+
+
+def test_a_race_and_learned_coefficients_are_told():
+    text = study_section({"race": RACE, "learned": LEARNED}, [])
+    assert "- alpha = 0.6 is the best of 3 on sketch" in text
+    assert "- guaranteed: this" in text
+    assert "fitted on validation (n=500) by cross_entropy:" in text
+    assert "- coefficients: block_0 0.46, head 1.00" in text
+    assert "- test (n=1000): learned 97.7 %, constant (0.5) 97.1 % (.049), fine-tuned (1)" in text
+    assert "corrected for the 2 sets (Holm)" in text
+
+
+def test_what_does_not_fit_is_named_and_nothing_of_it_told():
+    text = study_section({}, ["race.json is left out: it is of other ends"])
+    assert text == "**race.json is left out: it is of other ends**"
+
+
+def test_the_report_has_the_section_only_with_studies():
+    assert study_section({}, []) == ""
+    assert "## Studies" not in report_markdown(sweep_rows(), selection=chosen())
+    section = study_section({"race": RACE}, [])
+    text = report_markdown(sweep_rows(), selection=chosen(), studies=section)
+    assert f"## Studies\n\n{section}\n\n## Images left out" in text

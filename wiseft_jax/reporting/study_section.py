@@ -1,0 +1,58 @@
+"""The report's section on the studies of a run: the race, learned coefficients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from wiseft_jax.reporting.study_tables import (
+    LEARNED_NOTE,
+    MODELS,
+    coefficients_sentence,
+    p_in_brackets,
+    race_sentences,
+)
+
+
+def study_section(found: Mapping[str, Mapping[str, Any]], left_out: Sequence[str]) -> str:
+    """Return the section as Markdown; empty without studies.
+
+    Args:
+      found: ``"race"`` and ``"learned"`` -> the content of their files, as far as there.
+      left_out: A line for each file that doesn't fit the run.
+    """
+    parts = []
+    if "race" in found:
+        parts.append(_listed("The race (`race.json`):", race_sentences(found["race"])))
+    if "learned" in found:
+        parts.append(_learned(found["learned"]))
+    parts += [f"**{line}**" for line in left_out]
+    return "\n\n".join(parts)
+
+
+def _learned(facts: Mapping[str, Any]) -> str:
+    half = "half of " if not facts["held_out"] else ""
+    title = (
+        f"Learned coefficients (`learned.json`), fitted on {half}{facts['dataset']}"
+        f" (n={facts['n']}) by {facts['config']['objective']}:"
+    )
+    lines = [coefficients_sentence(facts)]
+    for each in facts["reported_on"]:
+        rows = {row["model"]: row for row in facts["rows"] if row["dataset"] == each["dataset"]}
+        said = [_compared(name, rows[name]) for name in MODELS if name in rows]
+        lines.append(f"{each['dataset']} (n={rows['learned']['n']}): {', '.join(said)}")
+    lines.append(
+        "p: McNemar's exact test against the learned ones, corrected for the"
+        f" {len(facts['reported_on'])} sets (Holm); {LEARNED_NOTE}"
+    )
+    return _listed(title, lines)
+
+
+def _compared(name: str, row: Mapping[str, Any]) -> str:
+    alpha = "" if row["alpha"] is None else f" ({row['alpha']:g})"
+    text = f"{MODELS[name]}{alpha} {100 * row['value']:.1f} %"
+    return text if row["p_holm"] is None else f"{text} {p_in_brackets(row['p_holm'])}"
+
+
+def _listed(title: str, lines: Sequence[str]) -> str:
+    return "\n".join([title, "", *(f"- {line}" for line in lines)])
