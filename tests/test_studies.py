@@ -310,17 +310,3 @@ def test_a_study_of_other_ends_or_images_is_left_out_and_said(
     found, (line,) = studies.fitting_studies(data, directory)
     assert not found
     assert "race.json is left out: it is of other ends (theta_1 differ" in line
-
-
-def test_several_processes_are_told_what_has_no_dawin(
-    ends: studies.Ends,
-    data: ExperimentData,
-    swept: SweepResult,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("jax.process_count", lambda: 2)
-    facts = studies.rule_costs(CONFIG, data, ends, swept, RunDirectory(tmp_path))
-    assert "dawin is left out: it runs in one process, and there are 2 (wiseft" in caplog.text
-    assert {cost["rule"] for cost in facts["costs"] if cost["missing"]} == {"dawin"}
