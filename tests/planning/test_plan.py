@@ -71,7 +71,7 @@ def test_json_has_a_schema_and_no_surprises(make: Any):
     assert set(value) == {
         "schema_version", "config", "model", "topology", "mesh", "why", "assumptions",
         "memory_limit_bytes", "works", "first_to_break", "faults", "steps", "configured",
-        "suggestions", "verified", "versions",
+        "suggestions", "tightest", "largest_batch", "verified", "versions",
     }  # fmt: skip
     assert value["mesh"] == {"data": 8, "fsdp": 1, "alpha": 1}
     assert value["topology"]["sources"]
@@ -117,6 +117,26 @@ def test_nothing_fits(make: Any):
     assert plan.suggestions == ()
     assert plan.tightest is not None
     assert plan.tightest.fsdp == 8
+    value = plan.to_json()
+    assert value["tightest"]["options"] == plan.tightest.options
+    assert value["tightest"]["memory_bytes"] > value["memory_limit_bytes"]
+    assert plan.largest is None  # the parameters alone are too large
+    assert value["largest_batch"] is None
+
+
+def test_a_smaller_batch_that_fits_is_a_number(make: Any):
+    least = make(memory_gib=0.001)[0].tightest
+    plan, _ = make(memory_gib=0.97 * least.memory_bytes / GPU_MEMORY_FRACTION / 2**30)
+    assert plan.suggestions == ()
+    value = plan.to_json()["largest_batch"]
+    assert value["batch_size"] % 8 == 0
+    assert 0 < value["batch_size"] < 64
+    assert value["memory_bytes"] < plan.to_json()["memory_limit_bytes"]
+
+
+def test_what_fits_needs_no_smaller_batch(make: Any):
+    value = make()[0].to_json()
+    assert (value["tightest"], value["largest_batch"]) == (None, None)
 
 
 def test_rates_of_ones_own(make: Any):

@@ -189,8 +189,16 @@ def _print_advice(plan: RunPlan) -> None:
     if plan.tightest is not None:
         print(
             f"nothing fits: the least is {_size(plan.tightest.memory_bytes)} a device with"
-            f" {plan.tightest.options}; use more devices or a smaller batch"
+            f" {plan.tightest.options}"
         )
+        if plan.largest is None:
+            print("not even one image a device is predicted to fit: use more devices")
+        else:
+            print(
+                f"use more devices, or {plan.largest.batch_size:,} images a step, the most that fit"
+                f" (another batch gives another result): {plan.largest.options}\n"
+                f"  predicted {_estimates(plan.largest)}"
+            )
     if plan.verified is not None:
         needed = "refused" if plan.verified.too_large else _size(plan.verified.memory_bytes)
         print(f"the first suggestion, compiled: {needed} a device")

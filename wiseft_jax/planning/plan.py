@@ -16,7 +16,7 @@ from wiseft_jax.planning.memory_model import MemoryModel
 from wiseft_jax.planning.process import ask, choose_method
 from wiseft_jax.planning.request import PlanRequest, Question, Step
 from wiseft_jax.planning.roofline import EFFICIENCY, HOP_SECS, Estimate, estimate
-from wiseft_jax.planning.suggest import Suggestion, smallest, suggest
+from wiseft_jax.planning.suggest import Suggestion, largest_batch, smallest, suggest
 from wiseft_jax.planning.topology import Topology, parse_topology
 
 logger = logging.getLogger(__name__)
@@ -104,6 +104,8 @@ class RunPlan:
         made with; None if it doesn't fit.
       suggestions: What else fits, the fastest first.
       tightest: What needs the least memory, if nothing fits.
+      largest: The largest batch that fits, if nothing fits with the configured one; None if not
+        even an image a device does.
       verified: The compiled facts of the first suggestion, when that was asked for.
     """
 
@@ -117,6 +119,7 @@ class RunPlan:
     configured: Suggestion | None
     suggestions: tuple[Suggestion, ...]
     tightest: Suggestion | None
+    largest: Suggestion | None
     verified: StepFacts | None
 
     @property
@@ -161,9 +164,11 @@ class RunPlan:
             "first_to_break": next((f.what for f in self.faults if f.breaks), None),
             "faults": [dataclasses.asdict(fault) for fault in self.faults],
             "steps": {name: self._step_json(name) for name in self.steps},
-            "configured": None if self.configured is None else self.configured.to_json(),
+            "configured": _json(self.configured),
             "suggestions": [each.to_json() for each in self.suggestions],
-            "verified": None if self.verified is None else self.verified.to_json(),
+            "tightest": _json(self.tightest),
+            "largest_batch": _json(self.largest),
+            "verified": _json(self.verified),
             "versions": {name: _version(name) for name in packages},
         }
 
@@ -221,7 +226,10 @@ def make_plan(config: ExperimentConfig, options: PlanOptions) -> RunPlan:
     train = steps["train"][0]
     scale = _scale(model, train, config, plan.batch_size // topology.num_devices, sizes[1])
     found = suggest(model, topology, plan.batch_size, scale=scale, **assumed)
-    tightest = None if found else smallest(model, topology, plan.batch_size, scale)
+    tightest = largest = None
+    if not found:
+        tightest = smallest(model, topology, plan.batch_size, scale)
+        largest = largest_batch(model, topology, plan.batch_size, scale=scale, **assumed)
     own = config.training.accumulation_steps, sizes[1], config.model.remat
     others = [each for each in found if each.layout != own]
     verified = None
@@ -241,8 +249,13 @@ def make_plan(config: ExperimentConfig, options: PlanOptions) -> RunPlan:
         configured=None if train.too_large else _first(found, own),
         suggestions=tuple(others[:_SHOWN_SUGGESTIONS]),
         tightest=tightest,
+        largest=largest,
         verified=verified,
     )
+
+
+def _json(value: Suggestion | StepFacts | None) -> dict[str, Any] | None:
+    return None if value is None else value.to_json()
 
 
 def _first(found: list[Suggestion], layout: tuple[int, int, str]) -> Suggestion | None:
