@@ -8,9 +8,10 @@ import logging
 from typing import Any, Literal, get_args
 
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.evaluation.curve_config import PassRange, expected_passes
 from wiseft_jax.experiment import ExperimentConfig
 from wiseft_jax.planning.chips import GB, GIB, TERA
-from wiseft_jax.planning.facts import StepFacts
+from wiseft_jax.planning.facts import CURVE, StepFacts
 from wiseft_jax.planning.faults import Fault, find_faults, memory_limit
 from wiseft_jax.planning.memory_model import MemoryModel
 from wiseft_jax.planning.process import ask, choose_method
@@ -127,13 +128,34 @@ class RunPlan:
         """Whether nothing breaks."""
         return not any(fault.breaks for fault in self.faults)
 
-    def num_steps(self, step: Step) -> int:
-        """Return how often a step runs: the fine-tuning's, or the sweep's batches."""
+    @property
+    def curve(self) -> PassRange | None:
+        """The forward passes of an image that the curve takes; None if there are no nodes."""
+        if self.steps["sweep"][0].backend != CURVE:
+            return None
+        return expected_passes(self.config.sweep.curve, self.config.sweep.alphas)
+
+    def num_batches(self, step: Step) -> int:
+        """Return how many batches there are: of the fine-tuning, or that the sweep reads."""
         if step == "train":
             return self.total_steps
-        facts = self.steps["sweep"][0]
-        calls = -(-len(self.config.sweep.alphas) // facts.passes)
-        return calls * -(-self.options.num_evaluated // facts.images)
+        return -(-self.options.num_evaluated // self.steps["sweep"][0].images)
+
+    def calls(self, step: Step) -> tuple[float, float]:
+        """Return how often a step runs for a batch, at least and at most.
+
+        Of a curve these are shares of its first nodes, for later ones and direct evaluation cost as
+        much an alpha.
+        """
+        facts, curve = self.steps[step][0], self.curve
+        if step == "train":
+            return 1.0, 1.0
+        if curve is not None:
+            return curve.low / facts.passes, curve.high / facts.passes
+        if self.config.sweep.method == "curve":
+            return 1.0, 1.0  # both ends, which settle every alpha
+        count = float(-(-len(self.config.sweep.alphas) // facts.alphas))
+        return count, count
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as plain JSON values."""
@@ -174,24 +196,31 @@ class RunPlan:
 
     def _step_json(self, step: Step) -> dict[str, Any]:
         facts, times = self.steps[step]
-        count = self.num_steps(step)
-        bounds = {"overlapped": times.overlapped, "exposed": times.exposed}
+        batches, (low, high) = self.num_batches(step), self.calls(step)
+        secs = {"overlapped": times.overlapped, "exposed": times.exposed}
+        of_batch = {
+            name: None if each is None else each * (low if name == "overlapped" else high)
+            for name, each in secs.items()
+        }
+        curve = self.curve if step == "sweep" else None
         return facts.to_json() | {
             "memory_bytes": facts.memory_bytes,
-            "steps": count,
+            "steps": batches * int(low),
+            "passes_per_image": {"low": facts.passes * low, "high": facts.passes * high},
+            "curve": None if curve is None else curve.to_json(),
             "secs": {
                 "math": times.math,
                 "memory": times.memory,
                 "network": times.network,
-                **bounds,
+                **secs,
             },
             "bound": times.bound,
             "images_per_sec": {
-                name: None if not secs else facts.images / secs for name, secs in bounds.items()
+                name: None if not each else facts.images / each for name, each in of_batch.items()
             },
             "hours": {
-                name: None if secs is None else count * secs / HOUR_SECS
-                for name, secs in bounds.items()
+                name: None if each is None else batches * each / HOUR_SECS
+                for name, each in of_batch.items()
             },
         }
 
