@@ -43,6 +43,37 @@ def test_a_plan_as_json_and_as_tables(tiny: list[str], capsys: pytest.CaptureFix
     assert "train: tracing" in printed.err
 
 
+def test_how_the_sweep_runs_is_said(tiny: list[str], capsys: pytest.CaptureFixture):
+    assert main(["plan", *tiny, "--sweep.method", "curve", "-q"]) == 0
+    printed = capsys.readouterr().out
+    assert "sweep: back-end curve (" in printed
+    assert "5 to 9 nodes a batch" in printed
+    assert "5.25 to 11.7 forward passes an image" in printed
+    linear = [*tiny, "--training.recipe", "linear_classifier"]
+    assert main(["plan", *linear, "--json", "-q"]) == 0
+    sweep = json.loads(capsys.readouterr().out)["steps"]["sweep"]
+    assert (sweep["backend"], sweep["passes_per_image"]["high"]) == ("linear", 1)
+    assert "only the head differs" in sweep["reason"]
+    assert main(["plan", *tiny, "--sweep.backend", "linear"]) == 2
+    assert "expected ends that differ in the head alone" in capsys.readouterr().err
+
+
+def test_the_largest_batch_that_fits_is_said(tiny: list[str], capsys: pytest.CaptureFixture):
+    # No more than 64 parts are suggested, so so large a batch can't be split until it fits.
+    argv = [*tiny, "--images", "100000", "--training.batch-size", "100000", "--memory-gib", "0.003"]
+    assert main(["plan", *argv, "--json", "-q"]) == 3
+    value = json.loads(capsys.readouterr().out)
+    assert value["suggestions"] == []
+    least, largest = value["tightest"], value["largest_batch"]
+    assert least["memory_bytes"] > value["memory_limit_bytes"] > largest["memory_bytes"]
+    assert main(["plan", *argv, "-q"]) == 3
+    printed = capsys.readouterr().out
+    assert f"a device with {least['options']}" in printed
+    assert f"{largest['batch_size']:,} images a step, the most that fit" in printed
+    assert main(["plan", *argv, "--memory-gib", "0.00001", "-q"]) == 3
+    assert "not even one image a device is predicted to fit" in capsys.readouterr().out
+
+
 def test_what_is_not_known_is_not_claimed(tiny: list[str], capsys: pytest.CaptureFixture):
     assert main(["plan", *tiny, "--topology", "cpu:2", "--method", "abstract", "-q"]) == 0
     printed = capsys.readouterr().out

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
+
+import jax
+import jax.numpy as jnp
 
 from wiseft_jax.core.mesh import Layout, make_mesh
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.experiment import ExperimentConfig, ModelConfig, SweepConfig
+from wiseft_jax.planning.jaxpr import count_jaxpr
 from wiseft_jax.planning.model import abstract_classifier
 from wiseft_jax.planning.steps import Job
 from wiseft_jax.training.config import TrainConfig
@@ -40,3 +45,14 @@ def make_job(
 def with_training(job: Job, **changes: Any) -> Job:
     training = dataclasses.replace(job.config.training, **changes)
     return dataclasses.replace(job, config=dataclasses.replace(job.config, training=training))
+
+
+def forward_flops(job: Job) -> float:
+    """Return the FLOPs of one image."""
+    pixels = job.classifier.preprocess.size
+    image = jax.ShapeDtypeStruct((1, pixels, pixels, 3), jnp.uint8)
+    return count_jaxpr(jax.make_jaxpr(job.classifier.logits)(job.theta, image)).flops
+
+
+def parameter_bytes(job: Job) -> int:
+    return sum(4 * math.prod(leaf.shape) for leaf in jax.tree_util.tree_leaves(job.theta))

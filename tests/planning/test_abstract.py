@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
-import jax
 import pytest
 
-from tests.planning.jobs import make_job
+from tests.planning.jobs import make_job, parameter_bytes
 from wiseft_jax.core.mesh_config import MeshConfig
-from wiseft_jax.planning.abstract import abstract_sweep_facts, abstract_train_facts
-from wiseft_jax.planning.counts import Collective
-from wiseft_jax.planning.steps import Job
-
-
-def parameter_bytes(job: Job) -> int:
-    return sum(4 * math.prod(leaf.shape) for leaf in jax.tree_util.tree_leaves(job.theta))
+from wiseft_jax.planning.abstract import abstract_train_facts
 
 
 def test_memory_of_the_state_is_exact_eight_devices():
@@ -64,18 +55,6 @@ def test_collectives_follow_the_sharding_eight_devices():
     assert 0.9 < scattered[1] / parameter_bytes(job) <= 1
     groups = {(each.kind, each.group_size) for each in facts.counts.collectives}
     assert {("all-gather", 4), ("reduce-scatter", 4), ("all-reduce", 2)} <= groups
-
-
-def test_a_sweep_holds_both_ends_and_what_is_between():
-    job = make_job()
-    facts = abstract_sweep_facts(job)
-    assert facts.passes == 11
-    assert facts.memory["both ends"] == 2 * parameter_bytes(job)
-    assert facts.memory["merged"] == parameter_bytes(job)
-    assert facts.counts.collectives == ()
-    split = abstract_sweep_facts(make_job(MeshConfig(fsdp=8)))
-    assert split.memory["both ends"] < facts.memory["both ends"]
-    assert isinstance(split.counts.collectives[0], Collective)
 
 
 def test_facts_of_a_trace_are_marked_as_estimates():

@@ -13,7 +13,8 @@ from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.experiment import ExperimentConfig
 from wiseft_jax.planning import plan as planning
-from wiseft_jax.planning.abstract import abstract_sweep_facts, abstract_train_facts
+from wiseft_jax.planning.abstract import abstract_train_facts
+from wiseft_jax.planning.abstract_sweep import abstract_sweep_facts
 from wiseft_jax.planning.faults import GPU_MEMORY_FRACTION
 from wiseft_jax.planning.memory_trace import trace_memory
 from wiseft_jax.planning.plan import PlanOptions, RunPlan, make_plan
@@ -65,13 +66,48 @@ def test_time_and_hours_add_up(make: Any):
     assert value["first_to_break"] is None
 
 
+@pytest.fixture(scope="module")
+def curve_answers() -> tuple[ExperimentConfig, dict[str, Any]]:
+    job = make_job(compute_dtype="bfloat16", sweep={"method": "curve"})
+    return job.config, {"sweep": abstract_sweep_facts(job).to_json()}
+
+
+def test_a_curve_takes_a_range_of_passes(
+    make: Any, answers: Any, curve_answers: Any, monkeypatch: pytest.MonkeyPatch
+):
+    config, found = curve_answers
+    monkeypatch.setattr(planning, "ask", lambda request: answers[1] | found)
+    sweep = make_plan(config, OPTIONS).to_json()["steps"]["sweep"]
+    assert (sweep["backend"], sweep["steps"], sweep["passes"]) == ("curve", 16, 5)
+    # 11 alphas: 5 or 9 nodes and their audit, and a fifth of the grid directly, or all of it.
+    assert sweep["passes_per_image"] == pytest.approx({"low": 5.25, "high": 9.45 + 2.2})
+    assert sweep["curve"]["nodes"] == [5, 9]
+    assert sweep["curve"]["rough"] == pytest.approx(9.45 + 11)
+    secs = sweep["secs"]
+    low, high = (16 * secs[name] / 3600 for name in ("overlapped", "exposed"))
+    assert sweep["hours"]["overlapped"] == pytest.approx(1.05 * low)
+    assert sweep["hours"]["exposed"] == pytest.approx(11.65 / 5 * high)
+    assert sweep["images_per_sec"]["exposed"] == pytest.approx(64 / (11.65 / 5 * secs["exposed"]))
+
+
+def test_many_alphas_take_several_calls(make: Any, answers: Any, monkeypatch: pytest.MonkeyPatch):
+    grid = tuple(step / 64 for step in range(40))
+    config = make_job(compute_dtype="bfloat16", sweep={"alphas": grid}).config
+    monkeypatch.setitem(answers[1]["sweep"], "alphas", 32)
+    monkeypatch.setitem(answers[1]["sweep"], "passes", 32)
+    make()  # sets the answers
+    sweep = make_plan(config, OPTIONS).to_json()["steps"]["sweep"]
+    assert sweep["steps"] == 2 * 16
+    assert sweep["curve"] is None
+
+
 def test_json_has_a_schema_and_no_surprises(make: Any):
     value = json.loads(json.dumps(make()[0].to_json(), allow_nan=False))
     assert value["schema_version"] == 1
     assert set(value) == {
         "schema_version", "config", "model", "topology", "mesh", "why", "assumptions",
         "memory_limit_bytes", "works", "first_to_break", "faults", "steps", "configured",
-        "suggestions", "verified", "versions",
+        "suggestions", "tightest", "largest_batch", "verified", "versions",
     }  # fmt: skip
     assert value["mesh"] == {"data": 8, "fsdp": 1, "alpha": 1}
     assert value["topology"]["sources"]
@@ -117,6 +153,26 @@ def test_nothing_fits(make: Any):
     assert plan.suggestions == ()
     assert plan.tightest is not None
     assert plan.tightest.fsdp == 8
+    value = plan.to_json()
+    assert value["tightest"]["options"] == plan.tightest.options
+    assert value["tightest"]["memory_bytes"] > value["memory_limit_bytes"]
+    assert plan.largest is None  # the parameters alone are too large
+    assert value["largest_batch"] is None
+
+
+def test_a_smaller_batch_that_fits_is_a_number(make: Any):
+    least = make(memory_gib=0.001)[0].tightest
+    plan, _ = make(memory_gib=0.97 * least.memory_bytes / GPU_MEMORY_FRACTION / 2**30)
+    assert plan.suggestions == ()
+    value = plan.to_json()["largest_batch"]
+    assert value["batch_size"] % 8 == 0
+    assert 0 < value["batch_size"] < 64
+    assert value["memory_bytes"] < plan.to_json()["memory_limit_bytes"]
+
+
+def test_what_fits_needs_no_smaller_batch(make: Any):
+    value = make()[0].to_json()
+    assert (value["tightest"], value["largest_batch"]) == (None, None)
 
 
 def test_rates_of_ones_own(make: Any):

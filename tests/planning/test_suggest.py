@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from wiseft_jax.planning.faults import memory_limit
 from wiseft_jax.planning.memory_model import Activations, MemoryModel, State
-from wiseft_jax.planning.suggest import HEADROOM, Suggestion, smallest, suggest
+from wiseft_jax.planning.suggest import HEADROOM, Suggestion, largest_batch, smallest, suggest
 from wiseft_jax.planning.topology import parse_topology
 
 GIB = 2**30
@@ -70,6 +72,28 @@ def test_nothing_fits():
     assert (least.fsdp, least.accumulation_steps) == (8, 1)  # accumulating would cost a second sum
     assert least.remat == "full"
     assert least.memory_bytes > LIMIT
+
+
+@pytest.mark.parametrize(("gib", "per_image", "batch"), [(2.0, 25.0, 4096), (4.0, 3.0, 8 * 67)])
+def test_the_largest_batch_that_fits(gib: float, per_image: float, batch: int):
+    built = dataclasses.replace(model(gib, per_image), pixels=2**24)
+    assert suggest(built, V5E, batch) == []
+    found = largest_batch(built, V5E, batch)
+    assert found is not None
+    assert found.batch_size is not None
+    assert found.batch_size == 8 * found.images * found.accumulation_steps < batch
+    assert found.memory_bytes <= HEADROOM * LIMIT
+    assert found.options.startswith(f"--training.batch-size {found.batch_size} --training.acc")
+    # It fits by the way of all suggestions, and nothing between it and the configured batch does.
+    assert found.layout in [each.layout for each in suggest(built, V5E, found.batch_size)]
+    larger = range(found.batch_size + 8, batch, 8)
+    assert [size for size in larger if suggest(built, V5E, size)] == []
+
+
+def test_no_batch_fits():
+    assert largest_batch(model(100.0, 1.0), V5E, 512) is None
+    assert largest_batch(model(0.001, 1000.0), V5E, 512) is None
+    assert largest_batch(model(0.001, 0.001), parse_topology("cpu:8"), 512) is None
 
 
 def test_a_batch_that_does_not_split_has_no_suggestion():

@@ -35,10 +35,10 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     )
 
     def run(
-        question: Question, method: Method = "abstract", topology: str = "cpu:8", **sweep: Any
+        question: Question, how: Method = "abstract", topology: str = "cpu:8", **sweep: Any
     ) -> list[dict[str, Any]]:
         changed = dataclasses.replace(config, sweep=dataclasses.replace(config.sweep, **sweep))
-        request = PlanRequest(changed, topology, 100, 3, (question,), method)
+        request = PlanRequest(changed, topology, 100, 3, (question,), how)
         monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(request.to_json())))
         code = worker.main()
         messages = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -69,6 +69,17 @@ def test_a_step_is_compiled_once_and_then_remembered_eight_devices(ask: Any, ste
     assert estimated.method == "abstract"
     assert estimated.traced_flops == facts.traced_flops
     assert estimated.images == facts.images == 16
+
+
+def test_the_nodes_of_a_curve_are_compiled_eight_devices(ask: Any):
+    compiled, traced = (
+        StepFacts.from_json(ask("sweep", method, method="curve")[-1]["value"])
+        for method in ("compile", "abstract")
+    )
+    assert (compiled.backend, compiled.passes) == ("curve", 5)
+    assert compiled.traced_flops == traced.traced_flops
+    assert compiled.counts.flops == pytest.approx(traced.counts.flops, rel=0.15)
+    assert compiled.memory["arguments"] > 0
 
 
 def test_sweeps_of_one_program_are_kept_apart_eight_devices(ask: Any):

@@ -141,6 +141,7 @@ def print_plan(plan: RunPlan) -> None:
         ("", "train step", "sweep step"),
         [(label, *(column[label] for column in cells)) for label in labels],
     )
+    _print_sweep(value["steps"]["sweep"])
     print_table(
         f"memory of one device, limit {_size(value['memory_limit_bytes'])}",
         ("step", "part", "size"),
@@ -189,8 +190,16 @@ def _print_advice(plan: RunPlan) -> None:
     if plan.tightest is not None:
         print(
             f"nothing fits: the least is {_size(plan.tightest.memory_bytes)} a device with"
-            f" {plan.tightest.options}; use more devices or a smaller batch"
+            f" {plan.tightest.options}"
         )
+        if plan.largest is None:
+            print("not even one image a device is predicted to fit: use more devices")
+        else:
+            print(
+                f"use more devices, or {plan.largest.batch_size:,} images a step, the most that fit"
+                f" (another batch gives another result): {plan.largest.options}\n"
+                f"  predicted {_estimates(plan.largest)}"
+            )
     if plan.verified is not None:
         needed = "refused" if plan.verified.too_large else _size(plan.verified.memory_bytes)
         print(f"the first suggestion, compiled: {needed} a device")
@@ -208,6 +217,7 @@ def _step_rows(step: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         ("images a step", f"{step['images']:,}"),
         ("steps", f"{step['steps']:,}"),
+        ("forward passes an image", _span(step["passes_per_image"])),
         ("memory", _size(step["memory_bytes"])),
         ("GFLOP", f"{counts['flops'] / 1e9:,.1f}"),
         ("memory traffic", _size(counts["bytes"])),
@@ -219,6 +229,27 @@ def _step_rows(step: dict[str, Any]) -> list[tuple[str, str]]:
         ("images/s", f"{_number(rates['exposed'])} to {_number(rates['overlapped'])}"),
         ("hours", f"{_number(hours['overlapped'], 2)} to {_number(hours['exposed'], 2)}"),
     ]
+
+
+def _span(passes: dict[str, float]) -> str:
+    low, high = f"{passes['low']:.3g}", f"{passes['high']:.3g}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _print_sweep(step: dict[str, Any]) -> None:
+    print(f"sweep: back-end {step['backend']} ({step['reason']})")
+    curve = step["curve"]
+    if curve is None:
+        return
+    least, most = curve["nodes"]
+    nodes = f"{least}" if least == most else f"{least} to {most}"
+    print(
+        f"  {nodes} nodes a batch, with the audit and direct evaluation of what is uncertain"
+        f" {_span(step['passes_per_image'])} forward passes an image while that is at most"
+        f" {curve['uncertain_share']:.0%} of the predictions, which hours and images/s assume, and"
+        f" up to {curve['rough']:.3g} where it is more or not smooth; the sweep step is that of"
+        f" the first {step['passes']} passes; finding crossings on the host isn't counted"
+    )
 
 
 def _size(num_bytes: float | None) -> str:

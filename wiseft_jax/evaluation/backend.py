@@ -64,9 +64,27 @@ def shared_of(backend: str, classifier: Classifier, theta_0: Params, theta_1: Pa
       InputError: If the back-end is unknown, or ``"linear"`` and the encoders differ (names the
         leaves).
     """
+    shared = find_shared(theta_0, theta_1)
+    check_backend(backend, theta_0, shared)
+    if backend == "delta":
+        paths = same_paths(classifier.tower, theta_0, theta_1)
+        return dataclasses.replace(shared, canonical=paths)
+    return shared
+
+
+def check_backend(backend: str, theta_0: Params, shared: Shared) -> None:
+    """Refuse a back-end that two ends rule out.
+
+    Args:
+      backend: A name.
+      theta_0: One end; arrays or ``jax.ShapeDtypeStruct``.
+      shared: What both share.
+
+    Raises:
+      InputError: As ``shared_of``.
+    """
     if backend not in BACKENDS:
         raise unknown_name("backend", backend, BACKENDS)
-    shared = find_shared(theta_0, theta_1)
     moved = [path for path in flatten_paths(theta_0["encoder"]) if not _is_shared(path, shared)]
     if backend == "linear" and moved:
         more = f" and {len(moved) - _LISTED} more" if len(moved) > _LISTED else ""
@@ -74,10 +92,6 @@ def shared_of(backend: str, classifier: Classifier, theta_0: Params, theta_1: Pa
             "backend 'linear': expected ends that differ in the head alone, found other values in"
             f" encoder/{', encoder/'.join(moved[:_LISTED])}{more}; use backend 'map'"
         )
-    if backend == "delta":
-        paths = same_paths(classifier.tower, theta_0, theta_1)
-        return dataclasses.replace(shared, canonical=paths)
-    return shared
 
 
 def _is_shared(path: str, shared: Shared) -> bool:

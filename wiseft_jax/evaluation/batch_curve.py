@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float32, Float64, Int32
 
 from wiseft_jax.core.lobatto import LEVELS
 from wiseft_jax.core.typing import Params
-from wiseft_jax.evaluation.curve_config import CurveConfig
+from wiseft_jax.evaluation.curve_config import UNTRUSTED, CurveConfig
 from wiseft_jax.evaluation.engine import EngineConfig
 from wiseft_jax.evaluation.features import features_at
 from wiseft_jax.evaluation.interpolant import NodePlan, read_off, residual
@@ -27,8 +27,6 @@ _ROUNDING = {"float32": 1e-6, "bfloat16": 5e-3}
 """Noise of a logit, as a share of the logits' scale: two programs for one model differ by it."""
 _SMOOTH = 0.5
 """More nodes pay while they make the residual at least this much smaller."""
-_UNTRUSTED = 0.2
-"""A batch with more of its predictions uncertain, at the last level, isn't smooth."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,7 +196,7 @@ def verdict(job: CurveJob, state: Sureness, *, last: bool) -> tuple[bool, str] |
     if state.fell is not None and not state.fell < _SMOOTH:
         return False, BARRIER
     if last:
-        return state.share <= _UNTRUSTED, "" if state.share <= _UNTRUSTED else BARRIER
+        return state.share <= UNTRUSTED, "" if state.share <= UNTRUSTED else BARRIER
     return None
 
 

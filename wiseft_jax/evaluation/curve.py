@@ -29,6 +29,7 @@ from wiseft_jax.evaluation.curve_pass import CurvePass
 from wiseft_jax.evaluation.curve_result import Curve
 from wiseft_jax.evaluation.engine import EngineConfig
 from wiseft_jax.evaluation.linear_curve import linear_curve_of
+from wiseft_jax.evaluation.merging import Shared
 from wiseft_jax.evaluation.precision import differences_from_float32
 from wiseft_jax.evaluation.sweep import SweepResult, check_alphas, check_datasets, placed
 
@@ -87,14 +88,8 @@ def curve(
     layout = Layout.of(mesh)
     shared = shared_of("auto", classifier, theta_0, theta_1)
     name, reason = choose("auto", theta_0, shared, layout)
-    engine = EngineConfig.resolve(
-        theta_0,
-        batch_size=batch_size,
-        mesh=layout,
-        num_threads=num_threads,
-        shared=shared,
-        backend="linear" if name == "linear" else "map",
-        keep_logits=name == "linear",
+    engine = curve_engine(
+        name, theta_0, shared, layout, batch_size=batch_size, num_threads=num_threads
     )
     ends = placed(engine, theta_0, theta_1)
     make = linear_curve_of if name == "linear" else curve_of
@@ -107,6 +102,39 @@ def curve(
     found = {name: each.predictions for name, each in curves.items()}
     result = SweepResult(grid, rows, found, curves, config_hash, choice)
     return _with_precision(result, classifier, ends, datasets[0], engine)
+
+
+def curve_engine(
+    name: str,
+    theta_0: Params,
+    shared: Shared,
+    layout: Layout,
+    *,
+    batch_size: int | None = None,
+    num_threads: int = 16,
+    platform: str = "",
+) -> EngineConfig:
+    """Return how a curve's batches are run.
+
+    Args:
+      name: The back-end, from ``evaluation.backend.choose``.
+      theta_0: One end; arrays or ``jax.ShapeDtypeStruct``.
+      shared: What both share.
+      layout: The devices.
+      batch_size: As in ``sweep``.
+      num_threads: Decoding threads.
+      platform: The kind of the devices; their own when empty.
+    """
+    return EngineConfig.resolve(
+        theta_0,
+        batch_size=batch_size,
+        mesh=layout,
+        num_threads=num_threads,
+        platform=platform,
+        shared=shared,
+        backend="linear" if name == "linear" else "map",
+        keep_logits=name == "linear",
+    )
 
 
 def _with_precision(

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
 
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.lobatto import LEVELS
 
 MaxNodes = Literal[5, 9, 17, 33]
+
+LEAST_NODES = LEVELS[1]
+"""What every batch is run at."""
+
+UNTRUSTED = 0.2
+"""A batch with more of its predictions uncertain, at the last level, isn't smooth."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,3 +52,51 @@ class CurveConfig:
             raise InputError(f"curve.points: expected at least 2, found {self.points}")
         if not 0 <= self.audit <= 1:
             raise InputError(f"curve.audit: expected a share in [0, 1], found {self.audit}")
+
+
+@dataclasses.dataclass(frozen=True)
+class PassRange:
+    """How many forward passes of an image a curve takes; known only once it is made.
+
+    Attributes:
+      low: The fewest nodes, and their audit.
+      high: The most nodes, their audit, and direct evaluation of a share ``UNTRUSTED`` of the grid.
+      rough: Where more is uncertain or not smooth: the most nodes, and all of the grid directly.
+      nodes: The fewest and the most nodes.
+    """
+
+    low: float
+    high: float
+    rough: float
+    nodes: tuple[int, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, and the share of the predictions that ``high`` allows for."""
+        return dataclasses.asdict(self) | {
+            "nodes": list(self.nodes),
+            "uncertain_share": UNTRUSTED,
+        }
+
+
+def expected_passes(config: CurveConfig, alphas: tuple[float, ...]) -> PassRange:
+    """Return how many forward passes of an image a curve takes, where the encoders differ.
+
+    A level is left when the next one would cost more than the whole grid, unless ``tol`` says how
+    few predictions may be uncertain. A set that is read again, for its audit found a mistake, takes
+    both readings; that isn't counted.
+
+    Args:
+      config: How the curve is made.
+      alphas: The grid, rising.
+    """
+    levels = [count for count in LEVELS if LEAST_NODES <= count <= config.max_nodes]
+    enough = [c for c in levels if config.tol is None and 2 * c - 1 >= len(alphas)]
+    most = min([levels[-1], *enough])
+    ends = 0 if alphas[0] >= 0.0 and alphas[-1] <= 1.0 else 2  # they aren't nodes then
+    fewest, largest = (ends + count * (1 + config.audit) for count in (LEAST_NODES, most))
+    return PassRange(
+        low=fewest,
+        high=largest + UNTRUSTED * len(alphas),
+        rough=largest + len(alphas),
+        nodes=(LEAST_NODES, most),
+    )

@@ -66,6 +66,21 @@ def find_shared(theta_0: Params, theta_1: Params) -> Shared:
     return Shared(frozenset(shared), min(rows, default=0))
 
 
+def shared_under(theta: Params, prefix: str) -> Shared:
+    """Return what two ends share that have all leaves under a key path in common, and no other.
+
+    What ``find_shared`` finds in such ends, without their values.
+
+    Args:
+      theta: One end; arrays or ``jax.ShapeDtypeStruct``.
+      prefix: ``"encoder/"``, for example.
+    """
+    leaves = flatten_paths(theta)
+    shared = frozenset(path for path in leaves if path.startswith(prefix))
+    rows = [leaf.shape[0] * (path in shared) for path, leaf in leaves.items() if _is_stacked(path)]
+    return Shared(shared, min(rows, default=0))
+
+
 def _equal_bytes(leaf: Any, other: Any) -> int | None:
     """Return how many leading bytes are known to agree; None: all, and the dtypes too."""
     if leaf is other:

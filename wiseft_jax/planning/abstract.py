@@ -1,4 +1,4 @@
-"""Estimate a step from its trace alone: for devices that no compiler is at hand for.
+"""Estimate a train step from its trace alone: for devices that no compiler is at hand for.
 
 FLOPs are exact. The rest is arithmetic on shapes and shardings, and says so:
 
@@ -18,19 +18,13 @@ import jax
 import jax.numpy as jnp
 
 from wiseft_jax.core.mesh import num_batch_shards
-from wiseft_jax.core.mesh_config import ALPHA_AXIS, DATA_AXIS, FSDP_AXIS
+from wiseft_jax.core.mesh_config import DATA_AXIS, FSDP_AXIS
 from wiseft_jax.core.typing import PyTree
 from wiseft_jax.planning.collectives import training_collectives
-from wiseft_jax.planning.counts import Collective, Counts, merge_collectives
+from wiseft_jax.planning.counts import Counts
 from wiseft_jax.planning.facts import StepFacts
-from wiseft_jax.planning.jaxpr import count_jaxpr, saved_for_backward, widest_operation
-from wiseft_jax.planning.steps import (
-    Job,
-    engine_config,
-    trace_sweep_step,
-    trace_train_step,
-    with_shardings,
-)
+from wiseft_jax.planning.jaxpr import count_jaxpr, saved_for_backward
+from wiseft_jax.planning.steps import Job, trace_train_step
 from wiseft_jax.training.optimizer import make_optimizer
 from wiseft_jax.training.state import abstract_state
 
@@ -77,7 +71,7 @@ def abstract_train_facts(job: Job) -> StepFacts:
     moved = count_jaxpr(one_part).num_bytes * parts + _STATE_TRAFFIC * held + 2 * params
     sizes = layout.mesh.shape
     collectives = training_collectives(
-        split_leaves(state.params), sizes[DATA_AXIS], sizes[FSDP_AXIS], parts, _itemsize(job)
+        split_leaves(state.params), sizes[DATA_AXIS], sizes[FSDP_AXIS], parts, compute_itemsize(job)
     )
     return StepFacts(
         step="train",
@@ -92,7 +86,8 @@ def abstract_train_facts(job: Job) -> StepFacts:
     )
 
 
-def _itemsize(job: Job) -> int:
+def compute_itemsize(job: Job) -> int:
+    """Return the bytes of a number in the dtype that the towers compute in."""
     return jnp.dtype(job.config.model.compute_dtype).itemsize
 
 
@@ -105,43 +100,4 @@ def split_leaves(params: PyTree) -> tuple[tuple[int, bool], ...]:
     return tuple(
         (math.prod(leaf.shape) * leaf.dtype.itemsize, FSDP_AXIS in leaf.sharding.spec)
         for leaf in jax.tree_util.tree_leaves(params)
-    )
-
-
-def abstract_sweep_facts(job: Job) -> StepFacts:
-    """Return what a step of the sweep needs, estimated from its trace."""
-    begun = time.monotonic()
-    config = engine_config(job)
-    sweep = trace_sweep_step(job)
-    traced = count_jaxpr(sweep.step.jaxpr, sweep.taken)
-    mesh = config.layout.mesh
-    theta = with_shardings(job.theta, config.layout)
-    at_once = config.chunk_size // mesh.shape[ALPHA_AXIS]
-    local = config.batch_size // num_batch_shards(mesh)
-    pixels = job.classifier.preprocess.size
-    images = jax.ShapeDtypeStruct((local, pixels, pixels, 3), jnp.uint8)
-    forward = jax.make_jaxpr(job.classifier.logits)(job.theta, images)
-    chunks = -(-sweep.passes // config.chunk_size)
-    memory = {
-        "both ends": 2 * shard_bytes(theta),
-        "merged": at_once * shard_bytes(theta),
-        "activations": 2 * at_once * widest_operation(forward),
-        "batch": math.prod(images.shape),
-    }
-    merging = 3.0 * shard_bytes(theta) * at_once
-    moved = chunks * (count_jaxpr(forward).num_bytes * at_once + merging)
-    gathered = (
-        Collective("all-gather", math.prod(leaf.shape) * _itemsize(job), size, float(chunks))
-        for leaf in jax.tree_util.tree_leaves(theta)
-        if FSDP_AXIS in leaf.sharding.spec and (size := mesh.shape[FSDP_AXIS]) > 1
-    )
-    return StepFacts(
-        step="sweep",
-        method="abstract",
-        images=config.batch_size,
-        passes=sweep.passes,
-        counts=Counts(traced.flops / mesh.size, moved, merge_collectives(gathered)),
-        traced_flops=traced.flops,
-        memory=memory,
-        seconds=time.monotonic() - begun,
     )

@@ -7,6 +7,9 @@ from typing import Any, Literal
 
 from wiseft_jax.planning.counts import Counts
 
+CURVE = "curve"
+"""What the nodes of a curve are called in place of a back-end, as in a sweep's own result."""
+
 
 @dataclasses.dataclass(frozen=True)
 class StepFacts:
@@ -16,13 +19,17 @@ class StepFacts:
       step: Which.
       method: ``compile``: from the program that XLA made; ``abstract``: estimated from the trace.
       images: Images of one step, over all devices.
-      passes: Forward passes of an image in a step: 1, or the alphas of a sweep.
+      passes: Forward passes of an image in a step: 1, the alphas of a sweep or the first nodes of a
+        curve; 1 too where the encoder doesn't depend on alpha.
       counts: What one device does.
       traced_flops: FLOPs of the trace over all devices: what the mathematics needs.
       memory: Name of a part -> bytes on one device; the parts add up to what must fit at once.
       largest: ``(array, bytes)``, the largest arrays of a device.
       seconds: Seconds that tracing and compiling took.
       too_large: XLA's message, if it refused the program for lack of memory.
+      alphas: Alphas that a step of the sweep evaluates; 0 for ``train``.
+      backend: Of the sweep: a back-end, or ``curve``; empty for ``train``.
+      reason: Why that one.
     """
 
     step: Literal["train", "sweep"]
@@ -35,6 +42,9 @@ class StepFacts:
     largest: tuple[tuple[str, int], ...] = ()
     seconds: float = 0.0
     too_large: str | None = None
+    alphas: int = 0
+    backend: str = ""
+    reason: str = ""
 
     @property
     def memory_bytes(self) -> int:

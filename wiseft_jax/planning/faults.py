@@ -85,7 +85,7 @@ def find_faults(
                 False,
                 "the pass of the tower over all training images, which makes the features, isn't"
                 " counted; the train step is the head's alone",
-                "take that pass as the sweep's time of an image, over its alphas",
+                "take that pass as the sweep's time of an image, over its forward passes",
             )
         )
     return sorted(found, key=lambda fault: not fault.breaks)

@@ -8,15 +8,16 @@ import logging
 from typing import Any, Literal, get_args
 
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.evaluation.curve_config import PassRange, expected_passes
 from wiseft_jax.experiment import ExperimentConfig
 from wiseft_jax.planning.chips import GB, GIB, TERA
-from wiseft_jax.planning.facts import StepFacts
+from wiseft_jax.planning.facts import CURVE, StepFacts
 from wiseft_jax.planning.faults import Fault, find_faults, memory_limit
 from wiseft_jax.planning.memory_model import MemoryModel
 from wiseft_jax.planning.process import ask, choose_method
 from wiseft_jax.planning.request import PlanRequest, Question, Step
 from wiseft_jax.planning.roofline import EFFICIENCY, HOP_SECS, Estimate, estimate
-from wiseft_jax.planning.suggest import Suggestion, smallest, suggest
+from wiseft_jax.planning.suggest import Suggestion, largest_batch, smallest, suggest
 from wiseft_jax.planning.topology import Topology, parse_topology
 
 logger = logging.getLogger(__name__)
@@ -104,6 +105,8 @@ class RunPlan:
         made with; None if it doesn't fit.
       suggestions: What else fits, the fastest first.
       tightest: What needs the least memory, if nothing fits.
+      largest: The largest batch that fits, if nothing fits with the configured one; None if not
+        even an image a device does.
       verified: The compiled facts of the first suggestion, when that was asked for.
     """
 
@@ -117,6 +120,7 @@ class RunPlan:
     configured: Suggestion | None
     suggestions: tuple[Suggestion, ...]
     tightest: Suggestion | None
+    largest: Suggestion | None
     verified: StepFacts | None
 
     @property
@@ -124,13 +128,34 @@ class RunPlan:
         """Whether nothing breaks."""
         return not any(fault.breaks for fault in self.faults)
 
-    def num_steps(self, step: Step) -> int:
-        """Return how often a step runs: the fine-tuning's, or the sweep's batches."""
+    @property
+    def curve(self) -> PassRange | None:
+        """The forward passes of an image that the curve takes; None if there are no nodes."""
+        if self.steps["sweep"][0].backend != CURVE:
+            return None
+        return expected_passes(self.config.sweep.curve, self.config.sweep.alphas)
+
+    def num_batches(self, step: Step) -> int:
+        """Return how many batches there are: of the fine-tuning, or that the sweep reads."""
         if step == "train":
             return self.total_steps
-        facts = self.steps["sweep"][0]
-        calls = -(-len(self.config.sweep.alphas) // facts.passes)
-        return calls * -(-self.options.num_evaluated // facts.images)
+        return -(-self.options.num_evaluated // self.steps["sweep"][0].images)
+
+    def calls(self, step: Step) -> tuple[float, float]:
+        """Return how often a step runs for a batch, at least and at most.
+
+        Of a curve these are shares of its first nodes, for later ones and direct evaluation cost as
+        much an alpha.
+        """
+        facts, curve = self.steps[step][0], self.curve
+        if step == "train":
+            return 1.0, 1.0
+        if curve is not None:
+            return curve.low / facts.passes, curve.high / facts.passes
+        if self.config.sweep.method == "curve":
+            return 1.0, 1.0  # both ends, which settle every alpha
+        count = float(-(-len(self.config.sweep.alphas) // facts.alphas))
+        return count, count
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as plain JSON values."""
@@ -161,32 +186,41 @@ class RunPlan:
             "first_to_break": next((f.what for f in self.faults if f.breaks), None),
             "faults": [dataclasses.asdict(fault) for fault in self.faults],
             "steps": {name: self._step_json(name) for name in self.steps},
-            "configured": None if self.configured is None else self.configured.to_json(),
+            "configured": _json(self.configured),
             "suggestions": [each.to_json() for each in self.suggestions],
-            "verified": None if self.verified is None else self.verified.to_json(),
+            "tightest": _json(self.tightest),
+            "largest_batch": _json(self.largest),
+            "verified": _json(self.verified),
             "versions": {name: _version(name) for name in packages},
         }
 
     def _step_json(self, step: Step) -> dict[str, Any]:
         facts, times = self.steps[step]
-        count = self.num_steps(step)
-        bounds = {"overlapped": times.overlapped, "exposed": times.exposed}
+        batches, (low, high) = self.num_batches(step), self.calls(step)
+        secs = {"overlapped": times.overlapped, "exposed": times.exposed}
+        of_batch = {
+            name: None if each is None else each * (low if name == "overlapped" else high)
+            for name, each in secs.items()
+        }
+        curve = self.curve if step == "sweep" else None
         return facts.to_json() | {
             "memory_bytes": facts.memory_bytes,
-            "steps": count,
+            "steps": batches * int(low),
+            "passes_per_image": {"low": facts.passes * low, "high": facts.passes * high},
+            "curve": None if curve is None else curve.to_json(),
             "secs": {
                 "math": times.math,
                 "memory": times.memory,
                 "network": times.network,
-                **bounds,
+                **secs,
             },
             "bound": times.bound,
             "images_per_sec": {
-                name: None if not secs else facts.images / secs for name, secs in bounds.items()
+                name: None if not each else facts.images / each for name, each in of_batch.items()
             },
             "hours": {
-                name: None if secs is None else count * secs / HOUR_SECS
-                for name, secs in bounds.items()
+                name: None if each is None else batches * each / HOUR_SECS
+                for name, each in of_batch.items()
             },
         }
 
@@ -221,7 +255,10 @@ def make_plan(config: ExperimentConfig, options: PlanOptions) -> RunPlan:
     train = steps["train"][0]
     scale = _scale(model, train, config, plan.batch_size // topology.num_devices, sizes[1])
     found = suggest(model, topology, plan.batch_size, scale=scale, **assumed)
-    tightest = None if found else smallest(model, topology, plan.batch_size, scale)
+    tightest = largest = None
+    if not found:
+        tightest = smallest(model, topology, plan.batch_size, scale)
+        largest = largest_batch(model, topology, plan.batch_size, scale=scale, **assumed)
     own = config.training.accumulation_steps, sizes[1], config.model.remat
     others = [each for each in found if each.layout != own]
     verified = None
@@ -241,8 +278,13 @@ def make_plan(config: ExperimentConfig, options: PlanOptions) -> RunPlan:
         configured=None if train.too_large else _first(found, own),
         suggestions=tuple(others[:_SHOWN_SUGGESTIONS]),
         tightest=tightest,
+        largest=largest,
         verified=verified,
     )
+
+
+def _json(value: Suggestion | StepFacts | None) -> dict[str, Any] | None:
+    return None if value is None else value.to_json()
 
 
 def _first(found: list[Suggestion], layout: tuple[int, int, str]) -> Suggestion | None:

@@ -1,4 +1,4 @@
-"""The real train and sweep steps of a configuration, over shapes in place of arrays."""
+"""The real train step of a configuration, over shapes in place of arrays."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from wiseft_jax.clip.classifier import Classifier, head_logits
-from wiseft_jax.core.mesh import Layout, batch_sharding, num_batch_shards, replicated
+from wiseft_jax.core.mesh import Layout, batch_sharding, num_batch_shards
 from wiseft_jax.core.typing import Params, PyTree
-from wiseft_jax.evaluation.engine import EngineConfig, compiled_step, padded_alphas
 from wiseft_jax.experiment import ExperimentConfig
 from wiseft_jax.training.config import Plan
 from wiseft_jax.training.losses import cross_entropy
@@ -102,57 +101,6 @@ def trace_train_step(job: Job) -> Any:
     )
     state = abstract_state(job.trained, optimizer, layout)
     return step.trace(state, job.batch(plan.batch_size, batch_sharding(layout.mesh)))
-
-
-def engine_config(job: Job) -> EngineConfig:
-    """Return how the sweep of a job runs."""
-    sweep = job.config.sweep
-    return EngineConfig.resolve(
-        job.theta,
-        num_alphas=len(sweep.alphas),
-        backend=sweep.backend,
-        batch_size=sweep.batch_size,
-        chunk_size=sweep.chunk_size,
-        keep_logits=sweep.keep_logits,
-        mesh=job.layout,
-        num_threads=job.config.data.num_threads,
-        platform=job.platform,
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class TracedSweep:
-    """The trace of one call of the sweep's step.
-
-    Attributes:
-      step: The trace; ``.jaxpr``, ``.lower()`` go on from it.
-      passes: Alphas that the call evaluates.
-      taken: Share of the step's places that are used; it has room for more alphas than most sweeps
-        have and skips the rest.
-    """
-
-    step: Any
-    passes: int
-    taken: float
-
-
-def trace_sweep_step(job: Job) -> TracedSweep:
-    """Return the trace of the program's own sweep step, over the sweep's first alphas."""
-    config = engine_config(job)
-    chunks, used = padded_alphas(job.config.sweep.alphas, config.chunk_size)[0]
-    mesh = config.layout.mesh
-    pixels, size = job.classifier.preprocess.size, config.batch_size
-    split, whole = batch_sharding(mesh), replicated(mesh)
-    batch = {
-        "image": jax.ShapeDtypeStruct((size, pixels, pixels, 3), jnp.uint8, sharding=split),
-        "index": jax.ShapeDtypeStruct((size,), jnp.int32, sharding=split),
-        "mask": jax.ShapeDtypeStruct((size,), jnp.bool_, sharding=split),
-    }
-    theta = with_shardings(job.theta, config.layout)
-    alphas = jax.ShapeDtypeStruct(chunks.shape, jnp.float32, sharding=whole)
-    count = jax.ShapeDtypeStruct((), jnp.int32, sharding=whole)
-    step = compiled_step(job.classifier, config).trace(theta, theta, alphas, count, batch)
-    return TracedSweep(step, used, -(-used // config.chunk_size) / chunks.shape[0])
 
 
 def with_shardings(tree: PyTree, layout: Layout) -> PyTree:

@@ -16,10 +16,14 @@ from wiseft_jax.planning.topology import Topology
 HEADROOM = 0.95
 """Share of the limit that a suggestion may use: the model isn't exact."""
 
+_PARTS = (1, 2, 4, 8, 16, 32, 64)
+
 
 @dataclasses.dataclass(frozen=True)
 class Suggestion:
-    """One way to lay out a training step; the batch and so the result are the same in all.
+    """One way to lay out a training step.
+
+    The batch and so the result are those of the configuration, but where ``batch_size`` is given.
 
     Attributes:
       accumulation_steps: Of ``training``.
@@ -28,6 +32,7 @@ class Suggestion:
       images: Images of a device at a time.
       memory_bytes: Predicted, on a device.
       seconds: Predicted for a step, no collective hidden; None if the chip's rates aren't known.
+      batch_size: Of ``training``, in images over all devices; None: as configured.
     """
 
     accumulation_steps: int
@@ -36,6 +41,7 @@ class Suggestion:
     images: int
     memory_bytes: int
     seconds: float | None
+    batch_size: int | None = None
 
     @property
     def layout(self) -> tuple[int, int, str]:
@@ -49,9 +55,10 @@ class Suggestion:
     @property
     def options(self) -> str:
         """The command line's options that ask for it."""
+        batch = "" if self.batch_size is None else f"--training.batch-size {self.batch_size} "
         return (
-            f"--training.accumulation-steps {self.accumulation_steps} --mesh.data -1 --mesh.fsdp"
-            f" {self.fsdp} --model.remat {self.remat}"
+            f"{batch}--training.accumulation-steps {self.accumulation_steps} --mesh.data -1"
+            f" --mesh.fsdp {self.fsdp} --model.remat {self.remat}"
         )
 
 
@@ -91,6 +98,45 @@ def smallest(
     return min(candidates, key=lambda each: each.memory_bytes, default=None)
 
 
+def largest_batch(
+    model: MemoryModel,
+    topology: Topology,
+    batch_size: int,
+    *,
+    scale: float = 1.0,
+    float32: bool = False,
+    efficiency: float = EFFICIENCY,
+) -> Suggestion | None:
+    """Return the largest batch below a size that fits, laid out in the fastest way that holds it.
+
+    None if not even an image a device fits, or the devices' memory isn't known. Memory rises
+    linearly with the images, so each layout's most images are found without trying.
+
+    Args:
+      model: Of the training step.
+      topology: The devices.
+      batch_size: Images a step over all devices, of which no layout fits.
+      scale: As in ``suggest``.
+      float32: As in ``suggest``.
+      efficiency: As in ``suggest``.
+    """
+    limit = memory_limit(topology)
+    if limit is None:
+        return None
+    most = (batch_size - 1) // topology.num_devices
+    found = []
+    for remat, fsdp, parts in itertools.product(model.activations, model.states, _PARTS):
+        none, one = (model.num_bytes(size, parts, fsdp, remat, scale) for size in (0, 1))
+        room = HEADROOM * limit - none
+        local = min(most // parts, int(room / max(one - none, 1.0)) if room > 0 else 0)
+        if local >= 1:
+            choice = (local, parts, fsdp, remat)
+            each = _suggestion(model, topology, choice, scale, float32, efficiency)
+            images = local * parts * topology.num_devices
+            found.append((-images, _cost(each), dataclasses.replace(each, batch_size=images)))
+    return min(found, key=lambda item: item[:2])[2] if found else None
+
+
 def _cost(each: Suggestion) -> tuple[float, int, int, int]:
     """Sort by time; then by the simplest: nothing again, no split, one part."""
     order = ("none", "dots", "full").index(each.remat)
@@ -108,17 +154,30 @@ def _candidates(
     share, rest = divmod(batch_size, topology.num_devices)
     if rest:
         return
-    parts = [count for count in (1, 2, 4, 8, 16, 32, 64) if share % count == 0]
+    parts = [count for count in _PARTS if share % count == 0]
     for remat, fsdp, count in itertools.product(model.activations, model.states, parts):
-        local = share // count
-        yield Suggestion(
-            accumulation_steps=count,
-            fsdp=fsdp,
-            remat=remat,
-            images=local,
-            memory_bytes=round(model.num_bytes(local, count, fsdp, remat, scale)),
-            seconds=_seconds(model, topology, (local, count, fsdp, remat), float32, efficiency),
-        )
+        choice = (share // count, count, fsdp, remat)
+        yield _suggestion(model, topology, choice, scale, float32, efficiency)
+
+
+def _suggestion(
+    model: MemoryModel,
+    topology: Topology,
+    choice: tuple[int, int, int, str],
+    scale: float,
+    float32: bool,
+    efficiency: float,
+) -> Suggestion:
+    """Return a layout, its memory and its time; ``choice`` is as ``_seconds`` takes it."""
+    local, parts, fsdp, remat = choice
+    return Suggestion(
+        accumulation_steps=parts,
+        fsdp=fsdp,
+        remat=remat,
+        images=local,
+        memory_bytes=round(model.num_bytes(local, parts, fsdp, remat, scale)),
+        seconds=_seconds(model, topology, choice, float32, efficiency),
+    )
 
 
 def _seconds(

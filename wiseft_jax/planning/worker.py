@@ -26,7 +26,7 @@ from wiseft_jax.planning.plan_cache import load_plan, store_plan
 from wiseft_jax.planning.request import Method, PlanRequest, Question, Step
 from wiseft_jax.planning.topology import Topology, parse_topology
 
-COUNTING_VERSION = 4
+COUNTING_VERSION = 5
 """Raised when programs are counted in another way, so that stored facts don't mix."""
 
 _ONE_DEVICE_A_CHIP = {"v4": "megacore"}
@@ -59,8 +59,6 @@ def answer(request: PlanRequest, question: Question) -> dict[str, Any]:
     Raises:
       InputError: If the configuration doesn't fit the model or the devices.
     """
-    from wiseft_jax.planning.abstract import abstract_sweep_facts, abstract_train_facts
-
     topology = parse_topology(request.topology)
     _say({"stage": f"{question}: tracing"})
     if question == "model":
@@ -68,8 +66,14 @@ def answer(request: PlanRequest, question: Question) -> dict[str, Any]:
     job = make_job(request, topology)
     if request.method == "compile":
         return _compiled_facts(job, question, topology).to_json()
-    facts = abstract_train_facts(job) if question == "train" else abstract_sweep_facts(job)
-    return facts.to_json()
+    return _abstract_facts(job, question).to_json()
+
+
+def _abstract_facts(job: Any, step: Step) -> StepFacts:
+    from wiseft_jax.planning.abstract import abstract_train_facts
+    from wiseft_jax.planning.abstract_sweep import abstract_sweep_facts
+
+    return abstract_train_facts(job) if step == "train" else abstract_sweep_facts(job)
 
 
 def _memory_model(request: PlanRequest, topology: Topology) -> Any:
@@ -135,25 +139,23 @@ def devices_of(topology: Topology, method: Method) -> list[Any]:
 
 
 def _compiled_facts(job: Any, step: Step, topology: Topology) -> StepFacts:
+    from wiseft_jax.planning.abstract_sweep import known_facts, with_reading
     from wiseft_jax.planning.hlo import count_program, largest_arrays
     from wiseft_jax.planning.jaxpr import count_jaxpr
-    from wiseft_jax.planning.steps import engine_config, trace_sweep_step, trace_train_step
+    from wiseft_jax.planning.steps import trace_train_step
+    from wiseft_jax.planning.sweep_step import trace_sweep_step
 
     begun = time.monotonic()
-    if step == "train":
-        traced, taken, images, passes = trace_train_step(job), 1.0, job.plan.batch_size, 1
+    sweep = trace_sweep_step(job) if step == "sweep" else None
+    if sweep is None:
+        traced, taken = trace_train_step(job), 1.0
+        flops = count_jaxpr(traced.jaxpr).flops
+        known = {"images": job.plan.batch_size, "passes": 1, "traced_flops": flops}
     else:
-        sweep = trace_sweep_step(job)
-        traced, taken, passes = sweep.step, sweep.taken, sweep.passes
-        images = engine_config(job).batch_size
-    flops = count_jaxpr(traced.jaxpr, taken).flops
+        traced, taken, known = sweep.step, sweep.taken, known_facts(sweep)
     _say({"stage": f"{step}: lowering"})
     lowered = traced.lower()
-    key = cache_key(
-        lowered.as_text(),
-        topology,
-        {"step": step, "images": images, "passes": passes, "flops": flops},
-    )
+    key = cache_key(lowered.as_text(), topology, {"step": step, **known})
     found = load_plan(key)
     if found is not None:
         _say({"stage": f"{step}: found in the cache"})
@@ -167,13 +169,12 @@ def _compiled_facts(job: Any, step: Step, topology: Topology) -> StepFacts:
         facts = StepFacts(
             step=step,
             method="compile",
-            images=images,
-            passes=passes,
             counts=count_program(text, topology.num_devices, taken),
-            traced_flops=flops,
             memory=_memory(compiled.memory_analysis()),
             largest=tuple(largest_arrays(text)),
+            **known,
         )
+        facts = facts if sweep is None else with_reading(facts, sweep)
     facts = dataclasses.replace(facts, seconds=time.monotonic() - begun)
     store_plan(key, facts.to_json())
     return facts
@@ -193,9 +194,7 @@ def _compile(lowered: Any) -> tuple[Any, str]:
 
 def _refused_facts(job: Any, step: Step, refused: str) -> StepFacts:
     """Return estimates, with the temporaries that XLA says it would need."""
-    from wiseft_jax.planning.abstract import abstract_sweep_facts, abstract_train_facts
-
-    facts = abstract_train_facts(job) if step == "train" else abstract_sweep_facts(job)
+    facts = _abstract_facts(job, step)
     named = _TEMPORARIES.search(refused)
     if named is not None:
         held = ("parameters", "optimizer", "both ends", "batch")
