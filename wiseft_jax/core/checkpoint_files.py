@@ -15,7 +15,7 @@ import math
 import shlex
 import stat
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +30,8 @@ from wiseft_jax.core.checkpoint_errors import (
     first_line,
     is_of_files,
     patiently,
-    together,
 )
 from wiseft_jax.core.checksum import checksums, differing
-from wiseft_jax.core.distributed import gather_json
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.trees import check_same_structure, flatten_paths, unflatten_paths
 from wiseft_jax.core.typing import PyTree
@@ -45,9 +43,6 @@ CHECKPOINTS = "checkpoints"
 
 RANKING = "validation_accuracy"
 """The metric that ranks checkpoints; larger is better."""
-
-PARTIAL = ".orbax-checkpoint-tmp"
-"""What the name of a local directory holds while it is being written."""
 
 _FACTS = "meta/metadata"
 _REMOTE = "gs://"
@@ -208,6 +203,11 @@ def read_facts(step_dir: epath.Path) -> Facts:
         raise DamagedCheckpointError(f"meta/{file.name}: not of this version's format") from None
 
 
+def has_facts(step_dir: epath.Path) -> bool:
+    """Return whether a local checkpoint has facts, whatever they say."""
+    return _mode(step_dir / _FACTS) is not None
+
+
 def rank_of(step_dir: epath.Path) -> float:
     """Return the metric that ranks a checkpoint; minus infinity without one."""
     try:
@@ -257,60 +257,6 @@ def has_damaged(directory: epath.Path) -> bool:
     return is_directory(directory) and any(
         path.name.startswith("damaged-") for path in directory.iterdir()
     )
-
-
-def prepare_directory(directory: epath.Path) -> None:
-    """Make the directory, and see in every process that one may write there; a collective.
-
-    Raises:
-      InputError: If one may not, or if the processes don't share it.
-    """
-    if not is_remote(directory):  # there are no directories in a bucket
-        is_first = jax.process_index() == 0
-        together(lambda: _keeping(directory, _make_directory) if is_first else None)
-        if not all(gather_json(is_directory(directory))):
-            raise InputError(not_shared(directory))
-    together(lambda: _keeping(directory, _probe_writing))
-
-
-def _keeping(directory: epath.Path, act: Callable[[epath.Path], None]) -> None:
-    try:
-        act(directory)
-    except Exception as error:
-        if not (is_of_files(error) or is_remote(directory)):
-            raise
-        raise InputError(
-            f"{directory}: checkpoints can't be written there ({first_line(error)}); make that"
-            " possible, or give another directory (of the run, or as checkpoints.directory)"
-        ) from None
-
-
-def _make_directory(directory: epath.Path) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
-
-
-def _probe_writing(directory: epath.Path) -> None:
-    """Write a file of this process's there, and remove it."""
-    probe = directory / f".write-probe-{jax.process_index()}"
-    probe.write_text("This file may be removed.\n", encoding="utf-8")
-    probe.unlink()
-
-
-def remove_partial(directory: epath.Path, steps: Sequence[int]) -> None:
-    """Remove what a process that was killed left in a local directory, and say so.
-
-    Args:
-      directory: Where the checkpoints are.
-      steps: Those that look complete, in order. An old one without facts was being removed.
-    """
-    for path in directory.iterdir():
-        if PARTIAL in path.name and is_directory(path):
-            logger.warning("%s: an incomplete save of an earlier process; removed", path)
-            path.rmtree()
-    for path in (directory / str(step) for step in steps[:-1]):
-        if _mode(path / _FACTS) is None:
-            logger.warning("%s: an old checkpoint that was removed in part; removed", path)
-            path.rmtree()
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ from wiseft_jax.core.trees import count_parameters
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.source import Dataset, check_matches
 from wiseft_jax.training.config import TrainConfig
-from wiseft_jax.training.identity import Meta, describe_task, make_check
+from wiseft_jax.training.identity import Meta, describe_task, hash_task, make_check
 from wiseft_jax.training.log import TRAIN_LOG, TrainLog, drop_records_after
 from wiseft_jax.training.loop import Saving, run_loop
 from wiseft_jax.training.optimizer import make_optimizer, make_schedule
@@ -130,7 +130,7 @@ def _train_in(
         if not resume:
             checkpoints.check_unused()
         found = _restore(checkpoints, task, problem, described) if resume else None
-        checkpoints.open()
+        checkpoints.open(hash_task(described), resume=resume)
         optimizer = make_optimizer(task.config, task.plan)
         start_step, state = found or (0, init_state(problem.params, optimizer, task.layout))
         log_file = run_dir / TRAIN_LOG
