@@ -18,6 +18,7 @@ from wiseft_jax.core import errors
         (errors.FaultyDataError("image y"), Ending(2, "image y")),
         (errors.NonFiniteLossError("step 3"), Ending(1, "step 3")),
         (errors.CheckpointWriteError("step 4"), Ending(1, "step 4")),
+        (errors.RendezvousError("x"), Ending(1, "the processes didn't meet: x")),
         (errors.Interrupted("saved"), Ending(42, "saved", "interrupted")),
     ],
 )

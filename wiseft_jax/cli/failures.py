@@ -30,7 +30,8 @@ def explain(error: BaseException) -> Ending:
     """Return how the program ends on an exception that a verb raised."""
     if isinstance(error, errors.InputError):
         return Ending(errors.EXIT_BAD_INPUT, str(error))
-    if isinstance(error, (errors.NonFiniteLossError, errors.CheckpointWriteError)):
+    internal = errors.NonFiniteLossError, errors.CheckpointWriteError, errors.RendezvousError
+    if isinstance(error, internal):
         return Ending(errors.EXIT_INTERNAL, str(error))
     if isinstance(error, errors.Interrupted):
         return Ending(errors.EXIT_INTERRUPTED, str(error), "interrupted")

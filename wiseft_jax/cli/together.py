@@ -19,13 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from wiseft_jax.cli.common import CommonOptions
 from wiseft_jax.cli.failures import explain
 from wiseft_jax.core.distributed_config import DistributedConfig, Rendezvous
-from wiseft_jax.core.errors import (
-    EXIT_BAD_INPUT,
-    EXIT_INTERNAL,
-    EXIT_INTERRUPTED,
-    InputError,
-    Interrupted,
-)
+from wiseft_jax.core.errors import EXIT_INTERNAL, InputError, Interrupted
 from wiseft_jax.core.mesh_config import MeshConfig
 
 if TYPE_CHECKING:
@@ -96,16 +90,16 @@ def _join(rendezvous: Rendezvous, config: DistributedConfig, common: CommonOptio
         invitation = distributed.of_first(alarm.invite(host).to_json() if index == 0 else {})
         alarm.answer(Invitation.from_json(invitation))
         distributed.barrier("alarms are set")
-    except KeyboardInterrupt as error:
-        _give_up(explain(error).message, EXIT_INTERRUPTED, "interrupted")
-    except Exception as error:  # a normal exit would wait for the others
-        _give_up(str(error))
+    except (KeyboardInterrupt, Exception) as error:
+        _give_up(error)
     return alarm
 
 
-def _give_up(message: str, code: int = EXIT_BAD_INPUT, what: str = "error") -> NoReturn:
-    print(f"wiseft: {what}: {message}", file=sys.stderr, flush=True)
-    os._exit(code)
+def _give_up(error: BaseException) -> NoReturn:
+    """Say why and end this process; a normal exit would wait for the others."""
+    ending = explain(error)
+    print(f"wiseft: {ending.what}: {ending.message}", file=sys.stderr, flush=True)
+    os._exit(ending.code)
 
 
 def _cache_programs() -> None:
