@@ -7,6 +7,7 @@ a temporary directory first, which readers ignore.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -26,6 +27,7 @@ from wiseft_jax.core.checkpoint_errors import (
     together,
 )
 from wiseft_jax.core.checkpoint_files import (
+    RANKING,
     Checkpoint,
     Facts,
     begin_anew,
@@ -43,10 +45,12 @@ from wiseft_jax.core.checkpoint_files import (
     read_facts,
     restore_targets,
     set_aside,
+    write_facts,
 )
 from wiseft_jax.core.checkpoint_orbax import (
     Manager,
     complete_steps,
+    keep_again,
     make_manager,
     read_item,
     write_step,
@@ -165,6 +169,27 @@ class Checkpoints:
             self._first_writes(self._owned.check)
         with self._writing():
             write_step(manager, step, params, opt, facts)
+
+    def rate(self, step: int, accuracy: float) -> None:
+        """Add the validation accuracy to a checkpoint that was saved without one; a collective.
+
+        Then what is kept is what would be, had it been saved with it. Call ``open`` before.
+
+        Args:
+          step: A complete step.
+          accuracy: What ranks it, a fraction.
+
+        Raises:
+          InputError: As ``save``.
+          CheckpointWriteError: As ``save``.
+        """
+        manager = self._open()
+        path = self.path(step)
+        facts = together(lambda: read_facts(path))
+        rated = dataclasses.replace(facts, metrics={**facts.metrics, RANKING: accuracy})
+        self._first_writes(lambda: write_facts(path, rated))
+        with self._writing():
+            keep_again(manager, self._config)
 
     def restore(
         self,

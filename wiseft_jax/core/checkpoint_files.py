@@ -35,6 +35,7 @@ from wiseft_jax.core.checksum import checksums, differing
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.trees import check_same_structure, flatten_paths, unflatten_paths
 from wiseft_jax.core.typing import PyTree
+from wiseft_jax.core.writers import write_text
 
 logger = logging.getLogger(__name__)
 
@@ -217,7 +218,18 @@ def rank_of(step_dir: epath.Path) -> float:
     return float("-inf") if rank is None else rank
 
 
-def mend_ranking(step_dir: epath.Path, facts: Facts) -> None:
+def write_facts(step_dir: epath.Path, facts: Facts) -> None:
+    """Replace the facts of a complete checkpoint, and what Orbax ranks by; the arrays stay."""
+    file = step_dir / _FACTS
+    text = json.dumps(facts.seal())
+    if is_remote(step_dir):
+        file.write_text(text, encoding="utf-8")
+    else:
+        write_text(Path(file), text)
+    mend_ranking(step_dir, facts, log_level=logging.DEBUG)
+
+
+def mend_ranking(step_dir: epath.Path, facts: Facts, log_level: int = logging.WARNING) -> None:
     """Write the file that Orbax ranks by again, should it not say what the facts say."""
     file = step_dir / "metrics" / "metrics"
     wanted = {} if facts.rank is None else {RANKING: facts.rank}
@@ -226,7 +238,7 @@ def mend_ranking(step_dir: epath.Path, facts: Facts) -> None:
     except DamagedCheckpointError as error:
         found = str(error)
     if found != wanted:
-        logger.warning("%s: damaged (%s); written again", file, found)
+        logger.log(log_level, "%s: damaged (%s); written again", file, found)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(wanted), encoding="utf-8")
 

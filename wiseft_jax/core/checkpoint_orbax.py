@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import orbax.checkpoint as ocp
@@ -11,6 +12,7 @@ from orbax.checkpoint.checkpoint_managers import preservation_policy
 from wiseft_jax.core.checkpoint_config import CheckpointConfig
 from wiseft_jax.core.checkpoint_errors import patiently
 from wiseft_jax.core.checkpoint_files import RANKING, Facts, is_directory
+from wiseft_jax.core.distributed import of_first
 from wiseft_jax.core.orbax_noise import hush_orbax
 from wiseft_jax.core.typing import PyTree
 
@@ -38,6 +40,18 @@ def write_step(manager: Manager, step: int, params: PyTree, opt: PyTree, facts: 
         metrics=None if facts.rank is None else {RANKING: facts.rank},
         force=True,
     )
+
+
+def keep_again(manager: Manager, config: CheckpointConfig) -> None:
+    """Read again how steps are ranked, and remove those that aren't to be kept; a collective."""
+    manager.reload()
+    steps = manager.all_steps()
+    found = [SimpleNamespace(step=step, time=None, metrics=manager.metrics(step)) for step in steps]
+    context = preservation_policy.PreservationContext()
+    kept: Any = _policy(config).should_preserve(found, context=context)  # type: ignore[arg-type]
+    surplus = [step for step, keep in zip(steps, kept, strict=True) if not keep]
+    for step in of_first(surplus):
+        manager.delete(step)
 
 
 def complete_steps(directory: epath.Path) -> tuple[int, ...]:
