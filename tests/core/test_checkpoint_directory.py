@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from wiseft_jax.core import checkpoint_directory
+from wiseft_jax.core import checkpoint_directory, distributed
 from wiseft_jax.core.checkpoint import Checkpoints
 from wiseft_jax.core.checkpoint_config import CheckpointConfig
 from wiseft_jax.core.checkpoint_directory import OWNER_FILE
@@ -155,3 +155,23 @@ def test_a_damaged_owner_is_one_line(tmp_path: Path, shared: CheckpointConfig, t
         Checkpoints(tmp_path / "run", shared) as checkpoints,
     ):
         checkpoints.open("task")
+
+
+def test_a_directory_that_shows_late_is_waited_for(
+    tmp_path: Path, shared: CheckpointConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on NFS, where a host may remember for a while that there was none."""
+    looks: list[Any] = []
+
+    def is_directory(path: Any) -> bool:
+        looks.append(path)
+        return len(looks) > 2
+
+    monkeypatch.setattr(distributed, "SEEING_PAUSES_SECS", (0.01,) * 3)
+    monkeypatch.setattr(checkpoint_directory, "is_directory", is_directory)
+    directory = Checkpoints(tmp_path / "run", shared).directory
+    checkpoint_directory.prepare_directory(directory)
+    assert len(looks) == 3
+    monkeypatch.setattr(checkpoint_directory, "is_directory", lambda path: False)
+    with pytest.raises(InputError, match="the processes don't see the same files there"):
+        checkpoint_directory.prepare_directory(directory)

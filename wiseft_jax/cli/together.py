@@ -190,7 +190,11 @@ def prepare(directory: RunDirectory, config: Any, facts: dict[str, Any], **mode:
     if distributed.is_first():
         directory.prepare(config, **mode)
     distributed.barrier("the run directory is there")
-    if not directory.config_file.is_file() or read_json(directory.config_file) != described:
+
+    def look() -> bool:
+        return directory.config_file.is_file() and read_json(directory.config_file) == described
+
+    if not distributed.all_see(look, directory.config_file) and not look():
         raise InputError(
             f"{directory.path}: the configuration that process 0 wrote there isn't to be seen from"
             " here: --out must be a directory that all hosts share (NFS, say)"

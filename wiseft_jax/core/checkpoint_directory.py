@@ -27,7 +27,7 @@ from wiseft_jax.core.checkpoint_files import (
     not_shared,
     reaching,
 )
-from wiseft_jax.core.distributed import gather_json
+from wiseft_jax.core.distributed import all_see
 from wiseft_jax.core.errors import CheckpointWriteError, InputError
 from wiseft_jax.core.run_lock import hold
 from wiseft_jax.core.writers import write_json, write_text
@@ -198,7 +198,7 @@ def prepare_directory(directory: epath.Path) -> None:
     if not is_remote(directory):  # there are no directories in a bucket
         is_first = jax.process_index() == 0
         together(lambda: _keeping(directory, _make_directory) if is_first else None)
-        if not all(gather_json(is_directory(directory))):
+        if not all_see(lambda: is_directory(directory), directory):
             raise InputError(not_shared(directory))
     together(lambda: _keeping(directory, _probe_writing))
 

@@ -8,13 +8,17 @@ decides a result is compared before anything is trained.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import json
 import logging
+import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
@@ -30,6 +34,9 @@ from wiseft_jax.core.trees import flatten_paths, hash_tree
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+SEEING_PAUSES_SECS = (0.1, 0.4, 1.5, 3.0, *(5.0,) * 11)
+"""How long to wait before each further look at what process 0 has made: a minute in all."""
 
 _SHOWN = 5
 _SMALLEST_BUFFER = 1024
@@ -238,6 +245,26 @@ def same_on_all(value: Any) -> bool:
     """Return whether a JSON value is the same in every process; a collective."""
     first, *others = gather_json(value)
     return all(other == first for other in others)
+
+
+def all_see(look: Callable[[], bool], path: os.PathLike[str]) -> bool:
+    """Return whether every process sees what process 0 has just made; a collective.
+
+    A host of a network file system may believe for a while that it isn't there: so each looks again
+    for up to a minute, having listed the directory above, until all of them see it.
+
+    Args:
+      look: Whether this process sees it.
+      path: What ``look`` looks at, a file or a directory.
+    """
+    for pause_secs in (*SEEING_PAUSES_SECS, None):
+        with contextlib.suppress(OSError):
+            list(Path(path).absolute().parent.iterdir())
+        if all(gather_json(look())):
+            return True
+        if pause_secs is not None:
+            time.sleep(pause_secs)
+    return False
 
 
 def leave() -> None:
