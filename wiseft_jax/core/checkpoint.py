@@ -39,12 +39,12 @@ from wiseft_jax.core.checkpoint_files import (
     has_damaged,
     is_remote,
     mend_ranking,
+    name_aside,
     not_shared,
     rank_of,
     reaching,
     read_facts,
     restore_targets,
-    set_aside,
     write_facts,
 )
 from wiseft_jax.core.checkpoint_orbax import (
@@ -55,7 +55,7 @@ from wiseft_jax.core.checkpoint_orbax import (
     read_item,
     write_step,
 )
-from wiseft_jax.core.distributed import same_on_all
+from wiseft_jax.core.distributed import of_first, same_on_all
 from wiseft_jax.core.errors import CheckpointWriteError, InputError, Interrupted
 from wiseft_jax.core.orbax_noise import hush_orbax
 from wiseft_jax.core.trees import flatten_paths, unflatten_paths
@@ -248,7 +248,19 @@ class Checkpoints:
         return Checkpoint(step, found["params"], restored_opt, facts.meta, facts.metrics)
 
     def _set_aside(self, step: int, error: Exception) -> None:
-        together(lambda: self._write(lambda: set_aside(self.directory, step, error)))
+        """Rename a damaged checkpoint, so that nothing takes it for a good one, and say so.
+
+        Process 0 chooses the name and renames: what the others see there may be older, or newer.
+        """
+        first = jax.process_index() == 0
+        name = together(lambda: self._chosen(step) if first else "")
+        aside, path = of_first(name), self.path(step)
+        logger.warning("%s is damaged (%s); it isn't used, and kept as %s", path, error, aside)
+        self._first_writes(lambda: path.rename(self.directory / aside))
+
+    def _chosen(self, step: int) -> str:
+        with self._writing():
+            return name_aside(self.directory, step)
 
     def _open(self, task: str = "", *, resume: bool = False) -> Manager:
         if self._manager is None:
@@ -272,11 +284,11 @@ class Checkpoints:
                 continue
             self._first_writes(lambda step=step, facts=facts: mend_ranking(self.path(step), facts))
 
-    def _first_writes(self, act: Callable[[], None]) -> None:
+    def _first_writes(self, act: Callable[[], object]) -> None:
         """Let the first process write; what it meets is raised in all."""
         together(lambda: self._write(act) if jax.process_index() == 0 else None)
 
-    def _write(self, act: Callable[[], None]) -> None:
+    def _write(self, act: Callable[[], object]) -> None:
         with self._writing():
             act()
 

@@ -243,25 +243,12 @@ def mend_ranking(step_dir: epath.Path, facts: Facts, log_level: int = logging.WA
         file.write_text(json.dumps(wanted), encoding="utf-8")
 
 
-def set_aside(directory: epath.Path, step: int, error: Exception) -> None:
-    """Rename a damaged checkpoint, so that nothing takes it for a good one, and say so.
-
-    With several processes all must call it; the first one renames.
-    """
+def name_aside(directory: epath.Path, step: int) -> str:
+    """Return the name that a damaged checkpoint shall get: one that isn't there yet."""
     names = {path.name for path in directory.iterdir()}
     aside = f"damaged-{step}"
-    if aside in names:
-        aside = next(
-            name for n in range(2, len(names) + 3) if (name := f"{aside}-{n}") not in names
-        )
-    logger.warning(
-        "%s is damaged (%s); it isn't used, and kept as %s",
-        directory / str(step),
-        error,
-        aside,
-    )
-    if jax.process_index() == 0:
-        (directory / str(step)).rename(directory / aside)
+    more = (f"{aside}-{n}" for n in range(2, len(names) + 3))
+    return next(name for name in (aside, *more) if name not in names)
 
 
 def has_damaged(directory: epath.Path) -> bool:
