@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from wiseft_jax.cli.failures import Ending, explain, resumable
+from wiseft_jax.cli.failures import Ending, explain, replacing, resumable
 from wiseft_jax.core import errors
+from wiseft_jax.core.run_directory import RunDirectory
 
 
 @pytest.mark.parametrize(
@@ -18,6 +19,7 @@ from wiseft_jax.core import errors
         (errors.FaultyDataError("image y"), Ending(2, "image y")),
         (errors.NonFiniteLossError("step 3"), Ending(1, "step 3")),
         (errors.CheckpointWriteError("step 4"), Ending(1, "step 4")),
+        (errors.RendezvousError("x"), Ending(1, "the processes didn't meet: x")),
         (errors.Interrupted("saved"), Ending(42, "saved", "interrupted")),
     ],
 )
@@ -51,3 +53,23 @@ def test_an_interruption_with_a_run_directory_says_the_command_that_goes_on(
     assert explain(raised.value) == Ending(42, said, "interrupted")
     with pytest.raises(ValueError, match="a bug"), resumable(Path("runs/a")):
         raise ValueError("a bug")
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_an_interrupted_sweep_says_what_it_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: bool
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/bin/wiseft", "sweep", "runs/a"])
+    directory = RunDirectory(tmp_path)
+
+    def sweep() -> None:
+        if written:
+            directory.sweep_config_file.write_text("{}")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as raised, replacing(directory):
+        sweep()
+    said = explain(raised.value).message
+    what = "incomplete: predictions/, results.jsonl" if written else "as they were; "
+    assert said.startswith(f"the results in {tmp_path} are {what}")
+    assert said.endswith("; to start again: wiseft sweep runs/a")

@@ -16,6 +16,7 @@ import numpy as np
 import optax
 import pytest
 
+from wiseft_jax.core import checkpoint
 from wiseft_jax.core.checkpoint import Checkpoints, restore_params
 from wiseft_jax.core.checkpoint_config import CheckpointConfig
 from wiseft_jax.core.errors import InputError
@@ -335,6 +336,20 @@ def test_a_step_may_be_damaged_twice(tmp_path: Path) -> None:
             checkpoints.save(2, _params(2), _opt(2), {})
         assert (tmp_path / "checkpoints" / aside).is_dir()
     assert Checkpoints(tmp_path).steps() == (1, 2)
+
+
+def test_all_processes_tell_the_name_that_the_first_one_chose(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    _save_runs(tmp_path, [None, None])
+    _broken_meta(tmp_path / "checkpoints" / "2")
+    (tmp_path / "checkpoints" / "damaged-2").mkdir()  # of the first process, by now
+    monkeypatch.setattr(jax, "process_index", lambda: 1)
+    monkeypatch.setattr(checkpoint, "of_first", lambda value: "damaged-2")
+    found = Checkpoints(tmp_path).restore(_params(0), _opt(0))
+    assert found is not None
+    assert found.step == 1
+    assert "kept as damaged-2\n" in caplog.text
 
 
 def test_a_run_directory_can_be_moved(tmp_path: Path) -> None:

@@ -143,3 +143,17 @@ def test_opening_leaves_nothing_in_a_bucket(storage: Storage, config: Checkpoint
         assert checkpoints.steps() == ()
     prefix = f"{config.directory}/".removeprefix("gs://bucket/")
     assert not [name for name in storage.objects if ".write-probe" in name and prefix in name]
+
+
+def test_a_bucket_is_one_runs_too(storage: Storage, config: CheckpointConfig) -> None:
+    with Checkpoints(RUN_DIR, config) as first:
+        first.open()
+        with (
+            pytest.raises(InputError, match=f"{config.directory}: it belongs to another run"),
+            Checkpoints(Path("another run"), config) as second,
+        ):
+            second.open("task", resume=True)
+        first.save(1, *state(1), {})
+    with Checkpoints(RUN_DIR, config) as first:
+        first.save(2, *state(2), {})
+    assert Checkpoints(RUN_DIR, config).steps() == (1, 2)

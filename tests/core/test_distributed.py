@@ -15,6 +15,8 @@ import pytest
 
 from tests.helpers.processes import ROOT, Done, free_port, run_processes
 from wiseft_jax.core import distributed
+from wiseft_jax.core.distributed_config import DistributedConfig, Rendezvous
+from wiseft_jax.core.errors import RendezvousError
 
 
 def printed(done: list[Done]) -> list[Any]:
@@ -142,18 +144,18 @@ import os, sys
 
 from wiseft_jax.core import distributed
 from wiseft_jax.core.distributed_config import DistributedConfig
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, RendezvousError
 
-def give_up(message):
-    print(message, flush=True)
-    os._exit(2)
+def give_up(error):
+    print(error, flush=True)
+    os._exit({InputError: 2, RendezvousError: 1}[type(error)])
 
 config = DistributedConfig(
     coordinator=sys.argv[1], num_processes=2, process_id=int(sys.argv[2]), init_timeout_secs=2
 )
 try:
     distributed.join(config.rendezvous(), config, give_up)
-except InputError as error:
+except (InputError, RendezvousError) as error:
     give_up(error)  # a normal exit may crash in what JAX left half open
 """
 
@@ -175,9 +177,22 @@ def test_others_that_never_come_are_not_waited_for_forever(process_id: int):
     begin = time.monotonic()
     done = join_alone(address, process_id)
     assert time.monotonic() - begin < 50
-    assert done.returncode == 2, done.stderr
-    assert f"the other processes didn't come at {address} within 2 s" in done.stdout
+    assert done.returncode == 1, done.stderr
+    assert (
+        f"the processes didn't meet: the others didn't come at {address} within 2 s" in done.stdout
+    )
     assert ("nothing listens there" in done.stdout) == (process_id == 1)
+
+
+def test_what_jax_says_about_a_cluster_is_no_bad_input(monkeypatch: pytest.MonkeyPatch):
+    def refuse(*args: Any, **options: Any) -> None:
+        raise RuntimeError("the metadata server is away")
+
+    monkeypatch.setattr("jax.distributed.initialize", refuse)
+    config = DistributedConfig()
+    message = "the processes didn't meet: can't join the others .*RuntimeError: the metadata server"
+    with pytest.raises(RendezvousError, match=message):
+        distributed.join(Rendezvous("a pod", cluster="gketpu"), config, lambda error: None)
 
 
 def test_a_port_that_is_taken_is_bad_input():

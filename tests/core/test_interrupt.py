@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from pathlib import Path
 
@@ -13,7 +14,13 @@ from jax.experimental import multihost_utils
 
 from wiseft_jax.core import preemption
 from wiseft_jax.core.errors import Interrupted
-from wiseft_jax.core.interrupt import catch_signals, continue_command, same_command
+from wiseft_jax.core.interrupt import (
+    catch_signals,
+    continue_command,
+    how_to_continue,
+    how_to_start_again,
+    same_command,
+)
 
 RUN_DIR = Path("runs/a")
 
@@ -139,3 +146,26 @@ def test_the_command_that_continues(argv: list[str], expected: str) -> None:
 )
 def test_the_same_command(argv: list[str], expected: str) -> None:
     assert same_command(argv) == expected
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        ["--distributed.process-id", "1"],
+        ["--distributed.process-id=1"],
+        ["--distributed.process_id", "1"],
+    ],
+)
+def test_the_command_for_every_process_holds_no_ones_index(
+    monkeypatch: pytest.MonkeyPatch, own: list[str]
+) -> None:
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    argv = ["/bin/wiseft", "run", "flowers", "--distributed.num-processes", "2"]
+    monkeypatch.setattr(sys, "argv", [*argv, *own, "--out", "x"])
+    each = ", in every process, each with its own --distributed.process-id"
+    command = "wiseft run flowers --distributed.num-processes 2 --out x"
+    assert how_to_continue(Path("x")) == f"to continue{each}: {command} --resume"
+    assert how_to_start_again() == f"to start again{each}: {command}"
+    monkeypatch.setattr(sys, "argv", [*argv, "--out", "x"])  # the environment says the index
+    assert how_to_continue(Path("x")) == f"to continue, in every process: {command} --resume"
+    assert how_to_start_again() == f"to start again: {command}"

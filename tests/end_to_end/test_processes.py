@@ -283,7 +283,26 @@ def test_a_signal_to_one_evaluating_process_ends_both(
     for each in done:
         assert each.returncode == 42, said(done)
         assert "wiseft: interrupted: process 1 of 2" in each.stderr
-        assert "; to start again: " in each.stderr
+        assert "; to start again" in each.stderr
+
+
+@pytest.mark.parametrize(
+    "signum", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
+def test_a_signal_while_the_other_is_frozen_ends_the_one_with_its_message(
+    inputs: Workshop, signum: signal.Signals
+) -> None:
+    """The signal is repeated after 3 s; that the other doesn't answer takes 5 s to find out."""
+    options = ["--model", str(inputs.model), "--data", f"set=folder:{inputs.shifted}"]
+    command = faulty(ENDLESS_EVALUATION, "evaluate", *options, *SLOW_HEARTBEAT)
+    with started(2, command) as group:
+        wait_for_word(group, "evaluating")
+        group.processes[1].send_signal(signal.SIGSTOP)
+        group.processes[0].send_signal(signum)
+        assert group.processes[0].wait(20) == 42, group.stderr(0)
+        last = group.stderr(0).splitlines()[-1]
+    assert last.startswith("wiseft: interrupted: process 0 of 2 (")
+    assert "; to start again" in last
 
 
 SIGNAL_BEFORE_TRAINING = """

@@ -41,7 +41,8 @@ if [[ $4 == describe ]]; then
 fi
 IFS=, read -ra answers <<< "$ANSWERS"
 answer=${answers[$(($(grep -c ssh "$CALLS") - 1))]}
-for code in $answer; do echo "wiseft exit code $code"; done
+[[ $answer == *away* ]] && echo "wiseft: error: the processes didn't meet: nobody came"
+for code in ${answer//away/}; do echo "wiseft exit code $code"; done
 exit 1
 """
 
@@ -56,8 +57,15 @@ exit 1
         (",0 0", 1, 0, ["ssh", "describe", "describe", "ssh"]),
         ("", 0, 1, ["ssh", "describe"]),
         ("42,42,42", 0, 1, ["ssh", "ssh", "ssh"]),
+        ("1 1 away,0 0", 0, 0, ["ssh", "describe", "ssh"]),
+        ("1 away,42,1 away", 0, 1, ["ssh", "describe", "ssh", "ssh", "describe"]),
+        ("1 away,1 away", 0, 1, ["ssh", "describe", "ssh", "describe", "describe"]),
+        ("1 2 away,0 0", 0, 2, ["ssh", "describe"]),
     ],
-    ids=["done", "interrupted", "bad input", "preempted", "gone", "unreachable", "too often"],
+    ids=[
+        *("done", "interrupted", "bad input", "preempted", "gone", "unreachable", "too often"),
+        *("not met", "not met and interrupted", "never met", "not met on bad input"),
+    ],
 )
 def test_a_slice_starts_again_when_that_helps(
     tmp_path: Path, answers: str, gone: int, code: int, calls: list[str]
@@ -76,6 +84,7 @@ def test_a_slice_starts_again_when_that_helps(
         GONE=str(gone),
         WAIT_SECS="0",
         MAX_RESTARTS="2",
+        MAX_MEETINGS="2",
     )
     assert done.returncode == code, done.stdout + done.stderr
     assert [line.split()[0] for line in log.read_text().splitlines()] == calls

@@ -17,7 +17,7 @@ from tests.structure.source_tree import (
 
 ONLY_IMPORTER = {
     "transformers": {"wiseft_jax.clip.load"},
-    "orbax": {"wiseft_jax.core.checkpoint"},
+    "orbax": {"wiseft_jax.core.checkpoint_orbax"},
     "torch": set(),
     "tensorflow": set(),
 }

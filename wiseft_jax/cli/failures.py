@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wiseft_jax.core import errors
+
+if TYPE_CHECKING:
+    from wiseft_jax.core.run_directory import RunDirectory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +33,8 @@ def explain(error: BaseException) -> Ending:
     """Return how the program ends on an exception that a verb raised."""
     if isinstance(error, errors.InputError):
         return Ending(errors.EXIT_BAD_INPUT, str(error))
-    if isinstance(error, (errors.NonFiniteLossError, errors.CheckpointWriteError)):
+    internal = errors.NonFiniteLossError, errors.CheckpointWriteError, errors.RendezvousError
+    if isinstance(error, internal):
         return Ending(errors.EXIT_INTERNAL, str(error))
     if isinstance(error, errors.Interrupted):
         return Ending(errors.EXIT_INTERRUPTED, str(error), "interrupted")
@@ -59,7 +63,40 @@ def resumable(run_dir: Path) -> Iterator[None]:
         raise KeyboardInterrupt(said) from error
 
 
-def _start_again() -> str:
-    from wiseft_jax.core.interrupt import same_command
+@contextlib.contextmanager
+def replacing(directory: RunDirectory) -> Iterator[None]:
+    """Say, where a signal aborts a sweep, what it leaves behind and how to do it again.
 
-    return f"nothing is half written; to start again: {same_command(sys.argv)}"
+    Args:
+      directory: A finished run, whose results the block replaces: first ``sweep_config.json``.
+
+    Raises:
+      KeyboardInterrupt: The one of the block, with that message.
+    """
+    before = _written_at(directory.sweep_config_file)
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        from wiseft_jax.core.interrupt import how_to_start_again
+
+        if _written_at(directory.sweep_config_file) == before:
+            said = f"the results in {directory.path} are as they were"
+        else:
+            said = (
+                f"the results in {directory.path} are incomplete: predictions/, results.jsonl,"
+                " selection.json, merged/ and report.md may be of two sweeps"
+            )
+        raise KeyboardInterrupt(f"{said}; {how_to_start_again()}") from error
+
+
+def _written_at(file: Path) -> int | None:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def _start_again() -> str:
+    from wiseft_jax.core.interrupt import how_to_start_again
+
+    return f"nothing is half written; {how_to_start_again()}"

@@ -118,10 +118,13 @@ def _check_places(config: ExperimentConfig, directory: RunDirectory, *, resume: 
     resolve_directory(config.model.name)
     if config.checkpoints.directory is not None:
         from wiseft_jax.core.checkpoint import Checkpoints
+        from wiseft_jax.core.distributed import is_first
 
         checkpoints = Checkpoints(directory.path, config.checkpoints)
         if not resume:
             checkpoints.check_unused()
+            if is_first():
+                checkpoints.check_free()
 
 
 def agreed_directory(name: str) -> Path:

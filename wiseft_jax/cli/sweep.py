@@ -11,6 +11,7 @@ import tyro
 
 from wiseft_jax import studies
 from wiseft_jax.cli.common import Common, CommonOptions, print_json
+from wiseft_jax.cli.failures import replacing
 from wiseft_jax.cli.inputs import data_identity, experiment_data
 from wiseft_jax.cli.outcome import show_outcome
 from wiseft_jax.cli.parse import parse
@@ -85,7 +86,7 @@ def main(argv: Sequence[str]) -> int:
         from wiseft_jax.core import distributed
 
         distributed.assert_same({**describe(config), **data_identity(data), **_asked(args)})
-        with held(directory):
+        with held(directory), replacing(directory):
             ends = experiment.load_endpoints(config, directory)
             experiment.check_same_data(data, directory)
             found = _study_ends(args, data, ends, directory)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from wiseft_jax.cli.common import CommonOptions
 from wiseft_jax.cli.failures import explain
 from wiseft_jax.core.distributed_config import DistributedConfig, Rendezvous
-from wiseft_jax.core.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, InputError, Interrupted
+from wiseft_jax.core.errors import EXIT_INTERNAL, InputError, Interrupted
 from wiseft_jax.core.mesh_config import MeshConfig
 
 if TYPE_CHECKING:
@@ -63,17 +63,8 @@ def together(
         distributed.barrier("end of the program")
         alarm.leave()
     except Interrupted as error:
-        # Everybody has saved and is on the way out; but somebody may still be closing files.
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # on the way out already
-        code, message = explain(error).code, str(error)
-        timer = threading.Timer(config.shutdown_timeout_secs, alarm.raise_failure, (code, message))
-        timer.daemon = True
-        timer.start()
-        distributed.barrier("end of an interrupted program")
-        alarm.leave()
-        timer.cancel()
-        distributed.leave()
+        _turn_deaf()
+        _part(error, alarm, config)
         raise
     except BaseException as error:
         _end_all(error, alarm, debug=common.debug)
@@ -99,16 +90,16 @@ def _join(rendezvous: Rendezvous, config: DistributedConfig, common: CommonOptio
         invitation = distributed.of_first(alarm.invite(host).to_json() if index == 0 else {})
         alarm.answer(Invitation.from_json(invitation))
         distributed.barrier("alarms are set")
-    except KeyboardInterrupt as error:
-        _give_up(explain(error).message, EXIT_INTERRUPTED, "interrupted")
-    except Exception as error:  # a normal exit would wait for the others
-        _give_up(str(error))
+    except (KeyboardInterrupt, Exception) as error:
+        _give_up(error)
     return alarm
 
 
-def _give_up(message: str, code: int = EXIT_BAD_INPUT, what: str = "error") -> NoReturn:
-    print(f"wiseft: {what}: {message}", file=sys.stderr, flush=True)
-    os._exit(code)
+def _give_up(error: BaseException) -> NoReturn:
+    """Say why and end this process; a normal exit would wait for the others."""
+    ending = explain(error)
+    print(f"wiseft: {ending.what}: {ending.message}", file=sys.stderr, flush=True)
+    os._exit(ending.code)
 
 
 def _cache_programs() -> None:
@@ -128,19 +119,53 @@ def _keep_stdout() -> None:
     sys.stdout = os.fdopen(kept, "w", encoding=sys.stdout.encoding)
 
 
+def _turn_deaf() -> None:
+    """Let no signal, nor the one that repeats a signal, break off what ends this process."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    if threading.current_thread() is threading.main_thread():
+        for each in (signal.SIGALRM, signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_IGN)
+
+
+def _part(error: Interrupted, alarm: Alarm, config: DistributedConfig) -> None:
+    """Leave the others, where all have saved; somebody may still be closing files."""
+    from wiseft_jax.core import distributed
+
+    code, message = explain(error).code, str(error)
+    timer = threading.Timer(config.shutdown_timeout_secs, alarm.raise_failure, (code, message))
+    timer.daemon = True
+    timer.start()
+    try:
+        distributed.barrier("end of an interrupted program")
+        alarm.leave()
+        timer.cancel()
+        distributed.leave()
+    except BaseException:  # what was saved is there, whatever has become of the others
+        try:
+            alarm.raise_failure(code, message)
+        finally:
+            os._exit(code)
+
+
 def _end_all(error: BaseException, alarm: Alarm, *, debug: bool) -> NoReturn:
-    import jax
+    """End all processes with this one's message; it never returns, whatever goes wrong."""
+    code = EXIT_INTERNAL
+    try:
+        _turn_deaf()
+        import jax
 
-    from wiseft_jax.core.alarm import LINGER_SECS
+        from wiseft_jax.core.alarm import LINGER_SECS
 
-    if isinstance(error, jax.errors.JaxRuntimeError):
-        time.sleep(_ANOTHERS_SECS)  # most likely another's end; its message ends this process
-    if debug:
-        traceback.print_exception(error)
-    ending = explain(error)
-    alarm.raise_failure(ending.code, ending.message)
-    time.sleep(_ANOTHERS_SECS + LINGER_SECS)  # another's failure is being passed on, and ends this
-    os._exit(ending.code)
+        ending = explain(error)
+        code = ending.code
+        if isinstance(error, jax.errors.JaxRuntimeError):
+            time.sleep(_ANOTHERS_SECS)  # most likely another's end; its message ends this process
+        if debug:
+            traceback.print_exception(error)
+        alarm.raise_failure(code, ending.message)
+        time.sleep(_ANOTHERS_SECS + LINGER_SECS)  # another's failure is passed on, and ends this
+    finally:
+        os._exit(code)
 
 
 def prepare(directory: RunDirectory, config: Any, facts: dict[str, Any], **mode: Any) -> None:
@@ -165,7 +190,11 @@ def prepare(directory: RunDirectory, config: Any, facts: dict[str, Any], **mode:
     if distributed.is_first():
         directory.prepare(config, **mode)
     distributed.barrier("the run directory is there")
-    if not directory.config_file.is_file() or read_json(directory.config_file) != described:
+
+    def look() -> bool:
+        return directory.config_file.is_file() and read_json(directory.config_file) == described
+
+    if not distributed.all_see(look, directory.config_file) and not look():
         raise InputError(
             f"{directory.path}: the configuration that process 0 wrote there isn't to be seen from"
             " here: --out must be a directory that all hosts share (NFS, say)"

@@ -1,12 +1,13 @@
 """Checkpoints: parameters, optimizer state and facts about the run, through Orbax.
 
-The only importer of Orbax. Each step is a directory ``<step>/`` with the items ``params``, ``opt``
-and ``meta``; a save goes to a temporary directory first, which readers ignore.
+Each step is a directory ``<step>/`` with the items ``params``, ``opt`` and ``meta``; a save goes to
+a temporary directory first, which readers ignore.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -14,17 +15,15 @@ from types import TracebackType
 from typing import Any, Literal
 
 import jax
-import orbax.checkpoint as ocp
 from etils import epath
-from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from wiseft_jax.core.checkpoint_config import CheckpointConfig
+from wiseft_jax.core.checkpoint_directory import Ownership, prepare_directory, remove_partial
 from wiseft_jax.core.checkpoint_errors import (
     DamagedCheckpointError,
     first_line,
     is_full,
     is_of_files,
-    patiently,
     together,
 )
 from wiseft_jax.core.checkpoint_files import (
@@ -38,19 +37,25 @@ from wiseft_jax.core.checkpoint_files import (
     empty_arrays,
     find_directory,
     has_damaged,
-    is_directory,
     is_remote,
     mend_ranking,
+    name_aside,
     not_shared,
-    prepare_directory,
     rank_of,
     reaching,
     read_facts,
-    remove_partial,
     restore_targets,
-    set_aside,
+    write_facts,
 )
-from wiseft_jax.core.distributed import same_on_all
+from wiseft_jax.core.checkpoint_orbax import (
+    Manager,
+    complete_steps,
+    keep_again,
+    make_manager,
+    read_item,
+    write_step,
+)
+from wiseft_jax.core.distributed import of_first, same_on_all
 from wiseft_jax.core.errors import CheckpointWriteError, InputError, Interrupted
 from wiseft_jax.core.orbax_noise import hush_orbax
 from wiseft_jax.core.trees import flatten_paths, unflatten_paths
@@ -83,7 +88,8 @@ class Checkpoints:
     def __init__(self, run_dir: Path, config: CheckpointConfig = CheckpointConfig()) -> None:
         self.directory = find_directory(run_dir, config)
         self._config = config
-        self._manager: ocp.CheckpointManager | None = None
+        self._manager: Manager | None = None
+        self._owned = Ownership(self.directory, run_dir, outside=config.directory is not None)
 
     def steps(self) -> tuple[int, ...]:
         """Return the steps that were saved completely, in order.
@@ -92,7 +98,7 @@ class Checkpoints:
           InputError: If the directory can't be read.
         """
         with reaching(self.directory):
-            return _steps(self.directory)
+            return complete_steps(self.directory)
 
     def path(self, step: int) -> epath.Path:
         """Return the directory of a step."""
@@ -110,15 +116,27 @@ class Checkpoints:
                 f" --resume; {begin_anew(self.directory, self._config)}"
             )
 
-    def open(self) -> None:
-        """Make the directory and try to write there, before work is done that could be lost.
-
-        ``save`` does it too, too late for a long run.
+    def check_free(self) -> None:
+        """Refuse a directory that is another run's, in one process, before anything is done there.
 
         Raises:
-          InputError: If checkpoints can't be kept there.
+          InputError: Says whose it is.
         """
-        self._open()
+        self._owned.check_free()
+
+    def open(self, task: str = "", *, resume: bool = False) -> None:
+        """Make the directory this run's and write there, before work is done that could be lost.
+
+        ``save`` does it too, too late for a long run. Nobody else may save there until ``close``.
+
+        Args:
+          task: The hash of what decides the run's weights.
+          resume: Whether a run is continued; it may take over the directory of one of that task.
+
+        Raises:
+          InputError: If checkpoints can't be kept there, or another run keeps its own there.
+        """
+        self._open(task, resume=resume)
 
     def save(
         self,
@@ -140,24 +158,38 @@ class Checkpoints:
 
         Raises:
           InputError: If this save, or an earlier one in the background, finds no room.
-          CheckpointWriteError: If it can't be written for another reason of the file system's. In
-            either case the checkpoints before it are intact.
+          CheckpointWriteError: If it can't be written for another reason of the file system's, or
+            another run has taken the directory over. The checkpoints before it are intact.
         """
         opt = unflatten_paths(flatten_paths(opt))
         arrays = {"params": describe_arrays(params), "opt": describe_arrays(opt)}
         facts = Facts(meta, dict(metrics or {}), arrays)
         manager = self._open()
+        if self._config.directory is not None:
+            self._first_writes(self._owned.check)
         with self._writing():
-            manager.save(
-                step,
-                args=ocp.args.Composite(
-                    params=ocp.args.StandardSave(params),
-                    opt=ocp.args.StandardSave(opt),
-                    meta=ocp.args.JsonSave(facts.seal()),
-                ),
-                metrics=None if facts.rank is None else {RANKING: facts.rank},
-                force=True,
-            )
+            write_step(manager, step, params, opt, facts)
+
+    def rate(self, step: int, accuracy: float) -> None:
+        """Add the validation accuracy to a checkpoint that was saved without one; a collective.
+
+        Then what is kept is what would be, had it been saved with it. Call ``open`` before.
+
+        Args:
+          step: A complete step.
+          accuracy: What ranks it, a fraction.
+
+        Raises:
+          InputError: As ``save``.
+          CheckpointWriteError: As ``save``.
+        """
+        manager = self._open()
+        path = self.path(step)
+        facts = together(lambda: read_facts(path))
+        rated = dataclasses.replace(facts, metrics={**facts.metrics, RANKING: accuracy})
+        self._first_writes(lambda: write_facts(path, rated))
+        with self._writing():
+            keep_again(manager, self._config)
 
     def restore(
         self,
@@ -206,7 +238,7 @@ class Checkpoints:
         for item, target in (("params", params), ("opt", unflatten_paths(flatten_paths(opt)))):
             check_structure(path / item, facts.arrays[item], target)
             found[item] = together(
-                lambda item=item, target=target: _read_item(path / item, restore_targets(target))
+                lambda item=item, target=target: read_item(path / item, restore_targets(target))
             )
             check_arrays(item, found[item], facts.arrays[item])
         leaves = flatten_paths(found["opt"])
@@ -216,32 +248,33 @@ class Checkpoints:
         return Checkpoint(step, found["params"], restored_opt, facts.meta, facts.metrics)
 
     def _set_aside(self, step: int, error: Exception) -> None:
-        together(lambda: self._write(lambda: set_aside(self.directory, step, error)))
+        """Rename a damaged checkpoint, so that nothing takes it for a good one, and say so.
 
-    def _open(self) -> ocp.CheckpointManager:
+        Process 0 chooses the name and renames: what the others see there may be older, or newer.
+        """
+        first = jax.process_index() == 0
+        name = together(lambda: self._chosen(step) if first else "")
+        aside, path = of_first(name), self.path(step)
+        logger.warning("%s is damaged (%s); it isn't used, and kept as %s", path, error, aside)
+        self._first_writes(lambda: path.rename(self.directory / aside))
+
+    def _chosen(self, step: int) -> str:
+        with self._writing():
+            return name_aside(self.directory, step)
+
+    def _open(self, task: str = "", *, resume: bool = False) -> Manager:
         if self._manager is None:
             hush_orbax()
             prepare_directory(self.directory)
+            self._first_writes(lambda: self._owned.take(task, resume=resume))
             self._tidy()
-            policies: list[preservation_policy.PreservationPolicy] = [
-                preservation_policy.LatestN(n=self._config.keep_latest),
-                preservation_policy.BestN(
-                    get_metric_fn=_metric_of,
-                    n=self._config.keep_best,
-                    keep_checkpoints_without_metrics=False,
-                ),
-            ]
-            options = ocp.CheckpointManagerOptions(
-                preservation_policy=preservation_policy.AnyPreservationPolicy(policies),
-                best_fn=_metric_of,
-            )
             with self._writing():
-                self._manager = ocp.CheckpointManager(self.directory, options=options)
+                self._manager = make_manager(self.directory, self._config)
         return self._manager
 
     def _tidy(self) -> None:
         """Leave nothing in the directory at which Orbax would stumble."""
-        if not is_remote(self.directory):  # a save to a bucket is broken off without a trace
+        if not is_remote(self.directory):
             self._first_writes(lambda: remove_partial(self.directory, self.steps()))
         for step in self.steps():
             try:
@@ -251,11 +284,11 @@ class Checkpoints:
                 continue
             self._first_writes(lambda step=step, facts=facts: mend_ranking(self.path(step), facts))
 
-    def _first_writes(self, act: Callable[[], None]) -> None:
+    def _first_writes(self, act: Callable[[], object]) -> None:
         """Let the first process write; what it meets is raised in all."""
         together(lambda: self._write(act) if jax.process_index() == 0 else None)
 
-    def _write(self, act: Callable[[], None]) -> None:
+    def _write(self, act: Callable[[], object]) -> None:
         with self._writing():
             act()
 
@@ -268,9 +301,12 @@ class Checkpoints:
     def close(self) -> None:
         """Wait for the background, and let go of the directory; raises as ``save``."""
         manager, self._manager = self._manager, None
-        if manager is not None:
-            with self._writing():
-                manager.close()
+        try:
+            if manager is not None:
+                with self._writing():
+                    manager.close()
+        finally:
+            self._owned.release()
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -349,42 +385,9 @@ def restore_params(
         path = checkpoints.path(candidate)
         try:
             arrays = read_facts(path).arrays["params"]
-            params = _read_item(path / "params", empty_arrays(arrays))
+            params = read_item(path / "params", empty_arrays(arrays))
             check_arrays("params", params, arrays)
             return params, candidate
         except DamagedCheckpointError as error:
             logger.warning("%s is damaged (%s)", path, error)
     raise InputError(f"{checkpoints.directory}: checkpoint {step!r} is damaged and can't be read")
-
-
-def _steps(directory: epath.Path) -> tuple[int, ...]:
-    if not is_directory(directory):
-        return ()
-    named = [path for path in directory.iterdir() if path.name.isdecimal()]
-    return tuple(
-        sorted(
-            int(path.name)
-            for path in named
-            if path.name == str(int(path.name))
-            and is_directory(path)
-            and ocp.utils.is_checkpoint_finalized(path)
-        )
-    )
-
-
-def _metric_of(metrics: Any) -> float:
-    return float(metrics[RANKING])
-
-
-def _read_item(path: epath.Path, targets: PyTree) -> PyTree:
-    """Return the arrays of one item as ``targets`` says: in shardings, or in host arrays."""
-    hush_orbax()
-
-    def read() -> PyTree:
-        handler: Any = ocp.StandardCheckpointHandler()
-        try:
-            return handler.restore(path, args=ocp.args.StandardRestore(targets))
-        finally:
-            handler.close()
-
-    return patiently(read, path, path.name)

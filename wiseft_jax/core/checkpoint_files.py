@@ -15,7 +15,7 @@ import math
 import shlex
 import stat
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +30,12 @@ from wiseft_jax.core.checkpoint_errors import (
     first_line,
     is_of_files,
     patiently,
-    together,
 )
 from wiseft_jax.core.checksum import checksums, differing
-from wiseft_jax.core.distributed import gather_json
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.trees import check_same_structure, flatten_paths, unflatten_paths
 from wiseft_jax.core.typing import PyTree
+from wiseft_jax.core.writers import write_text
 
 logger = logging.getLogger(__name__)
 
@@ -45,9 +44,6 @@ CHECKPOINTS = "checkpoints"
 
 RANKING = "validation_accuracy"
 """The metric that ranks checkpoints; larger is better."""
-
-PARTIAL = ".orbax-checkpoint-tmp"
-"""What the name of a local directory holds while it is being written."""
 
 _FACTS = "meta/metadata"
 _REMOTE = "gs://"
@@ -208,6 +204,11 @@ def read_facts(step_dir: epath.Path) -> Facts:
         raise DamagedCheckpointError(f"meta/{file.name}: not of this version's format") from None
 
 
+def has_facts(step_dir: epath.Path) -> bool:
+    """Return whether a local checkpoint has facts, whatever they say."""
+    return _mode(step_dir / _FACTS) is not None
+
+
 def rank_of(step_dir: epath.Path) -> float:
     """Return the metric that ranks a checkpoint; minus infinity without one."""
     try:
@@ -217,7 +218,18 @@ def rank_of(step_dir: epath.Path) -> float:
     return float("-inf") if rank is None else rank
 
 
-def mend_ranking(step_dir: epath.Path, facts: Facts) -> None:
+def write_facts(step_dir: epath.Path, facts: Facts) -> None:
+    """Replace the facts of a complete checkpoint, and what Orbax ranks by; the arrays stay."""
+    file = step_dir / _FACTS
+    text = json.dumps(facts.seal())
+    if is_remote(step_dir):
+        file.write_text(text, encoding="utf-8")
+    else:
+        write_text(Path(file), text)
+    mend_ranking(step_dir, facts, log_level=logging.DEBUG)
+
+
+def mend_ranking(step_dir: epath.Path, facts: Facts, log_level: int = logging.WARNING) -> None:
     """Write the file that Orbax ranks by again, should it not say what the facts say."""
     file = step_dir / "metrics" / "metrics"
     wanted = {} if facts.rank is None else {RANKING: facts.rank}
@@ -226,30 +238,17 @@ def mend_ranking(step_dir: epath.Path, facts: Facts) -> None:
     except DamagedCheckpointError as error:
         found = str(error)
     if found != wanted:
-        logger.warning("%s: damaged (%s); written again", file, found)
+        logger.log(log_level, "%s: damaged (%s); written again", file, found)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(wanted), encoding="utf-8")
 
 
-def set_aside(directory: epath.Path, step: int, error: Exception) -> None:
-    """Rename a damaged checkpoint, so that nothing takes it for a good one, and say so.
-
-    With several processes all must call it; the first one renames.
-    """
+def name_aside(directory: epath.Path, step: int) -> str:
+    """Return the name that a damaged checkpoint shall get: one that isn't there yet."""
     names = {path.name for path in directory.iterdir()}
     aside = f"damaged-{step}"
-    if aside in names:
-        aside = next(
-            name for n in range(2, len(names) + 3) if (name := f"{aside}-{n}") not in names
-        )
-    logger.warning(
-        "%s is damaged (%s); it isn't used, and kept as %s",
-        directory / str(step),
-        error,
-        aside,
-    )
-    if jax.process_index() == 0:
-        (directory / str(step)).rename(directory / aside)
+    more = (f"{aside}-{n}" for n in range(2, len(names) + 3))
+    return next(name for name in (aside, *more) if name not in names)
 
 
 def has_damaged(directory: epath.Path) -> bool:
@@ -257,60 +256,6 @@ def has_damaged(directory: epath.Path) -> bool:
     return is_directory(directory) and any(
         path.name.startswith("damaged-") for path in directory.iterdir()
     )
-
-
-def prepare_directory(directory: epath.Path) -> None:
-    """Make the directory, and see in every process that one may write there; a collective.
-
-    Raises:
-      InputError: If one may not, or if the processes don't share it.
-    """
-    if not is_remote(directory):  # there are no directories in a bucket
-        is_first = jax.process_index() == 0
-        together(lambda: _keeping(directory, _make_directory) if is_first else None)
-        if not all(gather_json(is_directory(directory))):
-            raise InputError(not_shared(directory))
-    together(lambda: _keeping(directory, _probe_writing))
-
-
-def _keeping(directory: epath.Path, act: Callable[[epath.Path], None]) -> None:
-    try:
-        act(directory)
-    except Exception as error:
-        if not (is_of_files(error) or is_remote(directory)):
-            raise
-        raise InputError(
-            f"{directory}: checkpoints can't be written there ({first_line(error)}); make that"
-            " possible, or give another directory (of the run, or as checkpoints.directory)"
-        ) from None
-
-
-def _make_directory(directory: epath.Path) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
-
-
-def _probe_writing(directory: epath.Path) -> None:
-    """Write a file of this process's there, and remove it."""
-    probe = directory / f".write-probe-{jax.process_index()}"
-    probe.write_text("This file may be removed.\n", encoding="utf-8")
-    probe.unlink()
-
-
-def remove_partial(directory: epath.Path, steps: Sequence[int]) -> None:
-    """Remove what a process that was killed left in a local directory, and say so.
-
-    Args:
-      directory: Where the checkpoints are.
-      steps: Those that look complete, in order. An old one without facts was being removed.
-    """
-    for path in directory.iterdir():
-        if PARTIAL in path.name and is_directory(path):
-            logger.warning("%s: an incomplete save of an earlier process; removed", path)
-            path.rmtree()
-    for path in (directory / str(step) for step in steps[:-1]):
-        if _mode(path / _FACTS) is None:
-            logger.warning("%s: an old checkpoint that was removed in part; removed", path)
-            path.rmtree()
 
 
 @contextlib.contextmanager

@@ -85,6 +85,11 @@ def find_trouble(coordinator: str, environment: Mapping[str, str] | None = None)
     return "a process 0 listens there, so others are missing, or it is another program's"
 
 
+def is_taken(trouble: str) -> bool:
+    """Return whether what ``find_trouble`` returned says that another program has the port."""
+    return _ANOTHER in trouble
+
+
 def watch_for_another(
     coordinator: str, found: Callable[[str], None], over: threading.Event
 ) -> None:
@@ -100,7 +105,7 @@ def watch_for_another(
         since: float | None = None
         while not over.wait(PROBE_SECS):
             trouble = find_trouble(coordinator)
-            if _ANOTHER not in trouble:
+            if not is_taken(trouble):
                 since = None
                 continue
             since = time.monotonic() if since is None else since

@@ -8,13 +8,17 @@ decides a result is compared before anything is trained.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import json
 import logging
+import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
@@ -24,12 +28,15 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from wiseft_jax.core import coordinator, preemption
 from wiseft_jax.core.distributed_config import DistributedConfig, Rendezvous
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, RendezvousError
 from wiseft_jax.core.trees import flatten_paths, hash_tree
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+SEEING_PAUSES_SECS = (0.1, 0.4, 1.5, 3.0, *(5.0,) * 11)
+"""How long to wait before each further look at what process 0 has made: a minute in all."""
 
 _SHOWN = 5
 _SMALLEST_BUFFER = 1024
@@ -40,18 +47,22 @@ _MENDING = (
 )
 
 
-def join(rendezvous: Rendezvous, config: DistributedConfig, give_up: Callable[[str], None]) -> None:
+def join(
+    rendezvous: Rendezvous, config: DistributedConfig, give_up: Callable[[Exception], None]
+) -> None:
     """Become one of several processes; before any other use of JAX. SIGTERM stays Python's.
 
     Args:
       rendezvous: Where they meet.
       config: The timeouts.
-      give_up: Called with a message, in another thread, when the others don't come in time. It must
-        end the process: JAX's own way is to abort with a stack trace of C++, a while later.
+      give_up: Called with an error, in another thread, when another program has the port
+        (``InputError``) or the others don't come in time (``RendezvousError``). It must end the
+        process: JAX's own way is to abort with a stack trace of C++, a while later.
 
     Raises:
-      InputError: If JAX can't find out where to meet, or can't listen there. End the process by
-        ``os._exit`` then: a normal exit may crash in what is half open.
+      InputError: If process 0 can't listen there.
+      RendezvousError: If JAX can't find out where to meet, or the others can't be joined. End the
+        process by ``os._exit`` in either case: a normal exit may crash in what is half open.
     """
     logger.info("joining the other processes (%s)", rendezvous.found)
     address, first = rendezvous.coordinator, rendezvous.process_id == 0
@@ -61,17 +72,20 @@ def join(rendezvous: Rendezvous, config: DistributedConfig, give_up: Callable[[s
     elif address:
         coordinator.watch_for_another(
             address,
-            lambda trouble: give_up(f"can't join at {address}: {trouble}; {_MENDING}"),
+            lambda trouble: give_up(InputError(f"can't join at {address}: {trouble}; {_MENDING}")),
             over,
         )
 
     def nobody_came() -> None:
         where = f" at {address}" if address else ""
-        trouble = f"; {coordinator.find_trouble(address)}" if address and not first else ""
+        found = coordinator.find_trouble(address) if address and not first else ""
         if not over.is_set():
+            kind = InputError if coordinator.is_taken(found) else RendezvousError
             give_up(
-                f"the other processes didn't come{where} within {config.init_timeout_secs} s"
-                f" ({rendezvous.found}){trouble}; {_MENDING}"
+                kind(
+                    f"the others didn't come{where} within {config.init_timeout_secs} s"
+                    f" ({rendezvous.found}){found and '; '}{found}; {_MENDING}"
+                )
             )
 
     watchdog = threading.Timer(config.init_timeout_secs, nobody_came)
@@ -88,9 +102,9 @@ def join(rendezvous: Rendezvous, config: DistributedConfig, give_up: Callable[[s
             shutdown_timeout_seconds=config.shutdown_timeout_secs,
         )
     except Exception as error:  # each cluster's detection fails in its own ways
-        raise InputError(
-            f"can't join the other processes ({rendezvous.found}): {type(error).__name__}:"
-            f" {error}; to run alone: --distributed.mode off"
+        raise RendezvousError(
+            f"can't join the others ({rendezvous.found}): {type(error).__name__}: {error}; to run"
+            " alone: --distributed.mode off"
         ) from error
     finally:
         over.set()
@@ -231,6 +245,26 @@ def same_on_all(value: Any) -> bool:
     """Return whether a JSON value is the same in every process; a collective."""
     first, *others = gather_json(value)
     return all(other == first for other in others)
+
+
+def all_see(look: Callable[[], bool], path: os.PathLike[str]) -> bool:
+    """Return whether every process sees what process 0 has just made; a collective.
+
+    A host of a network file system may believe for a while that it isn't there: so each looks again
+    for up to a minute, having listed the directory above, until all of them see it.
+
+    Args:
+      look: Whether this process sees it.
+      path: What ``look`` looks at, a file or a directory.
+    """
+    for pause_secs in (*SEEING_PAUSES_SECS, None):
+        with contextlib.suppress(OSError):
+            list(Path(path).absolute().parent.iterdir())
+        if all(gather_json(look())):
+            return True
+        if pause_secs is not None:
+            time.sleep(pause_secs)
+    return False
 
 
 def leave() -> None:

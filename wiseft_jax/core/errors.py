@@ -12,6 +12,9 @@ EXIT_BAD_INPUT = 2
 EXIT_FAULTS_FOUND = 3
 EXIT_INTERRUPTED = 42
 
+NOT_MET = "the processes didn't meet"
+"""How the message of a ``RendezvousError`` begins; ``scripts/launch_*.sh`` look for it."""
+
 
 class InputError(ValueError):
     """What the user gave is wrong: names the thing, what was expected, what was found, the fix.
@@ -33,6 +36,16 @@ class CheckpointWriteError(RuntimeError):
 
     The checkpoints before it are intact: to try again is to resume.
     """
+
+
+class RendezvousError(RuntimeError):
+    """The processes didn't meet, for a reason that may pass; the command line exits with 1.
+
+    The message begins with ``NOT_MET``, by which the launchers know that it is worth another try.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"{NOT_MET}: {message}")
 
 
 class Interrupted(Exception):  # noqa: N818  (it is not an error)

@@ -18,6 +18,8 @@ from wiseft_jax.core.errors import Interrupted
 
 logger = logging.getLogger(__name__)
 
+_PROCESS_ID = "--distributed.process-id"
+_EACH_ITS_OWN = f", each with its own {_PROCESS_ID}"
 _SAID_ANEW = ("--overwrite", "--no-overwrite", "--resume", "--no-resume")
 
 
@@ -128,8 +130,11 @@ def how_to_continue(run_dir: Path) -> str:
     """Return ``"to continue: COMMAND"`` for this program and a run directory."""
     import jax
 
-    several = ", in every process" if jax.process_count() > 1 else ""
-    return f"to continue{several}: {continue_command(sys.argv, run_dir)}"
+    if jax.process_count() == 1:
+        return f"to continue: {continue_command(sys.argv, run_dir)}"
+    argv = _of_all(sys.argv)
+    own = _EACH_ITS_OWN if argv != sys.argv else ""
+    return f"to continue, in every process{own}: {continue_command(argv, run_dir)}"
 
 
 def continue_command(argv: Sequence[str], run_dir: Path) -> str:
@@ -151,6 +156,13 @@ def continue_command(argv: Sequence[str], run_dir: Path) -> str:
     return shlex.join([*start, *words, "--resume"])
 
 
+def how_to_start_again() -> str:
+    """Return ``"to start again: COMMAND"`` for this program."""
+    argv = _of_all(sys.argv)
+    own = f", in every process{_EACH_ITS_OWN}" if argv != sys.argv else ""
+    return f"to start again{own}: {same_command(argv)}"
+
+
 def same_command(argv: Sequence[str]) -> str:
     """Return the command that ``argv`` (``sys.argv``) was.
 
@@ -160,6 +172,18 @@ def same_command(argv: Sequence[str]) -> str:
     """
     start = _start(argv)
     return "the same call" if start is None else shlex.join([*start, *argv[1:]])
+
+
+def _of_all(argv: Sequence[str]) -> list[str]:
+    """Return the arguments without those that one of several processes alone was given."""
+    kept, drops = [], False
+    for word in argv:
+        name, given, _ = word.replace("_", "-").partition("=")
+        if drops or name == _PROCESS_ID:
+            drops = not drops and not given
+        else:
+            kept.append(word)
+    return kept
 
 
 def _start(argv: Sequence[str]) -> list[str] | None:

@@ -1,4 +1,4 @@
-"""One program at a time in a run directory, as far as this host can see."""
+"""One program at a time in a directory, as far as this host can see."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ _HELD = {errno.EWOULDBLOCK, errno.EACCES}
 
 
 @contextlib.contextmanager
-def hold(path: Path) -> Iterator[None]:
-    """Hold a run directory during the block; whoever else wants it meanwhile is refused.
+def hold(path: Path, what: str = "run directory", option: str = "--out") -> Iterator[None]:
+    """Hold a directory during the block; whoever else wants it meanwhile is refused.
 
     The lock is the directory's own (``flock``), so it leaves no file behind and ends with the
     process, however that ends. Where a file system has no such locks the block runs without one.
 
     Args:
-      path: The run directory; one that isn't there isn't held.
+      path: The directory; one that isn't there isn't held.
+      what: What it is, for the message.
+      option: What gives another one.
 
     Raises:
       InputError: If another program holds it.
@@ -41,8 +43,8 @@ def hold(path: Path) -> Iterator[None]:
         if error.errno in _HELD:
             os.close(handle)
             raise InputError(
-                f"{path}: another program is at work in this run directory; wait for it to end (its"
-                " signals SIGINT and SIGTERM save and stop it), or give another --out"
+                f"{path}: another program is at work in this {what}; wait for it to end (its"
+                f" signals SIGINT and SIGTERM save and stop it), or give another {option}"
             ) from None
         logger.debug("%s can't be locked (%s): two runs there aren't noticed", path, error)
     try:

@@ -91,10 +91,12 @@ class SweepResult:
         Args:
           run_dir: Where to; the curves of an earlier sweep are removed.
         """
-        save_predictions(run_dir, self.predictions.values())
         facts = {"backend": self.backend, "float32": self.float32}
         known = {name: dataclasses.asdict(fact) for name, fact in facts.items() if fact}
+        known |= {"config_hash": self.config_hash} if self.config_hash else {}
+        # First, so that what is broken off shows: the rows, which come last, are of another hash.
         write_json(Path(run_dir) / PREDICTIONS_DIR / _FACTS_FILE, known)
+        save_predictions(run_dir, self.predictions.values())
         write_rows(Path(run_dir) / RESULTS_FILE, self.rows)
         if self.curves:
             write_curve_rows(Path(run_dir) / CURVES_FILE, self.curve_rows())
@@ -123,7 +125,8 @@ class SweepResult:
         """Read what ``save`` wrote; predictions of datasets without rows are passed over.
 
         Raises:
-          InputError: If something is missing or damaged.
+          InputError: If something is missing or damaged, or if rows and predictions are of two
+            sweeps, as one that was broken off leaves them.
         """
         rows = read_rows(run_dir)
         found = load_predictions(run_dir)
@@ -133,8 +136,10 @@ class SweepResult:
             logger.warning("%s: predictions without results: %s", run_dir, ", ".join(others))
         if not predictions:
             raise InputError(f"{run_dir}: its predictions are of other datasets than its results")
+        facts = _read_facts(run_dir)
+        _check_of_one_sweep(run_dir, rows, predictions, facts.get("config_hash"))
         alphas = tuple(sorted({alpha for each in predictions.values() for alpha in each.alphas}))
-        return cls(alphas, rows, predictions, **_read_facts(run_dir))
+        return cls(alphas, rows, predictions, **facts)
 
 
 def sweep(
@@ -270,9 +275,35 @@ def _read_facts(run_dir: Path | str) -> dict[str, Any]:
     try:
         known = json.loads(path.read_text())
         kinds = {"backend": BackendChoice, "float32": Differences}
-        return {name: kinds[name](**fields) for name, fields in known.items()}
+        hashes = {"config_hash": str(known.pop("config_hash"))} if "config_hash" in known else {}
+        return hashes | {name: kinds[name](**fields) for name, fields in known.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: can't be read as facts of a sweep ({error})") from error
+
+
+def _check_of_one_sweep(
+    run_dir: Path | str,
+    rows: Sequence[Row],
+    predictions: dict[str, Predictions],
+    config_hash: str | None,
+) -> None:
+    """Refuse rows that aren't those of the predictions, by their alphas and configuration."""
+    problems = [
+        f"{name}: {len(alphas)} alphas in the rows and {len(each.alphas)} in the predictions, or"
+        " others"
+        for name, each in predictions.items()
+        if (alphas := {row["alpha"] for row in rows if row["dataset"] == name}) != {*each.alphas}
+    ]
+    hashes = sorted({row["config_hash"] for row in rows})
+    if config_hash is not None and hashes != [config_hash]:
+        found = f"{', '.join(hashes)} of the rows, {config_hash} of the predictions"
+        problems.append(f"configurations: {found}")
+    if problems:
+        raise InputError(
+            f"{run_dir}: {RESULTS_FILE} and {PREDICTIONS_DIR}/ are of two sweeps"
+            f" ({'; '.join(problems)}): one was broken off while it replaced the other; do it"
+            " again: wiseft sweep RUN, with its options"
+        )
 
 
 def check_alphas(alphas: Sequence[float] | np.ndarray) -> tuple[float, ...]:

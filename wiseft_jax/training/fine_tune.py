@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 
 from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.core.checkpoint_config import CheckpointConfig
+from wiseft_jax.core.checkpoint_files import RANKING
 from wiseft_jax.core.distributed import assert_same
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.interrupt import catch_signals
@@ -24,9 +25,9 @@ from wiseft_jax.core.trees import count_parameters
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.source import Dataset, check_matches
 from wiseft_jax.training.config import TrainConfig
-from wiseft_jax.training.identity import Meta, describe_task, make_check
+from wiseft_jax.training.identity import Meta, describe_task, hash_task, make_check
 from wiseft_jax.training.log import TRAIN_LOG, TrainLog, drop_records_after
-from wiseft_jax.training.loop import Saving, run_loop
+from wiseft_jax.training.loop import Saving, run_loop, validate_restored
 from wiseft_jax.training.optimizer import make_optimizer, make_schedule
 from wiseft_jax.training.problem import Problem, Task, device_batch
 from wiseft_jax.training.recipes import RECIPES
@@ -106,7 +107,8 @@ def fine_tune(
     if run_dir is None:
         state = init_state(problem.params, make_optimizer(config, plan), layout)
         log = TrainLog(None, plan, train.id, lambda: "none (no run directory)")
-        state = _loop(task, problem, state, 0, log, validate, None)
+        with contextlib.closing(log):
+            state = _loop(task, problem, state, 0, log, validate, None)
     else:
         state = _train_in(Path(run_dir), task, problem, validate, checkpoints, resume=resume)
     return problem.theta(to_host(state.params))
@@ -130,18 +132,23 @@ def _train_in(
         if not resume:
             checkpoints.check_unused()
         found = _restore(checkpoints, task, problem, described) if resume else None
-        checkpoints.open()
+        checkpoints.open(hash_task(described), resume=resume)
         optimizer = make_optimizer(task.config, task.plan)
-        start_step, state = found or (0, init_state(problem.params, optimizer, task.layout))
+        start_step, state, validated = found or (
+            0,
+            init_state(problem.params, optimizer, task.layout),
+            True,
+        )
+        validated = validated or validate is None or start_step not in task.plan.eval_steps
         log_file = run_dir / TRAIN_LOG
         is_writer = jax.process_index() == 0
         if is_writer:
-            drop_records_after(log_file, start_step)
+            drop_records_after(log_file, start_step, validated=validated)
 
         def save(step: int, state: TrainState, accuracy: float | None) -> None:
             metrics = {name: log.last[name] for name in ("loss", "accuracy", "learning_rate")}
             if accuracy is not None:
-                metrics["validation_accuracy"] = accuracy
+                metrics[RANKING] = accuracy
             checkpoints.save(step, state.params, state.opt, {"task": described}, metrics)
 
         log = TrainLog(
@@ -150,8 +157,12 @@ def _train_in(
             task.train.id,
             lambda: _last_checkpoint(checkpoints),
         )
-        saving = Saving(save, task.config.save_every_steps, interruption, run_dir)
-        return _loop(task, problem, state, start_step, log, validate, saving)
+        every, rate = task.config.save_every_steps, checkpoints.rate
+        saving = Saving(save, rate, every, interruption, run_dir)
+        with contextlib.closing(log):
+            if validate is not None and not validated:
+                validate_restored(state, start_step, log, validate, saving)
+            return _loop(task, problem, state, start_step, log, validate, saving)
 
 
 def _last_checkpoint(checkpoints: Any) -> str:
@@ -173,8 +184,11 @@ def _last_checkpoint(checkpoints: Any) -> str:
 
 def _restore(
     checkpoints: Any, task: Task, problem: Problem, described: Meta
-) -> tuple[int, TrainState] | None:
-    """Return the newest checkpoint's step and state, each part where it lives; None without one."""
+) -> tuple[int, TrainState, bool] | None:
+    """Return the newest checkpoint's step, its state, and whether it has a validation accuracy.
+
+    Each part of the state is where it lives. None if there is no checkpoint.
+    """
     optimizer = make_optimizer(task.config, task.plan)
     shapes = abstract_state(problem.params, optimizer, task.layout)
     found = checkpoints.restore(shapes.params, shapes.opt, make_check(described))
@@ -183,7 +197,7 @@ def _restore(
         return None
     logger.info("resuming after step %d from %s", found.step, checkpoints.path(found.step))
     step = task.layout.place(np.asarray(found.step, np.int32))
-    return found.step, TrainState(step, found.params, found.opt)
+    return found.step, TrainState(step, found.params, found.opt), RANKING in found.metrics
 
 
 def _loop(
@@ -204,23 +218,22 @@ def _loop(
         label_smoothing=config.label_smoothing,
         accumulation_steps=config.accumulation_steps,
     )
-    with contextlib.closing(log):
-        if start_step >= plan.total_steps:
-            logger.info("all %d steps are complete already", plan.total_steps)
-            if saving is not None and saving.interruption.stop_requested(start_step, last=True):
-                raise saving.interruption.stop(f"step {start_step} is saved", saving.run_dir)
-            return state
-        return run_loop(
-            state,
-            train_step,
-            problem,
-            plan,
-            layout.mesh,
-            log,
-            start_step=start_step,
-            validate=validate,
-            saving=saving,
-        )
+    if start_step >= plan.total_steps:
+        logger.info("all %d steps are complete already", plan.total_steps)
+        if saving is not None and saving.stop_requested(start_step, last=True):
+            raise saving.interruption.stop(f"step {start_step} is saved", saving.run_dir)
+        return state
+    return run_loop(
+        state,
+        train_step,
+        problem,
+        plan,
+        layout.mesh,
+        log,
+        start_step=start_step,
+        validate=validate,
+        saving=saving,
+    )
 
 
 def _make_validate(

@@ -8,6 +8,7 @@ from typing import Any
 
 from wiseft_jax.core.config_io import to_dict
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.hashing import hash_json
 from wiseft_jax.core.trees import hash_tree
 from wiseft_jax.training.config import RESULT_NEUTRAL
 from wiseft_jax.training.problem import Task
@@ -27,6 +28,13 @@ def describe_task(task: Task) -> Meta:
         "theta_0": hash_tree(task.theta_0),
         "batch": task.plan.batch_size,
     }
+
+
+def hash_task(described: Meta) -> str:
+    """Return the hash of what ``describe_task`` described, but for fields that decide no weight."""
+    config = described["config"].items()
+    decisive = {field: value for field, value in config if field not in RESULT_NEUTRAL}
+    return hash_json({**described, "config": decisive})
 
 
 def make_check(described: Meta) -> Callable[[Meta, PurePath], None]:

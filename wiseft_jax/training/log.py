@@ -193,14 +193,22 @@ def _json_value(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def drop_records_after(path: Path, step: int) -> None:
-    """Remove the records of later steps, which a resumed run will write again."""
+def drop_records_after(path: Path, step: int, *, validated: bool = True) -> None:
+    """Remove the records of later steps, which a resumed run will write again.
+
+    Args:
+      path: The file.
+      step: The last step that is complete.
+      validated: Whether the validation after it is complete; else its record goes too.
+    """
     if not path.is_file():
         return
     kept = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            if json.loads(line)["step"] <= step:
+            record = json.loads(line)
+            again = record["step"] == step and "validation_accuracy" in record and not validated
+            if record["step"] <= step and not again:
                 kept.append(line + "\n")
         except (json.JSONDecodeError, KeyError, TypeError):
             logger.warning("%s: an incomplete record was dropped", path)

@@ -29,12 +29,14 @@ class Saving:
 
     Attributes:
       save: ``(step, state, validation accuracy or None)``; may go on in the background.
+      rate: ``(step, validation accuracy)``; adds what a checkpoint was saved without.
       every_steps: Save every so many steps too; None: after evaluations and at the end.
       interruption: Tells whether a signal arrived.
       run_dir: The run directory, for the message.
     """
 
     save: Callable[[int, TrainState, float | None], None]
+    rate: Callable[[int, float], None]
     every_steps: int | None
     interruption: Interruption
     run_dir: Path
@@ -42,6 +44,29 @@ class Saving:
     def is_due(self, step: int) -> bool:
         """Return whether a checkpoint is due after ``step`` by count."""
         return self.every_steps is not None and step % self.every_steps == 0
+
+    def stop_requested(self, step: int, *, last: bool = False) -> bool:
+        """Return whether to save and leave; see ``Interruption.stop_requested``."""
+        return self.interruption.stop_requested(step, last=last)
+
+
+def validate_restored(
+    state: TrainState,
+    step: int,
+    log: TrainLog,
+    validate: Callable[[Params], float],
+    saving: Saving,
+) -> None:
+    """Make up for the validation that a signal prevented after ``step``, which was saved.
+
+    Raises:
+      Interrupted: If a signal has arrived again; nothing is lost.
+    """
+    if saving.stop_requested(step):
+        raise saving.interruption.stop(f"step {step} is saved", saving.run_dir)
+    accuracy = validate(state.params)
+    saving.rate(step, accuracy)
+    log.validation(step, accuracy)
 
 
 def run_loop(
@@ -59,7 +84,8 @@ def run_loop(
     """Train from ``start_step`` to the end of the plan and return the last state.
 
     While the devices compute step k, batch k + 1 goes to them and the host reads the metrics of
-    step k - 1. The loop waits for step k only to validate or save it.
+    step k - 1. The loop waits for step k only to validate or save it. A signal is heeded before a
+    validation, which may take longer than there is time: the resumed run makes it up.
 
     Args:
       state: The state after ``start_step`` steps; donated.
@@ -91,15 +117,15 @@ def run_loop(
             feed.fetch_next(metrics["loss"])
             log.push(step, metrics, batch.index, data_wait_secs=batch.wait_secs)
             advance(plan.batch_size)
-            accuracy = None
-            if validate is not None and step in eval_steps:
+            stop, accuracy = saving is not None and saving.stop_requested(step), None
+            if validate is not None and step in eval_steps and not stop:
                 log.flush()
                 accuracy = validate(state.params)
                 log.validation(step, accuracy)
             if saving is None:
                 continue
             last = step == plan.total_steps
-            stop = saving.interruption.stop_requested(step, last=last)
+            stop = stop or saving.stop_requested(step, last=last)
             if last or stop or accuracy is not None or saving.is_due(step):
                 log.flush()
                 saving.save(step, state, accuracy)
