@@ -365,50 +365,6 @@ def test_refuses_labels_that_count_other_classes(tiny, run):
         measure(beyond)
 
 
-def rehashed(result, config_hash, keep=slice(None)):
-    """Return a result of another configuration, of some of the alphas."""
-    predictions = {
-        name: dataclasses.replace(
-            each,
-            alphas=each.alphas[keep],
-            top1=each.top1[keep],
-            correct=each.correct[keep],
-            margin=each.margin[keep],
-            logits=None,
-        )
-        for name, each in result.predictions.items()
-    }
-    rows = [row for each in predictions.values() for row in each.rows(config_hash)]
-    alphas = result.alphas[keep]
-    return SweepResult(alphas, rows, predictions, config_hash=config_hash)
-
-
-@pytest.mark.parametrize(
-    ("config_hash", "keep", "said"),
-    [
-        ("second", slice(None), "configurations: first of the rows, second of the predictions"),
-        ("", slice(2), "validation: 5 alphas in the rows and 2 in the predictions, or others"),
-    ],
-)
-def test_what_a_sweep_that_was_broken_off_left_is_not_taken_for_results(
-    tmp_path, result, monkeypatch, config_hash, keep, said
-):
-    def broken_off(*arguments):
-        raise KeyboardInterrupt
-
-    first, second = rehashed(result, "first"), rehashed(result, config_hash, keep)
-    first.save(tmp_path)
-    assert SweepResult.load(tmp_path).config_hash == "first"
-    with monkeypatch.context() as patched:
-        patched.setattr("wiseft_jax.evaluation.sweep.write_rows", broken_off)
-        with pytest.raises(KeyboardInterrupt):
-            second.save(tmp_path)
-    with pytest.raises(InputError, match=f"are of two sweeps .*{said}.*again: wiseft sweep RUN"):
-        SweepResult.load(tmp_path)
-    second.save(tmp_path)
-    assert SweepResult.load(tmp_path).rows == second.rows
-
-
 def test_only_datasets_with_rows_are_loaded(tmp_path, result, caplog):
     result.save(tmp_path)
     write_rows(tmp_path / "results.jsonl", [r for r in result.rows if r["dataset"] != "shift"])
