@@ -1,4 +1,4 @@
-"""A signal is heeded before a validation; the resumed run makes it up, as if there had been none."""
+"""A signal is heeded before a validation; the resumed run makes it up, and nothing differs."""
 
 from __future__ import annotations
 
