@@ -88,6 +88,14 @@ def test_no_level_is_taken_that_costs_as_much_as_the_grid(tiny: Tiny) -> None:
     assert verdict(job(tiny, 9, tol=0.01), state, last=False) is None
 
 
+def test_a_short_grid_tells_a_barrier_too(tiny: Tiny) -> None:
+    """Two levels have been seen, and so much is in doubt that no further one is taken."""
+    for options in ({}, {"exact": True}):
+        made = job(tiny, 11, **options)
+        assert verdict(made, STATE(9, 0.9, 1.0, 0.8), last=False) == (False, BARRIER)
+        assert verdict(made, STATE(9, 0.9, 1.0, 0.4), last=False) == (False, BARRIER)
+
+
 def test_exact_goes_to_no_level_that_costs_as_much_as_the_grid(tiny: Tiny) -> None:
     state = STATE(5, 0.9, 1.0, None)
     assert verdict(job(tiny, 9, exact=True), state, last=False) == (True, "")

@@ -18,6 +18,7 @@ from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.data.source import array_dataset
 from wiseft_jax.evaluation import curve_pass
 from wiseft_jax.evaluation.batch_curve import CHEAPER
+from wiseft_jax.evaluation.config import PAPER_ALPHAS
 from wiseft_jax.evaluation.curve import curve
 from wiseft_jax.evaluation.curve_config import CurveConfig
 from wiseft_jax.evaluation.sweep import SweepResult, sweep
@@ -119,18 +120,19 @@ def test_uncertain_predictions_are_evaluated_where_that_is_cheaper_than_nodes(ti
     np.testing.assert_array_equal(each.predictions.top1, direct.predictions["test"].top1)
 
 
+@pytest.mark.parametrize("grid", [GRID, PAPER_ALPHAS], ids=len)
 def test_a_barrier_is_said_and_evaluated_directly(
-    tiny: Tiny, caplog: pytest.LogCaptureFixture
+    tiny: Tiny, caplog: pytest.LogCaptureFixture, grid: tuple[float, ...]
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        found, direct = both(tiny, 8.0, CurveConfig(exact=True))
+        found, direct = both(tiny, 8.0, CurveConfig(exact=True), grid)
     for name, expected in direct.predictions.items():
         each = found.curves[name]
         rough = int(np.sum(~each.trusted))
         assert rough >= SIZE
         assert each.direct[:, ~each.trusted].all()
         np.testing.assert_array_equal(each.predictions.top1, expected.top1)
-        between = np.setdiff1d(np.arange(len(each.points)), np.searchsorted(each.points, GRID))
+        between = np.setdiff1d(np.arange(len(each.points)), np.searchsorted(each.points, grid))
         assert (each.high[between] - each.low[between] >= rough).all()
         assert f"{name}: {rough} of {each.n} examples aren't smooth along alpha" in caplog.text
     assert "a loss barrier?" in caplog.text

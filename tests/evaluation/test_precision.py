@@ -1,16 +1,19 @@
-"""What bfloat16 changes is counted against float32, on a sample, at every alpha."""
+"""What bfloat16 changes is counted against float32, on a sample, at a few alphas."""
 
 from __future__ import annotations
 
 import dataclasses
 import logging
 
+import numpy as np
 import pytest
 
 from tests.evaluation.conftest import NAMES
+from tests.helpers.compilations import counted_compilations
 from tests.helpers.tiny import tiny_clip_directory
 from wiseft_jax.clip.classifier import zero_shot_classifier
 from wiseft_jax.clip.load import load_clip
+from wiseft_jax.evaluation.precision import MOST_ALPHAS
 from wiseft_jax.evaluation.sweep import SweepResult, sweep
 
 ALPHAS = (0.0, 0.5, 1.0)
@@ -43,6 +46,19 @@ def test_differences_are_counted_said_and_saved(in_bfloat16, tiny, caplog, tmp_p
     assert wanted.float32 is None
     result.save(tmp_path)
     assert SweepResult.load(tmp_path).float32 == found
+
+
+def test_the_comparison_is_bounded_and_compiled_once(in_bfloat16, tiny):
+    classifier, *ends = in_bfloat16
+    grid, test = tuple(np.linspace(0, 1, 41).tolist()), tiny.datasets[1]
+    options = {"batch_size": 8, "backend": "map"}
+    found = sweep(classifier, *ends, [test], grid, **options)
+    assert found.float32 is not None
+    assert found.float32.compared == 8 * MOST_ALPHAS
+    with counted_compilations() as names:
+        again = sweep(classifier, *ends, [test], grid, **options)
+    assert again.float32 == found.float32
+    assert not names
 
 
 def test_images_without_a_label_are_not_sampled(in_bfloat16, tiny):

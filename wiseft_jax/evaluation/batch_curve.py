@@ -182,19 +182,26 @@ def verdict(job: CurveJob, state: Sureness, *, last: bool) -> tuple[bool, str] |
     tol = _TOL if config.tol is None else config.tol
     if not (cheapest and config.exact) and state.share <= tol:
         return True, ""
+    unsmooth = state.fell is not None and not state.fell < _SMOOTH
+    low_precision = job.classifier.tower.dtype == "bfloat16"
+    noise = _ROUNDING["bfloat16"] * job.scale if low_precision else 1.01 * job.noise
+    if unsmooth and state.share > UNTRUSTED and not state.error <= noise:
+        return False, BARRIER
     if config.exact and cheapest and state.share * num_alphas <= more:
         return True, ""
     if state.error <= 1.01 * job.noise:
         return True, TIES
     if cheapest and state.share * num_alphas <= more:
         return True, CHEAPER
-    if cheapest and state.count + more >= num_alphas:
-        return True, "" if config.exact else CHEAPER  # it costs no more than all of the grid
-    low_precision = job.classifier.tower.dtype == "bfloat16"
-    if low_precision and state.error <= _ROUNDING["bfloat16"] * job.scale:
+    if low_precision and state.error <= noise:
         return True, NOISE
-    if state.fell is not None and not state.fell < _SMOOTH:
+    if unsmooth:
         return False, BARRIER
+    if cheapest and state.count + more >= num_alphas:
+        # Whatever is uncertain is evaluated: no more than all of the grid. Nothing more is known
+        # of smoothness than that much of a batch is in doubt, as after the last level.
+        rough = state.fell is not None and state.share > UNTRUSTED
+        return not rough, BARRIER if rough else "" if config.exact else CHEAPER
     if last:
         return state.share <= UNTRUSTED, "" if state.share <= UNTRUSTED else BARRIER
     return None
