@@ -47,7 +47,8 @@ def test_the_ends_are_the_models_themselves(made: tuple) -> None:
             alone = evaluate(classifier, theta, dataset)
             swept = result.sweep.predictions[dataset.name]
             np.testing.assert_array_equal(alone.correct[0], swept.correct[index])
-            np.testing.assert_array_equal(alone.margin[0], swept.margin[index])
+            # What the ends share is computed by another program, whose sums may round otherwise.
+            np.testing.assert_allclose(alone.margin[0], swept.margin[index], rtol=1e-5, atol=1e-4)
 
 
 def test_fine_tuning_learned_something(made: tuple) -> None:

@@ -66,7 +66,8 @@ def test_values_are_those_of_the_function():
     for index in range(3):
         wanted = jax.jit(model)(jnp.float32(index), params, X)
         for name, value in wanted.items():
-            np.testing.assert_array_equal(found[name][index], value)
+            # Two programs: some processors' kernels sum in another order within a loop.
+            np.testing.assert_allclose(found[name][index], value, rtol=1e-6)
 
 
 def test_vmap_leaves_what_is_shared_without_an_axis():

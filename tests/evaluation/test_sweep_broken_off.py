@@ -27,6 +27,7 @@ def rehashed(result, config_hash, keep=slice(None)):
             top1=each.top1[keep],
             correct=each.correct[keep],
             margin=each.margin[keep],
+            entropy=None if each.entropy is None else each.entropy[keep],
             logits=None,
         )
         for name, each in result.predictions.items()

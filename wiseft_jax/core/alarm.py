@@ -218,6 +218,8 @@ class Alarm:
 
     def close(self) -> None:
         """Hang up; the others take it for the end of this process, unless it said farewell."""
+        with self._lock:
+            self._told = True  # whoever hangs up because this process did is no news for others
         for line in list(self._lines.values()):
             line.close()
         if self._listener is not None:
