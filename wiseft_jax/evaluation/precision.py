@@ -75,7 +75,7 @@ def differences_from_float32(
     alphas = tuple(found.alphas[place] for place in places)
     sample = dataset.subset(np.asarray(positions))
     wanted = evaluate_alphas(_in_float32(classifier), theta_0, theta_1, sample, alphas, config)
-    top1 = found.top1[np.ix_(places, [rows[name] for name in wanted.ids])]
+    top1 = found.top1[places][:, [rows[name] for name in wanted.ids]]
     other = top1 != wanted.top1
     result = Differences(
         int(other.sum()), other.size, dataset.name, float(wanted.margin[other].max(initial=0.0))
