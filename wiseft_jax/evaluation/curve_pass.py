@@ -9,11 +9,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from wiseft_jax.core.mesh import process_share, to_host
+from wiseft_jax.core.mesh import to_host
 from wiseft_jax.core.mesh_config import ALPHA_AXIS
 from wiseft_jax.core.progress import progress_bar
 from wiseft_jax.core.rng import numpy_stream
-from wiseft_jax.data.pipeline import eval_batches
 from wiseft_jax.data.source import Dataset
 from wiseft_jax.evaluation.batch_curve import (
     CHEAPER,
@@ -27,7 +26,7 @@ from wiseft_jax.evaluation.crossings import Crossings, find_crossings, reconcile
 from wiseft_jax.evaluation.curve_config import CurveConfig
 from wiseft_jax.evaluation.curve_result import Audit, Curve
 from wiseft_jax.evaluation.engine import EngineConfig, compiled_step
-from wiseft_jax.evaluation.evaluator import with_images
+from wiseft_jax.evaluation.evaluator import own_batches, with_images
 from wiseft_jax.evaluation.logit_polynomial import LogitPolynomial
 from wiseft_jax.evaluation.pairs import Found, PairQueue
 
@@ -110,13 +109,7 @@ class CurvePass:
             self._store,
         )
         mesh, forwards = self._engine.layout.mesh, 0
-        batches = eval_batches(
-            self._dataset,
-            self._classifier.preprocess,
-            batch_size=self._engine.batch_size,
-            num_threads=self._engine.num_threads,
-            **process_share(mesh),
-        )
+        batches = own_batches(self._classifier, self._dataset, self._engine)
         with batches, progress_bar(self._dataset.name, len(self._dataset)) as advance:
             for number, (images, batch) in enumerate(one_ahead(with_images(batches, mesh))):
                 index, mask = to_host((batch["index"], batch["mask"]))

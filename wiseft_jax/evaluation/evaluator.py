@@ -118,13 +118,7 @@ def evaluate_alphas(
     step = compiled_step(classifier, config)
     groups = padded_alphas(alphas, config.chunk_size)
     collected = Collected(dataset, len(alphas))
-    batches = eval_batches(
-        dataset,
-        classifier.preprocess,
-        batch_size=config.batch_size,
-        num_threads=config.num_threads,
-        **process_share(config.layout.mesh),
-    )
+    batches = own_batches(classifier, dataset, config)
     with batches, progress_bar(dataset.name, len(dataset)) as advance:
         pending: list[dict[str, Any]] = []
         for _, batch in with_images(batches, config.layout.mesh):
@@ -134,6 +128,23 @@ def evaluate_alphas(
             pending = outputs
         advance(_add(collected, pending, groups))
     return collected.predictions(alphas, batches.skipped)
+
+
+def own_batches(classifier: Classifier, dataset: Dataset, config: EngineConfig) -> Batches:
+    """Return this process's rows of the batches that ``config`` cuts a dataset into.
+
+    Args:
+      classifier: Says what an image becomes.
+      dataset: The images.
+      config: How large batches are, and the devices that share them.
+    """
+    return eval_batches(
+        dataset,
+        classifier.preprocess,
+        batch_size=config.batch_size,
+        num_threads=config.num_threads,
+        **process_share(config.layout.mesh),
+    )
 
 
 def with_images(batches: Batches, mesh: Mesh) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:

@@ -21,14 +21,14 @@ from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.clip.delta import delta_logits
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.gathering import split_over
-from wiseft_jax.core.mesh import Layout, process_share, put_batch, replicated
+from wiseft_jax.core.mesh import Layout, put_batch, replicated
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.progress import progress_bar
 from wiseft_jax.core.typing import Params
-from wiseft_jax.data.pipeline import eval_batches
 from wiseft_jax.data.source import Dataset
 from wiseft_jax.evaluation.backend import shared_of
 from wiseft_jax.evaluation.engine import EngineConfig, compiler_options, summarise
+from wiseft_jax.evaluation.evaluator import own_batches
 from wiseft_jax.evaluation.predictions import Predictions
 from wiseft_jax.evaluation.sweep import placed
 
@@ -111,13 +111,7 @@ def _predict(
         invalid += int(np.sum(mask & ~finite))
         return int(np.sum(index >= 0))
 
-    batches = eval_batches(
-        dataset,
-        classifier.preprocess,
-        batch_size=config.batch_size,
-        num_threads=config.num_threads,
-        **process_share(mesh),
-    )
+    batches = own_batches(classifier, dataset, config)
     with batches, progress_bar(dataset.name, len(dataset)) as advance:
         pending: list[dict[str, Any]] = []
         for batch in batches:
