@@ -210,8 +210,7 @@ def rule_costs(
             "confidence": costing.CONFIDENCE,
         },
     }
-    used = (data.validation, *data.tests)
-    return _written(facts, config, ends, used, run_directory, RULES_FILE)
+    return _written(facts, config, ends, swept, run_directory, RULES_FILE)
 
 
 def forget_rules(run_directory: RunDirectory) -> None:
@@ -310,11 +309,13 @@ def fitting_studies(
     """
     from wiseft_jax.core.study_files import read_fitting
 
+    files = {"race": RACE_FILE, "learned": LEARNED_FILE}
+    there = {name: file for name, file in files.items() if (run_directory.path / file).exists()}
+    if not there:
+        return {}, []  # without a look at the datasets
     present = {each.name: each.fingerprint() for each in (data.validation, *data.tests)}
     found, left_out = {}, []
-    for name, file in (("race", RACE_FILE), ("learned", LEARNED_FILE)):
-        if not (run_directory.path / file).exists():
-            continue
+    for name, file in there.items():
         facts, reason = read_fitting(run_directory, file, present)
         if reason:
             left_out.append(f"{file} is left out: {reason}")

@@ -182,10 +182,11 @@ def verdict(job: CurveJob, state: Sureness, *, last: bool) -> tuple[bool, str] |
     tol = _TOL if config.tol is None else config.tol
     if not (cheapest and config.exact) and state.share <= tol:
         return True, ""
-    unsmooth = state.fell is not None and not state.fell < _SMOOTH
     low_precision = job.classifier.tower.dtype == "bfloat16"
     noise = _ROUNDING["bfloat16"] * job.scale if low_precision else 1.01 * job.noise
-    if unsmooth and state.share > UNTRUSTED and not state.error <= noise:
+    # "not <": a NaN is rough too.
+    unsmooth = state.fell is not None and not state.fell < _SMOOTH and not state.error <= noise
+    if unsmooth and state.share > UNTRUSTED:
         return False, BARRIER
     if config.exact and cheapest and state.share * num_alphas <= more:
         return True, ""
