@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +36,19 @@ def hosts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint_directory, "hold", lambda *arguments: contextlib.nullcontext())
 
 
-def test_a_second_run_of_this_host_is_refused_before_the_first_has_saved(
-    tmp_path: Path, shared: CheckpointConfig
-) -> None:
+@contextlib.contextmanager
+def two_runs(tmp_path: Path, shared: CheckpointConfig) -> Iterator[tuple[Checkpoints, Checkpoints]]:
+    """Yield a run that is saving for the first time, and another with the same directory."""
     with Checkpoints(tmp_path / "a", shared) as first:
         first.open("task")
         (tmp_path / "shared" / PARTIAL).mkdir()
-        second = Checkpoints(tmp_path / "b", shared)
+        yield first, Checkpoints(tmp_path / "b", shared)
+
+
+def test_a_second_run_of_this_host_is_refused_before_the_first_has_saved(
+    tmp_path: Path, shared: CheckpointConfig
+) -> None:
+    with two_runs(tmp_path, shared) as (_, second):
         second.check_unused()  # there is no complete save
         for resume in (False, True):
             message = "shared: another program is at work in this directory of checkpoints; "
@@ -55,10 +62,7 @@ def test_a_second_run_of_this_host_is_refused_before_the_first_has_saved(
 def test_a_second_run_of_another_host_is_refused_before_the_first_has_saved(
     tmp_path: Path, shared: CheckpointConfig
 ) -> None:
-    with Checkpoints(tmp_path / "a", shared) as first:
-        first.open("task")
-        (tmp_path / "shared" / PARTIAL).mkdir()
-        second = Checkpoints(tmp_path / "b", shared)
+    with two_runs(tmp_path, shared) as (first, second):
         message = rf"shared: it belongs to another run \(.*:{tmp_path}/a\), which may be at work; "
         for act in (
             second.check_free,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -270,14 +272,21 @@ module.evaluate = evaluate
 """
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_to_one_evaluating_process_ends_both(
-    inputs: Workshop, signum: signal.Signals
-) -> None:
+@contextlib.contextmanager
+def evaluating(inputs: Workshop) -> Iterator[Group]:
+    """Start two processes, and wait until they evaluate, which doesn't end."""
     options = ["--model", str(inputs.model), "--data", f"set=folder:{inputs.shifted}"]
     command = faulty(ENDLESS_EVALUATION, "evaluate", *options, *SLOW_HEARTBEAT)
     with started(2, command) as group:
         wait_for_word(group, "evaluating")
+        yield group
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_one_evaluating_process_ends_both(
+    inputs: Workshop, signum: signal.Signals
+) -> None:
+    with evaluating(inputs) as group:
         group.processes[1].send_signal(signum)
         done = group.wait(ENDS_WITHIN_SECS)
     for each in done:
@@ -293,10 +302,7 @@ def test_a_signal_while_the_other_is_frozen_ends_the_one_with_its_message(
     inputs: Workshop, signum: signal.Signals
 ) -> None:
     """The signal is repeated after 3 s; that the other doesn't answer takes 5 s to find out."""
-    options = ["--model", str(inputs.model), "--data", f"set=folder:{inputs.shifted}"]
-    command = faulty(ENDLESS_EVALUATION, "evaluate", *options, *SLOW_HEARTBEAT)
-    with started(2, command) as group:
-        wait_for_word(group, "evaluating")
+    with evaluating(inputs) as group:
         group.processes[1].send_signal(signal.SIGSTOP)
         group.processes[0].send_signal(signum)
         assert group.processes[0].wait(20) == 42, group.stderr(0)

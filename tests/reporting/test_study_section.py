@@ -3,28 +3,9 @@
 from __future__ import annotations
 
 from tests.reporting.rows import chosen, sweep_rows
-from tests.reporting.test_study_tables import LEARNED
+from tests.reporting.test_study_tables import LEARNED, RACE
 from wiseft_jax.reporting import report_markdown
 from wiseft_jax.reporting.study_section import study_section
-
-RACE = {
-    "dataset": "sketch",
-    "split": "test",
-    "role": "shift",
-    "held_out": True,
-    "alpha": 0.6,
-    "alphas": [0.0, 0.6, 1.0],
-    "hits": 45,
-    "seen": 50,
-    "n": 100,
-    "evaluations": 60,
-    "share": 0.2,
-    "full_sweep": 300,
-    "forwards": 60,
-    "stopped": "the budget was used",
-    "guaranteed": ["this"],
-    "empirical": ["that"],
-}
 
 
 def test_a_race_and_learned_coefficients_are_told():

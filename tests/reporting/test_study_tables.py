@@ -38,6 +38,25 @@ def compared(dataset: str, model: str, alpha: float | None, value: float, p: flo
     }
 
 
+RACE = {
+    "dataset": "sketch",
+    "split": "test",
+    "role": "shift",
+    "held_out": False,
+    "alpha": 0.6,
+    "alphas": [0.0, 0.6, 1.0],
+    "hits": 45,
+    "seen": 50,
+    "n": 100,
+    "evaluations": 60,
+    "share": 80 / 300,
+    "full_sweep": 300,
+    "forwards": 80,
+    "stopped": "the budget was used",
+    "guaranteed": ["this"],
+    "empirical": ["that"],
+}
+
 LEARNED = {
     "config": {"granularity": "block", "objective": "cross_entropy"},
     "dataset": "validation",
@@ -142,28 +161,10 @@ def test_what_is_missing_is_said_once():
 
 
 def test_a_race_is_told_with_its_cost_and_what_is_sure():
-    facts = {
-        "dataset": "sketch",
-        "split": "test",
-        "role": "shift",
-        "held_out": False,
-        "alpha": 0.6,
-        "alphas": [0.0, 0.6, 1.0],
-        "hits": 45,
-        "seen": 50,
-        "n": 100,
-        "evaluations": 60,
-        "share": 80 / 300,
-        "full_sweep": 300,
-        "forwards": 80,
-        "stopped": "the budget was used",
-        "guaranteed": ["this"],
-        "empirical": ["that"],
-    }
-    first, second, *rest = race_sentences(facts)
+    first, second, *rest = race_sentences(RACE)
     assert "alpha = 0.6 is the best of 3 on sketch (test, n=100): 90.0 % of 50; it was" in first
     assert "optimistic" in first
     assert "80 with the padding of batches, 26.7 % of the 300 of a full sweep" in second
     assert "(60 without padding)" in second
     assert rest == ["guaranteed: this", "empirical: that"]
-    assert "optimistic" not in race_sentences(facts | {"held_out": True})[0]
+    assert "optimistic" not in race_sentences(RACE | {"held_out": True})[0]
