@@ -132,6 +132,7 @@ def run(
     resume: bool = False,
 ) -> Any:
     """Do the whole job in a prepared run directory and return its ``WiseFT``."""
+    from wiseft_jax.core.distributed import is_first
     from wiseft_jax.wise_ft import wise_ft
 
     classifier, theta_0 = load_model(config.model, data.class_names)
@@ -151,6 +152,8 @@ def run(
         sweep_with=_configured_sweep(config),
     )
     _write_endpoints(run_directory, data, outcome.theta_0, outcome.theta_1)
+    if is_first():
+        run_directory.sweep_config_file.unlink(missing_ok=True)  # of results that are replaced now
     finish(config, classifier, outcome, run_directory)
     return outcome
 

@@ -297,19 +297,20 @@ def _named(data: ExperimentData, name: str, kind: str) -> Any:
 def fitting_studies(
     data: ExperimentData, run_directory: RunDirectory
 ) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """Return what the race and the fit in a run directory found, where they are of what is there.
+    """Return what the studies in a run directory found, where they are of what is there.
 
     Args:
       data: The present datasets.
       run_directory: The run.
 
     Returns:
-      Study (``"race"``, ``"learned"``) -> the content of its file; and for each file that is left
-      out, because it is of other ends or other images, a line that says so. It is logged as well.
+      Study (``"race"``, ``"learned"``, ``"rules"``) -> the content of its file; and for each file
+      that is left out, because it is of other ends or other images, a line that says so. It is
+      logged as well.
     """
     from wiseft_jax.core.study_files import read_fitting
 
-    files = {"race": RACE_FILE, "learned": LEARNED_FILE}
+    files = {"race": RACE_FILE, "learned": LEARNED_FILE, "rules": RULES_FILE}
     there = {name: file for name, file in files.items() if (run_directory.path / file).exists()}
     if not there:
         return {}, []  # without a look at the datasets

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from pathlib import Path
 
@@ -31,6 +32,13 @@ def test_anything_else_is_internal() -> None:
     found = explain(KeyError("x"))
     assert (found.code, found.what) == (1, "error")
     assert found.message.startswith("KeyError: 'x' (internal error")
+
+
+def test_a_file_system_that_refuses_is_no_internal_error() -> None:
+    found = explain(OSError(errno.ENOSPC, "No space left on device", "runs/a/x.npz"))
+    assert (found.code, found.what) == (1, "error")
+    assert found.message.startswith("runs/a/x.npz: No space left on device; files are replaced")
+    assert "(internal error" in explain(FileNotFoundError(errno.ENOENT, "No such file")).message
 
 
 def test_an_interruption_says_the_command_that_starts_again(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
 
 from wiseft_jax.cli.main import main
 from wiseft_jax.cli.sweep import SweepArgs
+from wiseft_jax.core import writers
 from wiseft_jax.core.run_directory import RunDirectory
+from wiseft_jax.evaluation.config import SweepConfig
 from wiseft_jax.experiment import ExperimentConfig
 
 
@@ -42,3 +45,41 @@ def test_a_study_that_makes_no_sense_is_refused(
 )
 def test_learning_and_racing_alone_leave_the_sweep(asked: dict, sweeps: bool) -> None:
     assert SweepArgs(ExperimentConfig(), **asked).sweeps is sweeps
+
+
+@pytest.mark.parametrize(
+    ("verb", "options"),
+    [
+        ("sweep", ["{run}"]),
+        ("sweep", ["{run}", "--race"]),
+        ("export", ["{run}", "--alpha", "0.5", "--out", "{other}"]),
+        ("predict", ["--images", "{run}", "--out", "{other}/a.csv"]),
+    ],
+)
+def test_a_target_that_cannot_be_written_to_is_refused_first(
+    verb: str,
+    options: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    RunDirectory(tmp_path / "run").prepare(ExperimentConfig(), resume=False, overwrite=False)
+    places = {"run": str(tmp_path / "run"), "other": str(tmp_path / "other")}
+
+    def full(**_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(writers.tempfile, "TemporaryFile", full)
+    assert main([verb, *(option.format(**places) for option in options)]) == 2
+    assert "can't write there (Read-only file system)" in capsys.readouterr().err
+
+
+def test_a_back_end_without_the_method_says_what_to_add(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    config = ExperimentConfig(sweep=SweepConfig(method="curve"))
+    RunDirectory(tmp_path / "run").prepare(config, resume=False, overwrite=False)
+    with pytest.raises(SystemExit) as ended:
+        main(["sweep", str(tmp_path / "run"), "--sweep.backend", "map"])
+    assert ended.value.code == 2
+    assert "or add --sweep.method direct" in " ".join(capsys.readouterr().err.split())

@@ -53,3 +53,18 @@ def test_an_exception_passes_through(monkeypatch: pytest.MonkeyPatch, log_level)
     monkeypatch.setattr(sys, "stderr", Terminal())
     with pytest.raises(KeyError), progress_bar("x", total=1):
         raise KeyError("x")
+
+
+def test_verbose_is_told_now_and_then_without_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, log_level, caplog: pytest.LogCaptureFixture
+):
+    log_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "wiseft_jax")
+    clock = iter([0.0, 4.0, 11.0, 12.0])
+    monkeypatch.setattr("wiseft_jax.core.progress.time.monotonic", lambda: next(clock))
+    with progress_bar("evaluate", total=8, unit="images") as advance:
+        for _ in range(3):
+            advance(2)
+    assert [each.message for each in caplog.records] == [
+        "evaluate: 4 of 8 images, 0.364 a second, 11 s left"
+    ]

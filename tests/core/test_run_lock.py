@@ -29,7 +29,9 @@ def test_a_second_program_is_refused_until_the_first_is_gone(tmp_path: Path) -> 
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(InputError, match="another program is at work"), hold(tmp_path):
+        with pytest.raises(InputError, match=r"at work.* or give another --out$"), hold(tmp_path):
+            pass
+        with pytest.raises(InputError, match=r"stop it\)$"), hold(tmp_path, option=""):
             pass
         other.kill()  # no farewell
     with hold(tmp_path):

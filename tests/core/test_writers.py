@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from wiseft_jax.core import writers
+from wiseft_jax.core.errors import InputError
 
 
 def test_a_write_creates_folders_and_leaves_nothing_else(tmp_path: Path):
@@ -86,3 +88,30 @@ def test_what_json_does_not_have_is_not_written(tmp_path: Path, value: float):
             log.write({"a": 1, "loss": value})
         log.write({"step": 1})
     assert (tmp_path / "log.jsonl").read_text() == '{"step": 1}\n'
+
+
+def test_a_place_to_write_to_is_tried_and_left_as_it_was(tmp_path: Path):
+    writers.check_writable(tmp_path)
+    writers.check_writable(tmp_path / "not" / "yet" / "there")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_refuses_is_named_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"file/a: can't write there: .*file is a file"):
+        writers.check_writable(tmp_path / "file" / "a")
+
+    def refuse(**_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(writers.tempfile, "TemporaryFile", refuse)
+    with pytest.raises(InputError, match=r"can't write there .No space left on device.; make room"):
+        writers.check_writable(tmp_path)
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="Linux's /proc")
+def test_a_file_system_without_room_for_files_is_refused():
+    with pytest.raises(InputError, match="/proc/x: can't write there"):
+        writers.check_writable("/proc/x")

@@ -26,15 +26,22 @@ def contents(run: Path) -> dict[str, str]:
     }
 
 
-def test_learning_and_racing_only_add_their_files(run: Path, capsys: pytest.CaptureFixture) -> None:
-    before = contents(run)
+def test_learning_and_racing_add_their_files_and_a_section_of_the_report(
+    run: Path, capsys: pytest.CaptureFixture
+) -> None:
+    before, told = contents(run), (run / "report.md").read_text()
     learning = ["--learn", "--learning.epochs", "1", "--learning.granularity", "global"]
     racing = ["--race", "--racing.batch-size", "8", "--sweep.rule", "validation_best"]
     assert main(["sweep", str(run), *learning, *racing, "-q", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     after = contents(run)
     assert after.keys() - before.keys() == {"learned.json", "race.json"}
-    assert {name: after[name] for name in before} == before
+    assert [name for name in before if after[name] != before[name]] == ["report.md"]
+    report = (run / "report.md").read_text()
+    assert "The race (`race.json`):" in report
+    assert "Learned coefficients (`learned.json`)" in report
+    section = report[report.index("## Studies") : report.index("## Images left out")]
+    assert report.replace(section, "") == told  # of the sweep that is stored, as it was
     assert printed["learned"] == json.loads((run / "learned.json").read_text())
     assert printed["race"] == json.loads((run / "race.json").read_text())
     assert printed.keys() == {"run", "learned", "race"}
@@ -62,7 +69,6 @@ def test_the_next_report_tells_of_studies_that_fit_and_names_those_that_do_not(
 ) -> None:
     learning = ["--learn", "--learning.epochs", "1", "--learning.granularity", "global"]
     assert main(["sweep", str(run), *learning, "--race", "-q"]) == 0
-    assert "## Studies" not in (run / "report.md").read_text()
     facts = json.loads((run / "learned.json").read_text())
     facts["made_from"]["ends"]["theta_1"] = "another"
     (run / "learned.json").write_text(json.dumps(facts))
@@ -93,6 +99,9 @@ def test_rules_are_within_the_json_and_go_with_the_next_sweep(
     printed = json.loads(capsys.readouterr().out)
     assert printed["rules"] == json.loads((run / "rules.json").read_text())
     assert not [cost for cost in printed["rules"]["costs"] if cost["missing"]]
+    report = (run / "report.md").read_text()
+    assert "What each rule for alpha costs (`rules.json`)" in report
+    assert "wiseft run RUN/sweep_config.json --out NEW_DIRECTORY" in report
     assert len(printed["rows"]) == 9
     assert main(sweep) == 0
     assert "rules" not in json.loads(capsys.readouterr().out)

@@ -299,7 +299,7 @@ def test_saved_curves_can_be_read_again(tiny: Tiny, tmp_path: Any) -> None:
     [("tol", 1.0), ("safety", 0.5), ("points", 1), ("audit", -1.0)],
 )
 def test_options_out_of_range_are_refused(field: str, value: Any) -> None:
-    with pytest.raises(InputError, match=f"curve.{field}: expected"):
+    with pytest.raises(InputError, match=rf"sweep\.curve\.{field}: expected"):
         CurveConfig(**{field: value})
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.evaluation.packing import Packing
 from wiseft_jax.evaluation.race_config import RaceConfig
+from wiseft_jax.evaluation.race_facts import race_facts
 from wiseft_jax.evaluation.racing import race, random_order, replay
 
 
@@ -147,6 +148,22 @@ def test_a_budget_is_kept_with_the_padding(packing, budget):
     assert result.stopped == "budget"
     assert result.seen.max() < 1000
     assert result.hits[result.winner] == result.hits.max()
+
+
+@pytest.mark.parametrize("budget", [0.02, 0.1, 0.2])
+def test_a_first_round_fits_in_a_small_budget(budget):
+    config = RaceConfig(budget=budget)
+    result = race(replay(alphas(60, 4)), 21, random_order(60), config)
+    assert 0 < result.share <= budget
+    assert "passed" not in " ".join(race_facts(result, range(21), config)["empirical"])
+
+
+def test_a_budget_that_padding_passes_is_said():
+    config = RaceConfig(budget=0.1)
+    result = race(replay(alphas(60, 4), Packing((64,))), 21, random_order(60), config)
+    assert result.share > 0.1
+    said = race_facts(result, range(21), config)["empirical"]
+    assert "the budget of 10 % was passed" in " ".join(said)
 
 
 def test_padding_is_paid_for():

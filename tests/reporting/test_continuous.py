@@ -12,8 +12,10 @@ from wiseft_jax.core.curve_rows import CurveRow
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.results import Row
 from wiseft_jax.reporting.continuous import continuous
+from wiseft_jax.reporting.continuous_section import continuous_section
 from wiseft_jax.reporting.curves import curve_figure, draw_curve
 from wiseft_jax.reporting.flips import draw_flips, flips_figure
+from wiseft_jax.reporting.labels import named
 from wiseft_jax.reporting.report import report_markdown
 from wiseft_jax.reporting.series import Curves
 
@@ -115,3 +117,39 @@ def test_the_report_says_what_it_took() -> None:
 def test_the_report_lists_the_alphas_that_may_be_the_best() -> None:
     text = report_markdown(sweep_rows(), selection=chosen(), possible_best=(0.4, 0.5))
     assert "may be the best on the validation set (95 %, exact paired tests): 0.4, 0.5." in text
+
+
+def test_intervals_without_a_visible_gap_are_told_as_one():
+    (row,) = curve_rows(sweep_rows())[:1]
+    row["summary"]["best_alphas"] = [[0.20589, 0.211002], [0.211008, 0.2119], [0.7, 0.8]]
+    text = continuous_section([row])
+    assert "% at 0.2059 to 0.2119, 0.7 to 0.8 |" in text
+
+
+def test_few_audited_predictions_give_no_bound():
+    (row,) = curve_rows(sweep_rows())[:1]
+    assert "| 0 of 100 (at most 3 %) |" in continuous_section([row])
+    row["summary"]["audited"] = 1
+    assert "| 0 of 1 (too few for a bound) |" in continuous_section([row])
+
+
+def test_the_note_below_is_as_wide_as_the_picture_however_long():
+    rows = sweep_rows()
+    for row in rows:
+        if row["dataset"] == "mnist" and row["alpha"] > 0.5:
+            row["value"] = row["ci_high"] = 1.0
+    figures = [
+        curve_figure(rows, selection=chosen(), curve_rows=curve_rows(rows)),
+        flips_figure(curve_rows(rows)[:1]),
+    ]
+    for figure in figures:
+        figure.draw_without_rendering()
+        (note,) = [text for text in figure.texts if text.get_fontsize() == 8.5]
+        assert "\n" in note.get_text()
+        assert note.get_window_extent().x1 < figure.bbox.x1
+
+
+def test_a_set_that_is_called_like_its_split_is_named_once():
+    assert named("validation", "validation") == "validation"
+    assert named("photos", "validation") == "photos (validation)"
+    assert named("photos", "test") == "photos"

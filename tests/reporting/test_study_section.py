@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.reporting.rows import chosen, sweep_rows
-from tests.reporting.test_study_tables import LEARNED, RACE
+from tests.reporting.test_study_tables import LEARNED, RACE, RULES
 from wiseft_jax.reporting import report_markdown
 from wiseft_jax.reporting.study_section import study_section
 
@@ -29,3 +29,13 @@ def test_the_report_has_the_section_only_with_studies():
     section = study_section({"race": RACE}, [])
     text = report_markdown(sweep_rows(), selection=chosen(), studies=section)
     assert f"## Studies\n\n{section}\n\n## Images left out" in text
+
+
+def test_what_rules_cost_is_a_table():
+    text = study_section({"rules": RULES}, [])
+    assert "What each rule for alpha costs (`rules.json`): points below the best alpha" in text
+    assert (
+        "| rule | test (ref., n=1000) | sketch (shift, n=1000) | mean (shifts, n=1 sets) |" in text
+    )
+    assert "| constant | 0.3 -0.5..1.8 | 4.0* 3.2..5.5 | 4.0* 3.0..5.0 |" in text
+    assert "- dawin: missing: predictions of the target set at both ends" in text

@@ -168,3 +168,23 @@ def test_a_race_is_told_with_its_cost_and_what_is_sure():
     assert "(60 without padding)" in second
     assert rest == ["guaranteed: this", "empirical: that"]
     assert "optimistic" not in race_sentences(RACE | {"held_out": True})[0]
+
+
+def test_many_sets_are_cut_into_blocks_that_fit_and_no_word_is_broken():
+    names = [f"distribution {index}" for index in range(6)]
+    costs = [
+        cost(rule, name, None if rule == "dawin" else 4.0)
+        for name in names
+        for rule in RULES["rules"]
+    ]
+    facts = RULES | {"costs": costs}
+    whole, cut = (printed(rules_table(facts, width), 200) for width in (None, 50))
+    assert whole.count(["distribution"] * 6) == 1
+    assert [line for line in cut if "distribution" in line] == [["distribution"] * 2] * 3
+    assert [line for line in cut if line[:1] == ["rule"]][-1] == ["rule", "4", "5", "mean"]
+    assert sum("rules for alpha" in " ".join(line) for line in cut) == 1
+    assert sum("points below" in " ".join(line) for line in cut) == 1
+    widest = Console(file=io.StringIO(), width=50)
+    widest.print(rules_table(facts, 50))
+    assert max(map(len, widest.file.getvalue().splitlines())) <= 50
+    assert len(printed(rules_table(facts, 1), 200)) > len(cut)  # a set a block, at the least

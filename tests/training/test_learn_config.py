@@ -26,17 +26,17 @@ def test_the_names_are_those_of_the_tables():
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("granularity", "layer", "unknown learn.granularity 'layer'"),
+        ("granularity", "layer", "unknown learning.granularity 'layer'"),
         ("objective", "entropi", "Did you mean 'entropy'"),
-        ("step_every", "image", "unknown learn.step_every 'image'"),
-        ("learning_rate", 0.0, "learn.learning_rate: expected a number > 0, found 0.0"),
-        ("learning_rate", float("nan"), "learn.learning_rate"),
-        ("epochs", 0, "learn.epochs: expected an integer >= 1, found 0"),
-        ("batch_size", 0, "learn.batch_size"),
-        ("init_alpha", float("inf"), "learn.init_alpha: expected a finite number"),
-        ("init_alpha", 1.5, "learn.init_alpha: .* while clip is on, found 1.5"),
-        ("penalty", -1.0, "learn.penalty: expected a number >= 0, found -1.0"),
-        ("seed", -1, "learn.seed"),
+        ("step_every", "image", "unknown learning.step_every 'image'"),
+        ("learning_rate", 0.0, "learning.learning_rate: expected a number > 0, found 0.0"),
+        ("learning_rate", float("nan"), "learning.learning_rate"),
+        ("epochs", 0, "learning.epochs: expected an integer >= 1, found 0"),
+        ("batch_size", 0, "learning.batch_size"),
+        ("init_alpha", float("inf"), "learning.init_alpha: expected a finite number"),
+        ("init_alpha", 1.5, "learning.init_alpha: .* while clip is on, found 1.5"),
+        ("penalty", -1.0, "learning.penalty: expected a number >= 0, found -1.0"),
+        ("seed", -1, "learning.seed"),
     ],
 )
 @pytest.mark.usefixtures("no_type_checks")

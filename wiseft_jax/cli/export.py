@@ -16,6 +16,7 @@ from wiseft_jax.cli.parse import parse
 from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.run_directory import RunDirectory
+from wiseft_jax.core.writers import check_writable
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ def main(argv: Sequence[str]) -> int:
 
     directory.read_config()
     check_free(args.out, args.overwrite)
+    check_writable(args.out.parent)  # it is made beside its place
     config = load_config(str(directory.config_file))
     alpha = args.alpha if args.alpha is not None else _chosen_alpha(directory)
     if not 0 <= alpha <= 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,20 @@ from wiseft_jax.core import errors
 
 if TYPE_CHECKING:
     from wiseft_jax.core.run_directory import RunDirectory
+
+
+_OUTSIDE = {
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EIO,
+    errno.ENOSPC,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ESTALE,
+}
+"""What a file system refuses, or breaks off, for a reason of its own."""
+
+_ADVICE = "; files are replaced as a whole, so none is half written. Mend that and do it again"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +55,9 @@ def explain(error: BaseException) -> Ending:
         return Ending(errors.EXIT_INTERRUPTED, str(error), "interrupted")
     if isinstance(error, KeyboardInterrupt):
         return Ending(errors.EXIT_INTERRUPTED, str(error) or _start_again(), "interrupted")
+    if isinstance(error, OSError) and error.errno in _OUTSIDE:
+        where = f"{error.filename}: " if error.filename else ""
+        return Ending(errors.EXIT_INTERNAL, f"{where}{error.strerror}{_ADVICE}")
     message = f"{type(error).__name__}: {error} (internal error; --debug shows where)"
     return Ending(errors.EXIT_INTERNAL, message)
 

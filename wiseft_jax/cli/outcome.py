@@ -2,14 +2,81 @@
 
 from __future__ import annotations
 
+import dataclasses
+import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from wiseft_jax import studies
 from wiseft_jax.cli.common import print_json
+from wiseft_jax.cli.presets import load_config
 from wiseft_jax.core.config_io import read_json
+from wiseft_jax.core.curve_rows import CurveRow, read_curve_rows
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.results import Row
 from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.experiment import ExperimentConfig, ExperimentData
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Reported:
+    """What pictures and report show of a sweep.
+
+    Attributes:
+      config: What was run.
+      rows: Its result rows.
+      selection: ``Selection.facts()``.
+      curve_rows: Its continuous curves, if it made any.
+      possible_best: The alphas that may be the best on the validation set.
+      skipped: Dataset name -> ``"id: reason"`` of its images that were left out.
+    """
+
+    config: ExperimentConfig
+    rows: Sequence[Row]
+    selection: Mapping[str, Any]
+    curve_rows: Sequence[CurveRow]
+    possible_best: Sequence[float]
+    skipped: Mapping[str, Sequence[str]]
+
+    @classmethod
+    def of(cls, config: ExperimentConfig, data: ExperimentData, outcome: Any) -> Reported:
+        """Return what is shown of a sweep that was just made.
+
+        Args:
+          config: What was run.
+          data: On which data.
+          outcome: Its ``WiseFT``.
+        """
+        return cls(
+            config,
+            outcome.sweep.rows,
+            outcome.selection.facts(),
+            outcome.sweep.curve_rows(),
+            outcome.sweep.possible_best(data.validation.name),
+            _skipped(data, outcome.sweep),
+        )
+
+    @classmethod
+    def stored(cls, data: ExperimentData, directory: RunDirectory) -> Reported:
+        """Return what is shown of the sweep whose results are in a run directory.
+
+        Raises:
+          InputError: If they aren't there, are damaged, or are of two sweeps.
+        """
+        from wiseft_jax.evaluation.sweep import SweepResult
+
+        result = SweepResult.load(directory.path)
+        return cls(
+            load_config(str(_configuration_of(result.rows, directory))),
+            result.rows,
+            read_json(directory.selection_file),
+            read_curve_rows(directory.path),
+            result.possible_best(data.validation.name),
+            _skipped(data, result),
+        )
 
 
 def show_outcome(
@@ -33,33 +100,66 @@ def show_outcome(
     """
     from wiseft_jax.reporting.curves import draw_curve
     from wiseft_jax.reporting.flips import draw_flips
-    from wiseft_jax.reporting.report import write_report
-    from wiseft_jax.reporting.study_section import study_section
 
-    rows, selection = outcome.sweep.rows, outcome.selection.facts()
-    skipped = outcome.sweep.skipped
-    if data.train.skipped:
-        skipped = {data.train.name: data.train.skipped} | skipped
-    curve_rows = outcome.sweep.curve_rows()
-    draw_curve(rows, directory.curve_file, selection=selection, curve_rows=curve_rows)
-    if curve_rows:
-        draw_flips(curve_rows, directory.flips_file)
+    shown = Reported.of(config, data, outcome)
+    draw_curve(
+        shown.rows, directory.curve_file, selection=shown.selection, curve_rows=shown.curve_rows
+    )
+    if shown.curve_rows:
+        draw_flips(shown.curve_rows, directory.flips_file)
     else:  # they were of an earlier sweep
         for suffix in (".png", ".svg"):
             directory.flips_file.with_suffix(suffix).unlink(missing_ok=True)
+    _write_report(shown, data, directory)
+    print_outcome(outcome, directory, shown.skipped, as_json=as_json, more=more)
+
+
+def report_again(data: ExperimentData, directory: RunDirectory) -> None:
+    """Write the report of the stored results again, with the studies that are there now.
+
+    Args:
+      data: The datasets.
+      directory: The run; without results it has no report, and with results of two sweeps that one
+        stays as it is, which is logged.
+    """
+    if not directory.results_file.exists():
+        return
+    try:
+        _write_report(Reported.stored(data, directory), data, directory)
+    except InputError as error:
+        logger.warning("%s stays as it was: %s", directory.report_file, error)
+
+
+def _write_report(shown: Reported, data: ExperimentData, directory: RunDirectory) -> None:
+    from wiseft_jax.reporting.report import write_report
+    from wiseft_jax.reporting.study_section import study_section
+
+    file = _configuration_of(shown.rows, directory)
     write_report(
         directory.report_file,
-        rows,
-        curve_rows=curve_rows,
-        possible_best=outcome.sweep.possible_best(data.validation.name),
-        selection=selection,
-        title=f"WiSE-FT: {config.name}",
-        skipped=skipped,
+        shown.rows,
+        curve_rows=shown.curve_rows,
+        possible_best=shown.possible_best,
+        selection=shown.selection,
+        title=f"WiSE-FT: {shown.config.name}",
+        skipped=shown.skipped,
         studies=study_section(*studies.fitting_studies(data, directory)),
-        commands=(f"wiseft run {directory.path.name}/config.json --out NEW_DIRECTORY",),
-        facts=_report_facts(config, directory),
+        commands=(f"wiseft run RUN/{file.name} --out NEW_DIRECTORY",),
+        facts=_report_facts(shown.config, directory),
     )
-    print_outcome(outcome, directory, skipped, as_json=as_json, more=more)
+
+
+def _configuration_of(rows: Sequence[Row], directory: RunDirectory) -> Path:
+    """Return the file with the configuration that the rows are of: the run's, or a sweep's."""
+    file = directory.sweep_config_file
+    if file.exists() and read_json(file).get("config_hash") in {row["config_hash"] for row in rows}:
+        return file
+    return directory.config_file
+
+
+def _skipped(data: ExperimentData, result: Any) -> dict[str, Sequence[str]]:
+    train = {data.train.name: data.train.skipped} if data.train.skipped else {}
+    return train | result.skipped
 
 
 def _report_facts(config: ExperimentConfig, directory: RunDirectory) -> dict[str, str]:

@@ -15,6 +15,7 @@ from wiseft_jax.cli.evaluate import is_exported
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.typing import ComputeDtype
+from wiseft_jax.core.writers import check_writable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +63,8 @@ def main(argv: Sequence[str]) -> int:
     """Run the verb."""
     args = parse(PredictArgs, argv, "predict")
     args.common.apply()
+    if args.out is not None:
+        check_writable(args.out.parent)
     from wiseft_jax.core import compilation_cache
 
     compilation_cache.enable()

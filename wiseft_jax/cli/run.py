@@ -21,6 +21,7 @@ from wiseft_jax.cli.together import held, prepare, together
 from wiseft_jax.core.distributed_config import DistributedConfig
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.run_directory import RunDirectory
+from wiseft_jax.core.writers import check_writable
 from wiseft_jax.experiment import (
     RESUME_MAY_CHANGE,
     ExperimentConfig,
@@ -113,12 +114,14 @@ def _check_places(config: ExperimentConfig, directory: RunDirectory, *, resume: 
     which it doesn't remove, would stop the new one.
     """
     from wiseft_jax.clip.hub import resolve_directory
+    from wiseft_jax.core.distributed import is_first
 
+    if is_first():
+        check_writable(directory.path)
     config.mesh.build()
     resolve_directory(config.model.name)
     if config.checkpoints.directory is not None:
         from wiseft_jax.core.checkpoint import Checkpoints
-        from wiseft_jax.core.distributed import is_first
 
         checkpoints = Checkpoints(directory.path, config.checkpoints)
         if not resume:

@@ -34,10 +34,10 @@ def show_studies(found: Mapping[str, Mapping[str, Any]], directory: RunDirectory
         if name == "race":
             print("\n".join(study_tables.race_sentences(facts)))
         if name == "learned":
-            console.print(study_tables.learned_table(facts), width=width)
+            console.print(study_tables.learned_table(facts, width), width=width)
             print(study_tables.coefficients_sentence(facts))
         if name == "rules":
-            console.print(study_tables.rules_table(facts), width=width)
+            console.print(study_tables.rules_table(facts, width), width=width)
             for line in study_tables.missing_sentences(facts):
                 print(line)
         print(f"{name:<8} {directory.path / FILES[name]}")

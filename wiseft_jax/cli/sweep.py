@@ -13,7 +13,7 @@ from wiseft_jax import studies
 from wiseft_jax.cli.common import Common, CommonOptions, print_json
 from wiseft_jax.cli.failures import replacing
 from wiseft_jax.cli.inputs import data_identity, experiment_data
-from wiseft_jax.cli.outcome import show_outcome
+from wiseft_jax.cli.outcome import report_again, show_outcome
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.presets import load_config
 from wiseft_jax.cli.study_outcome import show_studies
@@ -22,6 +22,7 @@ from wiseft_jax.core.config_io import to_dict
 from wiseft_jax.core.distributed_config import DistributedConfig
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.run_directory import RunDirectory, describe
+from wiseft_jax.core.writers import check_writable
 from wiseft_jax.evaluation.race_config import RaceConfig
 from wiseft_jax.experiment import ExperimentConfig, ExperimentData
 from wiseft_jax.training.learn_config import LearnAlphasConfig
@@ -35,7 +36,8 @@ class SweepArgs:
     """Evaluate every alpha between the two ends of a run; choose one, report, export.
 
     Options of the sweep and the test sets may differ from the run's; results are replaced. With
-    `--learn` or `--race`, and without `--rules`, there is no sweep and the results stay.
+    `--learn` or `--race`, and without `--rules`, there is no sweep, and the results stay; the
+    report is written again, with the studies.
     """
 
     config: Annotated[ExperimentConfig, tyro.conf.arg(name="")]
@@ -77,16 +79,18 @@ def main(argv: Sequence[str]) -> int:
     _check_fixed(stored, config)
     _check_studies(args)
     with together(args.common, args.distributed, config.mesh) as prints:
+        if prints:
+            check_writable(directory.path)  # before anything is read, too
         if args.race is not None:
             from wiseft_jax.evaluation.racing_live import check_one_process
 
-            check_one_process()  # before anything is read
+            check_one_process()
         data = experiment_data(config)
         from wiseft_jax import experiment
         from wiseft_jax.core import distributed
 
         distributed.assert_same({**describe(config), **data_identity(data), **_asked(args)})
-        with held(directory), replacing(directory):
+        with held(directory, option=""), replacing(directory):
             ends = experiment.load_endpoints(config, directory)
             experiment.check_same_data(data, directory)
             found = _study_ends(args, data, ends, directory)
@@ -98,6 +102,8 @@ def main(argv: Sequence[str]) -> int:
                 costs = studies.rule_costs(config, data, ends, outcome.sweep, directory)
                 found["rules"] = costs
             if prints:
+                if outcome is None:
+                    report_again(data, directory)
                 _show(args, data, outcome, found, directory)
     return EXIT_DONE
 

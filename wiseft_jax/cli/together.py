@@ -202,8 +202,12 @@ def prepare(directory: RunDirectory, config: Any, facts: dict[str, Any], **mode:
 
 
 @contextlib.contextmanager
-def held(directory: RunDirectory) -> Iterator[None]:
+def held(directory: RunDirectory, option: str = "--out") -> Iterator[None]:
     """Let no other program of process 0's host work in a run directory during the block.
+
+    Args:
+      directory: The run.
+      option: What gives another one; empty where nothing does.
 
     Raises:
       InputError: In process 0, if one does.
@@ -211,5 +215,5 @@ def held(directory: RunDirectory) -> Iterator[None]:
     from wiseft_jax.core.distributed import is_first
     from wiseft_jax.core.run_lock import hold
 
-    with hold(directory.path) if is_first() else contextlib.nullcontext():
+    with hold(directory.path, option=option) if is_first() else contextlib.nullcontext():
         yield

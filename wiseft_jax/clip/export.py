@@ -214,7 +214,9 @@ def check_free(directory: Path, overwrite: bool) -> None:
     if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
         return
     if not overwrite:
-        raise InputError(f"{directory}: exists and is not empty; pass overwrite, or another place.")
+        raise InputError(
+            f"{directory}: exists and is not empty; pass overwrite (--overwrite), or another place."
+        )
     if not (directory / FACTS_FILE).is_file():
         raise InputError(
             f"{directory}: not an earlier export (no {FACTS_FILE}), so it is not overwritten."

@@ -27,7 +27,7 @@ def hold(path: Path, what: str = "run directory", option: str = "--out") -> Iter
     Args:
       path: The directory; one that isn't there isn't held.
       what: What it is, for the message.
-      option: What gives another one.
+      option: What gives another one; empty where nothing does.
 
     Raises:
       InputError: If another program holds it.
@@ -42,9 +42,10 @@ def hold(path: Path, what: str = "run directory", option: str = "--out") -> Iter
     except OSError as error:
         if error.errno in _HELD:
             os.close(handle)
+            other = f", or give another {option}" if option else ""
             raise InputError(
                 f"{path}: another program is at work in this {what}; wait for it to end (its"
-                f" signals SIGINT and SIGTERM save and stop it), or give another {option}"
+                f" signals SIGINT and SIGTERM save and stop it){other}"
             ) from None
         logger.debug("%s can't be locked (%s): two runs there aren't noticed", path, error)
     try:

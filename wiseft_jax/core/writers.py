@@ -11,6 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from wiseft_jax.core.errors import InputError
+
+_PROBE_BYTES = 4096
+
 
 @contextlib.contextmanager
 def atomic_open(path: Path | str) -> Iterator[IO[bytes]]:
@@ -53,6 +57,35 @@ def write_json(path: Path | str, value: Any) -> None:
       ValueError: If a number is not finite: JSON has no NaN; nothing is written then.
     """
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def check_writable(directory: Path | str) -> None:
+    """Raise unless files can be written into a directory, before work that ends with writing them.
+
+    A directory that isn't there is looked for upwards; it isn't made. What shows only later (a disk
+    that fills up) raises ``OSError`` then.
+
+    Args:
+      directory: Where files will be written.
+
+    Raises:
+      InputError: Names the directory, and why not.
+    """
+    place = Path(directory).absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise InputError(f"{directory}: can't write there: {place} is a file, not a directory")
+    try:
+        with tempfile.TemporaryFile(dir=place) as file:  # no name: nothing is left behind
+            file.write(b"\0" * _PROBE_BYTES)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise InputError(
+            f"{directory}: can't write there ({error.strerror}); make room or change its"
+            " permissions, or give another place"
+        ) from None
 
 
 class JsonlWriter:

@@ -14,6 +14,9 @@ from wiseft_jax.evaluation.curve_config import CurveConfig
 
 PAPER_ALPHAS = tuple(step / 10 for step in range(11))
 
+FARTHEST = 100.0
+"""The largest alpha, either way: what lies so far beyond both ends is no model of anything."""
+
 
 @dataclasses.dataclass(frozen=True)
 class SweepConfig:
@@ -50,6 +53,11 @@ class SweepConfig:
         for alpha in self.alphas:
             if not math.isfinite(alpha):
                 raise InputError(f"sweep.alphas: expected finite numbers, found {alpha}")
+            if abs(alpha) > FARTHEST:
+                raise InputError(
+                    f"sweep.alphas: expected numbers from {-FARTHEST:g} to {FARTHEST:g} (0 is"
+                    f" zero-shot, 1 is fine-tuned), found {alpha:g}"
+                )
         if any(after <= before for before, after in itertools.pairwise(self.alphas)):
             listed = " ".join(f"{alpha:g}" for alpha in self.alphas)
             raise InputError(f"sweep.alphas: expected rising, distinct numbers, found {listed}")
@@ -65,6 +73,7 @@ class SweepConfig:
             ):
                 if getattr(self, name) != default:
                     raise InputError(
-                        f"sweep.{name}: has no meaning with sweep.method curve; leave it out, or"
-                        " use sweep.method direct"
+                        f"sweep.{name}: has no meaning with sweep.method curve (the method of the"
+                        " preset or run, where no option gives one); leave it out, or add"
+                        " --sweep.method direct"
                     )

@@ -45,13 +45,13 @@ class CurveConfig:
           InputError: Names the field, what was expected and what was found.
         """
         if self.tol is not None and not 0 <= self.tol < 1:
-            raise InputError(f"curve.tol: expected a share in [0, 1), found {self.tol}")
+            raise InputError(f"sweep.curve.tol: expected a share in [0, 1), found {self.tol}")
         if not self.safety >= 1:
-            raise InputError(f"curve.safety: expected at least 1, found {self.safety}")
+            raise InputError(f"sweep.curve.safety: expected at least 1, found {self.safety}")
         if self.points < 2:
-            raise InputError(f"curve.points: expected at least 2, found {self.points}")
+            raise InputError(f"sweep.curve.points: expected at least 2, found {self.points}")
         if not 0 <= self.audit <= 1:
-            raise InputError(f"curve.audit: expected a share in [0, 1], found {self.audit}")
+            raise InputError(f"sweep.curve.audit: expected a share in [0, 1], found {self.audit}")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -40,9 +40,10 @@ class RaceConfig:
           InputError: Names the field, what was expected and what was found.
         """
         if self.batch_size < 1:
-            raise InputError(f"batch_size: expected at least 1, found {self.batch_size}")
+            raise InputError(f"racing.batch_size: expected at least 1, found {self.batch_size}")
         if not 0 < self.confidence < 1:
-            raise InputError(f"confidence: expected between 0 and 1, found {self.confidence}")
+            found = self.confidence
+            raise InputError(f"racing.confidence: expected between 0 and 1, found {found}")
         for name in ("tolerance", "fill_error", "audit", "budget"):
             if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name}: expected 0 to 1, found {getattr(self, name)}")
+                raise InputError(f"racing.{name}: expected 0 to 1, found {getattr(self, name)}")

@@ -40,6 +40,7 @@ def race_facts(result: RaceResult, alphas: Sequence[float], racing: RaceConfig) 
         "forwards": result.forwards,
         "full_sweep": result.total * len(alphas),
         "share": result.share,
+        "budget": racing.budget,
         "filled": result.filled,
         "audited": result.audited,
         "wrong": result.wrong,
@@ -81,6 +82,11 @@ def _empirical(facts: dict[str, Any], racing: RaceConfig) -> list[str]:
         lines.append(
             f"the winner is the most accurate of the {len(facts['left'])} left on the"
             f" {facts['seen']} images seen"
+        )
+    if racing.budget < 1 and facts["share"] > racing.budget:
+        lines.append(
+            f"the budget of {100 * racing.budget:g} % was passed: the first images alone, with the"
+            " padding of their batches, take more of so few"
         )
     if not facts["complete"]:
         lines.append("the winner's count includes results that were filled in")

@@ -168,10 +168,12 @@ class _Race:
 
     def run(self) -> RaceResult:
         """Run until one is left, one is good enough, the budget is used, or no examples are."""
-        total, size = len(self._order), self._config.batch_size
+        total, start = len(self._order), 0
+        size = self._first_size()
         dearest = 0.0  # forward passes an example, of the dearest round
-        for start in range(0, total, size):
+        while start < total:
             batch = np.arange(start, min(start + size, total))
+            start, size = start + len(batch), self._config.batch_size
             if len(self._alive) == 1:
                 return self._finish("one left")
             if not self._affords(dearest * len(batch)):
@@ -182,6 +184,11 @@ class _Race:
             if self._eliminate():
                 return self._finish("tolerance")
         return self._finish("one left" if len(self._alive) == 1 else "all seen")
+
+    def _first_size(self) -> int:
+        """Return how many examples the first round, of unknown cost, may have in the budget."""
+        size, budget = self._config.batch_size, self._config.budget
+        return size if budget == 1 else max(1, min(size, int(budget * len(self._order))))
 
     def _see(self, batch: np.ndarray) -> None:
         nodes = self._alive

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from wiseft_jax.core.curve_rows import CurveRow
 
+_ENOUGH = 20
+"""With fewer audited predictions the upper bound is above a seventh, and says nothing."""
+
 
 def continuous_section(curve_rows: Sequence[CurveRow]) -> str:
     """Return a table of the curves and what its columns mean, as Markdown.
@@ -37,7 +40,11 @@ def _line(row: CurveRow) -> str:
     audit = "none"
     if facts["audited"]:
         audit = f"{facts['mismatches']} of {facts['audited']}"
-        audit += f" (at most {100 * facts['mismatch_upper_95']:.2g} %)"
+        few = facts["audited"] < _ENOUGH
+        bound = (
+            "too few for a bound" if few else f"at most {100 * facts['mismatch_upper_95']:.2g} %"
+        )
+        audit += f" ({bound})"
     cells = [
         row["dataset"].replace("|", "\\|"),
         ", ".join(facts["nodes"]),
@@ -52,8 +59,19 @@ def _line(row: CurveRow) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def _told_apart(intervals: Sequence[Sequence[float]]) -> list[tuple[str, str]]:
+    """Return intervals as they are printed; those between which no gap would be seen as one."""
+    found: list[tuple[str, str]] = []
+    for low, high in intervals:
+        first, last = f"{low:.4g}", f"{high:.4g}"
+        if found and found[-1][1] == first:
+            first = found.pop()[0]
+        found.append((first, last))
+    return found
+
+
 def _best(row: CurveRow) -> str:
-    most, intervals = row["summary"]["best_hits"], row["summary"]["best_alphas"]
-    shown = ", ".join(f"{low:.4g} to {high:.4g}" for low, high in intervals[:2])
+    most, intervals = row["summary"]["best_hits"], _told_apart(row["summary"]["best_alphas"])
+    shown = ", ".join(f"{low} to {high}" for low, high in intervals[:2])
     more = f" and {len(intervals) - 2} more" if len(intervals) > 2 else ""
     return f"{100 * most / row['n']:.1f} % at {shown}{more}"

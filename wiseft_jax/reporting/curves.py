@@ -19,7 +19,7 @@ from wiseft_jax.core.results import Row
 from wiseft_jax.core.writers import write_bytes
 from wiseft_jax.reporting.axes import percent, set_logit_scale
 from wiseft_jax.reporting.continuous import continuous
-from wiseft_jax.reporting.labels import Label, place_labels, spread
+from wiseft_jax.reporting.labels import Label, add_footnote, named, place_labels, spread
 from wiseft_jax.reporting.series import Curves, Series, Value
 from wiseft_jax.reporting.style import BLACK, GREY, STYLE, VERMILLION
 
@@ -89,9 +89,7 @@ def curve_figure(
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.08, wspace=0.02)  # type: ignore[union-attr]
     if title:
         figure.suptitle(title, x=0.012, ha="left", fontsize=12.5)
-    figure.supxlabel(
-        _footnote(curves, selection, dense), x=0.012, ha="left", fontsize=8.5, color="0.35"
-    )
+    add_footnote(figure, _footnote(curves, selection, dense))
     _draw_by_alpha(panels[0, -1], curves, chosen, dense)
     if both:
         # Last: labels look for free places, which move with the layout.
@@ -146,7 +144,8 @@ def _draw_path(axes: Axes, curves: Curves, chosen: float | None, dense: Curves |
         else f"accuracy on {curves.shifts[0].name} (shift)"
     )  # fmt: skip
     axes.set_title("Reference against shift, along the path of α")
-    place_labels(axes, labels, [list(zip(x, y, strict=True)), *bars])
+    line = list(zip(*_path(dense or curves), strict=True))
+    place_labels(axes, labels, [line, list(zip(x, y, strict=True)), *bars])
 
 
 def _path(curves: Curves) -> tuple[list[float], list[float]]:
@@ -308,7 +307,7 @@ def _label_ends(
         axes.plot(x[:3], [own, y, y], color="0.7", linewidth=0.6, zorder=1, clip_on=False)
         axes.plot(x[2:], [y, y], **style, clip_on=False)
         axes.annotate(
-            _short(series.name) + (f" ({series.split})" if series.split != "test" else ""),
+            named(_short(series.name), series.split),
             (x[3], y),
             xytext=(4, 0),
             textcoords="offset points",

@@ -17,6 +17,7 @@ from matplotlib.ticker import FuncFormatter
 from wiseft_jax.core.curve_rows import CurveRow
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.writers import write_bytes
+from wiseft_jax.reporting.labels import add_footnote, named
 from wiseft_jax.reporting.style import BLACK, BLUE, STYLE, VERMILLION
 
 _COLUMNS = 3
@@ -72,14 +73,11 @@ def flips_figure(curve_rows: Sequence[CurveRow], *, title: str = "") -> Figure:
         if place % columns == 0:
             axes.set_ylabel("share of the examples")
     figure.suptitle(title or "Where predictions flip along α", x=0.012, ha="left", fontsize=12.5)
-    figure.supxlabel(
+    footnote = (
         "bars: examples that turn right (up) or wrong (down) within a slice of α; line: the sum so"
-        " far, the change of accuracy",
-        x=0.012,
-        ha="left",
-        fontsize=8.5,
-        color="0.35",
+        " far, the change of accuracy"
     )
+    add_footnote(figure, footnote)
     return figure
 
 
@@ -101,7 +99,7 @@ def _draw(axes: Axes, row: CurveRow) -> float:
     axes.axhline(0, color="0.4", linewidth=0.8)
     axes.set_xlim(low, high)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:+.3g} %"))
-    name = row["dataset"] + (f" ({row['split']})" if row["split"] != "test" else "")
+    name = named(row["dataset"], row["split"])
     axes.set_title(name if len(name) <= 34 else name[:33] + "…", fontsize=10, pad=6)
     axes.text(
         0.98, 0.04, f"{len(row['won'])} won, {len(row['lost'])} lost, n = {row['n']}",

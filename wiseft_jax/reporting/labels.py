@@ -1,21 +1,50 @@
-"""Place labels so that they cover neither each other nor the points."""
+"""Names and notes in pictures; labels that cover neither each other nor the points."""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox, BboxBase
 
 _DIRECTIONS = tuple(math.radians(degrees) for degrees in (135, 45, -45, -135, 90, 0, -90, 180))
-_DISTANCES = (7.0, 11.0, 16.0, 24.0, 34.0)
+_DISTANCES = (7.0, 11.0, 16.0, 24.0, 34.0, 48.0, 64.0)
 _LEADER_FROM = 16.0
+
+
+_NOTE_SIZE = 8.5
+_CHARACTERS_A_POINT = 1.9  # of the font's size, on an average
+
+
+def named(name: str, split: str) -> str:
+    """Return a set's name with its split, where that is neither ``test`` nor the name itself.
+
+    Args:
+      name: As it is shown.
+      split: ``"train"``, ``"validation"`` or ``"test"``.
+    """
+    return name if split in ("test", name) else f"{name} ({split})"
+
+
+def add_footnote(figure: Figure, text: str) -> None:
+    """Write a small grey text under the panels, in lines that the figure is wide enough for.
+
+    Args:
+      figure: With a layout that makes room for it.
+      text: Its lines; those that are too long are broken.
+    """
+    width = int(72 * figure.get_figwidth() / _NOTE_SIZE * _CHARACTERS_A_POINT) - 4
+    lines = [part for line in text.splitlines() for part in textwrap.wrap(line, width)]
+    note = "\n".join(lines)
+    figure.supxlabel(note, x=0.012, ha="left", fontsize=_NOTE_SIZE, color="0.35")
 
 
 @dataclasses.dataclass(frozen=True)

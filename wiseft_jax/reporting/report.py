@@ -170,5 +170,9 @@ def _facts(rows: Sequence[Row], facts: Mapping[str, str], commands: Sequence[str
     lines.append("- rows: `results.jsonl`; predictions of every image: `predictions/`")
     text = "\n".join(lines)
     if commands:
-        text += "\n\nTo do it again:\n\n```sh\n" + "\n".join(commands) + "\n```"
+        listed = "\n".join(commands)
+        text += (
+            "\n\nTo do it again, where it was started (RUN is the directory of this report):"
+            f"\n\n```sh\n{listed}\n```"
+        )
     return text

@@ -1,4 +1,4 @@
-"""The report's section on the studies of a run: the race, learned coefficients."""
+"""The report's section on the studies of a run: the race, learned coefficients, rules."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from wiseft_jax.reporting.study_tables import (
     LEARNED_NOTE,
     MODELS,
     coefficients_sentence,
+    missing_sentences,
     p_in_brackets,
     race_sentences,
+    rules_caption,
+    rules_cells,
 )
 
 
@@ -18,7 +21,7 @@ def study_section(found: Mapping[str, Mapping[str, Any]], left_out: Sequence[str
     """Return the section as Markdown; empty without studies.
 
     Args:
-      found: ``"race"`` and ``"learned"`` -> the content of their files, as far as there.
+      found: ``"race"``, ``"learned"``, ``"rules"`` -> the content of their files, as far as there.
       left_out: A line for each file that doesn't fit the run.
     """
     parts = []
@@ -26,6 +29,8 @@ def study_section(found: Mapping[str, Mapping[str, Any]], left_out: Sequence[str
         parts.append(_listed("The race (`race.json`):", race_sentences(found["race"])))
     if "learned" in found:
         parts.append(_learned(found["learned"]))
+    if "rules" in found:
+        parts.append(_rules(found["rules"]))
     parts += [f"**{line}**" for line in left_out]
     return "\n\n".join(parts)
 
@@ -46,6 +51,20 @@ def _learned(facts: Mapping[str, Any]) -> str:
         f" {len(facts['reported_on'])} sets (Holm); {LEARNED_NOTE}"
     )
     return _listed(title, lines)
+
+
+def _rules(facts: Mapping[str, Any]) -> str:
+    header, lines = rules_cells(facts)
+    head = [name if not kind else f"{name} ({kind}, n={n})" for name, kind, n in header]
+    table = [f"| {' | '.join(map(_in_cell, line))} |" for line in (head, *lines)]
+    table.insert(1, f"| :-- |{' --: |' * (len(header) - 1)}")
+    title = f"What each rule for alpha costs (`rules.json`): {rules_caption(facts)}."
+    missing = [f"- {line}" for line in missing_sentences(facts)]
+    return "\n".join([title, "", *table, *(["", *missing] if missing else [])])
+
+
+def _in_cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def _compared(name: str, row: Mapping[str, Any]) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from wiseft_jax.reporting.wide_table import WideTable
+
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Group
 
 MODELS = {
     "learned": "learned",
@@ -23,33 +24,37 @@ LEARNED_NOTE = "p_value in learned.json is of one set by itself"
 _MOST_LISTED = 20
 
 
-def learned_table(facts: Mapping[str, Any]) -> Table:
+def learned_table(facts: Mapping[str, Any], width: int | None = None) -> Group:
     """Return accuracies of learned coefficients and of single alphas, by set.
 
     Args:
       facts: The content of ``learned.json``.
+      width: Characters a line, to cut a table of many sets at.
 
     Example:
       >>> rich.print(learned_table(json.loads(Path("run/learned.json").read_text())))
     """
     rows = {(row["model"], row["dataset"]): row for row in facts["rows"]}
-    half = "half of " if not facts["held_out"] else ""
-    table = _table(
-        f"coefficients by {facts['config']['granularity']}, fitted on {half}{facts['dataset']}"
-        f" (n={facts['n']}) by {facts['config']['objective']}",
-        f"accuracy in %, and p of McNemar's exact test against the learned ones, corrected for the"
-        f" {len(facts['reported_on'])} sets of a row (Holm); {LEARNED_NOTE}",
-    )
     kinds = [(each["dataset"], _kind(each)) for each in facts["reported_on"]]
-    columns = [(name, kind, str(rows["learned", name]["n"])) for name, kind in kinds]
-    _add_columns(table, ["model", "alpha"], columns)
+    lines, bold = [], []
     for model, title in MODELS.items():
         found = [rows[model, name] for name, _ in kinds if (model, name) in rows]
         if not found:
             continue
         alpha = "groups" if found[0]["alpha"] is None else f"{found[0]['alpha']:g}"
-        _add_row(table, [title, alpha, *map(_compared, found)], bold=model == "learned")
-    return table
+        bold += [len(lines)] if model == "learned" else []
+        lines.append([title, alpha, *map(_compared, found)])
+    half = "half of " if not facts["held_out"] else ""
+    return WideTable(
+        f"coefficients by {facts['config']['granularity']}, fitted on {half}{facts['dataset']}"
+        f" (n={facts['n']}) by {facts['config']['objective']}",
+        f"accuracy in %, and p of McNemar's exact test against the learned ones, corrected for the"
+        f" {len(facts['reported_on'])} sets of a row (Holm); {LEARNED_NOTE}",
+        ["model", "alpha"],
+        [(name, kind, str(rows["learned", name]["n"])) for name, kind in kinds],
+        lines,
+        bold,
+    ).fit(width)
 
 
 def coefficients_sentence(facts: Mapping[str, Any]) -> str:
@@ -66,24 +71,38 @@ def coefficients_sentence(facts: Mapping[str, Any]) -> str:
     return f"coefficients: {len(values)} groups, {low:.2f} to {high:.2f}, mean {mean:.2f}"
 
 
-def rules_table(facts: Mapping[str, Any]) -> Table:
+def rules_table(facts: Mapping[str, Any], width: int | None = None) -> Group:
     """Return the points that each rule loses against the best alpha of each set, with intervals.
 
     Args:
       facts: The content of ``rules.json``.
+      width: Characters a line, to cut a table of many sets at.
+    """
+    title = f"rules for alpha, {len(facts['alphas'])} alphas, method {facts['method']}"
+    header, lines = rules_cells(facts)
+    return WideTable(title, rules_caption(facts), ["rule"], header[1:], lines).fit(width)
+
+
+def rules_cells(
+    facts: Mapping[str, Any],
+) -> tuple[list[tuple[str, str, str]], list[list[str]]]:
+    """Return the head and the lines of the table of rules.
+
+    Args:
+      facts: The content of ``rules.json``.
+
+    Returns:
+      Name, kind and n of each column (the first is the rules'), and the cells of each line.
     """
     costs = {(cost["rule"], cost["dataset"]): cost for cost in facts["costs"]}
     sets = {cost["dataset"]: cost for cost in facts["costs"]}
-    table = _table(
-        f"rules for alpha, {len(facts['alphas'])} alphas, method {facts['method']}",
-        _rules_caption(facts),
-    )
     mean = facts["mean_points_lost"]
-    columns = [(name, _kind(cost), str(cost["n"])) for name, cost in sets.items()]
+    header = [("rule", "", "")]
+    header += [(name, _kind(cost), str(cost["n"])) for name, cost in sets.items()]
     shifts = [name for name, cost in sets.items() if cost["role"] == "shift"]
     if mean:
-        columns.append(("mean", "shift", str(len(shifts))))
-    _add_columns(table, ["rule"], columns)
+        header.append(("mean", "shifts", f"{len(shifts)} sets"))
+    lines = []
     for name, rule in facts["rules"].items():
         found = [costs[name, each] for each in sets]
         cells = [
@@ -93,11 +112,16 @@ def rules_table(facts: Mapping[str, Any]) -> Table:
         if mean:
             seen = any(costs[name, each]["in_sample"] for each in shifts)
             cells.append(_lost(mean[name], facts["mean_intervals"][name], seen))
-        _add_row(table, [name + (" (bound)" if rule["bound"] else ""), *cells])
-    return table
+        lines.append([name + (" (bound)" if rule["bound"] else ""), *cells])
+    return header, lines
 
 
-def _rules_caption(facts: Mapping[str, Any]) -> str:
+def rules_caption(facts: Mapping[str, Any]) -> str:
+    """Return what the table of rules shows, in words.
+
+    Args:
+      facts: The content of ``rules.json``.
+    """
     confidence = f"{100 * facts['bootstrap']['confidence']:g} %"
     chosen_on = facts["chosen_on"] or "no set"
     return (
@@ -141,41 +165,6 @@ def race_sentences(facts: Mapping[str, Any]) -> list[str]:
     ]
     lines += [f"guaranteed: {line}" for line in facts["guaranteed"]]
     return lines + [f"empirical: {line}" for line in facts["empirical"]]
-
-
-def _table(title: str, caption: str) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    return Table(
-        title=Text(title),
-        title_justify="left",
-        caption=Text(caption),
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=0,  # the box leaves one space between columns
-        show_edge=False,
-    )
-
-
-def _add_columns(table: Table, left: Sequence[str], sets: Sequence[tuple[str, str, str]]) -> None:
-    from rich.text import Text
-
-    for name in left:
-        table.add_column(Text(f"{name}\n\nn" if name == left[0] else name), no_wrap=True)
-    for name, kind, n in sets:
-        # Broken here: rich would break words to make room where it needn't.
-        words = textwrap.wrap(name, 8, break_long_words=False)
-        header = Text("\n".join([*words, kind, n]))
-        table.add_column(header, justify="right", min_width=5, overflow="fold")
-
-
-def _add_row(table: Table, cells: Sequence[str], *, bold: bool = False) -> None:
-    from rich.text import Text
-
-    # Text, not markup: a dataset may be called "[red]".
-    table.add_row(*map(Text, cells), style="bold" if bold else None)
 
 
 def _compared(row: Mapping[str, Any]) -> str:

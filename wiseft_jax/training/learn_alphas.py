@@ -246,7 +246,7 @@ class _Fit:
                 raise NonFiniteLossError(
                     f"step {step} of learning coefficients: objective {record['loss']}, gradient"
                     f" norm {record['grad_norm']}; are both ends finite, and is there a loss"
-                    " barrier between them? Compute in float32, or a smaller learn.learning_rate"
+                    " barrier between them? Compute in float32, or a smaller learning.learning_rate"
                 )
             self.history.append({"step": step, "epoch": epoch, **record})
             total += record["loss"] * int(metrics["count"])

@@ -58,7 +58,7 @@ class LearnAlphasConfig:
             ("step_every", STEP_EVERY),
         ):
             if getattr(self, field) not in known:
-                raise unknown_name(f"learn.{field}", str(getattr(self, field)), known)
+                raise unknown_name(f"learning.{field}", str(getattr(self, field)), known)
         rate = self.learning_rate
         self._check("learning_rate", math.isfinite(rate) and rate > 0, "a number > 0")
         self._check("epochs", self.epochs >= 1, "an integer >= 1")
@@ -73,4 +73,5 @@ class LearnAlphasConfig:
 
     def _check(self, field: str, fits: bool, expected: str) -> None:
         if not fits:
-            raise InputError(f"learn.{field}: expected {expected}, found {getattr(self, field)!r}")
+            found = getattr(self, field)
+            raise InputError(f"learning.{field}: expected {expected}, found {found!r}")

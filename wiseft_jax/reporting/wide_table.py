@@ -1,0 +1,101 @@
+"""A table of many sets for a terminal: cut into blocks of columns that fit its width."""
+
+from __future__ import annotations
+
+import dataclasses
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.table import Table
+
+_WRAP = 8
+_LEAST = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class WideTable:
+    """Cells of a table whose columns, but for the first few, are sets.
+
+    Attributes:
+      title: A line above.
+      caption: A note below.
+      left: Heads of the first columns, which each block repeats.
+      sets: Name, kind and n of each set.
+      lines: The cells of each line; one may have several rows of text.
+      bold: Indices of the lines that stand out.
+    """
+
+    title: str
+    caption: str
+    left: Sequence[str]
+    sets: Sequence[tuple[str, str, str]]
+    lines: Sequence[Sequence[str]]
+    bold: Sequence[int] = ()
+
+    def fit(self, width: int | None = None) -> Group:
+        """Return the blocks, one below the other.
+
+        Args:
+          width: Characters a line; None for one block with all sets.
+        """
+        from rich.console import Group
+
+        blocks = list(self._blocks(width))
+        tables = []
+        for place, columns in enumerate(blocks):
+            tables += [""] if place else []
+            last = place == len(blocks) - 1
+            tables.append(self._table(columns, first=place == 0, last=last))
+        return Group(*tables)
+
+    def _blocks(self, width: int | None) -> Iterator[list[int]]:
+        """Yield the sets of each block, as many as fit and at least one."""
+        left = sum(1 + self._width(place, [head]) for place, head in enumerate(self.left))
+        block: list[int] = []
+        used = left
+        for index, column in enumerate(self.sets):
+            more = 1 + max(_LEAST, self._width(len(self.left) + index, _head(column).split("\n")))
+            if block and width is not None and used + more > width:
+                yield block
+                block, used = [], left
+            block.append(index)
+            used += more
+        yield block
+
+    def _width(self, place: int, head: Sequence[str]) -> int:
+        cells = [row for line in self.lines for row in line[place].split("\n")]
+        return max(map(len, [*head, *cells]))
+
+    def _table(self, columns: Sequence[int], *, first: bool, last: bool) -> Table:
+        from rich import box
+        from rich.table import Table
+        from rich.text import Text
+
+        # Text, not markup: a dataset may be called "[red]".
+        table = Table(
+            title=Text(self.title) if first else None,
+            title_justify="left",
+            caption=Text(self.caption) if last else "",
+            caption_justify="left",
+            box=box.SIMPLE_HEAD,
+            padding=0,  # the box leaves one space between columns
+            show_edge=False,
+        )
+        for name in self.left:
+            table.add_column(Text(f"{name}\n\nn" if name == self.left[0] else name), no_wrap=True)
+        for index in columns:
+            head = Text(_head(self.sets[index]))
+            table.add_column(head, justify="right", min_width=_LEAST, overflow="fold")
+        for place, line in enumerate(self.lines):
+            cells = [*line[: len(self.left)], *(line[len(self.left) + i] for i in columns)]
+            table.add_row(*map(Text, cells), style="bold" if place in self.bold else None)
+        return table
+
+
+def _head(column: tuple[str, str, str]) -> str:
+    name, kind, n = column
+    # Broken here: rich would break words to make room where it needn't.
+    return "\n".join([*textwrap.wrap(name, _WRAP, break_long_words=False), kind, n])
