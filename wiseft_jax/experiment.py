@@ -23,7 +23,8 @@ from wiseft_jax.core.typing import ComputeDtype, Remat, TowerName
 from wiseft_jax.core.writers import write_json
 from wiseft_jax.data.config import DataConfig
 from wiseft_jax.evaluation.config import SweepConfig
-from wiseft_jax.training.config import RESULT_NEUTRAL, TrainConfig
+from wiseft_jax.mixing.config import MixingConfig
+from wiseft_jax.training.config import RESULT_NEUTRAL, TrainConfig, check_mixing
 
 logger = logging.getLogger(__name__)
 
@@ -64,11 +65,16 @@ class ExperimentConfig:
     model: ModelConfig = ModelConfig()
     data: DataConfig = DataConfig()
     training: TrainConfig = TrainConfig()
+    mixing: MixingConfig = MixingConfig()
     sweep: SweepConfig = SweepConfig()
     mesh: MeshConfig = MeshConfig()
     checkpoints: CheckpointConfig = CheckpointConfig()
     export: bool = True
     """Whether the merged model at the chosen alpha is written into the run directory."""
+
+    def __post_init__(self) -> None:
+        """Check what concerns several parts."""
+        check_mixing(self.training, self.mixing)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -255,7 +261,8 @@ def load_endpoints(config: ExperimentConfig, run_directory: RunDirectory) -> tup
 def _configured_fine_tune(config: ExperimentConfig) -> Any:
     from wiseft_jax.training.fine_tune import fine_tune
 
-    options = {"mesh": config.mesh, "checkpoints": config.checkpoints}
+    options: dict[str, Any] = {"mesh": config.mesh, "checkpoints": config.checkpoints}
+    options["mixing"] = config.mixing
     return functools.partial(fine_tune, num_threads=config.data.num_threads, **options)
 
 

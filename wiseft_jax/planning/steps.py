@@ -14,6 +14,7 @@ from wiseft_jax.core.typing import Params, PyTree
 from wiseft_jax.experiment import ExperimentConfig
 from wiseft_jax.training.config import Plan
 from wiseft_jax.training.losses import cross_entropy
+from wiseft_jax.training.mixed_batch import make_mix
 from wiseft_jax.training.optimizer import make_optimizer, make_schedule
 from wiseft_jax.training.state import abstract_state
 from wiseft_jax.training.step import make_train_step
@@ -98,6 +99,14 @@ def trace_train_step(job: Job) -> Any:
         layout,
         label_smoothing=config.label_smoothing,
         accumulation_steps=config.accumulation_steps,
+        mix=make_mix(
+            job.config.mixing,
+            job.classifier.preprocess,
+            job.theta["head"]["kernel"].shape[1],
+            plan,
+            layout,
+            config.seed,
+        ),
     )
     state = abstract_state(job.trained, optimizer, layout)
     return step.trace(state, job.batch(plan.batch_size, batch_sharding(layout.mesh)))

@@ -8,6 +8,7 @@ import math
 from typing import Literal
 
 from wiseft_jax.core.errors import InputError, unknown_name
+from wiseft_jax.mixing.config import MixingConfig
 
 logger = logging.getLogger(__name__)
 
@@ -143,6 +144,19 @@ class TrainConfig:
             total_steps,
             warmup_steps,
             _eval_steps(self, num_examples, batch_size, total_steps),
+        )
+
+
+def check_mixing(config: TrainConfig, mixing: MixingConfig) -> None:
+    """Refuse mixing with a recipe that never sees an image.
+
+    Raises:
+      InputError: Says which recipe does.
+    """
+    if mixing.name != "none" and config.recipe == "linear_classifier":
+        raise InputError(
+            f"mixing.name: expected none with training.recipe {config.recipe}, which trains on"
+            f" cached features, found {mixing.name}; use training.recipe end_to_end"
         )
 
 

@@ -24,10 +24,12 @@ from wiseft_jax.core.metrics import Accuracy
 from wiseft_jax.core.trees import count_parameters
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.source import Dataset, check_matches
-from wiseft_jax.training.config import TrainConfig
+from wiseft_jax.mixing.config import MixingConfig
+from wiseft_jax.training.config import TrainConfig, check_mixing
 from wiseft_jax.training.identity import Meta, describe_task, hash_task, make_check
 from wiseft_jax.training.log import TRAIN_LOG, TrainLog, drop_records_after
 from wiseft_jax.training.loop import Saving, run_loop, validate_restored
+from wiseft_jax.training.mixed_batch import make_mix
 from wiseft_jax.training.optimizer import make_optimizer, make_schedule
 from wiseft_jax.training.problem import Problem, Task, device_batch
 from wiseft_jax.training.recipes import RECIPES
@@ -50,6 +52,7 @@ def fine_tune(
     mesh: Layout | Mesh | MeshConfig | None = None,
     checkpoints: CheckpointConfig = CheckpointConfig(),
     num_threads: int = 16,
+    mixing: MixingConfig = MixingConfig(),
 ) -> Params:
     """Return ``theta_1``: ``theta_0`` fine-tuned on ``train`` by the configured recipe.
 
@@ -72,6 +75,7 @@ def fine_tune(
         all parameters. Devices on the axis ``alpha`` count as ``data``.
       checkpoints: Which checkpoints are kept, and where.
       num_threads: Decoding threads.
+      mixing: How images are mixed with others of their batch, and targets with them.
 
     Returns:
       A float32 tree of host arrays of ``theta_0``'s structure.
@@ -86,12 +90,13 @@ def fine_tune(
       >>> merged = lerp(theta_0, theta_1, 0.5)
     """
     _check_inputs(classifier, theta_0, train, validation)
+    check_mixing(config, mixing)
     if resume and run_dir is None:
         raise InputError("resume=True needs run_dir: the directory of the run to continue")
     layout = Layout.of(mesh).for_training()
     layout.check(theta_0)
     plan = config.plan(len(train), num_batch_shards(layout.mesh))
-    task = Task(classifier, theta_0, train, config, plan, layout, num_threads)
+    task = Task(classifier, theta_0, train, config, plan, layout, num_threads, mixing)
     problem = RECIPES[config.recipe](task)
     validate = _make_validate(problem, validation, evaluate, layout)
     logger.info(
@@ -217,6 +222,14 @@ def _loop(
         layout,
         label_smoothing=config.label_smoothing,
         accumulation_steps=config.accumulation_steps,
+        mix=make_mix(
+            task.mixing,
+            task.classifier.preprocess,
+            len(task.classifier.class_names),
+            plan,
+            layout,
+            config.seed,
+        ),
     )
     if start_step >= plan.total_steps:
         logger.info("all %d steps are complete already", plan.total_steps)

@@ -24,6 +24,7 @@ def describe_task(task: Task) -> Meta:
     """
     return {
         "config": to_dict(task.config),
+        "mixing": to_dict(task.mixing),
         "training set": {"images": len(task.train), "content": task.train.fingerprint()},
         "theta_0": hash_tree(task.theta_0),
         "batch": task.plan.batch_size,

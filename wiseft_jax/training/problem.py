@@ -10,6 +10,7 @@ from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.core.mesh import Layout
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.source import Dataset
+from wiseft_jax.mixing.config import MixingConfig
 from wiseft_jax.training.config import Plan, TrainConfig
 from wiseft_jax.training.step import LogitsFn
 
@@ -49,6 +50,7 @@ class Task:
       plan: The steps of the run.
       layout: The devices, and how parameters lie on them.
       num_threads: Decoding threads.
+      mixing: How images are mixed, in recipes that train on images.
     """
 
     classifier: Classifier
@@ -58,6 +60,7 @@ class Task:
     plan: Plan
     layout: Layout
     num_threads: int = 16
+    mixing: MixingConfig = MixingConfig()
 
 
 def device_batch(batch: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from wiseft_jax.core.gathering import split_over
 from wiseft_jax.core.mesh import Layout, replicated, split_batch
 from wiseft_jax.core.typing import Params
 from wiseft_jax.training.losses import cross_entropy
+from wiseft_jax.training.mixed_batch import MixBatch
 from wiseft_jax.training.state import TrainState, state_shardings
 
 LogitsFn: TypeAlias = Callable[[Params, dict[str, Any]], Any]
@@ -34,6 +35,7 @@ def make_train_step(
     *,
     label_smoothing: float = 0.0,
     accumulation_steps: int = 1,
+    mix: MixBatch | None = None,
 ) -> Any:
     """Return the compiled step: cross-entropy over the whole batch, gradient, update.
 
@@ -49,6 +51,8 @@ def make_train_step(
       label_smoothing: Share of the uniform target.
       accumulation_steps: Parts of the batch that follow each other; their gradients add up to that
         of the whole batch, in float32.
+      mix: What mixes the whole batch first, with soft targets; ``hits`` counts, of mixed images,
+        those that are taken for their own label.
 
     Returns:
       ``(state, batch) -> (state, metrics)``, jitted. ``hits`` of ``count`` is the exact training
@@ -60,7 +64,8 @@ def make_train_step(
         with split_over(layout.mesh):
             logits = logits_fn(params, batch)
         labels = jnp.maximum(batch["label"], 0)  # -1 where the mask is 0
-        loss = cross_entropy(logits, labels, label_smoothing, batch["mask"])
+        targets = batch.get("target", labels)
+        loss = cross_entropy(logits, targets, label_smoothing, batch["mask"])
         hits, count = count_hits(logits, batch)
         if total is not None:  # a part of a batch: its share of the whole batch's mean
             loss = loss * count / jnp.maximum(total, 1)
@@ -69,6 +74,8 @@ def make_train_step(
     gradient = jax.value_and_grad(loss_fn, has_aux=True)
 
     def train_step(state: TrainState, batch: dict[str, Any]) -> tuple[TrainState, Metrics]:
+        if mix is not None:
+            batch = mix(state.step, batch)
         if accumulation_steps == 1:
             (loss, (hits, count)), grads = gradient(state.params, batch, None)
         else:
