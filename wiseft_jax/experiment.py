@@ -324,7 +324,8 @@ def finish(
         return
     outcome.sweep.save(run_directory.path)
     selection = outcome.selection.facts()
-    write_json(run_directory.selection_file, selection)
+    own = {"config_hash": config_hash(config)}
+    write_json(run_directory.selection_file, selection | own)
     if not config.export and run_directory.merged_dir.exists():
         logger.warning("%s: removed, it was of an earlier sweep", run_directory.merged_dir)
         shutil.rmtree(run_directory.merged_dir)

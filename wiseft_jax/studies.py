@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wiseft_jax.core.errors import InputError, unknown_name
@@ -295,13 +295,15 @@ def _named(data: ExperimentData, name: str, kind: str) -> Any:
 
 
 def fitting_studies(
-    data: ExperimentData, run_directory: RunDirectory
+    data: ExperimentData, run_directory: RunDirectory, shown: Collection[str] = ()
 ) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """Return what the studies in a run directory found, where they are of what is there.
 
     Args:
       data: The present datasets.
       run_directory: The run.
+      shown: Names of the sets of its stored sweep: one of these that isn't among the present
+        datasets needn't be.
 
     Returns:
       Study (``"race"``, ``"learned"``, ``"rules"``) -> the content of its file; and for each file
@@ -317,7 +319,7 @@ def fitting_studies(
     present = {each.name: each.fingerprint() for each in (data.validation, *data.tests)}
     found, left_out = {}, []
     for name, file in there.items():
-        facts, reason = read_fitting(run_directory, file, present)
+        facts, reason = read_fitting(run_directory, file, present, shown)
         if reason:
             left_out.append(f"{file} is left out: {reason}")
             logger.warning("%s: %s", run_directory.path, left_out[-1])

@@ -37,7 +37,7 @@ def test_anything_else_is_internal() -> None:
 def test_a_file_system_that_refuses_is_no_internal_error() -> None:
     found = explain(OSError(errno.ENOSPC, "No space left on device", "runs/a/x.npz"))
     assert (found.code, found.what) == (1, "error")
-    assert found.message.startswith("runs/a/x.npz: No space left on device; files are replaced")
+    assert found.message.startswith("runs/a/x.npz: No space left on device; mend that")
     assert "(internal error" in explain(FileNotFoundError(errno.ENOENT, "No such file")).message
 
 
@@ -81,3 +81,20 @@ def test_an_interrupted_sweep_says_what_it_left(
     what = "incomplete: predictions/, results.jsonl" if written else "as they were; "
     assert said.startswith(f"the results in {tmp_path} are {what}")
     assert said.endswith("; to start again: wiseft sweep runs/a")
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_a_full_disk_in_a_sweep_says_what_it_left(tmp_path: Path, written: bool) -> None:
+    run = RunDirectory(tmp_path)
+
+    def sweep() -> None:
+        with replacing(run):
+            if written:
+                run.sweep_config_file.write_text("{}")
+            raise OSError(errno.ENOSPC, "No space left on device", "x.npz")
+
+    with pytest.raises(OSError, match="No space left") as raised:
+        sweep()
+    message = explain(raised.value).message
+    assert ("are incomplete: predictions/" if written else "are as they were") in message
+    assert message.startswith("x.npz: No space left on device; the results in")

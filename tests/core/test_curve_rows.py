@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,8 @@ def test_a_run_without_curves_has_none(tmp_path: Path) -> None:
     [
         ("{", "curves.jsonl:1: not a JSON object"),
         ('{"schema": 1}', "curves.jsonl:1: a curve row lacks dataset"),
+        ("5", "curves.jsonl:1: expected a JSON object, found 5"),
+        (json.dumps(row() | {"schema": "x"}), "curves.jsonl:1: schema: expected a number"),
     ],
 )
 def test_damage_is_named(tmp_path: Path, line: str, message: str) -> None:

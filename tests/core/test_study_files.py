@@ -70,3 +70,12 @@ def test_damaged_files_are_left_out(run: RunDirectory) -> None:
     assert "race.json" in read_fitting(run, "race.json", DATA)[1]
     (run.path / "race.json").write_text("[1]")
     assert "doesn't say" in read_fitting(run, "race.json", DATA)[1]
+
+
+def test_a_set_of_the_stored_sweep_that_is_not_loaded_is_not_held_against_a_study(
+    run: RunDirectory,
+) -> None:
+    written(run, made_from(run, ENDS, {"test": "22", "sketch": "33"}))
+    assert "sketch" in read_fitting(run, "race.json", DATA)[1]
+    assert read_fitting(run, "race.json", DATA, shown={"sketch"})[1] == ""
+    assert "test" in read_fitting(run, "race.json", DATA | {"test": "23"}, shown={"test"})[1]

@@ -100,6 +100,9 @@ def test_a_place_that_refuses_is_named_before_the_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    with pytest.raises(InputError, match=r"link/a: can't write there: .*link is a link to nothing"):
+        writers.check_writable(tmp_path / "link" / "a")
     with pytest.raises(InputError, match=r"file/a: can't write there: .*file is a file"):
         writers.check_writable(tmp_path / "file" / "a")
 
@@ -115,3 +118,32 @@ def test_a_place_that_refuses_is_named_before_the_work(
 def test_a_file_system_without_room_for_files_is_refused():
     with pytest.raises(InputError, match="/proc/x: can't write there"):
         writers.check_writable("/proc/x")
+
+
+def test_a_links_target_is_replaced_and_a_pipe_written_into(tmp_path: Path):
+    target, link = tmp_path / "deep" / "real", tmp_path / "link"
+    target.parent.mkdir()
+    target.write_text("old")
+    link.symlink_to(target)
+    writers.write_text(link, "new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+    assert list(target.parent.iterdir()) == [target]
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    writers.write_text(pipe, "into the pipe")
+    assert os.read(reader, 100) == b"into the pipe"
+    os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_what_a_file_system_refuses_names_the_path(tmp_path: Path):
+    def full() -> None:
+        with writers.atomic_open(tmp_path / "file"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left") as raised:
+        full()
+    assert raised.value.filename == str(tmp_path / "file")
+    assert list(tmp_path.iterdir()) == []

@@ -106,3 +106,30 @@ def test_rules_are_within_the_json_and_go_with_the_next_sweep(
     assert main(sweep) == 0
     assert "rules" not in json.loads(capsys.readouterr().out)
     assert not (run / "rules.json").exists()
+
+
+def test_a_report_is_not_made_of_two_sweeps(run: Path, capsys: pytest.CaptureFixture) -> None:
+    race = ["sweep", str(run), "--race", "--racing.batch-size", "8", "-q"]
+    sweep = ["sweep", str(run), "--no-export", "-q", "--sweep.method", "curve"]
+    assert main(sweep) == 0
+    told = (run / "report.md").read_text()
+
+    def stays(message: str) -> None:
+        capsys.readouterr()
+        assert main(race) == 0
+        assert (run / "report.md").read_text() == told
+        assert message in capsys.readouterr().err
+
+    for file, name in (("curves.jsonl", "curves.jsonl"), ("selection.json", "selection.json")):
+        kept = (run / file).read_text()
+        facts = json.loads(kept.splitlines()[0] if file == "curves.jsonl" else kept)
+        (run / file).write_text(json.dumps(facts | {"config_hash": "another"}))
+        stays(f"{name} and results.jsonl are of two sweeps")
+        (run / file).write_text(kept)
+    config = run / "sweep_config.json"
+    kept = config.read_text()
+    config.write_text(json.dumps(json.loads(kept) | {"config_hash": "a later sweep's"}))
+    stays("isn't there any more: a later sweep was broken off")
+    config.write_text(kept)
+    assert main(race) == 0
+    assert "The race (`race.json`)" in (run / "report.md").read_text()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import types
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
@@ -105,3 +108,27 @@ def test_exact_goes_to_no_level_that_costs_as_much_as_the_grid(tiny: Tiny) -> No
 def test_nodes_span_the_grid(tiny: Tiny) -> None:
     made = job(tiny)
     assert (made.low, made.high, made.plan.levels) == (0.0, 1.0, (3, 5, 9, 17))
+
+
+class Elsewhere:
+    """Stands for devices of another platform."""
+
+    def __init__(self, platform: str) -> None:
+        device = types.SimpleNamespace(platform=platform)
+        self.layout = types.SimpleNamespace(mesh=types.SimpleNamespace(devices=np.array([device])))
+
+
+@pytest.mark.usefixtures("no_type_checks")
+def test_float32_is_coarse_on_accelerators_unless_products_are_asked_to_be_exact(
+    tiny: Tiny,
+) -> None:
+    here = job(tiny)
+    assert not here.low_precision
+    assert job(tiny, dtype="bfloat16").low_precision
+    for platform in ("gpu", "tpu"):
+        there = dataclasses.replace(here, engine=Elsewhere(platform))  # type: ignore[arg-type]
+        assert there.low_precision
+        assert verdict(there, STATE(9, 0.5, 0.4, 0.9), last=False) == (True, NOISE)
+        with jax.default_matmul_precision("highest"):
+            assert not there.low_precision
+            assert verdict(there, STATE(9, 0.5, 0.4, 0.9), last=False) == (False, BARRIER)

@@ -173,6 +173,39 @@ def test_a_mismatch_of_the_audit_doubles_the_nodes(
     each = found.curves["test"]
     np.testing.assert_array_equal(each.predictions.top1, direct.predictions["test"].top1)
     assert not each.trusted.any()
+    ((sampled, mismatches),) = each.audit.failed
+    assert 0 < mismatches <= sampled
+    assert each.summary()["failed_audits"] == [[sampled, mismatches]]
+    assert each.note.startswith("the audit failed at every level")
+    assert "a loss barrier?" not in caplog.text
+
+
+def test_what_an_audit_found_before_more_nodes_is_kept_and_each_reading_draws_anew(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = curve_pass.evaluate_batch
+    names: list[tuple[str, int]] = []
+    stream = curve_pass.numpy_stream
+
+    def reckless_at_first(job: Any, *args: Any) -> Any:
+        batch = honest(job, *args)
+        if job.least > 5:
+            return batch
+        return dataclasses.replace(batch, certain=np.ones_like(batch.certain))
+
+    def recorded(seed: int, name: str, step: int = 0) -> Any:
+        names.append((name, step))
+        return stream(seed, name, step)
+
+    monkeypatch.setattr(curve_pass, "evaluate_batch", reckless_at_first)
+    monkeypatch.setattr(curve_pass, "numpy_stream", recorded)
+    found, _ = both(tiny, 2.0, CurveConfig(audit=1, tol=0.99), GRID[::3])
+    each = found.curves["test"]
+    assert len(each.audit.failed) >= 1
+    assert each.audit.mismatches == 0
+    assert each.note == ""
+    drawn = [name for name in names if "/test" in name[0]]
+    assert len(drawn) == len(set(drawn))
 
 
 def test_the_most_accurate_alpha_may_be_the_best(tiny: Tiny) -> None:
@@ -313,7 +346,7 @@ def test_bfloat16_says_where_its_noise_stops_the_nodes(
     with caplog.at_level(logging.INFO):
         found = curve(low, *ends, data, GRID, config=CurveConfig(tol=0), batch_size=SIZE)
     each = found.curves["test"]
-    assert "at the noise floor of bfloat16" in caplog.text
+    assert "at the noise floor of rounded products" in caplog.text
     assert each.trusted.all()
     assert (each.certain | each.direct).all()
     assert found.float32 is not None

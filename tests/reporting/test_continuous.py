@@ -153,3 +153,22 @@ def test_a_set_that_is_called_like_its_split_is_named_once():
     assert named("validation", "validation") == "validation"
     assert named("photos", "validation") == "photos (validation)"
     assert named("photos", "test") == "photos"
+
+
+def test_audits_that_failed_before_are_told():
+    (row,) = curve_rows(sweep_rows())[:1]
+    row["summary"]["failed_audits"] = [[40, 2]]
+    assert "0 of 100 (at most 3 %); before it 2 of 40, so it" in continuous_section([row])
+
+
+def test_a_set_of_best_alphas_that_rests_on_doubt_says_so():
+    rows, possible = sweep_rows(), [0.4, 0.5]
+    told = curve_rows(rows)
+    for row in told:
+        row["summary"] |= {"uncertain_share": 0.02, "evaluated_share": 0.0}
+    text = report_markdown(rows, selection=chosen(), curve_rows=told, possible_best=possible)
+    assert "The curve is uncertain of 2 % of the predictions that this rests on" in text
+    for row in told:
+        row["summary"] |= {"uncertain_share": 0.02, "evaluated_share": 0.02}
+    text = report_markdown(rows, selection=chosen(), curve_rows=told, possible_best=possible)
+    assert "that this rests on" not in text

@@ -62,6 +62,7 @@ LEARNED = {
     "dataset": "validation",
     "held_out": True,
     "n": 500,
+    "alphas": [0.0, 0.5, 1.0],
     "coefficients": {"block_0": 0.456, "head": 1.0},
     "reported_on": [
         {"dataset": "test", "split": "test", "role": "reference"},

@@ -68,6 +68,9 @@ class CommonOptions:
             os.environ["WISEFT_NO_CACHE"] = "1"
 
 
+UNLIMITED = 10_000
+"""Characters a line where no terminal limits them."""
+
 Common = Annotated[CommonOptions, tyro.conf.arg(name="")]
 
 
@@ -78,7 +81,6 @@ def print_json(value: Any) -> None:
 
 def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table on stdout; cells are plain text, never markup."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -87,5 +89,12 @@ def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]
         table.add_column(Text(name), overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
+    table_console().print(table)
+
+
+def table_console() -> Any:
+    """Return the ``rich`` console for tables on stdout: a terminal's width, else no limit."""
+    from rich.console import Console
+
     console = Console()
-    console.print(table, width=console.width if console.is_terminal else 10_000)
+    return console if console.is_terminal else Console(width=UNLIMITED)

@@ -26,7 +26,7 @@ _OUTSIDE = {
 }
 """What a file system refuses, or breaks off, for a reason of its own."""
 
-_ADVICE = "; files are replaced as a whole, so none is half written. Mend that and do it again"
+_ADVICE = "; mend that (room, permissions, the disk) and do it again"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,28 +83,35 @@ def resumable(run_dir: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def replacing(directory: RunDirectory) -> Iterator[None]:
-    """Say, where a signal aborts a sweep, what it leaves behind and how to do it again.
+    """Say, where a signal or the disk aborts a sweep, what it leaves behind.
 
     Args:
       directory: A finished run, whose results the block replaces: first ``sweep_config.json``.
 
     Raises:
       KeyboardInterrupt: The one of the block, with that message.
+      OSError: What a file system refused in the block, with the former.
     """
     before = _written_at(directory.sweep_config_file)
+
+    def left() -> str:
+        if _written_at(directory.sweep_config_file) == before:
+            return f"the results in {directory.path} are as they were"
+        return (
+            f"the results in {directory.path} are incomplete: predictions/, results.jsonl,"
+            " selection.json, merged/ and report.md may be of two sweeps"
+        )
+
     try:
         yield
     except KeyboardInterrupt as error:
         from wiseft_jax.core.interrupt import how_to_start_again
 
-        if _written_at(directory.sweep_config_file) == before:
-            said = f"the results in {directory.path} are as they were"
-        else:
-            said = (
-                f"the results in {directory.path} are incomplete: predictions/, results.jsonl,"
-                " selection.json, merged/ and report.md may be of two sweeps"
-            )
-        raise KeyboardInterrupt(f"{said}; {how_to_start_again()}") from error
+        raise KeyboardInterrupt(f"{left()}; {how_to_start_again()}") from error
+    except OSError as error:
+        if error.errno not in _OUTSIDE:
+            raise
+        raise OSError(error.errno, f"{error.strerror}; {left()}", error.filename) from error
 
 
 def _written_at(file: Path) -> int | None:

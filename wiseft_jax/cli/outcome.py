@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from wiseft_jax import studies
-from wiseft_jax.cli.common import print_json
+from wiseft_jax.cli.common import print_json, table_console
 from wiseft_jax.cli.presets import load_config
 from wiseft_jax.core.config_io import read_json
-from wiseft_jax.core.curve_rows import CurveRow, read_curve_rows
+from wiseft_jax.core.curve_rows import CURVES_FILE, CurveRow, read_curve_rows
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.core.results import Row
+from wiseft_jax.core.results import RESULTS_FILE, Row
 from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.experiment import ExperimentConfig, ExperimentData
 
@@ -30,7 +30,7 @@ class Reported:
       rows: Its result rows.
       selection: ``Selection.facts()``.
       curve_rows: Its continuous curves, if it made any.
-      possible_best: The alphas that may be the best on the validation set.
+      possible_best: The alphas that may be the best on the validation set; none without one.
       skipped: Dataset name -> ``"id: reason"`` of its images that were left out.
     """
 
@@ -55,7 +55,7 @@ class Reported:
             outcome.sweep.rows,
             outcome.selection.facts(),
             outcome.sweep.curve_rows(),
-            outcome.sweep.possible_best(data.validation.name),
+            _possible_best(outcome.sweep),
             _skipped(data, outcome.sweep),
         )
 
@@ -69,12 +69,25 @@ class Reported:
         from wiseft_jax.evaluation.sweep import SweepResult
 
         result = SweepResult.load(directory.path)
+        curve_rows = read_curve_rows(directory.path)
+        selection = read_json(directory.selection_file)
+        hashes = {row["config_hash"] for row in result.rows}
+        found = {
+            CURVES_FILE: {row["config_hash"] for row in curve_rows} or hashes,
+            directory.selection_file.name: {selection.get("config_hash", result.config_hash)},
+        }
+        others = [name for name, of in found.items() if of != hashes]
+        if others:
+            raise InputError(
+                f"{directory.path}: {', '.join(others)} and {RESULTS_FILE} are of two sweeps: one"
+                " was broken off while it replaced the other; do it again: wiseft sweep RUN"
+            )
         return cls(
             load_config(str(_configuration_of(result.rows, directory))),
             result.rows,
-            read_json(directory.selection_file),
-            read_curve_rows(directory.path),
-            result.possible_best(data.validation.name),
+            selection,
+            curve_rows,
+            _possible_best(result),
             _skipped(data, result),
         )
 
@@ -135,6 +148,7 @@ def _write_report(shown: Reported, data: ExperimentData, directory: RunDirectory
     from wiseft_jax.reporting.study_section import study_section
 
     file = _configuration_of(shown.rows, directory)
+    names = {row["dataset"] for row in shown.rows}
     write_report(
         directory.report_file,
         shown.rows,
@@ -143,18 +157,36 @@ def _write_report(shown: Reported, data: ExperimentData, directory: RunDirectory
         selection=shown.selection,
         title=f"WiSE-FT: {shown.config.name}",
         skipped=shown.skipped,
-        studies=study_section(*studies.fitting_studies(data, directory)),
+        studies=study_section(*studies.fitting_studies(data, directory, shown=names)),
         commands=(f"wiseft run RUN/{file.name} --out NEW_DIRECTORY",),
         facts=_report_facts(shown.config, directory),
     )
 
 
 def _configuration_of(rows: Sequence[Row], directory: RunDirectory) -> Path:
-    """Return the file with the configuration that the rows are of: the run's, or a sweep's."""
-    file = directory.sweep_config_file
-    if file.exists() and read_json(file).get("config_hash") in {row["config_hash"] for row in rows}:
-        return file
-    return directory.config_file
+    """Return the file with the configuration that the rows are of: the run's, or a sweep's.
+
+    Raises:
+      InputError: If it isn't there any more.
+    """
+    hashes = {row["config_hash"] for row in rows}
+    for file in (directory.config_file, directory.sweep_config_file):
+        if file.exists() and {read_json(file).get("config_hash")} == hashes:
+            return file
+    raise InputError(
+        f"{directory.path}: the configuration of its results ({', '.join(sorted(hashes))}) isn't"
+        " there any more: a later sweep was broken off; do it again: wiseft sweep RUN"
+    )
+
+
+def _possible_best(result: Any) -> tuple[float, ...]:
+    """Return the alphas that may be the best on the validation set of a ``SweepResult``."""
+    held_out = [
+        name
+        for name, each in result.predictions.items()
+        if (each.split, each.role) == ("validation", "reference")
+    ]
+    return result.possible_best(held_out[0]) if held_out else ()
 
 
 def _skipped(data: ExperimentData, result: Any) -> dict[str, Sequence[str]]:
@@ -205,13 +237,10 @@ def print_outcome(
             }
         )
         return
-    from rich.console import Console
-
     from wiseft_jax.reporting.tables import accuracy_table
 
-    console = Console()
     table = accuracy_table(outcome.sweep.rows, selection=outcome.selection.facts())
-    console.print(table, width=console.width if console.is_terminal else 10_000)
+    table_console().print(table)
     print(outcome.selection.sentence)
     left_out = sum(map(len, skipped.values()))
     if left_out:

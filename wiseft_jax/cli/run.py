@@ -123,6 +123,8 @@ def _check_places(config: ExperimentConfig, directory: RunDirectory, *, resume: 
     if config.checkpoints.directory is not None:
         from wiseft_jax.core.checkpoint import Checkpoints
 
+        if is_first() and "://" not in config.checkpoints.directory:
+            check_writable(config.checkpoints.directory)
         checkpoints = Checkpoints(directory.path, config.checkpoints)
         if not resume:
             checkpoints.check_unused()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wiseft_jax import studies
+from wiseft_jax.cli.common import table_console
 from wiseft_jax.core.run_directory import RunDirectory
 
 FILES = {
@@ -23,21 +24,18 @@ def show_studies(found: Mapping[str, Mapping[str, Any]], directory: RunDirectory
       found: Study -> what it found.
       directory: The run.
     """
-    from rich.console import Console
-
     from wiseft_jax.reporting import study_tables
 
-    console = Console()
-    width = console.width if console.is_terminal else 10_000
+    console = table_console()
     for name, facts in found.items():
         print()
         if name == "race":
             print("\n".join(study_tables.race_sentences(facts)))
         if name == "learned":
-            console.print(study_tables.learned_table(facts, width), width=width)
+            console.print(study_tables.learned_table(facts, console.width))
             print(study_tables.coefficients_sentence(facts))
         if name == "rules":
-            console.print(study_tables.rules_table(facts, width), width=width)
+            console.print(study_tables.rules_table(facts, console.width))
             for line in study_tables.missing_sentences(facts):
                 print(line)
         print(f"{name:<8} {directory.path / FILES[name]}")

@@ -24,7 +24,7 @@ from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.run_directory import RunDirectory, describe
 from wiseft_jax.core.writers import check_writable
 from wiseft_jax.evaluation.race_config import RaceConfig
-from wiseft_jax.experiment import ExperimentConfig, ExperimentData
+from wiseft_jax.experiment import ExperimentConfig, ExperimentData, check_select_on
 from wiseft_jax.training.learn_config import LearnAlphasConfig
 
 USAGE = "usage: wiseft sweep RUN [options]   |   wiseft sweep --help"
@@ -86,6 +86,7 @@ def main(argv: Sequence[str]) -> int:
 
             check_one_process()
         data = experiment_data(config)
+        check_select_on(config, data)
         from wiseft_jax import experiment
         from wiseft_jax.core import distributed
 

@@ -213,6 +213,8 @@ def check_free(directory: Path, overwrite: bool) -> None:
     """
     if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
         return
+    if not directory.is_dir():
+        raise InputError(f"{directory}: expected a directory to write, found a file.")
     if not overwrite:
         raise InputError(
             f"{directory}: exists and is not empty; pass overwrite (--overwrite), or another place."

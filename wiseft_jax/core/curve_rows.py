@@ -60,9 +60,13 @@ def read_curve_rows(path: Path | str) -> list[CurveRow]:
             row = json.loads(line)
         except json.JSONDecodeError as error:
             raise InputError(f"{path}:{number}: not a JSON object ({error})") from None
+        if not isinstance(row, dict):
+            raise InputError(f"{path}:{number}: expected a JSON object, found {row!r}")
         missing = [name for name in CurveRow.__annotations__ if name not in row]
         if missing:
             raise InputError(f"{path}:{number}: a curve row lacks {', '.join(missing)}")
+        if not isinstance(row["schema"], int):
+            raise InputError(f"{path}:{number}: schema: expected a number, found {row['schema']!r}")
         if row["schema"] > SCHEMA_VERSION:
             raise InputError(
                 f"{path}:{number}: schema {row['schema']} is newer than {SCHEMA_VERSION};"

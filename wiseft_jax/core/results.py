@@ -105,6 +105,8 @@ def _parse_row(line: str, where: str) -> Row:
     missing = [name for name in REQUIRED if name not in row]
     if missing:
         raise InputError(f"{where}: a result row lacks {', '.join(missing)}")
+    if not isinstance(row["schema"], int):
+        raise InputError(f"{where}: schema: expected a number, found {row['schema']!r}")
     if row["schema"] > SCHEMA_VERSION:
         raise InputError(
             f"{where}: schema {row['schema']} is newer than {SCHEMA_VERSION}; upgrade wiseft-jax"

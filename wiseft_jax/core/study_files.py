@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from wiseft_jax.core.config_io import read_json
@@ -29,7 +29,10 @@ def made_from(
 
 
 def read_fitting(
-    run_directory: RunDirectory, file: str, datasets: Mapping[str, str]
+    run_directory: RunDirectory,
+    file: str,
+    datasets: Mapping[str, str],
+    shown: Collection[str] = (),
 ) -> tuple[dict[str, Any], str]:
     """Return the content of a study's file, and why it must not be shown (empty if it may be).
 
@@ -40,6 +43,8 @@ def read_fitting(
       run_directory: The run.
       file: The file's name in it.
       datasets: Name -> fingerprint of the present datasets.
+      shown: Names of the sets that the run's results are of; one of them that isn't among
+        ``datasets`` was looked at by another sweep, and isn't held against the study.
     """
     try:
         facts = read_json(run_directory.path / file)
@@ -55,7 +60,11 @@ def read_fitting(
             f"it is of other ends ({', '.join(others)} differ; made with the configuration"
             f" {origin.get('config_hash')}); make it again"
         )
-    changed = [name for name, value in origin["datasets"].items() if datasets.get(name) != value]
+    changed = [
+        name
+        for name, value in origin["datasets"].items()
+        if datasets.get(name) != value and (name in datasets or name not in shown)
+    ]
     if changed:
         return {}, (
             f"it is of other images: {', '.join(changed)} changed or is not among the datasets;"

@@ -20,9 +20,29 @@ _PROBE_BYTES = 4096
 def atomic_open(path: Path | str) -> Iterator[IO[bytes]]:
     """Open a temporary file beside ``path``; at the end fsync it and rename it to ``path``.
 
-    An exception leaves the old ``path`` as it was and removes the temporary file.
+    An exception leaves the old ``path`` as it was and removes the temporary file. Of a link the
+    target is replaced; what is no file (a device, a pipe) is written into.
+
+    Raises:
+      OSError: Of the file system, with the path.
     """
     path = Path(path)
+    path = path.resolve() if path.is_symlink() else path
+    try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            with path.open("wb") as file:
+                yield file
+        else:
+            with _in_place(path) as file:
+                yield file
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+
+
+@contextlib.contextmanager
+def _in_place(path: Path) -> Iterator[IO[bytes]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
@@ -72,11 +92,12 @@ def check_writable(directory: Path | str) -> None:
       InputError: Names the directory, and why not.
     """
     place = Path(directory).absolute()
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    if not place.is_dir():
-        raise InputError(f"{directory}: can't write there: {place} is a file, not a directory")
     try:
+        while not os.path.lexists(place) and place != place.parent:
+            place = place.parent
+        if not place.is_dir():
+            kind = "a link to nothing" if place.is_symlink() else "a file"
+            raise InputError(f"{directory}: can't write there: {place} is {kind}, not a directory")
         with tempfile.TemporaryFile(dir=place) as file:  # no name: nothing is left behind
             file.write(b"\0" * _PROBE_BYTES)
             file.flush()

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32
@@ -18,13 +19,16 @@ from wiseft_jax.evaluation.features import features_at
 from wiseft_jax.evaluation.interpolant import NodePlan, read_off, residual
 
 BARRIER = "a loss barrier?"
-NOISE = "at the noise floor of bfloat16"
+NOISE = "at the noise floor of rounded products"
+AUDIT_FAILED = "the audit failed at every level: the alphas asked for were evaluated directly"
 TIES = "ties within float32's rounding"
 CHEAPER = "uncertain predictions evaluated directly, which costs less than more nodes"
 
 _TOL = 0.01
 _ROUNDING = {"float32": 1e-6, "bfloat16": 5e-3}
 """Noise of a logit, as a share of the logits' scale: two programs for one model differ by it."""
+_FLOAT32_PRODUCTS = ("highest", "float32", "BF16_BF16_F32_X6")
+"""Values of ``jax_default_matmul_precision`` that leave products of float32 its own rounding."""
 _SMOOTH = 0.5
 """More nodes pay while they make the residual at least this much smaller."""
 
@@ -73,6 +77,17 @@ class CurveJob:
     def heads(self) -> tuple[Params, Params]:
         """The heads of both ends."""
         return self.ends[0]["head"], self.ends[1]["head"]
+
+    @property
+    def low_precision(self) -> bool:
+        """Whether products are rounded more coarsely than float32's: in bfloat16, and by default
+        in float32 on a GPU (TF32) or TPU (a pass in bfloat16).
+        """
+        if self.classifier.tower.dtype == "bfloat16":
+            return True
+        platform = self.engine.layout.mesh.devices.flat[0].platform
+        precision = getattr(jax.config, "jax_default_matmul_precision", None)
+        return platform != "cpu" and precision not in _FLOAT32_PRODUCTS
 
     @property
     def noise(self) -> float:
@@ -182,8 +197,7 @@ def verdict(job: CurveJob, state: Sureness, *, last: bool) -> tuple[bool, str] |
     tol = _TOL if config.tol is None else config.tol
     if not (cheapest and config.exact) and state.share <= tol:
         return True, ""
-    low_precision = job.classifier.tower.dtype == "bfloat16"
-    noise = _ROUNDING["bfloat16"] * job.scale if low_precision else 1.01 * job.noise
+    noise = _ROUNDING["bfloat16"] * job.scale if job.low_precision else 1.01 * job.noise
     # "not <": a NaN is rough too.
     unsmooth = state.fell is not None and not state.fell < _SMOOTH and not state.error <= noise
     if unsmooth and state.share > UNTRUSTED:
@@ -194,7 +208,7 @@ def verdict(job: CurveJob, state: Sureness, *, last: bool) -> tuple[bool, str] |
         return True, TIES
     if cheapest and state.share * num_alphas <= more:
         return True, CHEAPER
-    if low_precision and state.error <= noise:
+    if job.low_precision and state.error <= noise:
         return True, NOISE
     if unsmooth:
         return False, BARRIER

@@ -24,6 +24,7 @@ from wiseft_jax.core.trees import check_same_structure
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.source import Dataset
 from wiseft_jax.evaluation.backend import BackendChoice, choose, shared_of
+from wiseft_jax.evaluation.batch_curve import AUDIT_FAILED
 from wiseft_jax.evaluation.curve_config import CurveConfig
 from wiseft_jax.evaluation.curve_pass import CurvePass
 from wiseft_jax.evaluation.curve_result import Curve
@@ -170,12 +171,15 @@ def curve_of(
       config: How.
       engine: How batches are run.
     """
-    least, passes = 5, 0.0
+    least, passes, failed = 5, 0.0, []
     while True:
-        found = CurvePass(classifier, ends, dataset, alphas, config, engine, least).run()
+        attempt = len(failed)
+        found = CurvePass(classifier, ends, dataset, alphas, config, engine, least, attempt).run()
         passes += found.passes
         if not found.audit.mismatches or least > config.max_nodes:
-            return _told(dataclasses.replace(found, passes=passes))
+            audit = dataclasses.replace(found.audit, failed=tuple(failed))
+            return _told(dataclasses.replace(found, passes=passes, audit=audit))
+        failed.append((found.audit.sampled, found.audit.mismatches))
         least = 2 * least - 1
         logger.warning(
             "%s: %d of %d audited predictions that were called certain differ; reading again with"
@@ -204,7 +208,9 @@ def _told(curve: Curve) -> Curve:
     )
     if curve.note and curve.trusted.all():
         logger.info("%s: %s", curve.dataset, curve.note)
-    if not curve.trusted.all():
+    if curve.note == AUDIT_FAILED:
+        logger.warning("%s: %s", curve.dataset, curve.note)
+    elif not curve.trusted.all():
         logger.warning(
             "%s: %d of %d examples aren't smooth along alpha (%s); they were evaluated directly at"
             " the %d alphas asked for, and count as uncertain between them",

@@ -15,6 +15,7 @@ from wiseft_jax.core.progress import progress_bar
 from wiseft_jax.core.rng import numpy_stream
 from wiseft_jax.data.source import Dataset
 from wiseft_jax.evaluation.batch_curve import (
+    AUDIT_FAILED,
     CHEAPER,
     NOISE,
     BatchCurve,
@@ -48,6 +49,7 @@ class CurvePass:
         config: CurveConfig,
         engine: EngineConfig,
         least: int,
+        attempt: int = 0,
     ) -> None:
         """Make what all batches share.
 
@@ -59,6 +61,7 @@ class CurvePass:
           config: How.
           engine: How batches are run.
           least: The fewest nodes; more than ``config.max_nodes`` evaluates every pair directly.
+          attempt: How many readings failed before; each is audited by a draw of its own.
         """
         self._dataset, self._alphas, self._config, self._engine = dataset, alphas, config, engine
         self._classifier, self._ends = classifier, ends
@@ -88,7 +91,8 @@ class CurvePass:
         self._trusted = np.ones(len(dataset), bool)
         self._crossings: list[Crossings] = []
         self._notes: list[str] = []
-        rng = numpy_stream(config.seed, f"audit alphas/{dataset.name}")
+        self._attempt = attempt
+        rng = numpy_stream(config.seed, f"audit alphas/{dataset.name}", attempt)
         # At a node the polynomial is the model itself: nothing to audit.
         nodes = set(self._job.plan.nodes.astype(np.float32).tolist())
         between = [place for place, at in enumerate(alphas) if np.float32(at) not in nodes]
@@ -134,7 +138,8 @@ class CurvePass:
         elif self._config.exact or found.note in (NOISE, CHEAPER):
             wanted = ~certain
         share = self._config.audit * found.nodes / max(len(self._audited), 1)
-        rng = numpy_stream(self._config.seed, f"audit/{self._dataset.name}", number)
+        name = f"audit/{self._dataset.name}" + (f"/{self._attempt}" if self._attempt else "")
+        rng = numpy_stream(self._config.seed, name, number)
         wanted[self._audited] |= rng.random((len(self._audited), len(mask))) < share
         return wanted & mask[None]
 
@@ -195,7 +200,7 @@ class CurvePass:
             trusted=self._trusted[read],
             audit=Audit(int(np.sum(sample)), mismatches),
             passes=forward_rows / (-(-len(self._dataset) // size) * size),
-            note="; ".join(self._notes),
+            note=AUDIT_FAILED if self._all_direct else "; ".join(self._notes),
         )
 
 

@@ -25,10 +25,13 @@ class Audit:
     Attributes:
       sampled: Certain (example, alpha) pairs drawn.
       mismatches: Those whose prediction differs.
+      failed: ``(sampled, mismatches)`` of earlier readings, each of which found a mismatch and so
+        led to another reading, audited by a draw of its own.
     """
 
     sampled: int = 0
     mismatches: int = 0
+    failed: tuple[tuple[int, int], ...] = ()
 
     @property
     def upper(self) -> float:
@@ -120,6 +123,7 @@ class Curve:
             "audited": self.audit.sampled,
             "mismatches": self.audit.mismatches,
             "mismatch_upper_95": self.audit.upper,
+            "failed_audits": [list(each) for each in self.audit.failed],
             "trusted_share": float(np.mean(self.trusted)),
             "flips": len(self.crossings),
             "best_hits": most,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import logging
 
 import numpy as np
 
 from wiseft_jax.clip.classifier import Classifier
+from wiseft_jax.core.rng import numpy_stream
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.source import Dataset
 from wiseft_jax.evaluation.engine import EngineConfig
@@ -28,7 +30,7 @@ class Differences:
     Attributes:
       differ: How many (example, alpha) pairs.
       compared: Of how many.
-      dataset: Whose first examples were compared.
+      dataset: Of which a random sample was compared.
       largest_margin: The largest float32 margin of a prediction that differs; 0 if none does.
     """
 
@@ -54,20 +56,19 @@ def differences_from_float32(
       classifier: The model, which computes in another dtype.
       theta_0: The end at alpha = 0, on every device.
       theta_1: The end at alpha = 1.
-      dataset: What ``found`` was predicted on; its first readable, labelled examples are read
-        again, at most one batch.
+      dataset: What ``found`` was predicted on; a random sample of its readable, labelled examples
+        is read again, at most one batch.
       found: The predictions to compare.
       config: How they were computed.
 
     Returns:
       None if no example can be compared.
     """
-    rows = {name: row for row, name in enumerate(found.ids[: config.batch_size])}
-    positions = [
-        position
-        for position in range(len(dataset))
-        if dataset.labels[position] >= 0 and dataset.id(position) in rows
-    ][: config.batch_size]
+    rows = {name: row for row, name in enumerate(found.ids)}
+    # In random order: files of a class may follow each other.
+    order = numpy_stream(0, "comparison with float32").permutation(len(dataset)).tolist()
+    usable = (place for place in order if dataset.labels[place] >= 0 and dataset.id(place) in rows)
+    positions = sorted(itertools.islice(usable, config.batch_size))
     if not positions:
         return None
     count = len(found.alphas)

@@ -31,7 +31,7 @@ class RaceConfig:
     included: a round like the dearest so far must fit in. The leader is the winner then, and its
     count may be incomplete. 1 is no limit."""
     seed: int = 0
-    """Seed of the audit."""
+    """Seed of the order of images and of the audit."""
 
     def __post_init__(self) -> None:
         """Check every field.
@@ -44,6 +44,8 @@ class RaceConfig:
         if not 0 < self.confidence < 1:
             found = self.confidence
             raise InputError(f"racing.confidence: expected between 0 and 1, found {found}")
-        for name in ("tolerance", "fill_error", "audit", "budget"):
+        for name in ("tolerance", "fill_error", "audit"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"racing.{name}: expected 0 to 1, found {getattr(self, name)}")
+        if not 0 < self.budget <= 1:
+            raise InputError(f"racing.budget: expected a share in (0, 1], found {self.budget}")

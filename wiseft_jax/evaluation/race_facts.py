@@ -85,8 +85,8 @@ def _empirical(facts: dict[str, Any], racing: RaceConfig) -> list[str]:
         )
     if racing.budget < 1 and facts["share"] > racing.budget:
         lines.append(
-            f"the budget of {100 * racing.budget:g} % was passed: the first images alone, with the"
-            " padding of their batches, take more of so few"
+            f"the budget of {100 * racing.budget:g} % was passed: so few images fill no batch, and"
+            " a single question with the padding of its batch takes more"
         )
     if not facts["complete"]:
         lines.append("the winner's count includes results that were filled in")

@@ -169,15 +169,15 @@ class _Race:
     def run(self) -> RaceResult:
         """Run until one is left, one is good enough, the budget is used, or no examples are."""
         total, start = len(self._order), 0
-        size = self._first_size()
         dearest = 0.0  # forward passes an example, of the dearest round
         while start < total:
-            batch = np.arange(start, min(start + size, total))
-            start, size = start + len(batch), self._config.batch_size
             if len(self._alive) == 1:
                 return self._finish("one left")
-            if not self._affords(dearest * len(batch)):
+            size = self._affordable_size(dearest)
+            if start and size == 0:
                 return self._finish("budget")
+            batch = np.arange(start, min(start + max(1, size), total))
+            start += len(batch)
             before = self._forwards
             self._see(batch)
             dearest = max(dearest, (self._forwards - before) / len(batch))
@@ -185,17 +185,28 @@ class _Race:
                 return self._finish("tolerance")
         return self._finish("one left" if len(self._alive) == 1 else "all seen")
 
-    def _first_size(self) -> int:
-        """Return how many examples the first round, of unknown cost, may have in the budget."""
-        size, budget = self._config.batch_size, self._config.budget
-        return size if budget == 1 else max(1, min(size, int(budget * len(self._order))))
+    def _affordable_size(self, dearest: float) -> int:
+        """Return how many examples the next round may have: of the first one all may be asked."""
+        config, size = self._config, self._config.batch_size
+        if config.budget == 1:
+            return size
+        left = config.budget * self._known.size - self._forwards
+        size = min(size, int(left / (dearest or len(self._alive))))
+        nodes = len(self._nodes())
+        while size > 0 and not self._affords(self._cost(np.ones((nodes, size), bool))):
+            size -= 1
+        return max(size, 0)
+
+    def _nodes(self) -> np.ndarray:
+        """Return the candidates that every example is evaluated at."""
+        if not self._config.neighbours:
+            return self._alive
+        return np.unique([self._alive[0], self._leader, self._alive[-1]])
 
     def _see(self, batch: np.ndarray) -> None:
-        nodes = self._alive
-        if self._config.neighbours:
-            nodes = np.unique([self._alive[0], self._leader, self._alive[-1]])
+        nodes = self._nodes()
         self._ask(nodes, batch, np.ones((len(nodes), len(batch)), bool))
-        self._settle(batch)
+        self._settle(batch, affordable=True)
         if self._config.audit:
             self._check_some(batch)
         self._seen[self._alive] += len(batch)
@@ -250,11 +261,13 @@ class _Race:
         cells = np.ix_(self._alive, batch)
         filled = ~self._known[cells]
         drawn = filled & (self._audit_rng.random(filled.shape) < self._config.audit)
+        if not self._affords(self._cost(drawn)):
+            return
         guess = self._right[cells][drawn]
         self._ask(self._alive, batch, drawn)
         self._audited += len(guess)
         self._wrong += int(np.sum(guess != self._right[cells][drawn]))
-        self._settle(batch)
+        self._settle(batch, affordable=True)
 
     def _eliminate(self) -> bool:
         """Drop what is beaten; return whether the leader is good enough already."""

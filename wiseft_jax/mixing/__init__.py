@@ -11,21 +11,21 @@ __getattr__, __dir__ = lazy_exports(
     {
         "Mixer": "mixer",
         "MixingConfig": "config",
-        "cutmix": "cutmix",
-        "cutout": "cutout",
-        "mixup": "mixup",
-        "random_choice": "random_choice",
-        "smoothmix": "smoothmix",
-        "smoothmix_mask": "smoothmix",
+        "cutmix": "pasted_box",
+        "cutout": "filled_box",
+        "mixup": "average",
+        "random_choice": "choice",
+        "smoothmix": "soft_mask",
+        "smoothmix_mask": "soft_mask",
     },
 )
 
 if TYPE_CHECKING:
+    from wiseft_jax.mixing.average import mixup as mixup
+    from wiseft_jax.mixing.choice import random_choice as random_choice
     from wiseft_jax.mixing.config import MixingConfig as MixingConfig
-    from wiseft_jax.mixing.cutmix import cutmix as cutmix
-    from wiseft_jax.mixing.cutout import cutout as cutout
+    from wiseft_jax.mixing.filled_box import cutout as cutout
     from wiseft_jax.mixing.mixer import Mixer as Mixer
-    from wiseft_jax.mixing.mixup import mixup as mixup
-    from wiseft_jax.mixing.random_choice import random_choice as random_choice
-    from wiseft_jax.mixing.smoothmix import smoothmix as smoothmix
-    from wiseft_jax.mixing.smoothmix import smoothmix_mask as smoothmix_mask
+    from wiseft_jax.mixing.pasted_box import cutmix as cutmix
+    from wiseft_jax.mixing.soft_mask import smoothmix as smoothmix
+    from wiseft_jax.mixing.soft_mask import smoothmix_mask as smoothmix_mask

@@ -103,7 +103,7 @@ class MixingConfig:
         """
         import functools
 
-        from wiseft_jax.mixing.random_choice import random_choice
+        from wiseft_jax.mixing.choice import random_choice
 
         if self.name == "none":
             return None
@@ -116,10 +116,10 @@ class MixingConfig:
     def _mixer(self, name: MixerName, fill: Any) -> Any:
         import functools
 
-        from wiseft_jax.mixing.cutmix import cutmix
-        from wiseft_jax.mixing.cutout import cutout
-        from wiseft_jax.mixing.mixup import mixup
-        from wiseft_jax.mixing.smoothmix import smoothmix
+        from wiseft_jax.mixing.average import mixup
+        from wiseft_jax.mixing.filled_box import cutout
+        from wiseft_jax.mixing.pasted_box import cutmix
+        from wiseft_jax.mixing.soft_mask import smoothmix
 
         mixers = {"smoothmix": smoothmix, "cutmix": cutmix, "cutout": cutout, "mixup": mixup}
         options = {field: getattr(self, field) for field in PARAMETERS[name]}

@@ -45,6 +45,8 @@ def _line(row: CurveRow) -> str:
             "too few for a bound" if few else f"at most {100 * facts['mismatch_upper_95']:.2g} %"
         )
         audit += f" ({bound})"
+    for sampled, mismatches in facts.get("failed_audits", []):
+        audit += f"; before it {mismatches} of {sampled}, so it was read again"
     cells = [
         row["dataset"].replace("|", "\\|"),
         ", ".join(facts["nodes"]),

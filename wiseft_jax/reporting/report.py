@@ -55,7 +55,7 @@ def report_markdown(
     sections = [
         f"# {title}",
         _summary(curves, alpha, selection),
-        _possible(possible_best),
+        _possible(possible_best, curve_rows),
         f"![Accuracy along the path from zero-shot to fine-tuned]({picture})" if picture else "",
         "## Accuracy",
         markdown_table(rows, selection=selection).rstrip(),
@@ -86,13 +86,23 @@ def _summary(curves: Curves, alpha: float, selection: Mapping[str, Any]) -> str:
     return "\n\n".join([*paragraphs, "\n".join(lines)])
 
 
-def _possible(alphas: Sequence[float]) -> str:
+def _possible(alphas: Sequence[float], curve_rows: Sequence[CurveRow]) -> str:
     if not alphas:
         return ""
+    doubtful = ""
+    for row in curve_rows:
+        summary = row["summary"]
+        if (row["split"], row["role"]) != ("validation", "reference"):
+            continue
+        if summary["evaluated_share"] < summary["uncertain_share"]:
+            doubtful = (
+                f" The curve is uncertain of {100 * summary['uncertain_share']:.2g} % of the"
+                " predictions that this rests on; with `--sweep.curve.exact` it is of none."
+            )
     listed = ", ".join(f"{alpha:g}" for alpha in alphas)
     return (
         f"Alphas that may be the best on the validation set (95 %, exact paired tests): {listed}."
-        " Those that are missing are less accurate there beyond chance."
+        f" Those that are missing are less accurate there beyond chance.{doubtful}"
     )
 
 

@@ -39,7 +39,8 @@ def _learned(facts: Mapping[str, Any]) -> str:
     half = "half of " if not facts["held_out"] else ""
     title = (
         f"Learned coefficients (`learned.json`), fitted on {half}{facts['dataset']}"
-        f" (n={facts['n']}) by {facts['config']['objective']}:"
+        f" (n={facts['n']}) by {facts['config']['objective']}, beside the best of"
+        f" {len(facts['alphas'])} single alphas:"
     )
     lines = [coefficients_sentence(facts)]
     for each in facts["reported_on"]:
@@ -55,12 +56,16 @@ def _learned(facts: Mapping[str, Any]) -> str:
 
 def _rules(facts: Mapping[str, Any]) -> str:
     header, lines = rules_cells(facts)
-    head = [name if not kind else f"{name} ({kind}, n={n})" for name, kind, n in header]
+    head = [name if not kind else f"{name} ({kind}, {_counted(n)})" for name, kind, n in header]
     table = [f"| {' | '.join(map(_in_cell, line))} |" for line in (head, *lines)]
     table.insert(1, f"| :-- |{' --: |' * (len(header) - 1)}")
     title = f"What each rule for alpha costs (`rules.json`): {rules_caption(facts)}."
     missing = [f"- {line}" for line in missing_sentences(facts)]
     return "\n".join([title, "", *table, *(["", *missing] if missing else [])])
+
+
+def _counted(n: str) -> str:
+    return f"n={n}" if n.isdigit() else n
 
 
 def _in_cell(text: str) -> str:

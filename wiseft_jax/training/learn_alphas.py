@@ -180,8 +180,8 @@ def check_may_fit(dataset: Dataset, config: LearnAlphasConfig) -> None:
         raise InputError(
             f"{dataset.name} is a {dataset.split} set ({dataset.role}): coefficients are fitted on"
             " a validation set of the reference, since accuracies on what they were fitted on are"
-            " optimistic; name it with learn.fit_on (--fit-on NAME) if you mean to, and report on"
-            " other examples"
+            " optimistic; name it with learning.fit_on (--fit-on NAME) if you mean to, and report"
+            " on other examples"
         )
     logger.warning(
         "coefficients are fitted ON %s (%s, %s; %s): accuracies on these %d images are optimistic",

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from wiseft_jax.mixing import smoothmix, smoothmix_mask
-from wiseft_jax.mixing.smoothmix import Kind
+from wiseft_jax.mixing.soft_mask import Kind
 
 
 @pytest.mark.parametrize(
