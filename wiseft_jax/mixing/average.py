@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Float32
 
-from wiseft_jax.mixing.mixer import Mode, Pairing, mix
+from wiseft_jax.mixing.mixer import Mode, Pairing, Prob, mix
 
 
 def mixup(
@@ -15,7 +15,7 @@ def mixup(
     targets: Float[Array, "B K"],
     *,
     alpha: float = 0.2,
-    prob: float = 1.0,
+    prob: Prob = 1.0,
     mode: Mode = "elem",
     pairing: Pairing = "roll",
     mask: Bool[Array, " B"] | None = None,

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from wiseft_jax.mixing.mixer import Mixer, Mode
+from wiseft_jax.mixing.mixer import Mixer, Mode, Prob
 
 
 def random_choice(mixers: Sequence[Mixer], probs: Sequence[float] | None = None) -> Mixer:
@@ -42,7 +42,7 @@ def random_choice(mixers: Sequence[Mixer], probs: Sequence[float] | None = None)
         images: Float[Array, "B H W C"],
         targets: Float[Array, "B K"],
         *,
-        prob: float = 1.0,
+        prob: Prob = 1.0,
         mode: Mode = "batch",
         mask: Bool[Array, " B"] | None = None,
     ) -> tuple[Float[Array, "B H W C"], Float[Array, "B K"]]:

@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float, Float32
 
 from wiseft_jax.mixing.mixer import (
     Mode,
+    Prob,
     check_batch,
     clipped_box,
     drawn_center,
@@ -25,7 +26,7 @@ def cutout(
     *,
     size: float = 0.5,
     fill: Any = 0.0,
-    prob: float = 1.0,
+    prob: Prob = 1.0,
     mode: Mode = "elem",
     mask: Bool[Array, " B"] | None = None,
 ) -> tuple[Float[Array, "B H W C"], Float[Array, "B K"]]:

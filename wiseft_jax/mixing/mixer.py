@@ -19,6 +19,9 @@ Mode: TypeAlias = Literal["elem", "batch"]
 Pairing: TypeAlias = Literal["roll", "flip", "permutation"]
 """Image i is mixed with i - 1, with B - 1 - i, or with a random one (a permutation's)."""
 
+Prob: TypeAlias = float | Float[Array, ""]
+"""A probability; may be traced, so that one program serves several."""
+
 DrawMask: TypeAlias = Callable[[Array], Float32[Array, "H W"]]
 """Key -> a random mask; pure."""
 
@@ -33,7 +36,7 @@ class Mixer(Protocol):
         images: Float[Array, "B H W C"],
         targets: Float[Array, "B K"],
         *,
-        prob: float = 1.0,
+        prob: Prob = 1.0,
         mode: Mode = "elem",
         mask: Bool[Array, " B"] | None = None,
     ) -> tuple[Float[Array, "B H W C"], Float[Array, "B K"]]:
@@ -43,7 +46,7 @@ class Mixer(Protocol):
           key: The only source of randomness.
           images: In any scale; they come back in their dtype, the arithmetic is float32.
           targets: One-hot or soft.
-          prob: How likely an image (``elem``) or the batch (``batch``) is mixed at all.
+          prob: How likely an image (``elem``) or the batch (``batch``) is mixed; may be traced.
           mode: Whether draws are an image's or the batch's.
           mask: Where it is False a row is padding: it stays as it is, and is nobody's partner.
 
@@ -59,7 +62,7 @@ def mix(
     targets: Float[Array, "B K"],
     draw: DrawMask,
     *,
-    prob: float,
+    prob: Prob,
     mode: Mode,
     pairing: Pairing,
     mask: Bool[Array, " B"] | None,
@@ -102,7 +105,7 @@ def drawn_masks(
     return jax.vmap(draw)(jax.random.split(key, count if mode == "elem" else 1))
 
 
-def drawn_choice(key: Array, count: int, prob: Any, mode: Mode) -> Bool[Array, " B"]:
+def drawn_choice(key: Array, count: int, prob: Prob, mode: Mode) -> Bool[Array, " B"]:
     """Return which images are mixed."""
     drawn = jax.random.bernoulli(key, prob, (count if mode == "elem" else 1,))
     return jnp.broadcast_to(drawn, (count,))

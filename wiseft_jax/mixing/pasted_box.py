@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Float32
 
-from wiseft_jax.mixing.mixer import Mode, Pairing, clipped_box, drawn_center, mix
+from wiseft_jax.mixing.mixer import Mode, Pairing, Prob, clipped_box, drawn_center, mix
 
 
 def cutmix(
@@ -15,7 +15,7 @@ def cutmix(
     targets: Float[Array, "B K"],
     *,
     alpha: float = 1.0,
-    prob: float = 1.0,
+    prob: Prob = 1.0,
     mode: Mode = "elem",
     pairing: Pairing = "roll",
     mask: Bool[Array, " B"] | None = None,

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Float32
 
-from wiseft_jax.mixing.mixer import Mode, Pairing, drawn_center, mix
+from wiseft_jax.mixing.mixer import Mode, Pairing, Prob, drawn_center, mix
 
 Kind: TypeAlias = Literal["circle", "square"]
 
@@ -68,7 +68,7 @@ def smoothmix(
     kind: Kind = "circle",
     sigma: tuple[float, float] | None = None,
     k: float = 0.2,
-    prob: float = 1.0,
+    prob: Prob = 1.0,
     mode: Mode = "elem",
     pairing: Pairing = "roll",
     mask: Bool[Array, " B"] | None = None,
