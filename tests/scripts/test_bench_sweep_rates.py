@@ -19,6 +19,7 @@ def test_both_rates_are_printed_and_the_slower_one_named(
     found = json.loads(capsys.readouterr().out)
     assert found["sweep_tflops_per_sec"] > 0
     decoded, swept = found["decoded_images_per_sec"], found["sweep_images_per_sec"]
+    assert found["swept_files_per_sec"] > 0
     assert found["bound_by"] == ("decoding" if decoded < swept else "matrix products")
 
 
@@ -30,7 +31,7 @@ def test_flops_are_those_of_the_alphas_asked_for(chunk_size: int):
         args = bench_sweep_rates.parse(
             ["--model", "glyphclip", "--dtype", "float32", "--alphas", str(count), *sizes]
         )
-        flops[count] = bench_sweep_rates.sweep_step(args)[1]
+        flops[count] = bench_sweep_rates.make_sweep(args).flops
     assert flops[4] == pytest.approx(2 * flops[2], rel=0.01)
     # 16 patches and the class token; 12 width^2 products a block and token, and attention's.
     width, tokens, blocks = 160, 17, 4
