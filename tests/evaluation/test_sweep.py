@@ -16,6 +16,7 @@ from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import make_mesh
 from wiseft_jax.core.mesh_config import MeshConfig
+from wiseft_jax.core.paired import mcnemar
 from wiseft_jax.core.results import read_rows, write_rows
 from wiseft_jax.evaluation import evaluator
 from wiseft_jax.evaluation.evaluator import evaluate
@@ -377,3 +378,19 @@ def test_only_datasets_with_rows_are_loaded(tmp_path, result, caplog):
     write_rows(tmp_path / "results.jsonl", [])
     with pytest.raises(InputError, match="of other datasets than its results"):
         SweepResult.load(tmp_path)
+
+
+def test_gains_are_those_of_the_paired_statistics(result):
+    gains = result.gains(0.5)
+    assert [(gain["dataset"], gain["end"]) for gain in gains] == [
+        (name, end) for name in result.predictions for end in (0.0, 1.0)
+    ]
+    for gain in gains:
+        each = result.predictions[gain["dataset"]]
+        right = each.correct[:, each.labels >= 0]
+        end, chosen = right[each.alphas.index(gain["end"])], right[each.alphas.index(0.5)]
+        assert gain["difference"] == pytest.approx(chosen.mean() - end.mean())
+        assert gain["low"] <= gain["difference"] <= gain["high"]
+        assert gain["p_value"] == mcnemar(chosen, end).p_value
+    assert {gain["end"] for gain in result.gains(0.0)} == {1.0}
+    assert result.gains(0.77) == []

@@ -93,3 +93,16 @@ def test_reporting_imports_no_jax():
         "assert not bad, bad\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_differences_from_both_ends_have_intervals_and_tests():
+    common = {"dataset": "mnist", "split": "test", "difference": 0.16}
+    gains = [
+        common | {"end": 0.0, "low": 0.1312, "high": 0.19, "p_value": 1e-9},
+        common | {"end": 1.0, "low": -0.02, "high": -0.0001, "p_value": 0.0421},
+    ]
+    text = report_markdown(sweep_rows(), selection=chosen(0.4), gains=gains)
+    first, second = "+16.0 points [+13.1, +19.0], p < .001", "-0.8 points [-2.0, +0.0], p = 0.042"
+    assert f"| {first} | {second} |" in text
+    assert "paired bootstrap over the images" in text
+    assert "paired bootstrap" not in report_markdown(sweep_rows(), selection=chosen(0.4))

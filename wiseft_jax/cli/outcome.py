@@ -31,6 +31,7 @@ class Reported:
       selection: ``Selection.facts()``.
       curve_rows: Its continuous curves, if it made any.
       possible_best: The alphas that may be the best on the validation set; none without one.
+      gains: ``SweepResult.gains`` of the chosen alpha.
       skipped: Dataset name -> ``"id: reason"`` of its images that were left out.
     """
 
@@ -39,6 +40,7 @@ class Reported:
     selection: Mapping[str, Any]
     curve_rows: Sequence[CurveRow]
     possible_best: Sequence[float]
+    gains: Sequence[Mapping[str, Any]]
     skipped: Mapping[str, Sequence[str]]
 
     @classmethod
@@ -56,6 +58,7 @@ class Reported:
             outcome.selection.facts(),
             outcome.sweep.curve_rows(),
             _possible_best(outcome.sweep),
+            outcome.sweep.gains(outcome.selection.alpha),
             _skipped(data, outcome.sweep),
         )
 
@@ -88,6 +91,7 @@ class Reported:
             selection,
             curve_rows,
             _possible_best(result),
+            result.gains(float(selection["alpha"])),
             _skipped(data, result),
         )
 
@@ -154,6 +158,7 @@ def _write_report(shown: Reported, data: ExperimentData, directory: RunDirectory
         shown.rows,
         curve_rows=shown.curve_rows,
         possible_best=shown.possible_best,
+        gains=shown.gains,
         selection=shown.selection,
         title=f"WiSE-FT: {shown.config.name}",
         skipped=shown.skipped,

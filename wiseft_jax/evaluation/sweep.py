@@ -19,7 +19,7 @@ from wiseft_jax.core.curve_rows import CURVES_FILE, CurveRow, write_curve_rows
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import Layout
 from wiseft_jax.core.mesh_config import MeshConfig
-from wiseft_jax.core.paired import best_set
+from wiseft_jax.core.paired import best_set, bootstrap_differences, mcnemar
 from wiseft_jax.core.results import RESULTS_FILE, Row, read_rows, write_rows
 from wiseft_jax.core.trees import check_same_structure
 from wiseft_jax.core.typing import Params
@@ -115,6 +115,41 @@ class SweepResult:
         each = self.predictions[dataset]
         found = best_set(each.correct[:, each.labels >= 0], confidence=confidence)
         return tuple(each.alphas[place] for place in found.members)
+
+    def gains(self, alpha: float) -> list[dict[str, Any]]:
+        """Return how an alpha of the grid compares with both ends, on each dataset.
+
+        Args:
+          alpha: A value of ``alphas``.
+
+        Returns:
+          A record for each dataset and end: ``dataset``, ``split``, ``end`` (0 or 1),
+          ``difference`` of accuracies, its 95 % interval ``low`` and ``high`` (paired bootstrap)
+          and ``p_value`` (McNemar's exact test). An end that isn't on the grid has none, nor has
+          ``alpha`` itself.
+        """
+        found = []
+        for each in self.predictions.values():
+            places = {at: place for place, at in enumerate(each.alphas)}
+            if alpha not in places or not (each.labels >= 0).any():
+                continue
+            right = each.correct[:, each.labels >= 0]
+            for end in (0.0, 1.0):
+                if end in places and end != alpha:
+                    pair = right[[places[end], places[alpha]]]
+                    drawn = bootstrap_differences(pair, 0)
+                    found.append(
+                        {
+                            "dataset": each.dataset,
+                            "split": each.split,
+                            "end": end,
+                            "difference": float(drawn.difference[1]),
+                            "low": float(drawn.low[1]),
+                            "high": float(drawn.high[1]),
+                            "p_value": mcnemar(pair[0], pair[1]).p_value,
+                        }
+                    )
+        return found
 
     def curve_rows(self) -> list[CurveRow]:
         """Return one row for each curve; see ``core.curve_rows``."""

@@ -34,6 +34,7 @@ def report_markdown(
     facts: Mapping[str, str] | None = None,
     curve_rows: Sequence[CurveRow] = (),
     possible_best: Sequence[float] = (),
+    gains: Sequence[Mapping[str, Any]] = (),
     studies: str = "",
 ) -> str:
     """Return the report as Markdown.
@@ -47,6 +48,8 @@ def report_markdown(
       commands: What to type to do it again.
       curve_rows: The continuous curves, for the section on them.
       possible_best: The alphas that may be the best on the validation set.
+      gains: ``SweepResult.gains`` of the chosen alpha: intervals and tests of its differences from
+        both ends.
       studies: The section on studies, ``study_section``.
       facts: Further facts for the last section, such as versions or the model's name.
     """
@@ -61,7 +64,7 @@ def report_markdown(
         markdown_table(rows, selection=selection).rstrip(),
         _how_to_read(curves),
         "## At the chosen alpha, with 95 % intervals" if alpha in curves.alphas else "",
-        _gains_table(curves, alpha),
+        _gains_table(curves, alpha, gains),
         "## Between the alphas: the continuous curve" if curve_rows else "",
         continuous_section(curve_rows) if curve_rows else "",
         "## Studies" if studies else "",
@@ -139,14 +142,18 @@ def _how_to_read(curves: Curves) -> str:
     return " ".join(lines)
 
 
-def _gains_table(curves: Curves, alpha: float) -> str:
+def _gains_table(curves: Curves, alpha: float, gains: Sequence[Mapping[str, Any]]) -> str:
+    tested = {(gain["dataset"], gain["split"], gain["end"]): gain for gain in gains}
     lines = []
     for series in curves.all:
         point = series.at(alpha)
         if point is None:
             continue
         differences = [
-            _points(point.value - other.value) if (other := series.at(end)) else "-"
+            _points(point.value - other.value)
+            + _tested(tested.get((series.name, series.split, end)))
+            if (other := series.at(end))
+            else "-"
             for end in (0.0, 1.0)
         ]
         kind = f"{series.split} {series.role}" if series is not curves.mean else "mean"
@@ -159,7 +166,19 @@ def _gains_table(curves: Curves, alpha: float) -> str:
         "| set | kind | n | accuracy | 95 % interval | against zero-shot | against fine-tuned |\n"
         "| :-- | :-- | --: | --: | :-- | --: | --: |\n"
     )
-    return header + "\n".join(lines)
+    note = (
+        "\n\nDifferences: in brackets 95 % intervals (paired bootstrap over the images), and p of"
+        " McNemar's exact test, of each set and end by itself."
+    )
+    return header + "\n".join(lines) + (note if tested else "")
+
+
+def _tested(gain: Mapping[str, Any] | None) -> str:
+    if gain is None:
+        return ""
+    p = "p < .001" if gain["p_value"] < 0.001 else f"p = {gain['p_value']:.2g}"
+    low, high = (round(100 * gain[side], 1) + 0.0 for side in ("low", "high"))
+    return f" [{low:+.1f}, {high:+.1f}], {p}"
 
 
 def _skipped(skipped: Mapping[str, Sequence[str]]) -> str:
