@@ -206,7 +206,7 @@ class _Race:
     def _see(self, batch: np.ndarray) -> None:
         nodes = self._nodes()
         self._ask(nodes, batch, np.ones((len(nodes), len(batch)), bool))
-        self._settle(batch, affordable=True)
+        self._settle(batch)
         if self._config.audit:
             self._check_some(batch)
         self._seen[self._alive] += len(batch)
@@ -238,10 +238,10 @@ class _Race:
         packing = self._evaluate.packing
         return sum(packing.forwards(wanted[:, columns]) for columns in self._batches(wanted))
 
-    def _settle(self, batch: np.ndarray, *, affordable: bool = False) -> None:
+    def _settle(self, batch: np.ndarray) -> None:
         """Halve between neighbours that differ; fill in between those that agree.
 
-        Where it should stay affordable, halving ends where it would cost more than the budget.
+        Halving ends where it would cost more than the budget.
         """
         while True:
             known = self._known[np.ix_(self._alive, batch)]
@@ -253,7 +253,7 @@ class _Race:
             low, high = (np.take_along_axis(right, each, axis=0) for each in (before, after))
             wanted = ~known & (low != high) & (place == (before + after) // 2)
             self._right[np.ix_(self._alive, batch)] = np.where(known, right, low)
-            if not wanted.any() or (affordable and not self._affords(self._cost(wanted))):
+            if not wanted.any() or not self._affords(self._cost(wanted)):
                 return
             self._ask(self._alive, batch, wanted)
 
@@ -267,7 +267,7 @@ class _Race:
         self._ask(self._alive, batch, drawn)
         self._audited += len(guess)
         self._wrong += int(np.sum(guess != self._right[cells][drawn]))
-        self._settle(batch, affordable=True)
+        self._settle(batch)
 
     def _eliminate(self) -> bool:
         """Drop what is beaten; return whether the leader is good enough already."""
@@ -297,7 +297,7 @@ class _Race:
             affordable[place] = wanted[place]
             affordable[place] &= self._affords(self._cost(affordable))
         self._ask(self._alive, seen, affordable)
-        self._settle(seen, affordable=True)
+        self._settle(seen)
 
     def _affords(self, more: float) -> bool:
         budget = self._config.budget
@@ -315,7 +315,7 @@ class _Race:
             if not missing.any() or not self._affords(self._cost(missing)):
                 break
             self._ask(self._alive, seen, missing)
-            self._settle(seen, affordable=True)
+            self._settle(seen)
         evaluations = int(self._known.sum())
         return RaceResult(
             winner=int(self._alive[place]),

@@ -15,6 +15,7 @@ from wiseft_jax.reporting.study_tables import (
     rules_caption,
     rules_cells,
 )
+from wiseft_jax.reporting.tables import escaped
 
 
 def study_section(found: Mapping[str, Mapping[str, Any]], left_out: Sequence[str]) -> str:
@@ -57,7 +58,7 @@ def _learned(facts: Mapping[str, Any]) -> str:
 def _rules(facts: Mapping[str, Any]) -> str:
     header, lines = rules_cells(facts)
     head = [name if not kind else f"{name} ({kind}, {_counted(n)})" for name, kind, n in header]
-    table = [f"| {' | '.join(map(_in_cell, line))} |" for line in (head, *lines)]
+    table = [f"| {' | '.join(map(escaped, line))} |" for line in (head, *lines)]
     table.insert(1, f"| :-- |{' --: |' * (len(header) - 1)}")
     title = f"What each rule for alpha costs (`rules.json`): {rules_caption(facts)}."
     missing = [f"- {line}" for line in missing_sentences(facts)]
@@ -66,10 +67,6 @@ def _rules(facts: Mapping[str, Any]) -> str:
 
 def _counted(n: str) -> str:
     return f"n={n}" if n.isdigit() else n
-
-
-def _in_cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def _compared(name: str, row: Mapping[str, Any]) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from wiseft_jax.core.results import Row
 from wiseft_jax.reporting.series import Curves, Series, Value
+from wiseft_jax.reporting.wide_table import column_head
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -93,7 +93,7 @@ def markdown_table(
 ) -> str:
     """Return the same table in Markdown."""
     cells = accuracy_cells(rows, selection=selection)
-    header = ["alpha", *(f"{_escaped(e.name)} ({_purpose(e, cells.curves)})" for e in cells.sets)]
+    header = ["alpha", *(f"{escaped(e.name)} ({_purpose(e, cells.curves)})" for e in cells.sets)]
     rule = [":--", *["--:"] * len(cells.sets)]
     body = []
     for index, alpha in enumerate(cells.alphas):
@@ -141,8 +141,7 @@ def _under(series: Series, curves: Curves) -> str:
     """Return the terminal's column head: the name, what the set is for, its n, in narrow lines."""
     kind, _, n = _purpose(series, curves).partition(", n=")
     kind = {"reference": "ref.", "validation": "val."}.get(kind, kind)
-    # Broken here: rich would break words to make room where it needn't.
-    return "\n".join([*textwrap.wrap(series.name, 8, break_long_words=False), kind, n])
+    return column_head(series.name, kind, n)
 
 
 def _purpose(series: Series, curves: Curves) -> str:
@@ -152,5 +151,6 @@ def _purpose(series: Series, curves: Curves) -> str:
     return f"{kind}, n={series.n}"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Return a text as it goes into a cell of a Markdown table."""
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")

@@ -57,7 +57,9 @@ class WideTable:
         block: list[int] = []
         used = left
         for index, column in enumerate(self.sets):
-            more = 1 + max(_LEAST, self._width(len(self.left) + index, _head(column).split("\n")))
+            more = 1 + max(
+                _LEAST, self._width(len(self.left) + index, column_head(*column).split("\n"))
+            )
             if block and width is not None and used + more > width:
                 yield block
                 block, used = [], left
@@ -87,7 +89,7 @@ class WideTable:
         for name in self.left:
             table.add_column(Text(f"{name}\n\nn" if name == self.left[0] else name), no_wrap=True)
         for index in columns:
-            head = Text(_head(self.sets[index]))
+            head = Text(column_head(*self.sets[index]))
             table.add_column(head, justify="right", min_width=_LEAST, overflow="fold")
         for place, line in enumerate(self.lines):
             cells = [*line[: len(self.left)], *(line[len(self.left) + i] for i in columns)]
@@ -95,7 +97,13 @@ class WideTable:
         return table
 
 
-def _head(column: tuple[str, str, str]) -> str:
-    name, kind, n = column
+def column_head(name: str, kind: str, n: str) -> str:
+    """Return the head of a set's column, in narrow lines.
+
+    Args:
+      name: Of the set; broken between its words.
+      kind: What it is for.
+      n: How many examples it has.
+    """
     # Broken here: rich would break words to make room where it needn't.
     return "\n".join([*textwrap.wrap(name, _WRAP, break_long_words=False), kind, n])
