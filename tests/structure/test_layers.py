@@ -1,7 +1,7 @@
 """Imports point left only, and siblings never import each other.
 
 core <- { clip | data | mixing | weights } <- { training | evaluation }
-     <- { wise_ft.py | analysis | backgrounds } <- experiment.py <- studies.py
+     <- { wise_ft.py | analysis | backgrounds } <- experiment.py <- studies
      <- { planning | quickstart } <- cli
 core <- reporting <- { quickstart, cli }
 """
@@ -117,7 +117,7 @@ def test_presets_import_only_the_package():
         ("reporting.curves", "from wiseft_jax.evaluation.sweep import SweepResult"),
         ("wise_ft", "from wiseft_jax.analysis import cka"),
         ("experiment", "import wiseft_jax.quickstart.run"),
-        ("experiment", "from wiseft_jax.studies import learn"),
+        ("experiment", "from wiseft_jax.studies.of_run import learn"),
         ("studies", "from wiseft_jax.reporting.study_tables import rules_table"),
         ("quickstart.run", "import wiseft_jax.cli.main"),
         ("planning.plan", "from wiseft_jax.quickstart import job"),

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from wiseft_jax import studies
 from wiseft_jax.cli.common import print_json, table_console
 from wiseft_jax.cli.presets import load_config
 from wiseft_jax.core.config_io import read_json
@@ -17,6 +16,7 @@ from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.results import RESULTS_FILE, Row
 from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.experiment import ExperimentConfig, ExperimentData
+from wiseft_jax.studies import of_run as studies
 
 logger = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wiseft_jax import studies
 from wiseft_jax.cli.common import table_console
 from wiseft_jax.core.run_directory import RunDirectory
+from wiseft_jax.studies import of_run as studies
 
 FILES = {
     "race": studies.RACE_FILE,

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import tyro
 
-from wiseft_jax import studies
 from wiseft_jax.cli.common import Common, CommonOptions, print_json
 from wiseft_jax.cli.failures import replacing
 from wiseft_jax.cli.inputs import data_identity, experiment_data
@@ -25,6 +24,7 @@ from wiseft_jax.core.run_directory import RunDirectory, describe
 from wiseft_jax.core.writers import check_writable
 from wiseft_jax.evaluation.race_config import RaceConfig
 from wiseft_jax.experiment import ExperimentConfig, ExperimentData, check_select_on
+from wiseft_jax.studies import of_run as studies
 from wiseft_jax.training.learn_config import LearnAlphasConfig
 
 USAGE = "usage: wiseft sweep RUN [options]   |   wiseft sweep --help"

@@ -13,7 +13,6 @@ import pytest
 
 from tests.evaluation.conftest import NAMES, dataset
 from tests.helpers.tiny import tiny_clip
-from wiseft_jax import studies
 from wiseft_jax.clip.classifier import zero_shot_classifier
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.paired import mcnemar
@@ -28,6 +27,7 @@ from wiseft_jax.evaluation.race_facts import race_facts
 from wiseft_jax.evaluation.racing import race, random_order, replay
 from wiseft_jax.evaluation.sweep import SweepResult, sweep
 from wiseft_jax.experiment import ExperimentConfig, ExperimentData
+from wiseft_jax.studies import of_run as studies
 from wiseft_jax.training.compare_alphas import ComparedModel
 from wiseft_jax.training.learn_config import LearnAlphasConfig
 

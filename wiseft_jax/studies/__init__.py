@@ -1,0 +1,1 @@
+"""Studies: what can be asked of a trained run, and of many runs."""
