@@ -80,6 +80,7 @@ def run_loop(
     start_step: int = 0,
     validate: Callable[[Params], float] | None = None,
     saving: Saving | None = None,
+    what: str = "fine-tuning",
 ) -> TrainState:
     """Train from ``start_step`` to the end of the plan and return the last state.
 
@@ -97,6 +98,7 @@ def run_loop(
       start_step: How many steps are complete.
       validate: Trained parameters on the devices -> accuracy, a fraction.
       saving: How to save; None: nothing is saved, and signals keep their usual effect.
+      what: What the progress bar calls it.
 
     Raises:
       NonFiniteLossError: Names the step, the batch's images and the last good checkpoint.
@@ -109,7 +111,7 @@ def run_loop(
         return put_batch(device_batch(batch), mesh)
 
     feed = Feed(problem.batches(start_step), place, plan.total_steps - start_step)
-    with contextlib.closing(feed), progress_bar("fine-tuning", remaining) as advance:
+    with contextlib.closing(feed), progress_bar(what, remaining) as advance:
         for step in range(start_step + 1, plan.total_steps + 1):
             batch = feed.take()
             state, metrics = train_step(state, batch.placed)
