@@ -17,6 +17,7 @@ from matplotlib.patches import Rectangle
 
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.writers import write_bytes
+from wiseft_jax.reporting.labels import add_footnote
 from wiseft_jax.reporting.patch_table import FAMILIES, MIXERS
 from wiseft_jax.reporting.style import BLACK, STYLE, VERMILLION
 
@@ -30,7 +31,7 @@ def draw_sheet(rows: Sequence[Mapping[str, Any]], path: Path | str, *, note: str
     Args:
       rows: For each image ``image``, ``mask``, ``label`` and ``models``; see ``sheet_figure``.
       path: Where to.
-      note: A line below.
+      note: Small lines below.
 
     Raises:
       InputError: If there are no rows.
@@ -79,7 +80,7 @@ def sheet_figure(rows: Sequence[Mapping[str, Any]], *, note: str = "") -> Figure
         title = f"{kind}\n{MIXERS[model['mixer']]}"
         axes.set_title(title, fontsize=9.5, pad=5, loc="center", fontweight="bold")
     if note:
-        figure.supxlabel(note, x=0.01, ha="left", fontsize=8.5, color="0.3")
+        add_footnote(figure, note)
     return figure
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from wiseft_jax.core.config_io import config_hash
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.run_directory import RunDirectory
+from wiseft_jax.core.saliency import enlarge_map
 from wiseft_jax.core.tensors import read_tensors
 from wiseft_jax.core.writers import write_json, write_text
 from wiseft_jax.experiment import ExperimentConfig, ExperimentData
@@ -34,7 +35,7 @@ from wiseft_jax.studies.patch_measures import (
 )
 from wiseft_jax.studies.patch_models import Family, Saliency, Subject, make_families, trained
 from wiseft_jax.studies.patch_summary import differences, mean_curves, over_seeds
-from wiseft_jax.studies.patched import enlarged, predicted, probabilities
+from wiseft_jax.studies.patched import predicted, probabilities
 
 logger = logging.getLogger(__name__)
 
@@ -141,20 +142,20 @@ def sheet_rows(
     height, width = patched.images.shape[1:3]
     shown = patched.images[chosen]
     maps = [
-        enlarged(each.maps(shown, answers[chosen]), height, width)
-        for each, answers in zip(subjects, after, strict=True)
+        [enlarge_map(each, height, width, "bilinear") for each in subject.maps(shown, of[chosen])]
+        for subject, of in zip(subjects, after, strict=True)
     ]
     return [
         {
             "image": patched.images[index],
             "mask": patched.masks[index],
-            "label": class_names[images.labels[index]],
+            "label": class_names[int(images.labels[index])],
             "models": [
                 {
                     "family": subject.cell.family,
                     "mixer": subject.cell.mixer,
                     "map": maps[model][place],
-                    "answer": class_names[after[model, index]],
+                    "answer": class_names[int(after[model, index])],
                     "right": bool(after[model, index] == images.labels[index]),
                     "score": float(probabilities(logits[model][index][None]).max()),
                 }

@@ -70,11 +70,8 @@ class PatchConfig:
         self._check("patch_size", self.patch_size >= 1, "pixels, at least 1")
         self._check("patch_seed", 0 <= self.patch_seed < 2**32, "an integer in [0, 2**32)")
         self._check("bootstrap_samples", self.bootstrap_samples >= 1, "an integer >= 1")
-        alphas = self.alphas
-        rises = len(alphas) > 1 and all(
-            low + _ROUNDING < high for low, high in itertools.pairwise(alphas)
-        )
-        ends = rises and alphas[0] == 0 and alphas[-1] == 1
+        rises = all(low + _ROUNDING < high for low, high in itertools.pairwise(self.alphas))
+        ends = rises and self.alphas[:1] == (0.0,) and self.alphas[-1:] == (1.0,)
         self._check("alphas", ends, "rising numbers from 0 to 1, both among them")
 
     def _check(self, field: str, fits: bool, expected: str) -> None:

@@ -19,7 +19,6 @@ from wiseft_jax.studies.patched import (
     Patched,
     Reaction,
     energy_inside,
-    enlarged,
     mean_of_finite,
     paste_patch,
     predicted,
@@ -113,7 +112,6 @@ def measure(subject: Subject, images: TestImages) -> tuple[dict[str, float], dic
         after = subject.logits(patched.images)
         reaction = Reaction.of(logits, after, labels)
         maps = subject.maps(patched.images, predicted(after))
-        maps = enlarged(maps, *patched.images.shape[1:3])
         examples |= {
             f"patched/{kind}": reaction.right_patched,
             f"flip/{kind}": reaction.flipped,
@@ -171,17 +169,10 @@ def alpha_curve(
     from wiseft_jax.evaluation.sweep import sweep
 
     _, labels = images.sets[images.reference]
-    sets = [
-        array_dataset(pictures, classes, class_names, name=name, role=role)
-        for name, (pictures, classes), role in (
-            (name, each, "reference" if name == images.reference else "shift")
-            for name, each in images.sets.items()
-        )
-    ]
-    sets += [
-        array_dataset(each.images, labels, class_names, name=f"patched/{kind}", role="shift")
-        for kind, each in images.patched.items()
-    ]
+    pictures = images.sets | {
+        f"patched/{kind}": (each.images, labels) for kind, each in images.patched.items()
+    }
+    sets = [array_dataset(*each, class_names, name=name) for name, each in pictures.items()]
     family = subject.family
     found = sweep(
         family.model,

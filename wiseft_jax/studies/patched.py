@@ -7,9 +7,9 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int, Integer, UInt8
-from PIL import Image
 
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.saliency import energy_in_mask, enlarge_map
 
 PatchKind: TypeAlias = Literal["image", "noise"]
 
@@ -145,29 +145,22 @@ class Reaction:
         return cls(right, after == labels, right & (after != before), score)
 
 
-def enlarged(maps: Float[np.ndarray, "N h w"], height: int, width: int) -> Float[np.ndarray, "..."]:
-    """Return maps at the images' size, bilinear: each value at the centre of its cell."""
-    size, bilinear = (width, height), Image.Resampling.BILINEAR
-    rows = [Image.fromarray(each.astype(np.float32)).resize(size, bilinear) for each in maps]
-    return np.stack([np.asarray(row) for row in rows])
-
-
 def energy_inside(
-    maps: Float[np.ndarray, "N H W"], masks: Bool[np.ndarray, "N H W"]
+    maps: Float[np.ndarray, "N h w"], masks: Bool[np.ndarray, "N H W"]
 ) -> Float64[np.ndarray, " N"]:
-    """Return how much of each map's positive part lies in the mask: ``sum(s m) / sum(s)``.
+    """Return how much of each map's positive part lies in its mask; see ``energy_in_mask``.
 
     Args:
-      maps: Saliency; what is negative speaks against the class, and counts as none.
-      masks: Where to look.
+      maps: Saliency on any grid; each pixel gets its cell's value. What is negative speaks against
+        the class, and counts as none.
+      masks: Where to look, at the images' size.
 
     Returns:
       Shares in [0, 1]; NaN for a map without a positive value, which looks nowhere.
     """
-    positive = np.maximum(maps.astype(np.float64), 0.0)
-    total = positive.sum((1, 2))
-    inside = (positive * masks).sum((1, 2))
-    return np.divide(inside, total, out=np.full(len(maps), np.nan), where=total > 0)
+    height, width = masks.shape[1:]
+    positive = [enlarge_map(np.maximum(each, 0.0), height, width) for each in maps]
+    return np.array([energy_in_mask(*each) for each in zip(positive, masks, strict=True)])
 
 
 def mean_of_finite(values: Float[np.ndarray, " N"]) -> tuple[float, int]:
