@@ -79,7 +79,8 @@ def patch_curves_figure(summary: Mapping[str, Any]) -> Figure:
     for axes in (left, right):
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: percent(round(value, 4))))
     left.xaxis.set_major_formatter(FuncFormatter(lambda value, _: percent(round(value, 4))))
-    left.legend(frameon=False, loc="lower right", handlelength=3.2)
+    options = {"frameon": False, "ncols": len(curves), "handlelength": 3.2}
+    figure.legend(*left.get_legend_handles_labels(), loc="outside upper right", **options)
     seeds = summary["seeds"]
     bands = (
         f"lines: means over {seeds} seeds; bands: 95 % intervals (Student's t) of those means"
@@ -100,7 +101,7 @@ def _draw_path(axes: Axes, mixer: str, curve: Mapping[str, Any]) -> None:
     axes.plot(x, line["mean"], color=colour, linestyle=dashes, linewidth=1.8, label=label)
     sizes = [7.5 if at in (0.0, 0.5, 1.0) else 3.2 for at in curve["alphas"]]
     for at, y, size in zip(x, line["mean"], sizes, strict=True):
-        axes.plot(at, y, marker, color=colour, markersize=size, markeredgecolor="white")
+        axes.plot(at, y, marker, color=colour, markersize=size)
 
 
 def _draw_flips(axes: Axes, mixer: str, curve: Mapping[str, Any]) -> None:

@@ -22,6 +22,7 @@ from wiseft_jax.reporting.patch_table import FAMILIES, MIXERS
 from wiseft_jax.reporting.style import BLACK, STYLE, VERMILLION
 
 _CELL_INCHES = 1.42
+_LEAST_COLUMNS = 3  # so that notes have room
 _MAP_NAMES = {"resnet": "CAM", "clip": "Grad-CAM"}
 
 
@@ -59,7 +60,10 @@ def sheet_figure(rows: Sequence[Mapping[str, Any]], *, note: str = "") -> Figure
     if not rows:
         raise InputError("there are no images to draw a sheet of")
     columns = 1 + len(rows[0]["models"])
-    size = columns * _CELL_INCHES + 0.2, len(rows) * (_CELL_INCHES + 0.3) + 0.95
+    size = (
+        max(columns, _LEAST_COLUMNS) * _CELL_INCHES + 0.2,
+        len(rows) * (_CELL_INCHES + 0.3) + 0.95,
+    )
     figure = Figure(figsize=size, dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03)  # type: ignore[union-attr]

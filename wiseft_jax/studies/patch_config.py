@@ -41,7 +41,7 @@ class PatchConfig:
     """The peak, of the CLIPs."""
     weight_decay: float = 0.1
     """Decoupled (AdamW)."""
-    patch_size: int = 12
+    patch_size: int = 10
     """Side of the pasted square, in pixels."""
     patch_seed: int = 0
     """Draws places and contents of the patches: the same for all models."""
