@@ -27,8 +27,8 @@ def test_each_augmentation_has_a_line_and_a_band_in_both_panels():
     long = [line for line in left.lines if len(np.asarray(line.get_xdata())) == 11]
     for mixer, line in zip(MIXERS, long, strict=True):
         lines = facts["curves"][mixer]["lines"]
-        assert list(line.get_xdata()) == lines["reference"]["mean"]
-        assert list(line.get_ydata()) == lines["shifts"]["mean"]
+        assert np.asarray(line.get_xdata()).tolist() == lines["reference"]["mean"]
+        assert np.asarray(line.get_ydata()).tolist() == lines["shifts"]["mean"]
 
 
 def test_one_seed_has_no_bands(tmp_path: Path):
