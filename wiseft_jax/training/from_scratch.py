@@ -30,6 +30,7 @@ from wiseft_jax.training.losses import cross_entropy
 from wiseft_jax.training.mixed_batch import make_mix
 from wiseft_jax.training.optimizer import make_optimizer, make_schedule
 from wiseft_jax.training.problem import Problem
+from wiseft_jax.training.state import TrainState
 from wiseft_jax.training.step import count_hits
 
 logger = logging.getLogger(__name__)
@@ -37,22 +38,16 @@ logger = logging.getLogger(__name__)
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class ScratchState:
+class ScratchState(TrainState):
     """The state of a run; a pytree, donated to every step.
 
     Attributes:
-      step: int32[], how many steps are complete.
-      seed: uint32[], the root seed, of which mixing draws.
-      params: The parameters, float32.
       batch_stats: Running means and variances.
-      opt: The optimizer's state.
+      seed: uint32[], the root seed, of which mixing draws.
     """
 
-    step: PyTree
-    seed: PyTree
-    params: PyTree
     batch_stats: PyTree
-    opt: PyTree
+    seed: PyTree
 
 
 def train_from_scratch(
@@ -168,7 +163,7 @@ def scratch_step(
             "finite": jnp.isfinite(loss) & jnp.isfinite(norm),
         }
         params = optax.apply_updates(state.params, updates)
-        return ScratchState(state.step + 1, state.seed, params, moved, opt), metrics
+        return ScratchState(state.step + 1, params, opt, moved, state.seed), metrics
 
     return jax.jit(step, donate_argnums=0)
 
@@ -176,11 +171,9 @@ def scratch_step(
 def _initial_state(variables: Params, config: TrainConfig, plan: Plan, layout: Layout) -> Any:
     placed = layout.place(variables)
     opt = jax.jit(make_optimizer(config, plan).init)(placed["params"])
-    step, seed = (
-        layout.place(np.asarray(0, np.int32)),
-        layout.place(np.asarray(config.seed, np.uint32)),
-    )
-    return ScratchState(step, seed, placed["params"], placed["batch_stats"], opt)
+    step = layout.place(np.asarray(0, np.int32))
+    seed = layout.place(np.asarray(config.seed, np.uint32))
+    return ScratchState(step, placed["params"], opt, placed["batch_stats"], seed)
 
 
 def _unused(*_: Any) -> Any:
