@@ -119,7 +119,7 @@ def test_other_options_and_other_images_are_refused(study: Any):
 
 def test_what_is_no_study_is_not_written_into(tmp_path: Path):
     (tmp_path / "photo.jpg").touch()
-    with pytest.raises(InputError, match="exists and isn't empty"):
+    with pytest.raises(InputError, match="isn't empty, and no study is there"):
         patch.prepare(RunDirectory(tmp_path), CONFIG, overwrite=False)
     with pytest.raises(InputError, match="this isn't one"):
         patch.prepare(RunDirectory(tmp_path), CONFIG, overwrite=True)

@@ -64,7 +64,8 @@ def test_a_known_model_is_measured_rightly(images: TestImages):
     covered = images.patched["image"].masks[:, 4, 4]
     assert covered.any()
     np.testing.assert_array_equal(examples["flip/image"], covered.astype(np.float32))
-    assert values["flip/image"] == values["drop/image"] == pytest.approx(covered.mean())
+    assert values["flip/image"] == pytest.approx(covered.mean())
+    assert values["drop/image"] == pytest.approx(covered.mean())
     assert values["score_drop/image"] == pytest.approx(covered.mean(), abs=1e-6)
     upper = images.patched["noise"].masks[:, : SIZE // 2].sum((1, 2)) / (SIZE**2 / 2)
     np.testing.assert_allclose(examples["energy/noise"], upper, rtol=1e-6)

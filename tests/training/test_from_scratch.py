@@ -38,7 +38,7 @@ def differing(one: Any, other: Any) -> list[str]:
 
 
 def test_it_learns_and_its_statistics_serve_other_images():
-    variables = train(dataclasses.replace(CONFIG, epochs=20.0))
+    variables = train(dataclasses.replace(CONFIG, epochs=20.0, learning_rate=0.01))
     held_out = toy_dataset(60, seed=9)
     images = np.stack([held_out.source.read(index) for index in range(60)])
     right = np.argmax(jax.jit(RESNET.logits)(variables, images), 1) == held_out.labels
@@ -94,8 +94,10 @@ def test_labels_of_other_classes_are_refused():
 
 
 @pytest.mark.slow
-def test_two_devices_equal_one():
+def test_two_devices_have_the_statistics_of_one():
     """Batch statistics are of the whole batch, not of a device's part."""
-    one, two = train(), train(devices=2)
+    config = dataclasses.replace(CONFIG, epochs=1 / 3)  # one step: what follows depends on Adam
+    one, two = (train(config, devices=devices)["batch_stats"] for devices in (1, 2))
     for path, leaf in flatten_paths(one).items():
-        np.testing.assert_allclose(flatten_paths(two)[path], leaf, atol=2e-3, err_msg=path)
+        found = flatten_paths(two)[path]
+        np.testing.assert_allclose(found, leaf, rtol=1e-4, atol=1e-5, err_msg=path)

@@ -51,6 +51,11 @@ def prepare(directory: RunDirectory, config: PatchConfig, *, overwrite: bool) ->
       InputError: If there is another study, or something else; names what differs.
     """
     goes_on = directory.config_file.is_file() and not overwrite
+    there = directory.path.is_dir() and any(directory.path.iterdir())
+    if there and not goes_on and not overwrite:
+        raise InputError(
+            f"{directory.path}: isn't empty, and no study is there; give another --out"
+        )
     directory.prepare(config, resume=goes_on, overwrite=overwrite)
 
 

@@ -166,7 +166,7 @@ def energy_inside(
 def mean_of_finite(values: Float[np.ndarray, " N"]) -> tuple[float, int]:
     """Return the mean of the values that aren't NaN, and how many those are; 0 of none."""
     kept = values[np.isfinite(values)]
-    return (float(kept.mean()) if len(kept) else 0.0), len(kept)
+    return (float(kept.mean(dtype=np.float64)) if len(kept) else 0.0), len(kept)
 
 
 def predicted(logits: Float[np.ndarray, "N K"]) -> Int[np.ndarray, " N"]:
