@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -70,6 +71,7 @@ def test_mixing_draws_are_those_of_fine_tuning():
     facts = MixingConfig("cutmix"), RESNET.preprocess, 3, plan, layout
     images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3)).astype(np.uint8)
     batch = {"image": images, "label": np.array([0, 1, 2, 0]), "mask": np.ones(4, bool)}
+    batch = jax.tree_util.tree_map(jnp.asarray, batch)
 
     def mixed(seed: Any) -> Any:
         mix = make_mix(*facts, seed)

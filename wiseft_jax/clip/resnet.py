@@ -8,6 +8,7 @@ Localization", CVPR 2016 (arXiv 1512.04150).
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -58,10 +59,14 @@ class ResNet:
     preprocess: Preprocess
     enlarged_to: int
 
+    @functools.cached_property
+    def _compiled_init(self) -> Any:
+        return jax.jit(self.module.init)
+
     def init(self, seed: int) -> Params:
         """Return random variables: transformers' initialisation, and a head of zeros."""
         images = jnp.zeros((1, self.enlarged_to, self.enlarged_to, 3), jnp.float32)
-        made = jax.jit(self.module.init)(jax.random.key(seed), images)
+        made = self._compiled_init(jax.random.key(seed), images)
         width = self.module.config.hidden_sizes[-1]
         head = {
             "kernel": jnp.zeros((width, self.num_classes), jnp.float32),
