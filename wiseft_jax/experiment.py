@@ -24,7 +24,12 @@ from wiseft_jax.core.writers import write_json
 from wiseft_jax.data.config import DataConfig
 from wiseft_jax.evaluation.config import SweepConfig
 from wiseft_jax.mixing.config import MixingConfig
-from wiseft_jax.training.config import RESULT_NEUTRAL, TrainConfig, check_mixing
+from wiseft_jax.training.config import (
+    RESULT_NEUTRAL,
+    TWO_TOWER_RECIPES,
+    TrainConfig,
+    check_mixing,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +38,7 @@ RESUME_MAY_CHANGE = (
     "mesh.",
     "model.remat",
     "checkpoints.keep_",
+    "checkpoints.save_every_steps",
     "export",
     "data.num_threads",
     *(f"training.{name}" for name in RESULT_NEUTRAL),
@@ -94,8 +100,16 @@ class ExperimentData:
     tests: tuple[Any, ...]
 
 
-def load_model(config: ModelConfig, class_names: Sequence[str]) -> tuple[Any, Any]:
-    """Return ``(classifier, theta_0)``: the zero-shot classifier of ``class_names``."""
+def load_model(
+    config: ModelConfig, class_names: Sequence[str], recipe: str = "end_to_end"
+) -> tuple[Any, Any]:
+    """Return ``(classifier, theta_0)``: the zero-shot classifier of ``class_names``.
+
+    Args:
+      config: Which CLIP.
+      class_names: The classes.
+      recipe: Those that train the text tower get a classifier that makes its head of it.
+    """
     from wiseft_jax.clip.classifier import zero_shot_classifier
     from wiseft_jax.clip.load import load_clip
     from wiseft_jax.core.distributed import same_parameters
@@ -106,7 +120,10 @@ def load_model(config: ModelConfig, class_names: Sequence[str]) -> tuple[Any, An
             " CLIP: --model.name DIRECTORY_OR_HUB_ID"
         )
     clip = load_clip(config.name, config.compute_dtype, config.tower, config.remat)
-    classifier, theta_0 = zero_shot_classifier(clip, tuple(class_names), config.templates)
+    make: Any = zero_shot_classifier
+    if recipe in TWO_TOWER_RECIPES:
+        from wiseft_jax.clip.two_towers import two_tower_classifier as make
+    classifier, theta_0 = make(clip, tuple(class_names), config.templates)
     return classifier, same_parameters(theta_0)
 
 
@@ -141,7 +158,7 @@ def run(
     from wiseft_jax.core.distributed import is_first
     from wiseft_jax.wise_ft import wise_ft
 
-    classifier, theta_0 = load_model(config.model, data.class_names)
+    classifier, theta_0 = load_model(config.model, data.class_names, config.training.recipe)
     outcome = wise_ft(
         classifier,
         theta_0,
@@ -172,7 +189,7 @@ def train(
     resume: bool = False,
 ) -> Any:
     """Fine-tune in a prepared run directory and return ``theta_1``; ``wiseft sweep`` goes on."""
-    classifier, theta_0 = load_model(config.model, data.class_names)
+    classifier, theta_0 = load_model(config.model, data.class_names, config.training.recipe)
     theta_1 = _configured_fine_tune(config)(
         classifier,
         theta_0,
@@ -246,7 +263,7 @@ def load_endpoints(config: ExperimentConfig, run_directory: RunDirectory) -> tup
             f" wiseft run {run_directory.config_file} --out {run_directory.path} --resume"
         )
     facts = read_json(run_directory.endpoints_file)
-    classifier, theta_0 = load_model(config.model, facts["class_names"])
+    classifier, theta_0 = load_model(config.model, facts["class_names"], config.training.recipe)
     trained, step = restore_params(run_directory.path, config=config.checkpoints)
     theta_1 = theta_0 | trained if set(trained) <= set(theta_0) else theta_0 | {"head": trained}
     for name, theta in (("theta_0", theta_0), ("theta_1", theta_1)):

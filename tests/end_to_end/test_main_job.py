@@ -152,7 +152,7 @@ def test_resume_may_change_what_does_not_decide_the_weights(
 ) -> None:
     run = ["train", "custom/folder", *inputs.options(), "--out", str(tmp_path / "run"), "-q"]
     assert main(run) == 0
-    assert main([*run, "--resume", "--training.save-every-steps", "2"]) == 0
+    assert main([*run, "--resume", "--checkpoints.save-every-steps", "2"]) == 0
 
 
 def test_bad_images_are_faults_of_a_check_and_bad_input_of_a_run(

@@ -15,12 +15,13 @@ import pytest
 
 from tests.training.toy import toy_classifier, toy_config, toy_dataset
 from wiseft_jax.core.checkpoint import Checkpoints
+from wiseft_jax.core.checkpoint_config import CheckpointConfig
 from wiseft_jax.core.mesh import make_mesh
 from wiseft_jax.core.trees import flatten_paths
 from wiseft_jax.training.fine_tune import fine_tune
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFIG = toy_config(epochs=40.0, save_every_steps=1)
+CONFIG = toy_config(epochs=40.0)
 """120 steps, and a checkpoint after each."""
 
 STEPS = 120
@@ -65,6 +66,7 @@ def run(run_dir: Path | None, *, slowly: bool = False) -> dict[str, np.ndarray]:
             run_dir=run_dir,
             resume=run_dir is not None,
             mesh=make_mesh(1),
+            checkpoints=CheckpointConfig(save_every_steps=1),
         )
     )
 

@@ -50,7 +50,7 @@ def _plan(config: ExperimentConfig) -> dict[str, Any]:
     devices = num_batch_shards(Layout.of(config.mesh).for_training().mesh)
     steps = config.training.plan(len(data.train), devices)
     evaluated = len(data.validation) + sum(map(len, data.tests))
-    trained = theta_0 if config.training.recipe == "end_to_end" else theta_0["head"]
+    trained = theta_0["head"] if config.training.recipe == "linear_probe" else theta_0
     datasets = [
         {
             "name": dataset.name,
