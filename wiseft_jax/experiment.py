@@ -17,7 +17,7 @@ from wiseft_jax.core.checkpoint_config import CheckpointConfig
 from wiseft_jax.core.config_io import config_hash, read_json
 from wiseft_jax.core.errors import InputError, unknown_name
 from wiseft_jax.core.mesh_config import MeshConfig
-from wiseft_jax.core.results import Row
+from wiseft_jax.core.results import Row, metrics_at
 from wiseft_jax.core.run_directory import RunDirectory, describe
 from wiseft_jax.core.typing import ComputeDtype, Remat, TowerName
 from wiseft_jax.core.writers import write_json
@@ -28,6 +28,7 @@ from wiseft_jax.training.config import (
     RESULT_NEUTRAL,
     TWO_TOWER_RECIPES,
     TrainConfig,
+    check_captions,
     check_mixing,
 )
 
@@ -81,6 +82,7 @@ class ExperimentConfig:
     def __post_init__(self) -> None:
         """Check what concerns several parts."""
         check_mixing(self.training, self.mixing)
+        check_captions(self.training, self.data.caption_column)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -286,7 +288,14 @@ def _configured_fine_tune(config: ExperimentConfig) -> Any:
 def _configured_sweep(config: ExperimentConfig) -> Any:
     options: dict[str, Any] = {"mesh": config.mesh, "num_threads": config.data.num_threads}
     options |= {"batch_size": config.sweep.batch_size, "config_hash": config_hash(config)}
-    if config.sweep.method == "curve":
+    two_towers = config.training.recipe in TWO_TOWER_RECIPES
+    if config.sweep.method == "curve" and two_towers:
+        logger.warning(
+            "sweep.method curve: with training.recipe %s the head is made of the text tower at each"
+            " alpha and isn't linear in it, so every alpha is evaluated directly instead",
+            config.training.recipe,
+        )
+    if config.sweep.method == "curve" and not two_towers:
         from wiseft_jax.evaluation.curve import curve
 
         return functools.partial(curve, config=config.sweep.curve, **options)
@@ -371,16 +380,10 @@ def export_merged(
 ) -> None:
     """Write the model at ``alpha`` as a CLIP directory, with its measured accuracies."""
     from wiseft_jax.clip.export import export_classifier
+    from wiseft_jax.clip.two_towers import settled
     from wiseft_jax.core.trees import hash_tree
     from wiseft_jax.weights.interpolate import lerp
 
-    metrics = {
-        f"{row['dataset']}/{row['split']}": {
-            key: row[key] for key in ("metric", "value", "n", "ci_low", "ci_high", "role")
-        }
-        for row in rows
-        if row["alpha"] == alpha
-    }
     hashes = {
         "config": config_hash(config),
         "theta_0": hash_tree(theta_0),
@@ -388,10 +391,9 @@ def export_merged(
     }
     export_classifier(
         directory,
-        classifier,
-        lerp(theta_0, theta_1, alpha),
+        *settled(classifier, lerp(theta_0, theta_1, alpha)),
         alpha=alpha,
-        metrics=metrics,
+        metrics=metrics_at(rows, alpha),
         hashes=hashes,
         overwrite=overwrite,
     )

@@ -38,6 +38,7 @@ def train(
     resume: bool = False,
     devices: int = 1,
     layout: MeshConfig | None = None,
+    checkpoints: CheckpointConfig = CheckpointConfig(),
     **changes: Any,
 ) -> Any:
     classifier, theta_0 = toy_for(config.recipe)
@@ -52,6 +53,7 @@ def train(
         resume=resume,
         evaluate=evaluate,
         mesh=layout or make_mesh(devices),
+        checkpoints=checkpoints,
     )
 
 

@@ -129,3 +129,15 @@ def two_tower_classifier(
         "text": {key: clip.params[key] for key in TEXT_KEYS},
     }
     return classifier, theta_0
+
+
+def settled(classifier: Classifier, theta: Params) -> tuple[Classifier, Params]:
+    """Return a classifier whose parameters have a head; the same where they have one already.
+
+    Args:
+      classifier: Either kind.
+      theta: Its parameters.
+    """
+    if isinstance(classifier, TwoTowerClassifier) and "head" not in theta:
+        return classifier.settled(theta)
+    return classifier, theta

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal, TypedDict, cast
+from typing import Any, Literal, TypedDict, cast
 
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.metrics import Accuracy
@@ -136,3 +136,13 @@ def mean_over_shifts(rows: Sequence[Row]) -> dict[float, float]:
     for row in select_rows(rows, split="test", role="shift"):
         by_alpha.setdefault(row["alpha"], []).append(row["value"])
     return {alpha: sum(values) / len(values) for alpha, values in sorted(by_alpha.items())}
+
+
+def metrics_at(rows: Iterable[Row], alpha: float) -> dict[str, dict[str, Any]]:
+    """Return what was measured at one alpha, by ``"dataset/split"``: for the record of a model."""
+    fields = ("metric", "value", "n", "ci_low", "ci_high", "role")
+    return {
+        f"{row['dataset']}/{row['split']}": {field: row[field] for field in fields}
+        for row in rows
+        if row["alpha"] == alpha
+    }

@@ -157,13 +157,28 @@ def load_data(config: DataConfig, *, seed: int) -> LoadedData:
     specs = {spec.name: spec for spec in parse_specs([text for text in given if text])}
     names = read_class_names(config.class_names_file) if config.class_names_file else None
     problems: list[BadImagesError] = []
+    captioned = config.caption_column is not None
+    if captioned and not (config.validation and config.test):
+        raise InputError(
+            "data.caption_column: a table of captions has no classes to hold images out by; give"
+            " labelled sets to measure on, --data.validation and --data.test"
+        )
     train_spec = parse_spec(config.train)
-    train_source = open_source(specs[train_spec.name], _options(config))
+    train_source = open_source(specs[train_spec.name], _options(config, captions=captioned))
+    named = train_source
+    if captioned:
+        named = open_source(specs[parse_spec(str(config.test)).name], _options(config))
     if names is not None:
-        names = names.bind(train_source.class_names)
-    train = _load(config, train_source, names, None, "train", "reference", problems)
+        names = names.bind(named.class_names)
+    train = _load(
+        config, train_source, None if captioned else names, None, "train", "reference", problems
+    )
     classes = train.class_names
-    check_classes(train)
+    if captioned:
+        classes = names.rename(named.class_names) if names is not None else named.class_names
+        classes = tuple(dict.fromkeys(classes))
+    else:
+        check_classes(train)
 
     def load_other(text: str, split: Split, role: Role) -> Dataset:
         return _load(config, parse_spec(text), names, classes, split, role, problems)
@@ -224,8 +239,9 @@ def _enumerated(first: str, second: str) -> bool:
     return all(len(word) <= 2 or word.isdecimal() for word in different)
 
 
-def _options(config: DataConfig) -> SourceOptions:
-    return SourceOptions(config.path_column, config.label_column, config.data_dir)
+def _options(config: DataConfig, *, captions: bool = False) -> SourceOptions:
+    labels = config.caption_column if captions else None
+    return SourceOptions(config.path_column, labels or config.label_column, config.data_dir)
 
 
 def _load(

@@ -185,6 +185,19 @@ def check_mixing(config: TrainConfig, mixing: MixingConfig) -> None:
         )
 
 
+def check_captions(config: TrainConfig, caption_column: str | None) -> None:
+    """Refuse captions with a recipe that reads none, and the recipe that reads them without.
+
+    Raises:
+      InputError: Says which belong together.
+    """
+    if (caption_column is None) == (config.recipe == "contrastive"):
+        raise InputError(
+            "data.caption_column: expected a column of the training table with training.recipe"
+            f" contrastive, and none with any other, found {caption_column!r} with {config.recipe}"
+        )
+
+
 @dataclasses.dataclass(frozen=True)
 class Plan:
     """What a run will do, known before anything runs. A step is counted when it is complete.
