@@ -1,0 +1,64 @@
+"""What tyro refuses is said as any other error: no box, no line broken, with its suggestions."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from wiseft_jax.cli.main import main
+from wiseft_jax.cli.parse import unboxed
+
+RUN = ["run", "custom/folder"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        ([*RUN, "--nothing-like-it"], "Unrecognized options: --nothing-like-it\nFor full helptext"),
+        ([*RUN, "--training.epoch", "4"], "\nPerhaps you meant:\n    --training.epochs FLOAT\n"),
+        ([*RUN, "--training.epochs", "x"], "--training.epochs: could not convert string to float:"),
+        ([*RUN, "--training.recipe", "x"], "invalid choice 'x' for argument '--training.recipe'"),
+        ([*RUN, "--mixing.prob", "2"], "mixing.prob: expected a share in [0, 1], found 2.0\n"),
+        (["predict"], "Missing from wiseft predict:\n    --images [PATH [PATH ...]]\n"),
+    ],
+)
+@pytest.mark.parametrize("columns", ["40", None])
+def test_a_refused_option_is_an_error_like_others(
+    argv: list[str],
+    said: str,
+    columns: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", columns)
+    assert main(argv) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("wiseft: error: ")
+    assert said in printed.err
+    assert not {*printed.err} & {*"╭│╰─"}
+    assert all(line == line.rstrip() for line in printed.err.splitlines())
+    assert os.environ.get("COLUMNS") == columns
+
+
+def test_help_is_as_wide_as_the_terminal_and_ends_with_0(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setenv("COLUMNS", "70")
+    with pytest.raises(SystemExit) as ended:
+        main(["predict", "--help"])
+    assert not ended.value.code
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    options = printed.out[printed.out.index(" options ") :]
+    assert max(map(len, options.splitlines())) == 70
+
+
+def test_colours_and_other_frames_go_too() -> None:
+    lines = ["+- \x1b[31mValue error\x1b[0m -+", "| \x1b[1m--a:\x1b[0m b - |", "|          |"]
+    lines += ["| -------- |", "| c        |", "+----------+"]
+    assert unboxed("\n".join(lines)) == "--a: b -\n\nc"
+    assert unboxed("+- No help -+\n+-----------+\n") == "No help"
