@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
 
 import pytest
 
 from wiseft_jax.cli.main import main
 from wiseft_jax.cli.parse import unboxed
+from wiseft_jax.core.run_directory import RunDirectory
+from wiseft_jax.evaluation.config import SweepConfig
+from wiseft_jax.evaluation.curve_config import CurveConfig
+from wiseft_jax.experiment import ExperimentConfig
 
 RUN = ["run", "custom/folder"]
 
@@ -55,6 +61,29 @@ def test_help_is_as_wide_as_the_terminal_and_ends_with_0(
     assert printed.err == ""
     options = printed.out[printed.out.index(" options ") :]
     assert max(map(len, options.splitlines())) == 70
+
+
+@pytest.mark.parametrize(
+    ("sweep", "on"),
+    [
+        (SweepConfig(method="curve", curve=CurveConfig(exact=True)), "exact"),
+        (SweepConfig(keep_logits=True), "keep-logits"),
+    ],
+)
+def test_a_flag_that_turns_off_says_whether(
+    sweep: SweepConfig,
+    on: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    RunDirectory(tmp_path).prepare(ExperimentConfig(sweep=sweep), resume=False, overwrite=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main(["sweep", str(tmp_path), "--help"])
+    helped = re.findall(r"--(?:[\w.]+\.)?no-([\w-]+)[\W\n]+(\w+)", capsys.readouterr().out)
+    names = {"export", "cache", "clip", "neighbours", on}
+    assert dict(helped) == dict.fromkeys(names, "Whether")
 
 
 def test_colours_and_other_frames_go_too() -> None:
