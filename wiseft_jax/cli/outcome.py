@@ -10,6 +10,7 @@ from typing import Any
 
 from wiseft_jax.cli.common import print_json, table_console
 from wiseft_jax.cli.presets import load_config
+from wiseft_jax.cli.study_outcome import study_commands
 from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.curve_rows import CURVES_FILE, CurveRow, read_curve_rows
 from wiseft_jax.core.errors import InputError
@@ -161,6 +162,8 @@ def _write_report(shown: Reported, data: ExperimentData, directory: RunDirectory
     from wiseft_jax.reporting.study_section import study_section
 
     names = {row["dataset"] for row in shown.rows}
+    found, left_out = studies.fitting_studies(data, directory, shown=names)
+    again = f"wiseft run RUN/{shown.config_file.name} --out NEW_DIRECTORY"
     write_report(
         directory.report_file,
         shown.rows,
@@ -170,8 +173,8 @@ def _write_report(shown: Reported, data: ExperimentData, directory: RunDirectory
         selection=shown.selection,
         title=f"WiSE-FT: {shown.config.name}",
         skipped=shown.skipped,
-        studies=study_section(*studies.fitting_studies(data, directory, shown=names)),
-        commands=(f"wiseft run RUN/{shown.config_file.name} --out NEW_DIRECTORY",),
+        studies=study_section(found, left_out),
+        commands=(again, *study_commands(found, "NEW_DIRECTORY", shown.config.sweep.alphas)),
         facts=_report_facts(shown.config, directory),
     )
 

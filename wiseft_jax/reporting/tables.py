@@ -137,6 +137,11 @@ def _purpose(series: Series, curves: Curves) -> str:
     return f"{kind}, n={series.n}"
 
 
+def p_text(value: float) -> str:
+    """Return a p-value as reports say it: ``p < .001`` or ``p = 0.049``."""
+    return "p < .001" if value < 0.001 else f"p = {value:.2g}"
+
+
 def escaped(text: str) -> str:
     """Return a text as it goes into a cell of a Markdown table."""
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
