@@ -13,11 +13,10 @@ from wiseft_jax.core.mesh import Layout, batch_sharding, num_batch_shards
 from wiseft_jax.core.typing import Params, PyTree
 from wiseft_jax.experiment import ExperimentConfig
 from wiseft_jax.training.config import Plan
+from wiseft_jax.training.configured_step import configured_step
 from wiseft_jax.training.losses import cross_entropy
-from wiseft_jax.training.mixed_batch import make_mix
-from wiseft_jax.training.optimizer import make_optimizer, make_schedule
+from wiseft_jax.training.optimizer import make_optimizer
 from wiseft_jax.training.state import abstract_state
-from wiseft_jax.training.step import make_train_step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,24 +90,11 @@ def trace_train_step(job: Job) -> Any:
     """Return the trace of the program's own train step; ``.jaxpr``, ``.lower()`` go on from it."""
     plan, layout = job.plan, job.layout.for_training()
     config = job.config.training
-    optimizer = make_optimizer(config, plan)
-    step = make_train_step(
-        job.logits,
-        optimizer,
-        make_schedule(config, plan),
-        layout,
-        label_smoothing=config.label_smoothing,
-        accumulation_steps=config.accumulation_steps,
-        mix=make_mix(
-            job.config.mixing,
-            job.classifier.preprocess,
-            job.theta["head"]["kernel"].shape[1],
-            plan,
-            layout,
-            config.seed,
-        ),
+    num_classes = job.theta["head"]["kernel"].shape[1]
+    step = configured_step(
+        job.logits, job.classifier, config, job.config.mixing, plan, layout, num_classes
     )
-    state = abstract_state(job.trained, optimizer, layout)
+    state = abstract_state(job.trained, make_optimizer(config, plan), layout)
     return step.trace(state, job.batch(plan.batch_size, batch_sharding(layout.mesh)))
 
 

@@ -26,15 +26,15 @@ from wiseft_jax.core.typing import Params
 from wiseft_jax.data.source import Dataset, check_matches
 from wiseft_jax.mixing.config import MixingConfig
 from wiseft_jax.training.config import TrainConfig, check_mixing
+from wiseft_jax.training.configured_step import configured_step
 from wiseft_jax.training.identity import Meta, describe_task, hash_task, make_check
 from wiseft_jax.training.log import TRAIN_LOG, TrainLog, drop_records_after
 from wiseft_jax.training.loop import Saving, run_loop, validate_restored
-from wiseft_jax.training.mixed_batch import make_mix
-from wiseft_jax.training.optimizer import make_optimizer, make_schedule
+from wiseft_jax.training.optimizer import make_optimizer
 from wiseft_jax.training.problem import Problem, Task, device_batch
 from wiseft_jax.training.recipes import RECIPES
 from wiseft_jax.training.state import TrainState, abstract_state, init_state
-from wiseft_jax.training.step import make_hit_counter, make_train_step
+from wiseft_jax.training.step import make_hit_counter
 
 logger = logging.getLogger(__name__)
 
@@ -215,21 +215,9 @@ def _loop(
     saving: Saving | None,
 ) -> TrainState:
     config, plan, layout = task.config, task.plan, task.layout
-    train_step = make_train_step(
-        problem.logits,
-        make_optimizer(config, plan),
-        make_schedule(config, plan),
-        layout,
-        label_smoothing=config.label_smoothing,
-        accumulation_steps=config.accumulation_steps,
-        mix=make_mix(
-            task.mixing,
-            task.classifier.preprocess,
-            len(task.classifier.class_names),
-            plan,
-            layout,
-            config.seed,
-        ),
+    num_classes = len(task.classifier.class_names)
+    train_step = configured_step(
+        problem.logits, task.classifier, config, task.mixing, plan, layout, num_classes
     )
     if start_step >= plan.total_steps:
         logger.info("all %d steps are complete already", plan.total_steps)
