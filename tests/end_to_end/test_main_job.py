@@ -233,11 +233,8 @@ def test_sweep_options_are_checked_before_training(
 ) -> None:
     own = inputs.options()
     own = own[: own.index("--sweep.alphas")]
-    try:
-        code = main(["run", "custom/folder", *own, *options, "--out", str(tmp_path / "run"), "-q"])
-    except SystemExit as stop:
-        code = stop.code
-    assert code == 2
+    command = ["run", "custom/folder", *own, *options, "--out", str(tmp_path / "run"), "-q"]
+    assert main(command) == 2
     assert said in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 

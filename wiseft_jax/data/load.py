@@ -6,6 +6,7 @@ import dataclasses
 import logging
 from collections.abc import Container, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -191,9 +192,9 @@ def load_data(config: DataConfig, *, seed: int) -> LoadedData:
     if problems:
         raise FaultyDataError("\n".join(str(problem) for problem in problems))
     if test is None:
-        train, test = _hold_out(train, "test", config.test_fraction, seed, specs)
+        train, test = _hold_out(config, train, "test", seed, specs)
     if validation is None:
-        train, validation = _hold_out(train, "validation", config.validation_fraction, seed, specs)
+        train, validation = _hold_out(config, train, "validation", seed, specs)
     for first, others in ((train, (validation, test, *shifts)), (validation, (test, *shifts))):
         for other in others:
             warn_of_overlap(first, other)
@@ -275,9 +276,22 @@ def _load(
 
 
 def _hold_out(
-    train: Dataset, split: Split, fraction: float, seed: int, taken: Container[str]
+    config: DataConfig,
+    train: Dataset,
+    split: Literal["test", "validation"],
+    seed: int,
+    taken: Container[str],
 ) -> tuple[Dataset, Dataset]:
-    kept, held = stratified_split(train.labels, fraction, seed, train.class_names)
+    fraction = config.test_fraction if split == "test" else config.validation_fraction
+    try:
+        kept, held = stratified_split(train.labels, fraction, seed, train.class_names)
+    except InputError as error:
+        too_few = split == "validation" and config.test is None
+        raise InputError(
+            f"{config.train}: {error}. Give a {split} set of its own, as in --data.{split}"
+            f" folder:PATH{' (and --data.test, or images are held out for that)' * too_few}; or"
+            " more images of each class"
+        ) from None
     logger.info(
         "%s: %d of %d images are held out for %s (seed %d)",
         train.name, len(held), len(train), split, seed,

@@ -14,12 +14,12 @@ from wiseft_jax.core.mesh import Layout, batch_sharding, num_batch_shards
 from wiseft_jax.core.typing import Params, PyTree
 from wiseft_jax.experiment import ExperimentConfig
 from wiseft_jax.training.config import Plan
+from wiseft_jax.training.configured_step import configured_step
 from wiseft_jax.training.losses import cross_entropy
-from wiseft_jax.training.mixed_batch import make_mix
-from wiseft_jax.training.optimizer import make_optimizer, make_schedule
+from wiseft_jax.training.optimizer import make_optimizer
 from wiseft_jax.training.rates import FROZEN_BY_RECIPE, learning_rate_factors
 from wiseft_jax.training.state import abstract_state
-from wiseft_jax.training.step import classification_loss, make_train_step
+from wiseft_jax.training.step import classification_loss
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,24 +111,11 @@ def trace_train_step(job: Job) -> Any:
     """Return the trace of the program's own train step; ``.jaxpr``, ``.lower()`` go on from it."""
     plan, layout = job.plan, job.layout.for_training()
     config = job.config.training
-    optimizer = job.optimizer
-    step = make_train_step(
-        classification_loss(job.logits, config.label_smoothing),
-        optimizer,
-        make_schedule(config, plan),
-        layout,
-        accumulation_steps=config.accumulation_steps,
-        mix=make_mix(
-            job.config.mixing,
-            job.classifier.preprocess,
-            job.theta["head"]["kernel"].shape[1],
-            plan,
-            layout,
-            config.seed,
-        ),
-        factors=job.factors,
-    )
-    state = abstract_state(job.trained, optimizer, layout)
+    num_classes = job.theta["head"]["kernel"].shape[1]
+    loss = classification_loss(job.logits, config.label_smoothing)
+    options = (config, job.config.mixing, plan, layout, num_classes, job.factors)
+    step = configured_step(loss, job.classifier, *options)
+    state = abstract_state(job.trained, job.optimizer, layout)
     return step.trace(state, job.batch(plan.batch_size, batch_sharding(layout.mesh)))
 
 

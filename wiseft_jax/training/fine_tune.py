@@ -30,16 +30,16 @@ from wiseft_jax.data.source import Dataset, check_matches
 from wiseft_jax.mixing.config import MixingConfig
 from wiseft_jax.training.averaging import find_average, usual_average_alpha
 from wiseft_jax.training.config import TWO_TOWER_RECIPES, TrainConfig, check_mixing
+from wiseft_jax.training.configured_step import configured_step
 from wiseft_jax.training.identity import Meta, describe_task, hash_task, make_check
 from wiseft_jax.training.log import TRAIN_LOG, TrainLog, drop_records_after
 from wiseft_jax.training.loop import Saving, run_loop, validate_restored
-from wiseft_jax.training.mixed_batch import make_mix
-from wiseft_jax.training.optimizer import make_optimizer, make_schedule
+from wiseft_jax.training.optimizer import make_optimizer
 from wiseft_jax.training.problem import Problem, Task, device_batch
 from wiseft_jax.training.recipes import RECIPES
 from wiseft_jax.training.sampling import training_images
 from wiseft_jax.training.state import TrainState, abstract_state, init_state
-from wiseft_jax.training.step import classification_loss, make_hit_counter, make_train_step
+from wiseft_jax.training.step import classification_loss, make_hit_counter
 
 logger = logging.getLogger(__name__)
 
@@ -234,22 +234,9 @@ def _loop(
         if saving is not None and saving.stop_requested(start_step, last=True):
             raise saving.interruption.stop(f"step {start_step} is saved", saving.run_dir)
         return state
-    train_step = make_train_step(
-        problem.loss or classification_loss(problem.logits, config.label_smoothing),
-        _optimizer(task, problem),
-        make_schedule(config, plan),
-        layout,
-        accumulation_steps=config.accumulation_steps,
-        mix=make_mix(
-            task.mixing,
-            task.classifier.preprocess,
-            len(task.classifier.class_names),
-            plan,
-            layout,
-            config.seed,
-        ),
-        factors=problem.factors,
-    )
+    loss = problem.loss or classification_loss(problem.logits, config.label_smoothing)
+    options = (config, task.mixing, plan, layout, len(task.classifier.class_names), problem.factors)
+    train_step = configured_step(loss, task.classifier, *options)
     return run_loop(
         state,
         train_step,
