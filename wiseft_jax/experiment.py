@@ -136,12 +136,21 @@ def run(
     run_directory: RunDirectory,
     *,
     resume: bool = False,
+    start: tuple[Any, Any] | None = None,
 ) -> Any:
-    """Do the whole job in a prepared run directory and return its ``WiseFT``."""
+    """Do the whole job in a prepared run directory and return its ``WiseFT``.
+
+    Args:
+      config: What to run.
+      data: The datasets.
+      run_directory: Where its files go.
+      resume: Continue from the last checkpoint that is there.
+      start: What ``load_model`` returned for it, where that is at hand.
+    """
     from wiseft_jax.core.distributed import is_first
     from wiseft_jax.wise_ft import wise_ft
 
-    classifier, theta_0 = load_model(config.model, data.class_names)
+    classifier, theta_0 = start or load_model(config.model, data.class_names)
     outcome = wise_ft(
         classifier,
         theta_0,
