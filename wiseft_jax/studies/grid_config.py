@@ -161,7 +161,7 @@ def declared_fields(config: Any, prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def parse_axes(config: ExperimentConfig, texts: Sequence[str]) -> tuple[Axis, ...]:
+def parse_axes(config: Any, texts: Sequence[str]) -> tuple[Axis, ...]:
     """Return the fields to vary.
 
     Args:
