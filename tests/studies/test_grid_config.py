@@ -129,7 +129,7 @@ def test_what_cannot_vary_is_refused(text: str, message: str) -> None:
 
 
 def test_a_field_is_given_once() -> None:
-    with pytest.raises(InputError, match="training.epochs: given twice"):
+    with pytest.raises(InputError, match=r"training\.epochs: given twice"):
         parse_axes(BASE, ["training.epochs=1", "training.epochs=2"])
 
 
