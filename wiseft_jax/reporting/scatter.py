@@ -258,5 +258,5 @@ def _footnote(facts: Mapping[str, Any]) -> str:
     varied = ", ".join(field.removeprefix("training.") for field in study["fields"])
     text = f"{', '.join(parts)}; varied: {varied}; ±: standard deviation over the runs"
     if study["failed"]:
-        text += f"; {len(study['failed'])} runs diverged and are left out"
+        text += f"; left out, diverged: {len(study['failed'])}"
     return text
