@@ -91,6 +91,9 @@ def test_a_finished_study_is_shown_again_and_nothing_is_made(
     for text in told:
         assert text in printed
     assert (study / "runs.jsonl").read_bytes() == runs
+    shown = ["study", "grid", "--show", "--out", str(study), "--json", "-q"]
+    assert main(shown) == 0  # which needs neither preset nor values
+    assert json.loads(capsys.readouterr().out).pop("runs") == facts["runs"]
     other = [*call, "--resume", "--training.label-smoothing", "0.1"]
     assert main(other) == 2
     assert "training.label_smoothing (0.0 -> 0.1)" in capsys.readouterr().err
@@ -133,6 +136,8 @@ def test_a_seed_that_draws_the_held_out_images_cannot_vary(
         (["--vary", "training.epochs=1:2"], "a range needs --random N"),
         (["--vary", "training.epochs=1,2", "--random", "3"], "expected at most 2"),
         (["--resume"], "--resume needs --out DIR"),
+        (["--show"], "--show needs --out DIR"),
+        (["--show", "--out", "no/such"], "no such file"),
         (["no/preset"], "unknown preset 'no/preset'"),
         (["quickstart", "--checkpoints.directory", "x"], "checkpoints.directory: each run"),
     ],

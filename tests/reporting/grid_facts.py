@@ -82,6 +82,7 @@ def grid_facts(runs: int = 3, rule_name: str = "validation_best", shifts: int = 
         "study": {
             "name": "tiny",
             "fields": ["training.epochs", "training.learning_rate"],
+            "commands": ["wiseft study grid tiny"],
             "rule": rule_name,
             "method": "direct",
             "alphas": [0.0, 0.5, 1.0],

@@ -97,11 +97,11 @@ def test_runs_that_diverged_are_told() -> None:
     assert failed_sentences(facts) == []
     facts["study"]["failed"] = [{"run": "runs/009-b", "varied": {}, "reason": "NaN in step 3"}]
     assert failed_sentences(facts) == ["runs/009-b is left out: NaN in step 3"]
-    assert "1 diverged, and are in no number" in grid_markdown(facts, "grid.png", "wiseft x")
+    assert "1 diverged, and are in no number" in grid_markdown(facts, "grid.png")
 
 
 def test_the_page_has_tables_picture_and_command() -> None:
-    page = grid_markdown(grid_facts(), "grid.png", "wiseft study grid tiny")
+    page = grid_markdown(grid_facts(), "grid.png")
     assert "](grid.png)" in page
     assert "    wiseft study grid tiny\n" in page
     assert r"test\|1 (ref., n=50)" in page
@@ -117,7 +117,7 @@ def test_the_page_has_tables_picture_and_command() -> None:
 
 def test_without_shifts_there_are_no_rules() -> None:
     facts = grid_facts(shifts=0)
-    page = grid_markdown(facts, "grid.png", "x")
+    page = grid_markdown(facts, "grid.png")
     assert "Rules for alpha" not in page
     assert missing_sentences(facts) == []
     assert [line.partition(":")[0] for line in grid_sentences(facts)] == ["test|1"]

@@ -22,7 +22,7 @@ DATA = {"class_names": ["a", "b"], "sets": {"train": "1", "test": "2"}}
 def study(tmp_path: Path) -> StudyDirectory:
     directory = StudyDirectory(tmp_path / "study")
     directory.check(BASE, [RATE], resume=False)
-    directory.prepare(BASE, [RATE], DATA)
+    directory.prepare(BASE, [RATE], DATA, "wiseft a")
     return directory
 
 
@@ -32,8 +32,11 @@ def test_a_study_goes_on_with_the_same_options_and_more_values(study: StudyDirec
     neutral = replaced(BASE, {"name": "x", "training.num_workers": 2, "data.num_threads": 1})
     study.check(neutral, [RATE], resume=True)
     study.check(replaced(BASE, {RATE: 1.0}), ["training.epochs"], resume=True)
-    study.prepare(BASE, ["training.epochs"], DATA)
-    assert study.read_study()["fields"] == [RATE, "training.epochs"]
+    for command in ("wiseft b", "wiseft a"):
+        study.prepare(BASE, ["training.epochs"], DATA, command)
+    stored = study.read_study()
+    assert stored["fields"] == [RATE, "training.epochs"]
+    assert stored["commands"] == ["wiseft a", "wiseft b"]
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,8 @@ class GridArgs:
     """Keep the checkpoints that the preset says, not the last of each run alone."""
     dawin: bool = False
     """Let DaWin take part among the rules: it runs each model once more, on all sets."""
+    show: bool = False
+    """Show what the finished runs in --out say, and run nothing; no other option is needed."""
     dry_run: bool = False
     """List the configurations and their steps, and stop before anything is trained."""
     common: Common = CommonOptions()
@@ -81,8 +83,14 @@ def main(argv: Sequence[str]) -> int:
 
 def execute(args: GridArgs) -> int:
     """Do what the options say."""
-    if args.resume and args.out is None:
-        raise InputError("--resume needs --out DIR: the study to continue")
+    for name in ("resume", "show"):
+        if getattr(args, name) and args.out is None:
+            raise InputError(f"--{name} needs --out DIR: the study")
+    if args.show:
+        args.common.apply()
+        directory = StudyDirectory(Path(args.out or ""))
+        show_study(summarise(directory), directory, as_json=args.common.json)
+        return EXIT_DONE
     base = base_of_study(args.config, keep_checkpoints=args.keep_checkpoints)
     axes = parse_axes(base, args.vary) if args.vary else default_axes(base)
     if args.random is None:
@@ -112,10 +120,11 @@ def _work(
     directory: StudyDirectory,
 ) -> None:
     from wiseft_jax.cli.outcome import write_outcome
+    from wiseft_jax.core.interrupt import same_command
     from wiseft_jax.core.run_lock import hold
 
     with hold(directory.path, what="study"), resumable(directory.path):
-        directory.prepare(base, fields, data_identity(data))
+        directory.prepare(base, fields, data_identity(data), same_command(sys.argv))
         rows = run_study(variations, data, directory, finished=write_outcome)
         _check_any_finished(rows)
         if args.dawin:
@@ -131,12 +140,11 @@ def show_study(facts: dict[str, Any], directory: StudyDirectory, *, as_json: boo
       directory: Where its files go.
       as_json: Whether to print JSON in place of the tables.
     """
-    from wiseft_jax.core.interrupt import same_command
     from wiseft_jax.reporting import grid_tables
     from wiseft_jax.reporting.scatter import draw_scatter
 
     draw_scatter(facts, directory.picture_file)
-    page = grid_tables.grid_markdown(facts, directory.picture_file.name, same_command(sys.argv))
+    page = grid_tables.grid_markdown(facts, directory.picture_file.name)
     write_text(directory.table_file, page)
     if as_json:
         print_json({"directory": str(directory.path), **facts})

@@ -197,13 +197,12 @@ def failed_sentences(facts: Mapping[str, Any]) -> list[str]:
     return [f"{each['run']} is left out: {each['reason']}" for each in facts["study"]["failed"]]
 
 
-def grid_markdown(facts: Mapping[str, Any], picture: str, command: str) -> str:
+def grid_markdown(facts: Mapping[str, Any], picture: str) -> str:
     """Return the page of a study: picture, tables, the runs.
 
     Args:
       facts: The content of ``grid.json``.
       picture: The file name of the picture.
-      command: What made it.
     """
     study = facts["study"]
     parts = [f"# Hyper-parameters: {study['name']}", f"![one point a fine-tuned model]({picture})"]
@@ -215,7 +214,8 @@ def grid_markdown(facts: Mapping[str, Any], picture: str, command: str) -> str:
     if facts["rules"]:
         parts += ["## Rules for alpha", _markdown(*rules_cells(facts)), f"{rules_caption(facts)}."]
         parts.append("\n".join(f"- {line}" for line in missing_sentences(facts)))
-    parts += ["## Runs", _markdown(*runs_cells(facts)), "Accuracies in %.", f"    {command}"]
+    parts += ["## Runs", _markdown(*runs_cells(facts)), "Accuracies in %."]
+    parts.append("\n".join(f"    {command}" for command in study["commands"]))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

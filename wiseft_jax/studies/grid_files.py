@@ -64,7 +64,7 @@ class StudyDirectory:
 
     @property
     def study_file(self) -> Path:
-        """Which configuration is varied, which fields vary, and on which data."""
+        """Which configuration is varied, which fields vary, on which data, by which calls."""
         return self.path / "study.json"
 
     @property
@@ -137,28 +137,36 @@ class StudyDirectory:
             )
 
     def prepare(
-        self, base: ExperimentConfig, fields: Sequence[str], identity: Mapping[str, Any]
+        self,
+        base: ExperimentConfig,
+        fields: Sequence[str],
+        identity: Mapping[str, Any],
+        command: str = "",
     ) -> None:
-        """Write what the study is of; fields that varied in an earlier call stay among them.
+        """Write what the study is of; fields and commands of earlier calls stay among them.
 
         Args:
           base: The configuration that is varied.
           fields: Dotted names of the fields that vary.
           identity: What tells its data from others.
+          command: The call, for the page.
 
         Raises:
           InputError: If the data aren't those of the study that is there; no room.
         """
         known = dict.fromkeys(fields)
+        commands = dict.fromkeys([command] if command else [])
         if self.study_file.is_file():
             stored = self.read_study()
             self._check_same_data(stored["data"], identity)
             known = dict.fromkeys([*stored["fields"], *fields])
+            commands = dict.fromkeys([*stored.get("commands", []), *commands])
         facts = {
             "schema": SCHEMA_VERSION,
             "base": to_dict(base),
             "fields": list(known),
             "data": dict(identity),
+            "commands": list(commands),
             "versions": versions(),
         }
         try:

@@ -63,6 +63,7 @@ def summarise(directory: StudyDirectory) -> dict[str, Any]:
         "study": {
             "name": study["base"]["name"],
             "fields": study["fields"],
+            "commands": study.get("commands", []),
             "rule": sweep["rule"],
             "method": sweep["method"],
             "alphas": list(results.alphas),
