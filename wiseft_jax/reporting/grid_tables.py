@@ -137,7 +137,8 @@ def rules_caption(facts: Mapping[str, Any]) -> str:
     return (
         "points lost, mean over runs and shifts; below the oracle: the best alpha of each run on"
         " each shift; below the best fixed: one alpha for all, the best in hindsight"
-        f" ({rules['best_fixed_alpha']:g}); intervals: {100 * rules['confidence']:g} %, jackknife,"
+        f" ({rules['best_fixed_alpha']:g}; a negative loss is a gain); intervals:"
+        f" {100 * rules['confidence']:g} %, jackknife,"
         " a shift (or a run) left out at a time; bound: reads the shift's own labels; *: in sample;"
         " -: something is missing"
     )
