@@ -222,6 +222,16 @@ def test_everything_is_computed_from_what_is_stored(whole: StudyDirectory) -> No
     assert facts["rules"]["rules"]["dawin"]["missing"]
 
 
+def test_a_field_that_varies_later_has_its_value_in_the_runs_before(
+    whole: StudyDirectory, base: ExperimentConfig, tmp_path: Path
+) -> None:
+    directory = StudyDirectory(Path(shutil.copytree(whole.path, tmp_path / "copy")))
+    directory.prepare(base, ["training.epochs", "mixing.name"], {})
+    varied = [run["varied"] for run in summarise(directory)["runs"]]
+    assert [*varied[0]] == ["training.learning_rate", "training.epochs", "mixing.name"]
+    assert [tuple(each.values()) for each in varied] == [(1e-3, 2.0, "none"), (1e-2, 2.0, "none")]
+
+
 def test_dawin_takes_part_when_it_was_run(whole: StudyDirectory, data: ExperimentData) -> None:
     rows = whole.read_rows()
     run_dawin(rows, data, whole)

@@ -140,7 +140,8 @@ def run_one(
       finished: What is done with its ``WiseFT``.
     """
     resumed = run.path.is_dir() and any(run.path.iterdir())
-    run.prepare(variation.config, resume=resumed, overwrite=False, neutral=NEUTRAL)
+    neutral = (*NEUTRAL, "name", "checkpoints.")
+    run.prepare(variation.config, resume=resumed, overwrite=False, neutral=neutral)
     began = time.monotonic()
     row: RunRow = {
         "schema": SCHEMA_VERSION,

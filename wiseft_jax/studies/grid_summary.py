@@ -10,6 +10,7 @@ from wiseft_jax.core.config_io import from_dict, read_json
 from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.core.writers import write_json
 from wiseft_jax.experiment import ExperimentConfig, ExperimentData
+from wiseft_jax.studies.grid_config import flat
 from wiseft_jax.studies.grid_files import SCHEMA_VERSION, RunRow, StudyDirectory
 from wiseft_jax.studies.of_run import RULES_FILE
 
@@ -51,7 +52,7 @@ def summarise(directory: StudyDirectory) -> dict[str, Any]:
             {
                 "index": row["index"],
                 "run": row["run"],
-                "varied": row["varied"],
+                "varied": varied_in(directory.run_of(row), study["fields"]),
                 "chosen": float(results.chosen[place]),
                 "reference": None if reference is None else own[reference].tolist(),
                 "shifts": own[shifts].mean(axis=0).tolist() if shifts else None,
@@ -81,6 +82,12 @@ def summarise(directory: StudyDirectory) -> dict[str, Any]:
     }
     write_json(directory.facts_file, facts)
     return facts
+
+
+def varied_in(run: RunDirectory, fields: Sequence[str]) -> dict[str, Any]:
+    """Return the values of a run's fields, those too that began to vary after it was made."""
+    values = flat(run.read_config())
+    return {field: values.get(field) for field in fields}
 
 
 def stored_costs(run: RunDirectory) -> list[dict[str, Any]]:
