@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from wiseft_jax.clip.config import ModelConfig, load_model
 from wiseft_jax.core.checkpoint_config import CheckpointConfig
 from wiseft_jax.core.config_io import config_hash, read_json
 from wiseft_jax.core.errors import InputError, unknown_name
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.results import Row, metrics_at
 from wiseft_jax.core.run_directory import RunDirectory, describe
-from wiseft_jax.core.typing import ComputeDtype, Remat, TowerName
 from wiseft_jax.core.writers import write_json
 from wiseft_jax.data.config import DataConfig
 from wiseft_jax.evaluation.config import SweepConfig
@@ -45,22 +45,6 @@ RESUME_MAY_CHANGE = (
     *(f"training.{name}" for name in RESULT_NEUTRAL),
 )
 """Fields that a continued run may change: they decide no weight, but for float rounding."""
-
-
-@dataclasses.dataclass(frozen=True)
-class ModelConfig:
-    """Which CLIP, and how its zero-shot head is made."""
-
-    name: str = "glyphclip"
-    """`glyphclip` (the small embedded one), a local directory, or a Hugging Face hub id."""
-    templates: str = "simple"
-    """A prompt set (`simple`, `imagenet`, `digits`), or a text or JSON file of templates."""
-    compute_dtype: ComputeDtype = "float32"
-    """Precision of the towers; parameters, optimizer, reductions and the head stay float32."""
-    tower: TowerName = "transformers"
-    """`transformers`: its Flax modules; `scan`: ours on the same parameters, lean and fast."""
-    remat: Remat = "none"
-    """What a backward pass computes again: `none`, all but matmuls (`dots`), or all (`full`)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,31 +86,10 @@ class ExperimentData:
     tests: tuple[Any, ...]
 
 
-def load_model(
-    config: ModelConfig, class_names: Sequence[str], recipe: str = "end_to_end"
-) -> tuple[Any, Any]:
-    """Return ``(classifier, theta_0)``: the zero-shot classifier of ``class_names``.
-
-    Args:
-      config: Which CLIP.
-      class_names: The classes.
-      recipe: Those that train the text tower get a classifier that makes its head of it.
-    """
-    from wiseft_jax.clip.classifier import zero_shot_classifier
-    from wiseft_jax.clip.load import load_clip
-    from wiseft_jax.core.distributed import same_parameters
-
-    if config.name == "glyphclip" and config.templates != "digits":
-        logger.warning(
-            "the embedded glyphclip knows rendered digits and letters only; for photographs give a"
-            " CLIP: --model.name DIRECTORY_OR_HUB_ID"
-        )
-    clip = load_clip(config.name, config.compute_dtype, config.tower, config.remat)
-    make: Any = zero_shot_classifier
-    if recipe in TWO_TOWER_RECIPES:
-        from wiseft_jax.clip.two_towers import two_tower_classifier as make
-    classifier, theta_0 = make(clip, tuple(class_names), config.templates)
-    return classifier, same_parameters(theta_0)
+def load_start(config: ExperimentConfig, class_names: Sequence[str]) -> tuple[Any, Any]:
+    """Return ``(classifier, theta_0)`` as the recipe of an experiment takes them."""
+    two_towers = config.training.recipe in TWO_TOWER_RECIPES
+    return load_model(config.model, class_names, two_towers=two_towers)
 
 
 def load_data(config: ExperimentConfig) -> ExperimentData:
@@ -155,12 +118,21 @@ def run(
     run_directory: RunDirectory,
     *,
     resume: bool = False,
+    start: tuple[Any, Any] | None = None,
 ) -> Any:
-    """Do the whole job in a prepared run directory and return its ``WiseFT``."""
+    """Do the whole job in a prepared run directory and return its ``WiseFT``.
+
+    Args:
+      config: What to run.
+      data: The datasets.
+      run_directory: Where its files go.
+      resume: Continue from the last checkpoint that is there.
+      start: What ``load_start`` returned for it, where that is at hand.
+    """
     from wiseft_jax.core.distributed import is_first
     from wiseft_jax.wise_ft import wise_ft
 
-    classifier, theta_0 = load_model(config.model, data.class_names, config.training.recipe)
+    classifier, theta_0 = start or load_start(config, data.class_names)
     outcome = wise_ft(
         classifier,
         theta_0,
@@ -191,7 +163,7 @@ def train(
     resume: bool = False,
 ) -> Any:
     """Fine-tune in a prepared run directory and return ``theta_1``; ``wiseft sweep`` goes on."""
-    classifier, theta_0 = load_model(config.model, data.class_names, config.training.recipe)
+    classifier, theta_0 = load_start(config, data.class_names)
     theta_1 = _configured_fine_tune(config)(
         classifier,
         theta_0,
@@ -265,7 +237,7 @@ def load_endpoints(config: ExperimentConfig, run_directory: RunDirectory) -> tup
             f" wiseft run {run_directory.config_file} --out {run_directory.path} --resume"
         )
     facts = read_json(run_directory.endpoints_file)
-    classifier, theta_0 = load_model(config.model, facts["class_names"], config.training.recipe)
+    classifier, theta_0 = load_start(config, facts["class_names"])
     trained, step = restore_params(run_directory.path, config=config.checkpoints)
     theta_1 = theta_0 | trained if set(trained) <= set(theta_0) else theta_0 | {"head": trained}
     for name, theta in (("theta_0", theta_0), ("theta_1", theta_1)):

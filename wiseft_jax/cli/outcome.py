@@ -125,6 +125,21 @@ def show_outcome(
       as_json: Whether to print JSON in place of the table.
       more: What else the JSON holds, by name.
     """
+    shown = write_outcome(config, data, outcome, directory)
+    print_outcome(outcome, directory, shown.skipped, as_json=as_json, more=more)
+
+
+def write_outcome(
+    config: ExperimentConfig, data: ExperimentData, outcome: Any, directory: RunDirectory
+) -> Reported:
+    """Draw the pictures and write the report into the run directory; return what they show.
+
+    Args:
+      config: What was run.
+      data: On which data.
+      outcome: Its ``WiseFT``.
+      directory: Where its files go.
+    """
     from wiseft_jax.reporting.curves import draw_curve
     from wiseft_jax.reporting.flips import draw_flips
 
@@ -138,7 +153,7 @@ def show_outcome(
         for suffix in (".png", ".svg"):
             directory.flips_file.with_suffix(suffix).unlink(missing_ok=True)
     _write_report(shown, data, directory)
-    print_outcome(outcome, directory, shown.skipped, as_json=as_json, more=more)
+    return shown
 
 
 def report_again(data: ExperimentData, directory: RunDirectory) -> None:
