@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 Tensors = Mapping[str, np.ndarray]
 
+Change = Callable[[str, int, np.ndarray], np.ndarray]
+"""``(place, layer, value) -> value``, to note what stands at a place, or to put something else
+there: ``"attention_input"`` and ``"output"`` [B, T, D], ``"attention"`` [B, N, T, T]."""
 
-def image_features(tensors: Tensors, config: Mapping[str, Any], pixels: np.ndarray) -> np.ndarray:
+
+def as_it_is(place: str, layer: int, value: np.ndarray) -> np.ndarray:
+    """Change nothing."""
+    return value
+
+
+def image_features(
+    tensors: Tensors, config: Mapping[str, Any], pixels: np.ndarray, change: Change = as_it_is
+) -> np.ndarray:
     """Return the projected features of normalised NHWC pixels, ``[B, D]``."""
     vision = config["vision_config"]
     patch, width = vision["patch_size"], vision["hidden_size"]
@@ -24,7 +35,7 @@ def image_features(tensors: Tensors, config: Mapping[str, Any], pixels: np.ndarr
     x = np.concatenate([start, patches], axis=1)
     x = x + tensors["vision_model.embeddings.position_embedding.weight"]
     x = _norm(tensors, "vision_model.pre_layrnorm", x)
-    x = _encoder(tensors, "vision_model", vision, x, causal=False)
+    x = _encoder(tensors, "vision_model", vision, x, causal=False, change=change)
     pooled = _norm(tensors, "vision_model.post_layernorm", x[:, 0])
     return pooled @ tensors["visual_projection.weight"].T
 
@@ -39,14 +50,20 @@ def text_features(tensors: Tensors, config: Mapping[str, Any], ids: np.ndarray) 
 
 
 def _encoder(
-    tensors: Tensors, tower: str, settings: Mapping[str, Any], x: np.ndarray, *, causal: bool
+    tensors: Tensors,
+    tower: str,
+    settings: Mapping[str, Any],
+    x: np.ndarray,
+    *,
+    causal: bool,
+    change: Change = as_it_is,
 ) -> np.ndarray:
     batch, length, width = x.shape
     heads = settings["num_attention_heads"]
     banned = np.triu(np.full((length, length), -np.inf), 1) if causal else 0.0
     for layer in range(settings["num_hidden_layers"]):
         prefix = f"{tower}.encoder.layers.{layer}"
-        y = _norm(tensors, f"{prefix}.layer_norm1", x)
+        y = change("attention_input", layer, _norm(tensors, f"{prefix}.layer_norm1", x))
         q, k, v = (
             _linear(tensors, f"{prefix}.self_attn.{name}_proj", y)
             .reshape(batch, length, heads, -1)
@@ -55,11 +72,12 @@ def _encoder(
         )
         scores = q @ k.transpose(0, 1, 3, 2) / math.sqrt(width // heads) + banned
         weights = np.exp(scores - scores.max(-1, keepdims=True))
-        attended = weights / weights.sum(-1, keepdims=True) @ v
+        attended = change("attention", layer, weights / weights.sum(-1, keepdims=True)) @ v
         merged = attended.transpose(0, 2, 1, 3).reshape(batch, length, width)
         x = x + _linear(tensors, f"{prefix}.self_attn.out_proj", merged)
         y = _linear(tensors, f"{prefix}.mlp.fc1", _norm(tensors, f"{prefix}.layer_norm2", x))
         x = x + _linear(tensors, f"{prefix}.mlp.fc2", _activation(settings["hidden_act"], y))
+        x = change("output", layer, x)
     return x
 
 

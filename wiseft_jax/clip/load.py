@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -182,6 +182,35 @@ def clip_module(config: Any, dtype: ComputeDtype | str = "float32") -> Any:
     from transformers.models.clip.modeling_flax_clip import FlaxCLIPModule
 
     return FlaxCLIPModule(config, dtype=jnp.dtype(dtype))
+
+
+def resnet_module(settings: Mapping[str, Any], dtype: ComputeDtype | str = "float32") -> Any:
+    """Return transformers' ``FlaxResNetModule``: images to a map of features (NHWC), no head.
+
+    Its stem halves the sides twice, whatever the configuration.
+
+    Args:
+      settings: What tells a ``ResNetConfig`` from the default one, which is that of ResNet-50:
+        ``embedding_size``, ``hidden_sizes``, ``depths``, ``layer_type``.
+      dtype: What it computes in.
+
+    Raises:
+      InputError: Settings that can't be built.
+    """
+    logging.getLogger("transformers.modeling_flax_utils").addFilter(_not_deprecation)
+    from transformers import ResNetConfig
+    from transformers.models.resnet.modeling_flax_resnet import FlaxResNetModule
+
+    try:
+        config = ResNetConfig.from_dict(dict(settings))
+    except Exception as error:  # a wrong value fails in whatever line reads it
+        raise InputError(f"not the settings of a ResNet ({error}): {dict(settings)}") from error
+    if config.downsample_in_bottleneck:
+        raise InputError(
+            "downsample_in_bottleneck: expected false, found true, which transformers' Flax ResNet"
+            " doesn't do; give a ResNet that downsamples in its 3 x 3 convolutions"
+        )
+    return FlaxResNetModule(config, dtype=jnp.dtype(dtype))
 
 
 def published_config(name: str) -> Any:

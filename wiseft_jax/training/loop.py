@@ -81,6 +81,7 @@ def run_loop(
     validate: Callable[[Params], float] | None = None,
     saving: Saving | None = None,
     finish: Callable[[TrainState], TrainState] | None = None,
+    what: str = "fine-tuning",
 ) -> TrainState:
     """Train from ``start_step`` to the end of the plan and return the last state.
 
@@ -99,6 +100,7 @@ def run_loop(
       validate: Trained parameters on the devices -> accuracy, a fraction.
       saving: How to save; None: nothing is saved, and signals keep their usual effect.
       finish: What is made of the state after the last step, before it is validated and saved.
+      what: What the progress bar calls it.
 
     Raises:
       NonFiniteLossError: Names the step, the batch's images and the last good checkpoint.
@@ -111,7 +113,7 @@ def run_loop(
         return put_batch(device_batch(batch), mesh)
 
     feed = Feed(problem.batches(start_step), place, plan.total_steps - start_step)
-    with contextlib.closing(feed), progress_bar("fine-tuning", remaining) as advance:
+    with contextlib.closing(feed), progress_bar(what, remaining) as advance:
         for step in range(start_step + 1, plan.total_steps + 1):
             batch = feed.take()
             state, metrics = train_step(state, batch.placed)

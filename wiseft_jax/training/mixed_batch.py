@@ -26,7 +26,7 @@ def make_mix(
     num_classes: int,
     plan: Plan,
     layout: Layout,
-    seed: int,
+    seed: int | jax.Array,
 ) -> MixBatch | None:
     """Return what mixes a batch inside the step; None if nothing is mixed.
 
@@ -40,7 +40,7 @@ def make_mix(
       num_classes: K.
       plan: The steps of the run; of its last epochs ``config.off_last_epochs`` are not mixed.
       layout: How the batch lies on the devices.
-      seed: The root seed.
+      seed: The root seed; may be traced, so that one program serves several.
     """
     mixer = config.build(fill=255.0 * np.asarray(preprocess.mean, np.float32))
     if mixer is None:

@@ -1,0 +1,228 @@
+"""A ResNet classifier whose maps can be read: global average pooling, then one linear head.
+
+He, Zhang, Ren and Sun 2016 (arXiv 1512.03385), by transformers' Flax modules; class activation maps
+by Zhou, Khosla, Lapedriza, Oliva and Torralba, "Learning Deep Features for Discriminative
+Localization", CVPR 2016 (arXiv 1512.04150).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Float32, Int, UInt8
+
+from wiseft_jax.clip.convert import from_hf
+from wiseft_jax.clip.load import resnet_module
+from wiseft_jax.clip.towers import normalise_pixels
+from wiseft_jax.core.config_io import read_json
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.preprocess import Preprocess
+from wiseft_jax.core.tensors import read_tensors
+from wiseft_jax.core.trees import flatten_paths, unflatten_paths
+from wiseft_jax.core.typing import Params
+
+SMALL: dict[str, Any] = {
+    "embedding_size": 16,
+    "hidden_sizes": [32, 64],
+    "depths": [1, 2],
+    "layer_type": "basic",
+}
+"""For images of 32 x 32 that are enlarged to 64 x 64: 150,000 parameters, maps of 8 x 8."""
+
+_HEAD = "classifier.1."  # of transformers' ResNetForImageClassification
+
+Images = UInt8[Array | np.ndarray, "B H W 3"] | Float[Array | np.ndarray, "B H W 3"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ResNet:
+    """Functions of ``variables = {"params": {"body", "head"}, "batch_stats"}``, and fixed facts.
+
+    Attributes:
+      module: transformers' ``FlaxResNetModule``.
+      num_classes: K.
+      preprocess: Side, mean and standard deviation of the images that it is given.
+      enlarged_to: Side that images are enlarged to first (bilinear): transformers' stem divides
+        the sides by four, which of 32 pixels leaves a map of 4 x 4 to look at.
+    """
+
+    module: Any
+    num_classes: int
+    preprocess: Preprocess
+    enlarged_to: int
+
+    def init(self, seed: int) -> Params:
+        """Return random variables: transformers' initialisation, and a head of zeros."""
+        images = jnp.zeros((1, self.enlarged_to, self.enlarged_to, 3), jnp.float32)
+        made = jax.jit(self.module.init)(jax.random.key(seed), images)
+        width = self.module.config.hidden_sizes[-1]
+        head = {
+            "kernel": jnp.zeros((width, self.num_classes), jnp.float32),
+            "bias": jnp.zeros(self.num_classes, jnp.float32),
+        }
+        params = {"body": made["params"], "head": head}
+        return jax.device_get({"params": params, "batch_stats": made["batch_stats"]})
+
+    def features_map(self, variables: Params, images: Images) -> Float32[Array, "B h w D"]:
+        """Return the last convolution's map; batch normalisation by its running statistics.
+
+        Args:
+          variables: The parameters and the running statistics.
+          images: RGB in 0..255, ``preprocess.size`` square.
+        """
+        collections = _collections(variables)
+        found = self.module.apply(collections, self._pixels(images), deterministic=True)
+        return _channels_last(found)
+
+    def logits(self, variables: Params, images: Images) -> Float32[Array, "B K"]:
+        """Return ``mean over the map @ kernel + bias``; arguments as ``features_map``."""
+        pooled = jnp.mean(self.features_map(variables, images), axis=(1, 2))
+        return _head(variables["params"]["head"], pooled)
+
+    def train_logits(
+        self, variables: Params, images: Images
+    ) -> tuple[Float32[Array, "B K"], Params]:
+        """Return the logits by the batch's own statistics, and the running ones moved to them.
+
+        Args:
+          variables: As ``features_map``.
+          images: As ``features_map``.
+
+        Returns:
+          ``(logits, batch_stats)``: running means and variances, a tenth of the way (momentum 0.9)
+          to those of the batch.
+        """
+        found, changed = self.module.apply(
+            _collections(variables),
+            self._pixels(images),
+            deterministic=False,
+            mutable=["batch_stats"],
+        )
+        pooled = jnp.mean(_channels_last(found), axis=(1, 2))
+        return _head(variables["params"]["head"], pooled), changed["batch_stats"]
+
+    def class_activation_map(
+        self, variables: Params, images: Images, class_index: Int[Array | np.ndarray, " B"]
+    ) -> Float32[Array, "B h w"]:
+        """Return ``M_c = sum_k w_k^c A_k`` of a class for each image; may be negative.
+
+        Its mean over the map plus the class's bias is the class's logit, exactly: the map says
+        where the logit comes from. Source: Zhou et al. 2016, equation 2.
+
+        Args:
+          variables: As ``features_map``.
+          images: As ``features_map``.
+          class_index: Which class's map, for each image.
+        """
+        kernel = jnp.asarray(variables["params"]["head"]["kernel"], jnp.float32)
+        weights = kernel.T[class_index]
+        features = self.features_map(variables, images)
+        return jnp.einsum("bhwd,bd->bhw", features, weights, precision=jax.lax.Precision.HIGHEST)
+
+    def _pixels(self, images: Any) -> Any:
+        size = self.preprocess.size
+        if images.shape[1:3] != (size, size):
+            raise InputError(
+                f"images are {images.shape[1]} x {images.shape[2]} pixels, the ResNet takes"
+                f" {size} x {size}; prepare them with data.transforms.eval_transform."
+            )
+        pixels = normalise_pixels(images, self.preprocess)
+        shape = (len(images), self.enlarged_to, self.enlarged_to, 3)
+        return pixels if pixels.shape == shape else jax.image.resize(pixels, shape, "bilinear")
+
+
+def make_resnet(
+    num_classes: int,
+    preprocess: Preprocess,
+    settings: Mapping[str, Any] = SMALL,
+    enlarged_to: int | None = None,
+) -> ResNet:
+    """Return a ResNet classifier; ``init`` makes its variables.
+
+    Args:
+      num_classes: K.
+      preprocess: Of the images that it will be given.
+      settings: As ``clip.load.resnet_module``.
+      enlarged_to: Side that images are enlarged to first; twice theirs, at least 64, by default.
+    """
+    size = preprocess.size
+    return ResNet(
+        resnet_module(settings), num_classes, preprocess, enlarged_to or max(64, 2 * size)
+    )
+
+
+def load_resnet(directory: Path | str, size: int = 224) -> tuple[ResNet, Params]:
+    """Read a ``ResNetForImageClassification`` directory, such as ``microsoft/resnet-50``.
+
+    Args:
+      directory: Holds ``config.json`` and weights in safetensors, in PyTorch's layout.
+      size: Side of its images, which aren't enlarged.
+
+    Returns:
+      The classifier and its variables, float32 host arrays.
+
+    Raises:
+      InputError: Another kind of model, or tensors that don't fit it; names them.
+    """
+    directory = Path(directory)
+    settings = read_json(directory / "config.json")
+    kind = settings.get("model_type") if isinstance(settings, dict) else None
+    if kind != "resnet":
+        raise InputError(f"{directory}: model_type is {kind!r}; expected 'resnet'")
+    tensors = {
+        _flax_name(name, settings.get("layer_type")): tensor
+        for name, tensor in read_tensors(directory).items()
+        if not name.endswith("num_batches_tracked")
+    }
+    bias = tensors.get("head.bias")
+    if bias is None:
+        raise InputError(f"{directory}: there is no {_HEAD}bias; expected an image classifier")
+    preprocess = Preprocess(size, size)
+    resnet = make_resnet(len(bias), preprocess, settings, size)
+    shapes = jax.eval_shape(resnet.module.init, jax.random.key(0), jnp.zeros((1, size, size, 3)))
+    width = resnet.module.config.hidden_sizes[-1]
+    head = {"kernel": jnp.zeros((width, len(bias))), "bias": jnp.zeros(len(bias))}
+    template = {
+        **{f"body/{path}": leaf for path, leaf in flatten_paths(shapes["params"]).items()},
+        **{f"body/{path}": leaf for path, leaf in flatten_paths(shapes["batch_stats"]).items()},
+        **{f"head/{name}": leaf for name, leaf in head.items()},
+    }
+    found = flatten_paths(from_hf(tensors, unflatten_paths(template), str(directory)))
+    stats = {path: leaf for path, leaf in found.items() if path.endswith(("/mean", "/var"))}
+    params = {path: leaf for path, leaf in found.items() if path not in stats}
+    bare = {path.removeprefix("body/"): leaf for path, leaf in stats.items()}
+    return resnet, {"params": unflatten_paths(params), "batch_stats": unflatten_paths(bare)}
+
+
+def _flax_name(name: str, layer_type: Any) -> str:
+    """Return the name of a PyTorch tensor as ``from_hf`` looks for it.
+
+    The convolutions of a basic layer are ``layer_0`` and ``layer_1`` in Flax, ``0`` and ``1`` in
+    PyTorch; the statistics are ``mean`` and ``var`` here.
+    """
+    if layer_type == "basic":
+        name = re.sub(r"\.layer\.(\d+)\.", r".layer.layer_\1.", name)
+    name = name.removeprefix("resnet.")
+    name = name.replace("running_mean", "mean").replace("running_var", "var")
+    return f"head.{name.removeprefix(_HEAD)}" if name.startswith(_HEAD) else f"body.{name}"
+
+
+def _collections(variables: Params) -> dict[str, Any]:
+    return {"params": variables["params"]["body"], "batch_stats": variables["batch_stats"]}
+
+
+def _channels_last(found: Any) -> Any:
+    """Return the map as [B, h, w, D]: the module takes NHWC and gives NCHW."""
+    return jnp.transpose(found.last_hidden_state, (0, 2, 3, 1)).astype(jnp.float32)
+
+
+def _head(head: Params, pooled: Any) -> Any:
+    kernel, bias = (jnp.asarray(head[name], jnp.float32) for name in ("kernel", "bias"))
+    return jnp.matmul(pooled, kernel, precision=jax.lax.Precision.HIGHEST) + bias[None]

@@ -1,0 +1,187 @@
+"""A ResNet trained from random initial weights: batch statistics beside the parameters."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.sharding import Mesh
+
+from wiseft_jax.clip.resnet import ResNet
+from wiseft_jax.core.mesh import Layout, num_batch_shards, process_share, to_host
+from wiseft_jax.core.mesh_config import MeshConfig
+from wiseft_jax.core.trees import count_parameters
+from wiseft_jax.core.typing import Params, PyTree
+from wiseft_jax.data.pipeline import train_batches
+from wiseft_jax.data.source import Dataset, check_matches
+from wiseft_jax.mixing.config import MixingConfig
+from wiseft_jax.training.config import Plan, TrainConfig
+from wiseft_jax.training.log import TrainLog
+from wiseft_jax.training.loop import run_loop
+from wiseft_jax.training.losses import cross_entropy
+from wiseft_jax.training.mixed_batch import make_mix
+from wiseft_jax.training.optimizer import make_optimizer, make_schedule
+from wiseft_jax.training.problem import Problem
+from wiseft_jax.training.step import count_hits
+
+logger = logging.getLogger(__name__)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class ScratchState:
+    """The state of a run; a pytree, donated to every step.
+
+    Attributes:
+      step: int32[], how many steps are complete.
+      seed: uint32[], the root seed, of which mixing draws.
+      params: The parameters, float32.
+      batch_stats: Running means and variances.
+      opt: The optimizer's state.
+    """
+
+    step: PyTree
+    seed: PyTree
+    params: PyTree
+    batch_stats: PyTree
+    opt: PyTree
+
+
+def train_from_scratch(
+    resnet: ResNet,
+    train: Dataset,
+    config: TrainConfig,
+    *,
+    mixing: MixingConfig = MixingConfig(),
+    mesh: Layout | Mesh | MeshConfig | None = None,
+    num_threads: int = 16,
+    class_names: tuple[str, ...] = (),
+) -> Params:
+    """Return the variables of a ResNet trained on ``train`` from random weights.
+
+    Batches, crops, mixing, optimizer (AdamW, a cosine after a warm-up) and plan are those of
+    fine-tuning with the same configuration; initial weights, order and draws are decided by
+    ``config.seed``. Nothing is saved in between: it is for small models.
+
+    Args:
+      resnet: The model.
+      train: Labelled images.
+      config: How; ``recipe``, validation, saving and accumulation have no meaning here.
+      mixing: How images are mixed.
+      mesh: The devices; all devices by default, each with all parameters.
+      num_threads: Decoding threads.
+      class_names: The classifier's classes; the training set's own by default.
+
+    Returns:
+      ``{"params", "batch_stats"}``, float32 host arrays.
+
+    Raises:
+      InputError: If the data don't fit.
+      NonFiniteLossError: If the loss or the gradient becomes NaN or infinite.
+
+    Example:
+      >>> resnet = make_resnet(10, preprocess)
+      >>> variables = train_from_scratch(resnet, train, config, mixing=MixingConfig("smoothmix"))
+    """
+    check_matches(train, class_names or train.class_names, all_labelled=True)
+    layout = Layout.of(mesh).for_training()
+    plan = config.plan(len(train), num_batch_shards(layout.mesh))
+    share = process_share(layout.mesh)
+
+    def batches(start_step: int) -> Any:
+        return train_batches(
+            train,
+            resnet.preprocess,
+            batch_size=plan.batch_size,
+            seed=config.seed,
+            start_step=start_step,
+            crop_scale=config.crop_scale,
+            num_threads=num_threads,
+            num_workers=config.num_workers,
+            **share,
+        )
+
+    variables = resnet.init(config.seed)
+    logger.info(
+        "training from scratch: %d images, %d steps of %d (%d of warm-up); %s parameters",
+        plan.num_examples,
+        plan.total_steps,
+        plan.batch_size,
+        plan.warmup_steps,
+        f"{count_parameters(variables['params']):,}",
+    )
+    problem = Problem(variables["params"], _unused, batches, _unused, lambda params: params)
+    step = scratch_step(resnet, dataclasses.replace(config, seed=0), mixing, plan, layout)
+    state = _initial_state(variables, config, plan, layout)
+    log = TrainLog(None, plan, train.id, lambda: "none (a run from scratch keeps none)")
+    with contextlib.closing(log):
+        done: Any = run_loop(state, step, problem, plan, layout.mesh, log, what="from scratch")
+    return to_host({"params": done.params, "batch_stats": done.batch_stats})
+
+
+@functools.lru_cache(maxsize=8)
+def scratch_step(
+    resnet: ResNet, config: TrainConfig, mixing: MixingConfig, plan: Plan, layout: Layout
+) -> Callable[..., Any]:
+    """Return the compiled step, shared by runs that differ in their seeds alone.
+
+    Args:
+      resnet: The model.
+      config: How it is trained; the seed is the state's.
+      mixing: How images are mixed.
+      plan: The steps of the run.
+      layout: The devices.
+
+    Returns:
+      ``(state, batch) -> (state, metrics)``; metrics as those of ``training.step``.
+    """
+    optimizer, schedule = make_optimizer(config, plan), make_schedule(config, plan)
+
+    def loss_fn(params: Params, batch_stats: Params, batch: dict[str, Any]) -> tuple[Any, Any]:
+        variables = {"params": params, "batch_stats": batch_stats}
+        logits, moved = resnet.train_logits(variables, batch["image"])
+        targets = batch.get("target", jnp.maximum(batch["label"], 0))
+        loss = cross_entropy(logits, targets, config.label_smoothing, batch["mask"])
+        return loss, (moved, count_hits(logits, batch))
+
+    def step(state: ScratchState, batch: dict[str, Any]) -> tuple[ScratchState, dict[str, Any]]:
+        mix = make_mix(mixing, resnet.preprocess, resnet.num_classes, plan, layout, state.seed)
+        mixed = batch if mix is None else mix(state.step, batch)
+        gradient = jax.value_and_grad(loss_fn, has_aux=True)
+        (loss, (moved, counts)), grads = gradient(state.params, state.batch_stats, mixed)
+        updates, opt = optimizer.update(grads, state.opt, state.params)
+        norm = optax.tree.norm(grads)
+        metrics = {
+            "loss": loss,
+            "hits": counts[0],
+            "count": counts[1],
+            "learning_rate": schedule(state.step),
+            "grad_norm": norm,
+            "finite": jnp.isfinite(loss) & jnp.isfinite(norm),
+        }
+        params = optax.apply_updates(state.params, updates)
+        return ScratchState(state.step + 1, state.seed, params, moved, opt), metrics
+
+    return jax.jit(step, donate_argnums=0)
+
+
+def _initial_state(variables: Params, config: TrainConfig, plan: Plan, layout: Layout) -> Any:
+    placed = layout.place(variables)
+    opt = jax.jit(make_optimizer(config, plan).init)(placed["params"])
+    step, seed = (
+        layout.place(np.asarray(0, np.int32)),
+        layout.place(np.asarray(config.seed, np.uint32)),
+    )
+    return ScratchState(step, seed, placed["params"], placed["batch_stats"], opt)
+
+
+def _unused(*_: Any) -> Any:
+    raise AssertionError("a run from scratch has no use for this")
