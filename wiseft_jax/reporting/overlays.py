@@ -17,7 +17,8 @@ UNSIGNED, SIGNED = "viridis", "RdBu_r"
 """Colour maps that all common kinds of colour blindness can read; the signed one is 0 in white."""
 
 LEAST_SIDE = 224
-_OPACITY = 0.6
+_OPACITY = 0.7
+_PALE = 0.25  # of the image in grey: black and white would pass for values of the map
 
 
 def stretch_map(values: Float[np.ndarray, "h w"], *, signed: bool) -> Float32[np.ndarray, "h w"]:
@@ -52,6 +53,7 @@ def overlay_map(
     at_pixels = enlarge_map(stretch_map(values, signed=signed), *large.shape[:2])
     colours = matplotlib.colormaps[SIGNED if signed else UNSIGNED](at_pixels)[..., :3]
     grey = np.asarray(Image.fromarray(large).convert("L"), np.float32)[..., None] / 255
+    grey = _PALE + (1 - 2 * _PALE) * grey
     blended = _OPACITY * colours + (1 - _OPACITY) * grey
     return np.round(255 * blended).astype(np.uint8)
 

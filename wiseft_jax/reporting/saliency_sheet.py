@@ -97,7 +97,7 @@ def saliency_figure(
         )
         for axes, column in zip(row[1:], columns, strict=True):
             _show(axes, overlay_map(image, column.maps[method], signed=facts.signed), mask)
-    panels[0, 0].set_title("image", loc="center", fontsize=9, pad=6)
+    panels[0, 0].set_title("image", loc="center", fontsize=8.5, pad=6, fontweight="normal")
     for axes, column in zip(panels[0, 1:], columns, strict=True):
         target = textwrap.shorten(column.target, 2 * _WRAP, placeholder="…")
         lines = [column.title, *textwrap.wrap(target, _WRAP), f"cos {column.score:.3f}"]
