@@ -119,7 +119,7 @@ def test_predictions_and_the_numbers_of_a_mask(
     pixels[:, :10] = 255
     Image.fromarray(pixels).save(tmp_path / "mask.png")
     options = ("--run", workshop.run, "--alphas", "1", "--mask", tmp_path / "mask.png")
-    methods = ("--methods", "integrated_gradients", "--points", "8")
+    methods = ("--methods", "integrated_gradients", "--points", "64")
     out = tmp_path / "out"
     files = (workshop.photos / "red" / "1.png", workshop.photos / "blue" / "1.png")
     assert explain(*files, *options, *methods, "--out", out) == 0
@@ -133,8 +133,10 @@ def test_predictions_and_the_numbers_of_a_mask(
     for index, told in enumerate(facts["images"]):
         (column,) = told["columns"]
         assert column["target"] == column["predicted"]
-        assert abs(column["integrated_gradients_error"]) < 1e-3
         raw = arrays["integrated_gradients"][index, 0]
+        change = column["cosine"] - column["cosine_of_mean_colour"]
+        assert column["integrated_gradients_error"] == pytest.approx(raw.sum() - change, abs=1e-6)
+        assert abs(column["integrated_gradients_error"]) < 1e-3
         numbers = column["numbers"]["integrated_gradients"]
         at_pixels = enlarge_map(raw, 16, 16)
         inside = energy_in_mask(np.maximum(at_pixels, 0), expected_mask)

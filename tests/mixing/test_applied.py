@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -46,7 +47,7 @@ def test_a_filled_square_has_no_partner_and_keeps_its_target():
 
 def test_the_batch_is_the_mixers_own():
     images, key, config = images_of(), jax.random.key(5), CONFIGS["circle"]
-    expected, _ = config.build()(key, images, np.eye(4, dtype=np.float32))
+    expected, _ = jax.jit(config.build())(key, jnp.asarray(images), jnp.eye(4))
     np.testing.assert_array_equal(mix_openly(config, key, images).images, expected)
 
 

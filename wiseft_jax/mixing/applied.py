@@ -47,7 +47,7 @@ def mix_openly(
     Raises:
       ValueError: As ``Mixer``.
     """
-    mixer = config.build(fill)
+    mixer = jax.jit(config.build(fill))
     mixed, targets = mixer(key, jnp.asarray(images), jnp.eye(len(images), dtype=jnp.float32))
     soft = np.array(targets)
     shares = soft.diagonal().copy()
@@ -75,4 +75,4 @@ def applied_masks(mixer: Mixer, key: Array, shape: tuple[int, int, int]) -> Floa
         own = (rows == row).astype(jnp.float32).reshape(-1, 1, 1, 1)
         return mixer(key, jnp.broadcast_to(own, (*shape, 1)), targets)[0][row, ..., 0]
 
-    return jax.lax.map(mask_of, rows)
+    return jax.jit(lambda rows: jax.lax.map(mask_of, rows))(rows)
