@@ -374,20 +374,9 @@ def test_a_checkpoint_holds_the_task_and_the_metrics(tmp_path: Path) -> None:
 
 
 def test_the_configuration_says_how_many_checkpoints_and_where(tmp_path: Path) -> None:
-    classifier, theta_0 = toy_classifier()
     keeping = CheckpointConfig(keep_latest=1, keep_best=2, directory=str(tmp_path / "elsewhere"))
     accuracies = iter([0.9, 0.8, 0.1, 0.2])
-    arguments: dict[str, Any] = {"run_dir": tmp_path / "run", "mesh": make_mesh(1)}
-    theta_1 = fine_tune(
-        classifier,
-        theta_0,
-        toy_dataset(48),
-        None,
-        FOUR_STEPS,
-        evaluate=lambda theta: next(accuracies),
-        checkpoints=keeping,
-        **arguments,
-    )
+    theta_1 = train(tmp_path / "run", evaluate=lambda _: next(accuracies), checkpoints=keeping)
     assert Checkpoints(tmp_path / "run", keeping).steps() == (1, 2, 4)
     assert not (tmp_path / "run" / "checkpoints").exists()
     assert_equal(restore_params(tmp_path / "run", "latest", keeping)[0], theta_1)

@@ -18,6 +18,7 @@ from wiseft_jax.training.config import TWO_TOWER_RECIPES, TrainConfig
 
 CLASS_NAMES = ("red", "green", "blue")
 SIZE = 8
+_WORDS = ("", *CLASS_NAMES, "the")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +49,7 @@ class ToyTower:
 
 
 class ToyTokenizer(Tokenizer):
-    """A token for each colour, and one for any other word."""
+    """A token for each colour, one for "the", and one for any other word."""
 
     def __init__(self) -> None:
         object.__setattr__(self, "context_length", 8)
@@ -58,7 +59,7 @@ class ToyTokenizer(Tokenizer):
         mask = np.zeros_like(ids)
         for row, text in enumerate(texts):
             for column, word in enumerate(text.split()):
-                ids[row, column] = CLASS_NAMES.index(word) + 1 if word in CLASS_NAMES else 0
+                ids[row, column] = _WORDS.index(word) if word in _WORDS else 0
                 mask[row, column] = 1
         return ids, mask
 
@@ -119,7 +120,7 @@ def toy_for(recipe: str, seed: int = 0) -> tuple[Any, dict[str, Any]]:
         return classifier, theta_0
     random = np.random.default_rng(seed + 1)
     text = {
-        "text_model": {"embedding": random.normal(size=(4, 5)).astype(np.float32)},
+        "text_model": {"embedding": random.normal(size=(len(_WORDS), 5)).astype(np.float32)},
         "text_projection": {"kernel": random.normal(size=(5, 4)).astype(np.float32)},
         "logit_scale": np.asarray(np.log(10), np.float32),
     }

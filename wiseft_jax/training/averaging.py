@@ -55,7 +55,9 @@ def average_weights(decay: float) -> optax.GradientTransformation:
         reached = jax.tree_util.tree_map(jnp.add, params, updates)
 
         def moved(average: Any, theta: Any) -> Any:
-            return jnp.where(count == 1, theta, average + share * (theta - average))
+            # What stays stays: a frozen -0.0 plus 0.0 would be 0.0.
+            same = (count == 1) | (theta == average)
+            return jnp.where(same, theta, average + share * (theta - average))
 
         average = jax.tree_util.tree_map(moved, state.average, reached)
         return updates, AverageState(count, average)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -104,28 +103,31 @@ def fine_tune(
     plan = config.plan(len(train), num_batch_shards(layout.mesh))
     task = Task(classifier, theta_0, train, config, plan, layout, num_threads, mixing, validation)
     problem = RECIPES[config.recipe](task)
-    if problem.solved:
-        plan = dataclasses.replace(plan, total_steps=0, warmup_steps=0, eval_steps=())
-        task = dataclasses.replace(task, plan=plan)
+    task = task.without_steps() if problem.solved else task
     validate = _make_validate(problem, validation, evaluate, layout)
-    logger.info(
-        "fine-tuning (%s): %d images, %d steps of %d (%d of warm-up); %s parameters; %d device(s)",
-        config.recipe,
-        plan.num_examples,
-        plan.total_steps,
-        plan.batch_size,
-        plan.warmup_steps,
-        f"{count_parameters(problem.params):,}",
-        layout.mesh.size,
-    )
+    _log_plan(task, problem)
     if run_dir is None:
         state = init_state(problem.params, _optimizer(task, problem), layout)
-        log = TrainLog(None, plan, train.id, lambda: "none (no run directory)")
+        log = TrainLog(None, task.plan, train.id, lambda: "none (no run directory)")
         with contextlib.closing(log):
             state = _loop(task, problem, state, 0, log, validate, None)
     else:
         state = _train_in(Path(run_dir), task, problem, validate, checkpoints, resume=resume)
     return problem.theta(to_host(state.params))
+
+
+def _log_plan(task: Task, problem: Problem) -> None:
+    plan = task.plan
+    logger.info(
+        "fine-tuning (%s): %d images, %d steps of %d (%d of warm-up); %s parameters; %d device(s)",
+        task.config.recipe,
+        plan.num_examples,
+        plan.total_steps,
+        plan.batch_size,
+        plan.warmup_steps,
+        f"{count_parameters(problem.params):,}",
+        task.layout.mesh.size,
+    )
 
 
 def _train_in(

@@ -19,6 +19,7 @@ from wiseft_jax.training.end_to_end import end_to_end
 from wiseft_jax.training.features import encode_dataset
 from wiseft_jax.training.lbfgs_probe import fit_probe
 from wiseft_jax.training.problem import Problem, Task
+from wiseft_jax.training.rates import learning_rate_factors
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ def linear_probe(task: Task) -> Problem:
         ),
         eval_batches=lambda dataset: padded_batches(features(dataset), batch_size, **share),
         theta=lambda params: {"encoder": theta_0["encoder"], "head": params},
+        factors=learning_rate_factors(task.classifier.tower, head, task.config.options),
         solved=solved,
     )
 

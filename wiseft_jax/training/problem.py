@@ -73,6 +73,11 @@ class Task:
     mixing: MixingConfig = MixingConfig()
     validation: Dataset | None = None
 
+    def without_steps(self) -> Task:
+        """Return the task of a problem that is solved already."""
+        plan = dataclasses.replace(self.plan, total_steps=0, warmup_steps=0, eval_steps=())
+        return dataclasses.replace(self, plan=plan)
+
 
 def device_batch(batch: dict[str, Any]) -> dict[str, Any]:
     """Return the part of a host batch that goes to the devices."""
