@@ -112,7 +112,7 @@ def jax_step(variant: str, dtype: str, folder: Path) -> tuple[Any, Any, Any]:
     from wiseft_jax.training.config import Plan, TrainConfig
     from wiseft_jax.training.optimizer import make_optimizer, make_schedule
     from wiseft_jax.training.state import init_state
-    from wiseft_jax.training.step import make_train_step
+    from wiseft_jax.training.step import classification_loss, make_train_step
 
     name, _, remat = variant.partition("-")
     config, batch = read_config(folder), dict(np.load(folder / "batch.npz"))
@@ -130,7 +130,10 @@ def jax_step(variant: str, dtype: str, folder: Path) -> tuple[Any, Any, Any]:
     optimizer, schedule = make_optimizer(settings, plan), make_schedule(settings, plan)
     layout = Layout.of(make_mesh(1))
     step = make_train_step(
-        lambda params, batch: classifier.logits(params, batch["image"]), optimizer, schedule, layout
+        classification_loss(lambda params, batch: classifier.logits(params, batch["image"])),
+        optimizer,
+        schedule,
+        layout,
     )
     state = init_state(theta, optimizer, layout)
     batch = put_batch({**batch, "mask": np.ones(len(batch["label"]), bool)}, layout.mesh)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from wiseft_jax.clip.config import ModelConfig, load_model
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.run_directory import RunDirectory
-from wiseft_jax.experiment import ExperimentConfig, ModelConfig, load_endpoints, load_model
+from wiseft_jax.experiment import ExperimentConfig, load_endpoints
 
 
 @pytest.mark.parametrize(("templates", "said"), [("simple", True), ("digits", False)])

@@ -13,18 +13,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from wiseft_jax.clip.config import ModelConfig, load_model
 from wiseft_jax.core.checkpoint_config import CheckpointConfig
 from wiseft_jax.core.config_io import config_hash, read_json
 from wiseft_jax.core.errors import InputError, unknown_name
 from wiseft_jax.core.mesh_config import MeshConfig
-from wiseft_jax.core.results import Row
+from wiseft_jax.core.results import Row, metrics_at
 from wiseft_jax.core.run_directory import RunDirectory, describe
-from wiseft_jax.core.typing import ComputeDtype, Remat, TowerName
 from wiseft_jax.core.writers import write_json
 from wiseft_jax.data.config import DataConfig
 from wiseft_jax.evaluation.config import SweepConfig
 from wiseft_jax.mixing.config import MixingConfig
-from wiseft_jax.training.config import RESULT_NEUTRAL, TrainConfig, check_mixing
+from wiseft_jax.training.config import (
+    RESULT_NEUTRAL,
+    TWO_TOWER_RECIPES,
+    TrainConfig,
+    check_captions,
+    check_mixing,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -33,27 +39,12 @@ RESUME_MAY_CHANGE = (
     "mesh.",
     "model.remat",
     "checkpoints.keep_",
+    "checkpoints.save_every_steps",
     "export",
     "data.num_threads",
     *(f"training.{name}" for name in RESULT_NEUTRAL),
 )
 """Fields that a continued run may change: they decide no weight, but for float rounding."""
-
-
-@dataclasses.dataclass(frozen=True)
-class ModelConfig:
-    """Which CLIP, and how its zero-shot head is made."""
-
-    name: str = "glyphclip"
-    """`glyphclip` (the small embedded one), a local directory, or a Hugging Face hub id."""
-    templates: str = "simple"
-    """A prompt set (`simple`, `imagenet`, `digits`), or a text or JSON file of templates."""
-    compute_dtype: ComputeDtype = "float32"
-    """Precision of the towers; parameters, optimizer, reductions and the head stay float32."""
-    tower: TowerName = "transformers"
-    """`transformers`: its Flax modules; `scan`: ours on the same parameters, lean and fast."""
-    remat: Remat = "none"
-    """What a backward pass computes again: `none`, all but matmuls (`dots`), or all (`full`)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +66,7 @@ class ExperimentConfig:
     def __post_init__(self) -> None:
         """Check what concerns several parts."""
         check_mixing(self.training, self.mixing)
+        check_captions(self.training, self.data.caption_column)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,20 +86,10 @@ class ExperimentData:
     tests: tuple[Any, ...]
 
 
-def load_model(config: ModelConfig, class_names: Sequence[str]) -> tuple[Any, Any]:
-    """Return ``(classifier, theta_0)``: the zero-shot classifier of ``class_names``."""
-    from wiseft_jax.clip.classifier import zero_shot_classifier
-    from wiseft_jax.clip.load import load_clip
-    from wiseft_jax.core.distributed import same_parameters
-
-    if config.name == "glyphclip" and config.templates != "digits":
-        logger.warning(
-            "the embedded glyphclip knows rendered digits and letters only; for photographs give a"
-            " CLIP: --model.name DIRECTORY_OR_HUB_ID"
-        )
-    clip = load_clip(config.name, config.compute_dtype, config.tower, config.remat)
-    classifier, theta_0 = zero_shot_classifier(clip, tuple(class_names), config.templates)
-    return classifier, same_parameters(theta_0)
+def load_start(config: ExperimentConfig, class_names: Sequence[str]) -> tuple[Any, Any]:
+    """Return ``(classifier, theta_0)`` as the recipe of an experiment takes them."""
+    two_towers = config.training.recipe in TWO_TOWER_RECIPES
+    return load_model(config.model, class_names, two_towers=two_towers)
 
 
 def load_data(config: ExperimentConfig) -> ExperimentData:
@@ -136,12 +118,21 @@ def run(
     run_directory: RunDirectory,
     *,
     resume: bool = False,
+    start: tuple[Any, Any] | None = None,
 ) -> Any:
-    """Do the whole job in a prepared run directory and return its ``WiseFT``."""
+    """Do the whole job in a prepared run directory and return its ``WiseFT``.
+
+    Args:
+      config: What to run.
+      data: The datasets.
+      run_directory: Where its files go.
+      resume: Continue from the last checkpoint that is there.
+      start: What ``load_start`` returned for it, where that is at hand.
+    """
     from wiseft_jax.core.distributed import is_first
     from wiseft_jax.wise_ft import wise_ft
 
-    classifier, theta_0 = load_model(config.model, data.class_names)
+    classifier, theta_0 = start or load_start(config, data.class_names)
     outcome = wise_ft(
         classifier,
         theta_0,
@@ -172,7 +163,7 @@ def train(
     resume: bool = False,
 ) -> Any:
     """Fine-tune in a prepared run directory and return ``theta_1``; ``wiseft sweep`` goes on."""
-    classifier, theta_0 = load_model(config.model, data.class_names)
+    classifier, theta_0 = load_start(config, data.class_names)
     theta_1 = _configured_fine_tune(config)(
         classifier,
         theta_0,
@@ -246,7 +237,7 @@ def load_endpoints(config: ExperimentConfig, run_directory: RunDirectory) -> tup
             f" wiseft run {run_directory.config_file} --out {run_directory.path} --resume"
         )
     facts = read_json(run_directory.endpoints_file)
-    classifier, theta_0 = load_model(config.model, facts["class_names"])
+    classifier, theta_0 = load_start(config, facts["class_names"])
     trained, step = restore_params(run_directory.path, config=config.checkpoints)
     theta_1 = theta_0 | trained if set(trained) <= set(theta_0) else theta_0 | {"head": trained}
     for name, theta in (("theta_0", theta_0), ("theta_1", theta_1)):
@@ -269,7 +260,14 @@ def _configured_fine_tune(config: ExperimentConfig) -> Any:
 def _configured_sweep(config: ExperimentConfig) -> Any:
     options: dict[str, Any] = {"mesh": config.mesh, "num_threads": config.data.num_threads}
     options |= {"batch_size": config.sweep.batch_size, "config_hash": config_hash(config)}
-    if config.sweep.method == "curve":
+    two_towers = config.training.recipe in TWO_TOWER_RECIPES
+    if config.sweep.method == "curve" and two_towers:
+        logger.warning(
+            "sweep.method curve: with training.recipe %s the head is made of the text tower at each"
+            " alpha and isn't linear in it, so every alpha is evaluated directly instead",
+            config.training.recipe,
+        )
+    if config.sweep.method == "curve" and not two_towers:
         from wiseft_jax.evaluation.curve import curve
 
         return functools.partial(curve, config=config.sweep.curve, **options)
@@ -354,16 +352,10 @@ def export_merged(
 ) -> None:
     """Write the model at ``alpha`` as a CLIP directory, with its measured accuracies."""
     from wiseft_jax.clip.export import export_classifier
+    from wiseft_jax.clip.two_towers import settled
     from wiseft_jax.core.trees import hash_tree
     from wiseft_jax.weights.interpolate import lerp
 
-    metrics = {
-        f"{row['dataset']}/{row['split']}": {
-            key: row[key] for key in ("metric", "value", "n", "ci_low", "ci_high", "role")
-        }
-        for row in rows
-        if row["alpha"] == alpha
-    }
     hashes = {
         "config": config_hash(config),
         "theta_0": hash_tree(theta_0),
@@ -371,10 +363,9 @@ def export_merged(
     }
     export_classifier(
         directory,
-        classifier,
-        lerp(theta_0, theta_1, alpha),
+        *settled(classifier, lerp(theta_0, theta_1, alpha)),
         alpha=alpha,
-        metrics=metrics,
+        metrics=metrics_at(rows, alpha),
         hashes=hashes,
         overwrite=overwrite,
     )

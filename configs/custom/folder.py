@@ -9,6 +9,7 @@ Expected: not recorded; it depends on your images.
 Hardware: the embedded CLIP takes minutes on a laptop; for a ViT-B/32, not recorded.
 """
 
+from wiseft_jax.core.checkpoint_config import CheckpointConfig
 from wiseft_jax.experiment import ExperimentConfig, ModelConfig, SweepConfig
 from wiseft_jax.training.config import TrainConfig
 
@@ -18,8 +19,7 @@ def config() -> ExperimentConfig:
     return ExperimentConfig(
         name="folder",
         model=ModelConfig(name="glyphclip", templates="simple"),
-        training=TrainConfig(
-            learning_rate=1e-5, epochs=10, batch_size=128, warmup_fraction=0.1, save_every_steps=200
-        ),
+        training=TrainConfig(learning_rate=1e-5, epochs=10, batch_size=128, warmup_fraction=0.1),
+        checkpoints=CheckpointConfig(save_every_steps=200),
         sweep=SweepConfig(batch_size=64),
     )

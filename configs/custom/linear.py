@@ -17,7 +17,7 @@ def config() -> ExperimentConfig:
         name="linear",
         model=ModelConfig(name="glyphclip", templates="simple"),
         training=TrainConfig(
-            recipe="linear_classifier",
+            recipe="linear_probe",
             learning_rate=1e-2,
             epochs=20,
             batch_size=256,

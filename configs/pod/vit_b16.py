@@ -9,6 +9,7 @@ Expected: not recorded; it depends on your images.
 Hardware: predictions in docs/scaling.md; nothing measured.
 """
 
+from wiseft_jax.core.checkpoint_config import CheckpointConfig
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.experiment import ExperimentConfig, ModelConfig, SweepConfig
 from wiseft_jax.training.config import TrainConfig
@@ -24,9 +25,8 @@ def config() -> ExperimentConfig:
             compute_dtype="bfloat16",
             tower="scan",
         ),
-        training=TrainConfig(
-            learning_rate=3e-5, epochs=10, batch_size=512, warmup_steps=500, save_every_steps=500
-        ),
+        training=TrainConfig(learning_rate=3e-5, epochs=10, batch_size=512, warmup_steps=500),
+        checkpoints=CheckpointConfig(save_every_steps=500),
         sweep=SweepConfig(batch_size=1024),
         mesh=MeshConfig(data=-1),
     )

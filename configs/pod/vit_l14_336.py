@@ -9,6 +9,7 @@ Expected: not recorded; it depends on your images.
 Hardware: at least 8 chips; predictions in docs/scaling.md; nothing measured.
 """
 
+from wiseft_jax.core.checkpoint_config import CheckpointConfig
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.experiment import ExperimentConfig, ModelConfig, SweepConfig
 from wiseft_jax.training.config import TrainConfig
@@ -25,9 +26,8 @@ def config() -> ExperimentConfig:
             tower="scan",
             remat="full",
         ),
-        training=TrainConfig(
-            learning_rate=1e-5, epochs=10, batch_size=512, warmup_steps=500, save_every_steps=200
-        ),
+        training=TrainConfig(learning_rate=1e-5, epochs=10, batch_size=512, warmup_steps=500),
+        checkpoints=CheckpointConfig(save_every_steps=200),
         sweep=SweepConfig(batch_size=512),
         mesh=MeshConfig(data=-1, fsdp=8),
     )

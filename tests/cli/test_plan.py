@@ -49,7 +49,7 @@ def test_how_the_sweep_runs_is_said(tiny: list[str], capsys: pytest.CaptureFixtu
     assert "sweep: back-end curve (" in printed
     assert "5 to 9 nodes a batch" in printed
     assert "5.25 to 11.7 forward passes an image" in printed
-    linear = [*tiny, "--training.recipe", "linear_classifier"]
+    linear = [*tiny, "--training.recipe", "linear_probe"]
     assert main(["plan", *linear, "--json", "-q"]) == 0
     sweep = json.loads(capsys.readouterr().out)["steps"]["sweep"]
     assert (sweep["backend"], sweep["passes_per_image"]["high"]) == ("linear", 1)

@@ -284,7 +284,11 @@ def test_opening_leaves_nothing_and_may_be_repeated(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("error", "kind", "message"),
     [
-        (os_error(errno.ENOSPC), InputError, "complete checkpoints: 1, 2; make room and continue"),
+        (
+            os_error(errno.ENOSPC),
+            CheckpointWriteError,
+            "complete checkpoints: 1, 2; make room and continue",
+        ),
         (
             os_error(errno.EIO),
             CheckpointWriteError,

@@ -34,6 +34,11 @@ def test_rows_survive_the_disk(tmp_path: Path) -> None:
     assert read_curve_rows(tmp_path) == [row(), row()]
 
 
+def test_empty_lines_do_not_count(tmp_path: Path) -> None:
+    (tmp_path / CURVES_FILE).write_text(f"{json.dumps(row())}\n\n{json.dumps(row())}\n \n")
+    assert read_curve_rows(tmp_path) == [row(), row()]
+
+
 def test_a_run_without_curves_has_none(tmp_path: Path) -> None:
     assert read_curve_rows(tmp_path) == []
 
@@ -43,7 +48,7 @@ def test_a_run_without_curves_has_none(tmp_path: Path) -> None:
     [
         ("{", "curves.jsonl:1: not a JSON object"),
         ('{"schema": 1}', "curves.jsonl:1: a curve row lacks dataset"),
-        ("5", "curves.jsonl:1: expected a JSON object, found 5"),
+        ("5", "curves.jsonl:1: expected a JSON object, found int"),
         (json.dumps(row() | {"schema": "x"}), "curves.jsonl:1: schema: expected a number"),
     ],
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 import threading
 import types
+import warnings
 from typing import Any
 
 import pytest
@@ -79,3 +81,28 @@ def test_only_the_writes_of_orbax_that_nobody_awaits_are_dropped(module: str, ke
     record = logger.makeRecord("asyncio", logging.ERROR, "base_events.py", 1, "never", (), info)
     assert bool(logger.filter(record)) == kept
     assert logger.filter(_record("base_events.py", logging.ERROR))
+
+
+@pytest.mark.parametrize(
+    ("file", "kept"), [("3.orbax-checkpoint-tmp/opt/_sharding", False), ("3/_sharding", True)]
+)
+def test_only_what_tensorstore_says_of_a_save_is_dropped(file: str, kept: bool):
+    hush_orbax()
+    error = ValueError(f'RESOURCE_EXHAUSTED: Error writing local file "run/checkpoints/{file}"')
+    logger = logging.getLogger("asyncio")
+    info = (ValueError, error, None)
+    record = logger.makeRecord("asyncio", logging.ERROR, "base_events.py", 1, "never", (), info)
+    assert bool(logger.filter(record)) == kept
+
+
+def test_a_coroutine_that_a_failed_save_leaves_is_no_warning():
+    async def write() -> None:
+        pass
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        hush_orbax()
+        write()  # pyright: ignore[reportUnusedCoroutine]
+        gc.collect()
+        warnings.warn("another", RuntimeWarning, stacklevel=1)
+    assert [str(each.message) for each in caught] == ["another"]

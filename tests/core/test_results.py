@@ -118,3 +118,13 @@ def test_a_row_that_is_not_a_number_is_not_written(tmp_path: Path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         results.write_rows(tmp_path / results.RESULTS_FILE, [row])
     assert not list(tmp_path.iterdir())
+
+
+def test_files_of_two_sweeps_are_one_error_with_what_to_do():
+    plain = results.of_two_sweeps("runs/a", "selection.json and results.jsonl")
+    again = "one was broken off while it replaced the other; do it again: wiseft sweep RUN, with"
+    assert str(plain).startswith(
+        f"runs/a: selection.json and results.jsonl are of two sweeps: {again}"
+    )
+    why = results.of_two_sweeps("runs/a", "x and y", "5 alphas and 2")
+    assert str(why).startswith(f"runs/a: x and y are of two sweeps (5 alphas and 2): {again}")

@@ -81,6 +81,23 @@ def test_one_set_can_not_choose_and_report(root: Path):
         load(root, validation=spec, test=spec, shifts=())
 
 
+@pytest.mark.parametrize(
+    ("images", "given", "message"),
+    [
+        (1, {}, r"tiny: can't hold out 10% of 2 images: .* --data\.test folder:PATH; or more"),
+        (2, {}, r"out 10% of 2 images: .* --data\.validation folder:PATH \(and --data\.test, or"),
+        (1, {"test": "sketches"}, r"a validation set .* --data\.validation folder:PATH; or more"),
+    ],
+)
+def test_too_few_images_to_hold_out_are_named_with_what_to_give(
+    root: Path, images: int, given: dict[str, str], message: str
+):
+    write_folder(root / "tiny", {"cat": images, "dog": images})
+    sets = {option: f"folder:{root / name}" for option, name in given.items()}
+    with pytest.raises(InputError, match=message):
+        load_data(DataConfig(train=f"folder:{root / 'tiny'}", **sets), seed=0)
+
+
 def test_held_out_sets_get_a_name_of_their_own(root: Path):
     data = load(root, shifts=(f"photos-test=folder:{root / 'sketches'}",))
     names = [dataset.name for dataset in (data.validation, data.test, *data.shifts)]

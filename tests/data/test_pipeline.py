@@ -14,6 +14,7 @@ from PIL import Image
 from tests.data.builders import pixels, write_folder
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.preprocess import Preprocess
+from wiseft_jax.data.augmentation import AugmentationConfig
 from wiseft_jax.data.decode import BadImageError
 from wiseft_jax.data.pipeline import Batch, eval_batches, train_batches
 from wiseft_jax.data.source import Dataset, array_dataset
@@ -145,7 +146,12 @@ def test_epochs_and_seeds_differ():
 
 def test_crops_differ_between_epochs():
     dataset = memory(1, 20)
-    images = np.concatenate([batch["image"] for batch in take(dataset, 2, crop_scale=(0.2, 0.8))])
+    images = np.concatenate(
+        [
+            batch["image"]
+            for batch in take(dataset, 2, augmentation=AugmentationConfig(crop_scale=(0.2, 0.8)))
+        ]
+    )
     assert len(np.unique(images.reshape(16, -1), axis=0)) > 10
 
 

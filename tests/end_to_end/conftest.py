@@ -29,7 +29,7 @@ class Workshop:
             *("--data.shifts", f"inverted=folder:{self.shifted}"),
             *("--data.test-fraction", "0.25", "--data.validation-fraction", "0.25"),
             *("--training.epochs", "2", "--training.batch-size", "8"),
-            *("--training.learning-rate", "1e-3", "--training.save-every-steps", "1"),
+            *("--training.learning-rate", "1e-3", "--checkpoints.save-every-steps", "1"),
             *("--sweep.alphas", "0", "0.5", "1", "--sweep.batch-size", "8"),
         ]
 

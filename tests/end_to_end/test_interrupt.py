@@ -32,7 +32,7 @@ def start(arguments: list[str], cwd: Path) -> subprocess.Popen:
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_stopped_and_continued(inputs: Workshop, tmp_path: Path, signum: int) -> None:
     longer = ["--training.epochs", "200", "--training.eval-every-epochs", "None"]
-    options = [*inputs.options(), *longer, "--training.save-every-steps", "50"]
+    options = [*inputs.options(), *longer, "--checkpoints.save-every-steps", "50"]
     command = ["run", "custom/folder", *options, "--out", str(tmp_path / "run")]
     process = start(command, tmp_path)
     log = tmp_path / "run" / "train.jsonl"

@@ -152,7 +152,7 @@ def test_resume_may_change_what_does_not_decide_the_weights(
 ) -> None:
     run = ["train", "custom/folder", *inputs.options(), "--out", str(tmp_path / "run"), "-q"]
     assert main(run) == 0
-    assert main([*run, "--resume", "--training.save-every-steps", "2"]) == 0
+    assert main([*run, "--resume", "--checkpoints.save-every-steps", "2"]) == 0
 
 
 def test_bad_images_are_faults_of_a_check_and_bad_input_of_a_run(
@@ -233,11 +233,8 @@ def test_sweep_options_are_checked_before_training(
 ) -> None:
     own = inputs.options()
     own = own[: own.index("--sweep.alphas")]
-    try:
-        code = main(["run", "custom/folder", *own, *options, "--out", str(tmp_path / "run"), "-q"])
-    except SystemExit as stop:
-        code = stop.code
-    assert code == 2
+    command = ["run", "custom/folder", *own, *options, "--out", str(tmp_path / "run"), "-q"]
+    assert main(command) == 2
     assert said in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 

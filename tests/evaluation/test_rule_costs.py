@@ -166,6 +166,6 @@ def test_a_rule_that_saw_labels_of_the_set_is_in_sample():
         return {(each.rule, each.dataset) for each in costs if each.in_sample}
 
     oracles = {(rule, name) for rule in ("oracle", "oracle_by_example") for name in targets}
-    choosing = {"validation_best", "smallest_within_one_point", "smallest_within", "atc"}
+    choosing = {"validation_best", "smallest_within_one_point", "atc"}
     assert marked(None) == oracles | {(rule, "val") for rule in choosing}
     assert marked("sketch") == oracles | {(rule, "sketch") for rule in choosing}

@@ -149,20 +149,10 @@ def test_rules_of_select_choose_the_same_here(name):
     assert outcome(name, EVIDENCE) == select_alpha(rows, name).alpha
 
 
-def test_smallest_within_takes_an_epsilon():
-    curve = np.zeros((5, 100), bool)
-    for index, hits in enumerate((60, 80, 88, 90, 89)):
-        curve[index, :hits] = True
-    held_out = dataclasses.replace(
-        predictions("val", seed=0, n=100, split="validation", role="reference"),
-        correct=curve,
-        labels=np.zeros(100, np.int32),
-    )
-    chosen = [
-        outcome("smallest_within", Evidence(TARGET, held_out, epsilon=epsilon))
-        for epsilon in (0.0, 0.01, 0.02, 0.1, 0.3)
-    ]
-    assert chosen == [0.75, 0.75, 0.5, 0.25, 0.0]
+def test_no_two_rules_are_one():
+    summaries = {rule.summary for rule in ALL_RULES.values()}
+    assert len(summaries) == len(ALL_RULES)
+    assert "smallest_within" not in ALL_RULES  # with its default it was smallest_within_one_point
 
 
 def test_entropy_takes_the_surest_alpha():

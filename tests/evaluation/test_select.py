@@ -11,7 +11,7 @@ import pytest
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.metrics import Accuracy
 from wiseft_jax.core.results import accuracy_row
-from wiseft_jax.evaluation.select import RULES, Point, select_alpha
+from wiseft_jax.evaluation.select import RULES, Point, select_alpha, smallest_within
 from wiseft_jax.experiment import SweepConfig
 
 
@@ -80,6 +80,12 @@ def test_what_each_rule_chooses():
 def test_one_point_is_counted_in_whole_numbers(n, below, alpha):
     curve = rows([n - below, n], n=n)
     assert select_alpha(curve, "smallest_within_one_point").alpha == alpha
+
+
+def test_smallest_within_takes_an_epsilon():
+    points = [Point(alpha, hits, 100) for alpha, hits in enumerate((60, 80, 88, 90, 89))]
+    chosen = [smallest_within(points, epsilon) for epsilon in (0.0, 0.01, 0.02, 0.1, 0.3)]
+    assert chosen == [3, 3, 2, 1, 0]
 
 
 def test_constant_stands_without_rows_or_off_the_grid(caplog):

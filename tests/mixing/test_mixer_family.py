@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -141,3 +142,17 @@ def test_after_the_last_step_nothing_is_mixed():
         mixed, soft = run(jnp.int32(step))
         assert bool(jnp.any(mixed != images)) is (step < 3)
         assert bool(jnp.any(soft != targets)) is (step < 3)
+
+
+def test_without_a_last_step_there_is_no_branch_and_the_same_draws():
+    images, targets = numbered(4)
+
+    def traced(last_step: int | None) -> Any:
+        run = jax.jit(lambda step: mix_until(smoothmix, last_step, step, KEY, images, targets))
+        return run.trace(jnp.int32(7)), run(jnp.int32(7))
+
+    (always, found), (until, same) = traced(None), traced(8)
+    assert "cond[" in str(until.jaxpr)
+    assert "cond[" not in str(always.jaxpr)
+    for one, other in zip(found, same, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)

@@ -13,7 +13,7 @@ from wiseft_jax.planning.counts import Collective
 from wiseft_jax.planning.facts import StepFacts
 from wiseft_jax.planning.steps import Job
 
-LINEAR: dict[str, Any] = {"recipe": "linear_classifier"}
+LINEAR: dict[str, Any] = {"recipe": "linear_probe"}
 WHOLE = parameter_bytes(make_job())
 
 

@@ -118,8 +118,8 @@ def test_a_network_bound_step_is_a_warning():
     assert "collectives take 75% of the train step" in said(found, breaks=False)
 
 
-def test_the_features_of_a_linear_classifier_are_said_to_be_left_out():
-    found = faults(dataclasses.replace(CONFIG, recipe="linear_classifier"))
+def test_the_features_of_a_linear_probe_are_said_to_be_left_out():
+    found = faults(dataclasses.replace(CONFIG, recipe="linear_probe"))
     assert "isn't counted" in said(found, breaks=False)
     assert not any(each.breaks for each in found)
 

@@ -53,8 +53,8 @@ def test_compiled_steps_cost_what_their_traces_do_eight_devices():
     assert 8 * swept.flops == pytest.approx(traced_flops, rel=0.02)
 
 
-def test_the_linear_classifier_trains_the_head_on_features():
-    job = make_job(training={"recipe": "linear_classifier"})
+def test_the_linear_probe_trains_the_head_on_features():
+    job = make_job(training={"recipe": "linear_probe"})
     width = job.theta["head"]["kernel"].shape[0]
     assert set(job.batch(2, None)) == {"label", "mask", "features"}
     assert train_flops(job) == 2 * 2 * 64 * width * CLASSES  # forward, gradient of the kernel

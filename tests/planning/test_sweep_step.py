@@ -21,7 +21,7 @@ from wiseft_jax.planning.sweep_step import (
     trace_sweep_step,
 )
 
-LINEAR: dict[str, Any] = {"recipe": "linear_classifier"}
+LINEAR: dict[str, Any] = {"recipe": "linear_probe"}
 IMAGES = 64
 
 

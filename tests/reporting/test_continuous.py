@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -98,6 +100,28 @@ def test_one_panel_a_set() -> None:
     rows = curve_rows(sweep_rows())
     figure = flips_figure(rows)
     assert sum(axes.get_visible() for axes in figure.axes) == len(rows)
+
+
+@pytest.mark.parametrize("count", [1, 2, 12])
+@pytest.mark.parametrize("name", ["W" * 60, "imagenet_sketch_with_a_very_long_name"])
+def test_no_text_of_flips_covers_another_or_is_cut(count: int, name: str) -> None:
+    (row,) = curve_rows(sweep_rows())[:1]
+    # What is lost at the end goes deep into the corner where the counts once stood.
+    lost = row["n"] * [0.97]
+    rows: Any = [row | {"dataset": f"{name}_{place}", "lost": lost} for place in range(count)]
+    figure = flips_figure(rows, title="flips of a model with a name that goes on and on " * 2)
+    figure.draw_without_rendering()
+    heading = figure._suptitle  # type: ignore[attr-defined]
+    texts = [heading, *(axes.title for axes in figure.axes)]
+    for axes in figure.axes[:count]:
+        texts += [axes._left_title, *axes.texts]  # type: ignore[attr-defined]
+    boxes = [text.get_window_extent() for text in texts if text.get_text()]
+    assert len(boxes) == 1 + 2 * count
+    for first, second in itertools.combinations(boxes, 2):
+        assert not first.overlaps(second)
+    for box in boxes:
+        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
+        assert not any(box.overlaps(axes.get_window_extent()) for axes in figure.axes[:count])
 
 
 def test_no_curves_have_no_flips() -> None:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from wiseft_jax.reporting.labels import Label, place_labels, spread
+from wiseft_jax.reporting.labels import (
+    Label,
+    broken,
+    place_labels,
+    shortened,
+    spread,
+    text_width,
+)
 
 
 def panel(count: int = 20, crowd: float = 1.0):
@@ -87,3 +95,25 @@ def test_spread_leaves_distant_positions_alone_and_centres_a_cluster():
 def test_spread_keeps_the_gap_when_there_is_no_room():
     found = spread([0.5] * 5, 0.5, 0.0, 1.0)
     np.testing.assert_allclose(np.diff(found), 0.5)
+
+
+@pytest.mark.parametrize("text", ["W" * 60, "l" * 200, "short", "imagenet_sketch_of_many_words_v2"])
+def test_a_shortened_name_fits_and_keeps_both_ends(text: str) -> None:
+    found = shortened(text, 120, 10)
+    assert text_width(found, 10) <= 120
+    if found != text:
+        start, end = found.split("…")
+        assert text.startswith(start)
+        assert text.endswith(end)
+        assert 0 <= len(start) - len(end) <= 1
+        assert text_width(text, 10) > 120
+        assert text_width(found + 2 * text[0], 10) > 120 - text_width("W", 10)
+
+
+def test_a_broken_text_keeps_its_words() -> None:
+    text = "where the predictions of the model flip along alpha"
+    lines = broken(text, 100, 12).split("\n")
+    assert " ".join(lines) == text
+    assert len(lines) > 2
+    assert all(text_width(line, 12, "normal") <= 100 for line in lines)
+    assert broken(text, 1000, 12) == text

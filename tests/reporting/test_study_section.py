@@ -14,7 +14,9 @@ def test_a_race_and_learned_coefficients_are_told():
     assert "- guaranteed: this" in text
     assert "fitted on validation (n=500) by cross_entropy, beside the best of 3 single" in text
     assert "- coefficients: block_0 0.46, head 1.00" in text
-    assert "- test (n=1000): learned 97.7 %, constant (0.5) 97.1 % (.049), fine-tuned (1)" in text
+    assert (
+        "- test (n=1000): learned 97.7 %, constant (0.5) 97.1 % (p = 0.049), fine-tuned (1)" in text
+    )
     assert "corrected for the 2 sets (Holm)" in text
 
 

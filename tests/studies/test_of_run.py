@@ -127,8 +127,11 @@ def test_p_values_are_corrected_for_the_sets_of_a_model() -> None:
 def test_learned_coefficients_are_written_with_their_comparison(
     ends: studies.Ends, data: ExperimentData, swept: SweepResult, tmp_path: Path
 ) -> None:
-    facts = studies.learn(CONFIG, data, ends, QUICK, RunDirectory(tmp_path))
+    sweeping = SweepConfig(alphas=ALPHAS, batch_size=16, method="curve")
+    config = dataclasses.replace(CONFIG, sweep=sweeping)
+    facts = studies.learn(config, data, ends, QUICK, RunDirectory(tmp_path))
     assert written(tmp_path, "learned.json") == json.loads(json.dumps(facts))
+    assert facts["alphas"] == list(ALPHAS)  # a race's candidates too
     assert [path.name for path in tmp_path.iterdir()] == ["learned.json"]
     assert facts["held_out"]
     assert list(facts["coefficients"]) == ["embedding", "block_0", "projection", "head"]

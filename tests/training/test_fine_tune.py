@@ -20,8 +20,11 @@ from tests.training.toy import (
     toy_classifier,
     toy_config,
     toy_dataset,
+    toy_for,
+    toy_train,
 )
 from wiseft_jax.core.checkpoint import Checkpoints
+from wiseft_jax.core.checkpoint_config import CheckpointConfig
 from wiseft_jax.core.errors import InputError, NonFiniteLossError
 from wiseft_jax.core.mesh import make_mesh
 from wiseft_jax.core.trees import flatten_paths
@@ -29,7 +32,10 @@ from wiseft_jax.data import pipeline
 from wiseft_jax.data.pipeline import train_batches
 from wiseft_jax.data.source import ArraySource, array_dataset
 from wiseft_jax.training.fine_tune import fine_tune
+from wiseft_jax.training.options import TrainOptions
 from wiseft_jax.training.recipes import RECIPES
+
+EACH_STEP = CheckpointConfig(save_every_steps=1)
 
 
 def accuracy(classifier: Any, theta: Any, dataset: Any) -> float:
@@ -50,12 +56,16 @@ def assert_equal(found: Any, expected: Any) -> None:
         np.testing.assert_array_equal(found[name], leaf, err_msg=name)
 
 
+FROZEN = {"linear_probe": ("encoder/",), "paint": ("head/",)}
+
+
 @pytest.mark.parametrize("recipe", sorted(RECIPES))
 def test_it_learns_and_touches_only_what_is_trained(recipe: str):
-    classifier, theta_0 = toy_classifier()
+    classifier, theta_0 = toy_for(recipe)
     before = {name: leaf.copy() for name, leaf in flatten_paths(theta_0).items()}
-    train, held_out = toy_dataset(48), toy_dataset(30, seed=1)
-    config = toy_config(recipe=recipe, epochs=30.0, learning_rate=0.2)
+    train, held_out = toy_train(recipe), toy_dataset(30, seed=1)
+    options = TrainOptions(probe_c=(100.0,))
+    config = toy_config(recipe=recipe, epochs=30.0, learning_rate=0.2, options=options)
     theta_1 = fine_tune(classifier, theta_0, train, None, config)
     assert accuracy(classifier, theta_1, held_out) > accuracy(classifier, theta_0, held_out) + 0.25
     for name, leaf in flatten_paths(theta_0).items():
@@ -65,14 +75,15 @@ def test_it_learns_and_touches_only_what_is_trained(recipe: str):
     for name, leaf in found.items():
         assert isinstance(leaf, np.ndarray)
         assert (leaf.dtype, leaf.shape) == (np.float32, before[name].shape)
-        frozen = recipe == "linear_classifier" and name.startswith("encoder/")
+        frozen = name.startswith(FROZEN.get(recipe, ()))
         assert np.array_equal(leaf, before[name]) == frozen, name
 
 
 @pytest.mark.parametrize("recipe", sorted(RECIPES))
 def test_one_device_equals_eight(recipe: str):
-    classifier, theta_0 = toy_classifier()
-    train, config = toy_dataset(48), toy_config(recipe=recipe)
+    classifier, theta_0 = toy_for(recipe)
+    options = TrainOptions(probe_c=(1.0,))
+    train, config = toy_train(recipe), toy_config(recipe=recipe, options=options)
     one = fine_tune(classifier, theta_0, train, None, config, mesh=make_mesh(1))
     eight = fine_tune(classifier, theta_0, train, None, config, mesh=make_mesh(8))
     for name, leaf in flatten_paths(eight).items():
@@ -98,10 +109,12 @@ def test_label_smoothing_changes_the_result():
 
 @pytest.mark.parametrize("recipe", sorted(RECIPES))
 def test_validation_accuracy_is_exact(tmp_path: Path, recipe: str):
-    classifier, theta_0 = toy_classifier()
+    classifier, theta_0 = toy_for(recipe)
     validation = toy_dataset(29, seed=3, name="held-out")
     config = toy_config(recipe=recipe, eval_every_epochs=1.0)
-    theta_1 = fine_tune(classifier, theta_0, toy_dataset(48), validation, config, run_dir=tmp_path)
+    theta_1 = fine_tune(
+        classifier, theta_0, toy_train(recipe), validation, config, run_dir=tmp_path
+    )
     measured = [r for r in records(tmp_path) if "validation_accuracy" in r]
     assert [r["step"] for r in measured] == [3, 6]
     assert measured[-1]["validation_accuracy"] == accuracy(classifier, theta_1, validation)
@@ -115,7 +128,7 @@ def test_a_given_evaluation_sees_the_whole_tree_on_the_host(tmp_path: Path):
         seen.append(theta)
         return 0.25 * len(seen)
 
-    config = toy_config(recipe="linear_classifier", eval_every_epochs=1.0)
+    config = toy_config(recipe="linear_probe", eval_every_epochs=1.0)
     theta_1 = fine_tune(
         classifier, theta_0, toy_dataset(48), None, config, run_dir=tmp_path, evaluate=evaluate
     )
@@ -169,13 +182,13 @@ def test_a_loss_that_is_not_finite_stops_with_the_facts(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, in_directory: bool
 ):
     classifier, theta_0, train = poisoned()
-    config = toy_config(batch_size=8, save_every_steps=1, seed=5)
+    config = toy_config(batch_size=8, seed=5)
     with train_batches(train, classifier.preprocess, batch_size=8, seed=5) as batches:
         bad_step = next(k for k, batch in enumerate(batches, 1) if 7 in batch["index"])
     assert bad_step > 1
     run_dir = tmp_path / "run" if in_directory else None
     with pytest.raises(NonFiniteLossError) as info:
-        fine_tune(classifier, theta_0, train, None, config, run_dir=run_dir)
+        fine_tune(classifier, theta_0, train, None, config, run_dir=run_dir, checkpoints=EACH_STEP)
     message = str(info.value)
     assert message.startswith(f"step {bad_step}: loss nan, gradient norm nan")
     assert "photo-7.jpg" in message
@@ -200,7 +213,7 @@ def test_a_save_that_fails_does_not_hide_a_loss_that_is_not_finite(
         "vision_model": {"kernel": wide},
         "visual_projection": {"kernel": wide.T[:, [0, 1, 2, 0]] / 100},
     }
-    config = toy_config(batch_size=8, save_every_steps=1, seed=5)
+    config = toy_config(batch_size=8, seed=5)
     with train_batches(train, classifier.preprocess, batch_size=8, seed=5) as batches:
         bad_step = next(k for k, batch in enumerate(batches, 1) if 7 in batch["index"])
     assert bad_step > 2
@@ -216,7 +229,9 @@ def test_a_save_that_fails_does_not_hide_a_loss_that_is_not_finite(
     monkeypatch.setattr(Checkpoints, "save", save)
     try:
         with pytest.raises(NonFiniteLossError) as info:
-            fine_tune(classifier, theta_0, train, None, config, run_dir=tmp_path)
+            fine_tune(
+                classifier, theta_0, train, None, config, run_dir=tmp_path, checkpoints=EACH_STEP
+            )
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     message = str(info.value)
@@ -261,8 +276,14 @@ def _wrong(change: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("keys", r"theta_0: expected the keys encoder and head, found \['vision_model'\]"),
-        ("type", "theta_0: expected the keys encoder and head, found list"),
+        (
+            "keys",
+            r"theta_0: expected the keys encoder and head for .*, found \['vision_model'\]",
+        ),
+        (
+            "type",
+            r"theta_0: expected the keys encoder and head for .*, found list",
+        ),
         ("outputs", "head/kernel has 2 outputs, the classifier 3 classes"),
         ("names", r"held-out: .*\(green, red, blue\).*\(red, green, blue\)"),
         ("unlabelled", r"squares\[5\] has the label -1, expected 0 to 2 \(2 images"),
@@ -276,9 +297,9 @@ def test_what_does_not_fit_is_refused(change: str, message: str):
         fine_tune(**arguments)
 
 
-def test_a_linear_classifier_with_an_encoders_rate_is_warned(caplog: pytest.LogCaptureFixture):
+def test_a_linear_probe_with_an_encoders_rate_is_warned(caplog: pytest.LogCaptureFixture):
     classifier, theta_0 = toy_classifier()
-    config = toy_config(recipe="linear_classifier", learning_rate=3e-5, epochs=1.0)
+    config = toy_config(recipe="linear_probe", learning_rate=3e-5, epochs=1.0)
     fine_tune(classifier, theta_0, toy_dataset(20), None, config)
     assert "learning_rate 3e-05 suits end-to-end" in caplog.text
 
@@ -318,7 +339,7 @@ def test_decoding_threads_reach_the_pipeline(recipe: str, monkeypatch: pytest.Mo
     monkeypatch.setattr(
         pipeline.grain, "ReadOptions", lambda **each: read.append(each) or options(**each)
     )
-    classifier, theta_0 = toy_classifier()
-    config = toy_config(recipe=recipe, epochs=0.5)
-    fine_tune(classifier, theta_0, toy_dataset(48, seed=5), None, config, num_threads=3)
+    classifier, theta_0 = toy_for(recipe)
+    config = toy_config(recipe=recipe, epochs=0.5, options=TrainOptions(probe_c=(1.0,)))
+    fine_tune(classifier, theta_0, toy_train(recipe, seed=5), None, config, num_threads=3)
     assert {each["num_threads"] for each in read} == {3}

@@ -20,19 +20,22 @@ from pathlib import Path
 
 import jax
 
-from tests.training.toy import toy_classifier, toy_config, toy_dataset
+from tests.training.toy import toy_classifier, toy_config, toy_dataset, toy_for, toy_train
 from wiseft_jax.core.distributed import gather_json
 from wiseft_jax.core.errors import NonFiniteLossError
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.trees import flatten_paths
 from wiseft_jax.training.fine_tune import fine_tune
+from wiseft_jax.training.options import TrainOptions
 
-classifier, theta_0 = toy_classifier()
 for case in CASES:
-    config = toy_config(recipe=case["recipe"], eval_every_epochs=1.0)
+    classifier, theta_0 = toy_for(case["recipe"])
+    options = TrainOptions(probe_c=(0.1, 10.0))
+    config = toy_config(recipe=case["recipe"], eval_every_epochs=1.0, options=options)
     mesh = MeshConfig(fsdp=case["fsdp"], min_shard_elements=0)
     theta_1 = fine_tune(
-        classifier, theta_0, toy_dataset(50), toy_dataset(37, seed=3, name="held-out"), config,
+        classifier, theta_0, toy_train(case["recipe"], 50),
+        toy_dataset(37, seed=3, name="held-out"), config,
         run_dir=Path(OUT) / case["name"], mesh=mesh,
     )
     leaves = {name: leaf.tolist() for name, leaf in flatten_paths(theta_1).items()}
@@ -41,6 +44,8 @@ for case in CASES:
     found = gather_json(leaves)
     print("same", case["name"], found == [leaves] * jax.process_count(), flush=True)
 
+classifier, theta_0 = toy_classifier()
+config = toy_config(eval_every_epochs=1.0)
 broken = jax.tree_util.tree_map(lambda leaf: leaf * float("nan"), theta_0)
 try:
     fine_tune(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.training.toy import toy_classifier, toy_config, toy_dataset
+from tests.training.toy import toy_classifier, toy_config, toy_dataset, toy_for, toy_train
 from wiseft_jax.core.checkpoint import Checkpoints, restore_params
 from wiseft_jax.core.checkpoint_config import CheckpointConfig
 from wiseft_jax.core.checkpoint_files import read_facts
@@ -23,6 +23,7 @@ from wiseft_jax.core.mesh import make_mesh
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.trees import flatten_paths
 from wiseft_jax.training.fine_tune import fine_tune
+from wiseft_jax.training.options import TrainOptions
 from wiseft_jax.training.recipes import RECIPES
 
 FOUR_STEPS = toy_config(epochs=4 / 3, eval_every_epochs=1 / 3)
@@ -37,10 +38,11 @@ def train(
     resume: bool = False,
     devices: int = 1,
     layout: MeshConfig | None = None,
+    checkpoints: CheckpointConfig = CheckpointConfig(),
     **changes: Any,
 ) -> Any:
-    classifier, theta_0 = toy_classifier()
-    arguments = {"theta_0": theta_0, "train": toy_dataset(48), **changes}
+    classifier, theta_0 = toy_for(config.recipe)
+    arguments = {"theta_0": theta_0, "train": toy_train(config.recipe), **changes}
     return fine_tune(
         classifier,
         arguments["theta_0"],
@@ -51,6 +53,7 @@ def train(
         resume=resume,
         evaluate=evaluate,
         mesh=layout or make_mesh(devices),
+        checkpoints=checkpoints,
     )
 
 
@@ -104,7 +107,8 @@ def test_two_steps_a_stop_and_two_steps_are_four_steps(
     error: type[Exception],
     said: str,
 ):
-    config = dataclasses.replace(FOUR_STEPS, recipe=recipe)
+    options = TrainOptions(probe_c=(1.0,))
+    config = dataclasses.replace(FOUR_STEPS, recipe=recipe, options=options)
     whole = train(tmp_path / "whole", config)
     broken = tmp_path / "broken"
     with pytest.raises(error, match=said):
@@ -240,8 +244,8 @@ def test_the_best_checkpoint_is_kept(tmp_path: Path):
 
 
 def test_checkpoints_by_count(tmp_path: Path):
-    config = dataclasses.replace(FOUR_STEPS, eval_every_epochs=None, save_every_steps=3)
-    train(tmp_path, config)
+    config = dataclasses.replace(FOUR_STEPS, eval_every_epochs=None)
+    train(tmp_path, config, checkpoints=CheckpointConfig(save_every_steps=3))
     assert Checkpoints(tmp_path).steps() == (3, 4)
 
 
@@ -264,7 +268,7 @@ def test_a_damaged_checkpoint_costs_only_its_steps(
     ("what", "message"),
     [
         ("rate", r"training\.learning_rate \(0\.05 -> 0\.04\); training\.seed \(0 -> 3\)\. Give"),
-        ("recipe", r"training\.recipe \('end_to_end' -> 'linear_classifier'\)"),
+        ("recipe", r"training\.recipe \('end_to_end' -> 'linear_probe'\)"),
         ("data", r"training set \(.*'images': 48.* -> .*'images': 40"),
         ("pixels", r"training set \("),
         ("theta_0", r"theta_0 \([0-9a-f]{16} -> [0-9a-f]{16}\)"),
@@ -278,7 +282,7 @@ def test_another_run_is_not_continued(tmp_path: Path, what: str, message: str):
     if what == "rate":
         config = dataclasses.replace(config, learning_rate=0.04, seed=3)
     elif what == "recipe":
-        config = dataclasses.replace(config, recipe="linear_classifier")
+        config = dataclasses.replace(config, recipe="linear_probe")
     elif what == "data":
         changes = {"train": toy_dataset(40)}
     elif what == "pixels":
@@ -299,8 +303,9 @@ def test_what_does_not_change_the_weights_may_change(tmp_path: Path):
     broken = tmp_path / "broken"
     with pytest.raises(Interrupted):
         train(broken, evaluate=stops_at(2, terminate))
-    config = dataclasses.replace(FOUR_STEPS, eval_every_epochs=None, save_every_steps=1)
-    assert_equal(train(broken, config, resume=True), whole)
+    config = dataclasses.replace(FOUR_STEPS, eval_every_epochs=None)
+    checkpoints = CheckpointConfig(save_every_steps=1)
+    assert_equal(train(broken, config, resume=True, checkpoints=checkpoints), whole)
 
 
 LAYOUTS = {
@@ -369,20 +374,9 @@ def test_a_checkpoint_holds_the_task_and_the_metrics(tmp_path: Path) -> None:
 
 
 def test_the_configuration_says_how_many_checkpoints_and_where(tmp_path: Path) -> None:
-    classifier, theta_0 = toy_classifier()
     keeping = CheckpointConfig(keep_latest=1, keep_best=2, directory=str(tmp_path / "elsewhere"))
     accuracies = iter([0.9, 0.8, 0.1, 0.2])
-    arguments: dict[str, Any] = {"run_dir": tmp_path / "run", "mesh": make_mesh(1)}
-    theta_1 = fine_tune(
-        classifier,
-        theta_0,
-        toy_dataset(48),
-        None,
-        FOUR_STEPS,
-        evaluate=lambda theta: next(accuracies),
-        checkpoints=keeping,
-        **arguments,
-    )
+    theta_1 = train(tmp_path / "run", evaluate=lambda _: next(accuracies), checkpoints=keeping)
     assert Checkpoints(tmp_path / "run", keeping).steps() == (1, 2, 4)
     assert not (tmp_path / "run" / "checkpoints").exists()
     assert_equal(restore_params(tmp_path / "run", "latest", keeping)[0], theta_1)

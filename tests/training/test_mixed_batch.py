@@ -31,7 +31,7 @@ from wiseft_jax.training.mixed_batch import make_mix
 from wiseft_jax.training.problem import Task, device_batch
 from wiseft_jax.training.recipes import RECIPES
 from wiseft_jax.training.state import init_state
-from wiseft_jax.training.step import make_train_step
+from wiseft_jax.training.step import classification_loss, make_train_step
 
 CONFIG = toy_config(epochs=4.0)
 PLAN = CONFIG.plan(48)
@@ -55,7 +55,7 @@ def run_step(
     layout = Layout(make_mesh(devices))
     optimizer = optax.sgd(0.1)
     train_step = make_train_step(
-        lambda params, batch: classifier.logits(params, batch["image"]),
+        classification_loss(lambda params, batch: classifier.logits(params, batch["image"])),
         optimizer,
         lambda step: 0.1,
         layout,
@@ -117,7 +117,7 @@ def test_each_step_draws_anew_and_the_last_epochs_are_as_without_mixing():
 
 def test_resuming_a_mixed_run_is_exact_and_another_mixing_is_refused_resume(tmp_path: Path):
     classifier, theta_0 = toy_classifier()
-    config = toy_config(epochs=4 / 3, save_every_steps=1)
+    config = toy_config(epochs=4 / 3)
     train = functools.partial(
         fine_tune, classifier, theta_0, toy_dataset(48), None, config, mesh=make_mesh(1)
     )
@@ -158,8 +158,8 @@ def test_mixing_learns_too():
 
 def test_a_recipe_that_sees_no_image_mixes_none():
     classifier, theta_0 = toy_classifier()
-    config = toy_config(recipe="linear_classifier")
-    with pytest.raises(InputError, match=r"expected none with training\.recipe linear_classifier"):
+    config = toy_config(recipe="linear_probe")
+    with pytest.raises(InputError, match=r"expected none with training\.recipe linear_probe"):
         fine_tune(classifier, theta_0, toy_dataset(48), None, config, mixing=SMOOTHMIX)
     with pytest.raises(InputError, match=r"use training\.recipe end_to_end"):
-        ExperimentConfig(training=TrainConfig(recipe="linear_classifier"), mixing=SMOOTHMIX)
+        ExperimentConfig(training=TrainConfig(recipe="linear_probe"), mixing=SMOOTHMIX)

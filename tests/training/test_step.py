@@ -15,7 +15,7 @@ from wiseft_jax.core.mesh import Layout, make_mesh, put_batch, to_host
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.trees import flatten_paths
 from wiseft_jax.training.state import abstract_state, init_state
-from wiseft_jax.training.step import make_hit_counter, make_train_step
+from wiseft_jax.training.step import classification_loss, make_hit_counter, make_train_step
 
 RATE = 0.1
 
@@ -68,11 +68,10 @@ def run_step(
     optimizer = optimizer or optax.chain(optax.clip_by_global_norm(0.01), optax.sgd(RATE))
     state = init_state(params, optimizer, layout)
     step = make_train_step(
-        linear_logits,
+        classification_loss(linear_logits, smoothing),
         optimizer,
         lambda step: RATE / (step + 1),
         layout,
-        label_smoothing=smoothing,
         accumulation_steps=accumulation,
     )
     metrics: dict[str, Any] = {}
@@ -182,7 +181,8 @@ def test_a_split_step_communicates_and_a_single_device_does_not():
 
     def compiled(devices: int, config: MeshConfig) -> str:
         layout = Layout(make_mesh(devices, config), config)
-        step = make_train_step(linear_logits, optimizer, lambda step: RATE, layout)
+        loss = classification_loss(linear_logits)
+        step = make_train_step(loss, optimizer, lambda step: RATE, layout)
         state = abstract_state(params, optimizer, layout)
         return step.lower(state, put_batch(batch, layout.mesh)).compile().as_text()
 
@@ -207,7 +207,7 @@ def test_the_state_is_donated_and_the_input_is_not():
     layout = Layout(make_mesh(1))
     optimizer = optax.sgd(RATE)
     before = init_state(params, optimizer, layout)
-    step = make_train_step(linear_logits, optimizer, lambda step: RATE, layout)
+    step = make_train_step(classification_loss(linear_logits), optimizer, lambda step: RATE, layout)
     after, _ = step(before, put_batch(batch, layout.mesh))
     assert before.params["kernel"].is_deleted()
     assert not np.array_equal(after.params["kernel"], kept["kernel"])
@@ -231,7 +231,7 @@ def test_a_gradient_that_is_not_finite_is_flagged_before_the_loss_is():
     layout = Layout(make_mesh(1))
     optimizer = optax.sgd(RATE)
     state = init_state({**params, "zero": np.zeros(1, np.float32)}, optimizer, layout)
-    step = make_train_step(logits, optimizer, lambda step: RATE, layout)
+    step = make_train_step(classification_loss(logits), optimizer, lambda step: RATE, layout)
     _, metrics = step(state, put_batch(batch, layout.mesh))
     assert np.isfinite(metrics["loss"])
     assert not bool(metrics["finite"])

@@ -9,19 +9,59 @@ import jax.numpy as jnp
 import numpy as np
 
 from wiseft_jax.clip.classifier import Classifier
+from wiseft_jax.clip.tokenize import Tokenizer
 from wiseft_jax.clip.towers import normalise_pixels
+from wiseft_jax.clip.two_towers import TwoTowerClassifier
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.data.source import Dataset, array_dataset
-from wiseft_jax.training.config import TrainConfig
+from wiseft_jax.training.config import TWO_TOWER_RECIPES, TrainConfig
 
 CLASS_NAMES = ("red", "green", "blue")
 SIZE = 8
+_WORDS = ("", *CLASS_NAMES, "the")
 
 
 @dataclasses.dataclass(frozen=True)
 class ToyTower:
     name: str = "toy"
     dtype: str = "float32"
+    config: Any = None
+    remat: str = "none"
+
+    def template(self) -> Any:
+        raise NotImplementedError
+
+    def image_features(self, params: Any, pixels: Any) -> Any:
+        raise NotImplementedError
+
+    def to_canonical(self, params: Any) -> Any:
+        return params
+
+    from_canonical = to_canonical
+
+    def with_dtype(self, dtype: str) -> ToyTower:
+        return self
+
+    def text_features(self, params: Any, ids: Any, mask: Any) -> Any:
+        """Mean of the tokens' embeddings -> projection."""
+        tokens = jnp.asarray(params["text_model"]["embedding"])[ids] * mask[..., None]
+        return (tokens.sum(1) / mask.sum(1, keepdims=True)) @ params["text_projection"]["kernel"]
+
+
+class ToyTokenizer(Tokenizer):
+    """A token for each colour, one for "the", and one for any other word."""
+
+    def __init__(self) -> None:
+        object.__setattr__(self, "context_length", 8)
+
+    def __call__(self, texts: Any) -> tuple[np.ndarray, np.ndarray]:
+        ids = np.zeros((len(texts), self.context_length), np.int32)
+        mask = np.zeros_like(ids)
+        for row, text in enumerate(texts):
+            for column, word in enumerate(text.split()):
+                ids[row, column] = _WORDS.index(word) if word in _WORDS else 0
+                mask[row, column] = 1
+        return ids, mask
 
 
 class ToyClassifier(Classifier):
@@ -58,6 +98,43 @@ def toy_classifier(seed: int = 0) -> tuple[ToyClassifier, dict[str, Any]]:
         "head": {"kernel": normal(4, 3), "bias": np.zeros(3, np.float32)},
     }
     return ToyClassifier(), theta_0
+
+
+class ToyTwoTowers(TwoTowerClassifier):
+    """The toy's image tower beside a text tower of one embedding."""
+
+    def __init__(self) -> None:
+        ids, mask = ToyTokenizer()([f"{start} {c}" for c in CLASS_NAMES for start in ("a", "the")])
+        own = {"tokenizer": ToyTokenizer(), "templates": ("a {}", "the {}"), "frozen": {}}
+        facts = vars(ToyClassifier()) | own | {"prompt_ids": ids, "prompt_mask": mask}
+        for name, value in facts.items():
+            object.__setattr__(self, name, value)
+
+    features = ToyClassifier.features
+
+
+def toy_for(recipe: str, seed: int = 0) -> tuple[Any, dict[str, Any]]:
+    """The classifier that a recipe trains, and its start."""
+    classifier, theta_0 = toy_classifier(seed)
+    if recipe not in TWO_TOWER_RECIPES:
+        return classifier, theta_0
+    random = np.random.default_rng(seed + 1)
+    text = {
+        "text_model": {"embedding": random.normal(size=(len(_WORDS), 5)).astype(np.float32)},
+        "text_projection": {"kernel": random.normal(size=(5, 4)).astype(np.float32)},
+        "logit_scale": np.asarray(np.log(10), np.float32),
+    }
+    return ToyTwoTowers(), {"encoder": theta_0["encoder"], "text": text}
+
+
+def toy_train(recipe: str, count: int = 48, seed: int = 0) -> Dataset:
+    """A training set that a recipe takes: with captions for the contrastive one."""
+    dataset = toy_dataset(count, seed)
+    if recipe != "contrastive":
+        return dataset
+    names = tuple(f"{start} {color} square" for color in CLASS_NAMES for start in ("one", "my"))
+    captions = dataset.labels * 2 + np.arange(count) // 3 % 2
+    return array_dataset(dataset.source.images, captions, names, name="captioned", split="train")
 
 
 def toy_dataset(count: int = 48, seed: int = 0, **options: Any) -> Dataset:

@@ -9,7 +9,7 @@ from wiseft_jax.cli.common import print_json, print_table
 from wiseft_jax.cli.inputs import experiment_data
 from wiseft_jax.core.config_io import config_hash
 from wiseft_jax.core.errors import EXIT_DONE, EXIT_FAULTS_FOUND, FaultyDataError
-from wiseft_jax.experiment import ExperimentConfig, load_model
+from wiseft_jax.experiment import ExperimentConfig, load_start
 
 
 def describe_plan(config: ExperimentConfig, *, as_json: bool, prints: bool = True) -> int:
@@ -46,11 +46,11 @@ def _plan(config: ExperimentConfig) -> dict[str, Any]:
     from wiseft_jax.core.trees import count_parameters
 
     data = experiment_data(config)
-    classifier, theta_0 = load_model(config.model, data.class_names)
+    classifier, theta_0 = load_start(config, data.class_names)
     devices = num_batch_shards(Layout.of(config.mesh).for_training().mesh)
     steps = config.training.plan(len(data.train), devices)
     evaluated = len(data.validation) + sum(map(len, data.tests))
-    trained = theta_0 if config.training.recipe == "end_to_end" else theta_0["head"]
+    trained = theta_0["head"] if config.training.recipe == "linear_probe" else theta_0
     datasets = [
         {
             "name": dataset.name,

@@ -22,6 +22,7 @@ VERBS = {
     "sweep": "evaluate every alpha between two models, choose one, report",
     "evaluate": "accuracy of one model on labelled images",
     "predict": "label images, or find and compare them by text",
+    "explain": "where a model looks: saliency maps, and what mixing makes of images",
     "study": "experiments of many models: a grid of configurations, pasted patches",
     "export": "write a merged model of a run as a CLIP directory",
 }

@@ -10,10 +10,11 @@ from typing import Any
 
 from wiseft_jax.cli.common import print_json, table_console
 from wiseft_jax.cli.presets import load_config
+from wiseft_jax.cli.study_outcome import study_commands
 from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.curve_rows import CURVES_FILE, CurveRow, read_curve_rows
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.core.results import RESULTS_FILE, Row
+from wiseft_jax.core.results import RESULTS_FILE, Row, of_two_sweeps
 from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.experiment import ExperimentConfig, ExperimentData
 from wiseft_jax.studies import of_run as studies
@@ -27,6 +28,7 @@ class Reported:
 
     Attributes:
       config: What was run.
+      config_file: Where that is stored.
       rows: Its result rows.
       selection: ``Selection.facts()``.
       curve_rows: Its continuous curves, if it made any.
@@ -36,6 +38,7 @@ class Reported:
     """
 
     config: ExperimentConfig
+    config_file: Path
     rows: Sequence[Row]
     selection: Mapping[str, Any]
     curve_rows: Sequence[CurveRow]
@@ -44,16 +47,24 @@ class Reported:
     skipped: Mapping[str, Sequence[str]]
 
     @classmethod
-    def of(cls, config: ExperimentConfig, data: ExperimentData, outcome: Any) -> Reported:
+    def of(
+        cls,
+        config: ExperimentConfig,
+        data: ExperimentData,
+        outcome: Any,
+        directory: RunDirectory,
+    ) -> Reported:
         """Return what is shown of a sweep that was just made.
 
         Args:
           config: What was run.
           data: On which data.
           outcome: Its ``WiseFT``.
+          directory: Where it was stored.
         """
         return cls(
             config,
+            _configuration_of(outcome.sweep.rows, directory),
             outcome.sweep.rows,
             outcome.selection.facts(),
             outcome.sweep.curve_rows(),
@@ -81,12 +92,11 @@ class Reported:
         }
         others = [name for name, of in found.items() if of != hashes]
         if others:
-            raise InputError(
-                f"{directory.path}: {', '.join(others)} and {RESULTS_FILE} are of two sweeps: one"
-                " was broken off while it replaced the other; do it again: wiseft sweep RUN"
-            )
+            raise of_two_sweeps(directory.path, f"{', '.join(others)} and {RESULTS_FILE}")
+        config_file = _configuration_of(result.rows, directory)
         return cls(
-            load_config(str(_configuration_of(result.rows, directory))),
+            load_config(str(config_file)),
+            config_file,
             result.rows,
             selection,
             curve_rows,
@@ -115,10 +125,25 @@ def show_outcome(
       as_json: Whether to print JSON in place of the table.
       more: What else the JSON holds, by name.
     """
+    shown = write_outcome(config, data, outcome, directory)
+    print_outcome(outcome, directory, shown.skipped, as_json=as_json, more=more)
+
+
+def write_outcome(
+    config: ExperimentConfig, data: ExperimentData, outcome: Any, directory: RunDirectory
+) -> Reported:
+    """Draw the pictures and write the report into the run directory; return what they show.
+
+    Args:
+      config: What was run.
+      data: On which data.
+      outcome: Its ``WiseFT``.
+      directory: Where its files go.
+    """
     from wiseft_jax.reporting.curves import draw_curve
     from wiseft_jax.reporting.flips import draw_flips
 
-    shown = Reported.of(config, data, outcome)
+    shown = Reported.of(config, data, outcome, directory)
     draw_curve(
         shown.rows, directory.curve_file, selection=shown.selection, curve_rows=shown.curve_rows
     )
@@ -128,7 +153,7 @@ def show_outcome(
         for suffix in (".png", ".svg"):
             directory.flips_file.with_suffix(suffix).unlink(missing_ok=True)
     _write_report(shown, data, directory)
-    print_outcome(outcome, directory, shown.skipped, as_json=as_json, more=more)
+    return shown
 
 
 def report_again(data: ExperimentData, directory: RunDirectory) -> None:
@@ -151,8 +176,9 @@ def _write_report(shown: Reported, data: ExperimentData, directory: RunDirectory
     from wiseft_jax.reporting.report import write_report
     from wiseft_jax.reporting.study_section import study_section
 
-    file = _configuration_of(shown.rows, directory)
     names = {row["dataset"] for row in shown.rows}
+    found, left_out = studies.fitting_studies(data, directory, shown=names)
+    again = f"wiseft run RUN/{shown.config_file.name} --out NEW_DIRECTORY"
     write_report(
         directory.report_file,
         shown.rows,
@@ -162,8 +188,8 @@ def _write_report(shown: Reported, data: ExperimentData, directory: RunDirectory
         selection=shown.selection,
         title=f"WiSE-FT: {shown.config.name}",
         skipped=shown.skipped,
-        studies=study_section(*studies.fitting_studies(data, directory, shown=names)),
-        commands=(f"wiseft run RUN/{file.name} --out NEW_DIRECTORY",),
+        studies=study_section(found, left_out),
+        commands=(again, *study_commands(found, "NEW_DIRECTORY", shown.config.sweep.alphas)),
         facts=_report_facts(shown.config, directory),
     )
 

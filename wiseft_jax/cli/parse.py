@@ -2,28 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import io
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 import tyro
 
+from wiseft_jax.core.errors import InputError
+
 ArgsT = TypeVar("ArgsT")
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+_FRAME = "╭╮╰╯│─+|-"
+_UNBROKEN = "100000"
 
 
 def parse(args_type: type[ArgsT], argv: Sequence[str], verb: str, *, default: Any = None) -> ArgsT:
-    """Return the parsed options; exits with code 2 and a suggestion for an unknown one.
+    """Return the parsed options; ``--help`` prints it and exits.
 
     Args:
       args_type: A frozen dataclass of options; its docstring is the help.
       argv: The arguments after the verb.
       verb: The verb, for the usage line.
       default: An instance whose values are the defaults.
+
+    Raises:
+      InputError: An unknown option, with a suggestion; a value that doesn't fit.
     """
     extra = {} if default is None else {"default": default}
-    return tyro.cli(
-        args_type,
-        args=list(argv),
-        prog=f"wiseft {verb}",
-        config=(tyro.conf.FlagCreatePairsOff,),
-        **extra,
-    )
+    asks_for_help = bool({"-h", "--help"} & set(argv))
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said), _lines_unbroken(not asks_for_help):
+            return tyro.cli(
+                args_type,
+                args=list(argv),
+                prog=f"wiseft {verb}",
+                config=(tyro.conf.FlagCreatePairsOff,),
+                **extra,
+            )
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        message, said = unboxed(said.getvalue()), io.StringIO()
+        raise InputError(message) from None
+    finally:
+        sys.stderr.write(said.getvalue())
+
+
+def unboxed(text: str) -> str:
+    """Return what tyro says in a box without the box, its title, its rules and its colours.
+
+    Args:
+      text: As tyro prints an error.
+    """
+    lines = [line for line in _ESCAPES.sub("", text).splitlines() if line]
+    inner = [line[2:-2].rstrip() for line in lines[1:-1]]
+    kept = [line for line in inner if line.strip(_FRAME) or not line]
+    return "\n".join(kept) or lines[0].strip(_FRAME + " ")
+
+
+@contextlib.contextmanager
+def _lines_unbroken(wanted: bool) -> Iterator[None]:
+    """Let tyro break no line: a terminal breaks an error's itself, and a log needn't."""
+    if not wanted:
+        yield
+        return
+    before = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = _UNBROKEN
+    try:
+        yield
+    finally:
+        del os.environ["COLUMNS"]
+        if before is not None:
+            os.environ["COLUMNS"] = before

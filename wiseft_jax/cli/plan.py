@@ -21,6 +21,7 @@ from wiseft_jax.planning.process import choose_method
 from wiseft_jax.planning.roofline import EFFICIENCY
 from wiseft_jax.planning.suggest import Suggestion
 from wiseft_jax.planning.topology import FORMS, parse_topology
+from wiseft_jax.training.config import TWO_TOWER_RECIPES
 
 USAGE = (
     "usage: wiseft plan PRESET_OR_FILE --topology CHIP:SIZE [options]   |   wiseft plan --help\n"
@@ -75,6 +76,11 @@ def main(argv: Sequence[str]) -> int:
     name, *rest = argv
     args = parse(PlanArgs, rest, f"plan {name}", default=PlanArgs(load_config(name)))
     args.common.apply()
+    if args.config.training.recipe in TWO_TOWER_RECIPES:
+        raise InputError(
+            f"training.recipe {args.config.training.recipe}: wiseft plan counts no text tower yet;"
+            " for a lower bound plan training.recipe end_to_end"
+        )
     plan = make_plan(args.config, plan_options(args))
     if args.common.json:
         print_json(plan.to_json())

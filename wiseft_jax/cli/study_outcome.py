@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+import shlex
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wiseft_jax.cli.common import table_console
 from wiseft_jax.core.run_directory import RunDirectory
+from wiseft_jax.evaluation.race_config import RaceConfig
 from wiseft_jax.studies import of_run as studies
+from wiseft_jax.training.learn_config import LearnAlphasConfig
 
 FILES = {
     "race": studies.RACE_FILE,
@@ -39,3 +43,43 @@ def show_studies(found: Mapping[str, Mapping[str, Any]], directory: RunDirectory
             for line in study_tables.missing_sentences(facts):
                 print(line)
         print(f"{name:<8} {directory.path / FILES[name]}")
+
+
+def study_commands(
+    found: Mapping[str, Mapping[str, Any]], run: str, alphas: Sequence[float]
+) -> list[str]:
+    """Return what to type to do studies again on another run.
+
+    Args:
+      found: Study -> what it found.
+      run: That run's directory, as it is to be shown.
+      alphas: Those of its configuration.
+    """
+    commands = []
+    for name, facts in found.items():
+        if name == "race":
+            options = ["--race", shlex.quote(facts["dataset"])]
+            options += _options("racing", RaceConfig(), facts["config"])
+        elif name == "learned":
+            options = ["--learn", *_options("learning", LearnAlphasConfig(), facts["config"])]
+        else:
+            options = ["--rules"]
+        if list(facts["alphas"]) != list(alphas):
+            options += ["--sweep.alphas", *map(repr, facts["alphas"])]
+        commands.append(" ".join(["wiseft sweep", run, *options]))
+    return commands
+
+
+def _options(prefix: str, default: Any, given: Mapping[str, Any]) -> list[str]:
+    """Return the options that make ``default`` the configuration ``given``."""
+    options = []
+    for field in dataclasses.fields(default):
+        value = given.get(field.name, field.default)
+        if value == field.default:
+            continue
+        name = field.name.replace("_", "-")
+        if isinstance(value, bool):
+            options.append(f"--{prefix}.{'' if value else 'no-'}{name}")
+        else:
+            options += [f"--{prefix}.{name}", shlex.quote(str(value))]
+    return options

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import jax
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Int32, UInt8
 
 from wiseft_jax.clip.load import Clip
+from wiseft_jax.clip.tokenize import Tokenizer
 from wiseft_jax.clip.towers import TEXT_KEYS, VISION_KEYS
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.progress import progress_bar
@@ -43,18 +44,33 @@ def iterate_text_features(
     clip: Clip, texts: Sequence[str], *, batch_size: int = 256
 ) -> Iterator[Float32[np.ndarray, "B D"]]:
     """Yield ``embed_texts`` batch by batch, without the padding, so that sums need no memory."""
-    ids, mask = clip.tokenizer(texts)
-    longest = int(mask.sum(1).max())
-    width = min(clip.tokenizer.context_length, _round_up(longest))
+    ids, mask = padded_tokens(clip.tokenizer, texts)
     batch_size = min(batch_size, _round_up(len(texts)))
     params = jax.device_put({key: clip.params[key] for key in TEXT_KEYS})
     with progress_bar("text features", len(texts), "texts") as advance:
         for start in range(0, len(texts), batch_size):
             rows = slice(start, start + batch_size)
             count = len(ids[rows])
-            inputs = (_padded(array[rows, :width], batch_size) for array in (ids, mask))
+            inputs = (_padded(array[rows], batch_size) for array in (ids, mask))
             yield np.asarray(clip.text_encoder(params, *inputs))[:count]
             advance(count)
+
+
+def padded_tokens(
+    tokenizer: Tokenizer, texts: Sequence[str]
+) -> tuple[Int32[np.ndarray, "N L"], Int32[np.ndarray, "N L"]]:
+    """Return the tokens of texts, no longer than the longest text needs (rounded up to 8).
+
+    Args:
+      tokenizer: The model's.
+      texts: N texts.
+
+    Returns:
+      ``(ids, mask)``, int32[N, L]; the mask is 1 for tokens that count.
+    """
+    ids, mask = tokenizer(texts)
+    width = min(tokenizer.context_length, _round_up(int(mask.sum(1).max())))
+    return ids[:, :width].astype(np.int32), mask[:, :width].astype(np.int32)
 
 
 def embed_images(

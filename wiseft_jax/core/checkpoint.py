@@ -157,9 +157,9 @@ class Checkpoints:
             without it a checkpoint can't be the best.
 
         Raises:
-          InputError: If this save, or an earlier one in the background, finds no room.
-          CheckpointWriteError: If it can't be written for another reason of the file system's, or
-            another run has taken the directory over. The checkpoints before it are intact.
+          CheckpointWriteError: If this save, or an earlier one in the background, finds no room or
+            can't be written for another reason of the file system's, or another run has taken the
+            directory over. The checkpoints before it are intact.
         """
         opt = unflatten_paths(flatten_paths(opt))
         arrays = {"params": describe_arrays(params), "opt": describe_arrays(opt)}
@@ -180,7 +180,6 @@ class Checkpoints:
           accuracy: What ranks it, a fraction.
 
         Raises:
-          InputError: As ``save``.
           CheckpointWriteError: As ``save``.
         """
         manager = self._open()
@@ -319,11 +318,9 @@ class Checkpoints:
                 f"{self.directory}: a checkpoint can't be written ({first_line(error)}); complete"
                 f" checkpoints: {self._intact()}"
             )
-            if is_full(error):
-                raise InputError(f"{what}; make room and continue with --resume") from None
-            raise CheckpointWriteError(
-                f"{what}; what is complete is intact, and --resume goes on from it"
-            ) from None
+            then = "what is complete is intact, and --resume goes on from it"
+            then = "make room and continue with --resume" if is_full(error) else then
+            raise CheckpointWriteError(f"{what}; {then}") from None
 
     def _intact(self) -> str:
         try:

@@ -9,7 +9,10 @@ from wiseft_jax.core.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class CheckpointConfig:
-    """Keeping checkpoints; when they are written is `training.save_every_steps`."""
+    """When checkpoints are written, which are kept, and where."""
+
+    save_every_steps: int | None = None
+    """Checkpoints in between, every so many steps; None: after evaluations and at the end."""
 
     keep_latest: int = 2
     """How many of the newest are kept; a run resumes from the newest that can be read."""
@@ -24,6 +27,11 @@ class CheckpointConfig:
         Raises:
           InputError: Names the field, what was expected and what was found.
         """
+        every = self.save_every_steps
+        if every is not None and every < 1:
+            raise InputError(
+                f"checkpoints.save_every_steps: expected an integer >= 1, or none, found {every}"
+            )
         if self.keep_latest < 1:
             raise InputError(
                 f"checkpoints.keep_latest: expected at least 1, found {self.keep_latest}"

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
-from wiseft_jax.core.errors import InputError
-from wiseft_jax.core.results import SCHEMA_VERSION
+from wiseft_jax.core.results import read_checked_rows
 from wiseft_jax.core.typing import Role, Split
 from wiseft_jax.core.writers import write_text
 
@@ -54,23 +53,4 @@ def read_curve_rows(path: Path | str) -> list[CurveRow]:
     path = path / CURVES_FILE if path.is_dir() else path
     if not path.is_file():
         return []
-    rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{path}:{number}: not a JSON object ({error})") from None
-        if not isinstance(row, dict):
-            raise InputError(f"{path}:{number}: expected a JSON object, found {row!r}")
-        missing = [name for name in CurveRow.__annotations__ if name not in row]
-        if missing:
-            raise InputError(f"{path}:{number}: a curve row lacks {', '.join(missing)}")
-        if not isinstance(row["schema"], int):
-            raise InputError(f"{path}:{number}: schema: expected a number, found {row['schema']!r}")
-        if row["schema"] > SCHEMA_VERSION:
-            raise InputError(
-                f"{path}:{number}: schema {row['schema']} is newer than {SCHEMA_VERSION};"
-                " upgrade wiseft-jax"
-            )
-        rows.append(cast(CurveRow, row))
-    return rows
+    return cast(list[CurveRow], read_checked_rows(path, "curve row", [*CurveRow.__annotations__]))

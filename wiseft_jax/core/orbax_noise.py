@@ -6,9 +6,12 @@ import logging
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Callable
 from typing import Any
 
+_UNFINISHED = "orbax-checkpoint-tmp"
+_NEVER_AWAITED = r"coroutine '.*' was never awaited"
 _LATE_READ = "Encountered error while reading array index"
 
 
@@ -26,10 +29,13 @@ class _OrbaxChatter(logging.Filter):
 class _LateTasks(logging.Filter):
     """Drops what asyncio logs of writes of Orbax's that nobody awaits; the first failure is raised.
 
-    When the disk is full there is one for each array, with its stack trace.
+    When the disk is full there is one for each array, with its stack trace; TensorStore's have
+    none, and name the directory of a save.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and _UNFINISHED in str(record.exc_info[1]):
+            return False
         frames = traceback.walk_tb(record.exc_info[2]) if record.exc_info else ()
         names = (str(frame.f_globals.get("__name__")) for frame, _ in frames)
         return not any(name.startswith("orbax.") for name in names)
@@ -69,7 +75,11 @@ _CHATTER, _TASKS = _OrbaxChatter(), _LateTasks()
 
 
 def hush_orbax() -> None:
-    """Silence the noise from now on; more calls do nothing more."""
+    """Silence the noise from now on; more calls do nothing more.
+
+    Coroutines, of which Orbax leaves some when a save fails, are nobody else's in this program.
+    """
+    warnings.filterwarnings("ignore", _NEVER_AWAITED, RuntimeWarning)
     logging.getLogger("absl").addFilter(_CHATTER)
     logging.getLogger("asyncio").addFilter(_TASKS)
     if not isinstance(sys.unraisablehook, _LateCallbacks):

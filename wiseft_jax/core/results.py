@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal, TypedDict, cast
+from typing import Any, Literal, TypedDict, cast
 
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.metrics import Accuracy
@@ -88,30 +88,57 @@ def read_rows(path: Path | str) -> list[Row]:
     path = path / RESULTS_FILE if path.is_dir() else path
     if not path.is_file():
         raise InputError(f"{path}: no such results file; give a run directory or a {RESULTS_FILE}")
-    rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if line.strip():
-            rows.append(_parse_row(line, f"{path}:{number}"))
-    return rows
+    return cast(list[Row], read_checked_rows(path, "result row", REQUIRED))
 
 
-def _parse_row(line: str, where: str) -> Row:
+def read_checked_rows(path: Path, kind: str, required: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the JSON objects of a file, one a line; empty lines don't count.
+
+    Args:
+      path: The file.
+      kind: What a line is, for messages: ``"result row"``.
+      required: What each must have, ``schema`` among it.
+
+    Raises:
+      InputError: If a line isn't that, or its schema is newer than this program's; the message
+        names the file and the line.
+    """
+    lines = enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+    return [_checked_row(line, f"{path}:{n}", kind, required) for n, line in lines if line.strip()]
+
+
+def _checked_row(line: str, where: str, kind: str, required: Sequence[str]) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:
         raise InputError(f"{where}: not a JSON object ({error})") from None
     if not isinstance(row, dict):
         raise InputError(f"{where}: expected a JSON object, found {type(row).__name__}")
-    missing = [name for name in REQUIRED if name not in row]
+    missing = [name for name in required if name not in row]
     if missing:
-        raise InputError(f"{where}: a result row lacks {', '.join(missing)}")
+        raise InputError(f"{where}: a {kind} lacks {', '.join(missing)}")
     if not isinstance(row["schema"], int):
         raise InputError(f"{where}: schema: expected a number, found {row['schema']!r}")
     if row["schema"] > SCHEMA_VERSION:
         raise InputError(
             f"{where}: schema {row['schema']} is newer than {SCHEMA_VERSION}; upgrade wiseft-jax"
         )
-    return cast(Row, row)
+    return row
+
+
+def of_two_sweeps(run_dir: Path | str, files: str, why: str = "") -> InputError:
+    """Return the error for files of a run directory that aren't of one sweep.
+
+    Args:
+      run_dir: The run directory.
+      files: Which, as ``"selection.json and results.jsonl"``.
+      why: How that shows.
+    """
+    shown = f" ({why})" if why else ""
+    return InputError(
+        f"{run_dir}: {files} are of two sweeps{shown}: one was broken off while it replaced the"
+        " other; do it again: wiseft sweep RUN, with its options"
+    )
 
 
 def select_rows(
@@ -136,3 +163,13 @@ def mean_over_shifts(rows: Sequence[Row]) -> dict[float, float]:
     for row in select_rows(rows, split="test", role="shift"):
         by_alpha.setdefault(row["alpha"], []).append(row["value"])
     return {alpha: sum(values) / len(values) for alpha, values in sorted(by_alpha.items())}
+
+
+def metrics_at(rows: Iterable[Row], alpha: float) -> dict[str, dict[str, Any]]:
+    """Return what was measured at one alpha, by ``"dataset/split"``: for the record of a model."""
+    fields = ("metric", "value", "n", "ci_low", "ci_high", "role")
+    return {
+        f"{row['dataset']}/{row['split']}": {field: row[field] for field in fields}
+        for row in rows
+        if row["alpha"] == alpha
+    }

@@ -27,6 +27,8 @@ class DataConfig:
       full_decode_limit: Data sets of up to this many images are decoded in full before training.
       path_column: Of a table.
       label_column: Of a table.
+      caption_column: Of the training table, for contrastive training on images and captions; the
+        classes are then those of ``test``, and ``validation`` and ``test`` must be given.
       data_dir: Where TFDS looks; None is ``TFDS_DATA_DIR``, then ``~/tensorflow_datasets``.
       num_threads: Decoding threads.
     """
@@ -44,6 +46,7 @@ class DataConfig:
     full_decode_limit: int = 50_000
     path_column: str = "path"
     label_column: str = "label"
+    caption_column: str | None = None
     data_dir: str | None = None
     num_threads: int = 16
 

@@ -6,6 +6,7 @@ import dataclasses
 import logging
 from collections.abc import Container, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -157,13 +158,28 @@ def load_data(config: DataConfig, *, seed: int) -> LoadedData:
     specs = {spec.name: spec for spec in parse_specs([text for text in given if text])}
     names = read_class_names(config.class_names_file) if config.class_names_file else None
     problems: list[BadImagesError] = []
+    captioned = config.caption_column is not None
+    if captioned and not (config.validation and config.test):
+        raise InputError(
+            "data.caption_column: a table of captions has no classes to hold images out by; give"
+            " labelled sets to measure on, --data.validation and --data.test"
+        )
     train_spec = parse_spec(config.train)
-    train_source = open_source(specs[train_spec.name], _options(config))
+    train_source = open_source(specs[train_spec.name], _options(config, captions=captioned))
+    named = train_source
+    if captioned:
+        named = open_source(specs[parse_spec(str(config.test)).name], _options(config))
     if names is not None:
-        names = names.bind(train_source.class_names)
-    train = _load(config, train_source, names, None, "train", "reference", problems)
+        names = names.bind(named.class_names)
+    train = _load(
+        config, train_source, None if captioned else names, None, "train", "reference", problems
+    )
     classes = train.class_names
-    check_classes(train)
+    if captioned:
+        classes = names.rename(named.class_names) if names is not None else named.class_names
+        classes = tuple(dict.fromkeys(classes))
+    else:
+        check_classes(train)
 
     def load_other(text: str, split: Split, role: Role) -> Dataset:
         return _load(config, parse_spec(text), names, classes, split, role, problems)
@@ -176,9 +192,9 @@ def load_data(config: DataConfig, *, seed: int) -> LoadedData:
     if problems:
         raise FaultyDataError("\n".join(str(problem) for problem in problems))
     if test is None:
-        train, test = _hold_out(train, "test", config.test_fraction, seed, specs)
+        train, test = _hold_out(config, train, "test", seed, specs)
     if validation is None:
-        train, validation = _hold_out(train, "validation", config.validation_fraction, seed, specs)
+        train, validation = _hold_out(config, train, "validation", seed, specs)
     for first, others in ((train, (validation, test, *shifts)), (validation, (test, *shifts))):
         for other in others:
             warn_of_overlap(first, other)
@@ -224,8 +240,9 @@ def _enumerated(first: str, second: str) -> bool:
     return all(len(word) <= 2 or word.isdecimal() for word in different)
 
 
-def _options(config: DataConfig) -> SourceOptions:
-    return SourceOptions(config.path_column, config.label_column, config.data_dir)
+def _options(config: DataConfig, *, captions: bool = False) -> SourceOptions:
+    labels = config.caption_column if captions else None
+    return SourceOptions(config.path_column, labels or config.label_column, config.data_dir)
 
 
 def _load(
@@ -259,9 +276,22 @@ def _load(
 
 
 def _hold_out(
-    train: Dataset, split: Split, fraction: float, seed: int, taken: Container[str]
+    config: DataConfig,
+    train: Dataset,
+    split: Literal["test", "validation"],
+    seed: int,
+    taken: Container[str],
 ) -> tuple[Dataset, Dataset]:
-    kept, held = stratified_split(train.labels, fraction, seed, train.class_names)
+    fraction = config.test_fraction if split == "test" else config.validation_fraction
+    try:
+        kept, held = stratified_split(train.labels, fraction, seed, train.class_names)
+    except InputError as error:
+        too_few = split == "validation" and config.test is None
+        raise InputError(
+            f"{config.train}: {error}. Give a {split} set of its own, as in --data.{split}"
+            f" folder:PATH{' (and --data.test, or images are held out for that)' * too_few}; or"
+            " more images of each class"
+        ) from None
     logger.info(
         "%s: %d of %d images are held out for %s (seed %d)",
         train.name, len(held), len(train), split, seed,

@@ -21,6 +21,7 @@ from PIL import Image
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.core.rng import numpy_stream
+from wiseft_jax.data.augmentation import AugmentationConfig
 from wiseft_jax.data.decode import BadImageError, decode_image
 from wiseft_jax.data.source import Dataset
 from wiseft_jax.data.transforms import EvalTransform, TrainTransform
@@ -229,7 +230,7 @@ def train_batches(
     batch_size: int,
     seed: int,
     start_step: int = 0,
-    crop_scale: tuple[float, float] = (0.9, 1.0),
+    augmentation: AugmentationConfig = AugmentationConfig(),
     num_threads: int = 16,
     num_workers: int = 0,
     process_index: int = 0,
@@ -243,7 +244,7 @@ def train_batches(
       batch_size: Images in a batch, over all processes.
       seed: Of order and crops.
       start_step: The first batch; batch k is the same whatever the start.
-      crop_scale: Range of the random crop's area, as a fraction of the image's.
+      augmentation: How an image is cropped and changed, by the row's own generator.
       num_threads: Decoding threads (of each worker); 0 decodes in the caller's thread.
       num_workers: Decoding processes, spawned; 0 is none. Worth it on hosts of many cores.
       process_index: Which of the job's processes this is.
@@ -258,8 +259,7 @@ def train_batches(
     if seed < 0 or start_step < 0:
         raise InputError(f"expected seed and start_step >= 0, found {seed} and {start_step}")
     order = grain.MapDataset.range(len(dataset)).seed(seed % 2**32).shuffle().repeat()
-    transform = TrainTransform(preprocess, (float(crop_scale[0]), float(crop_scale[1])))
-    make = _TrainChunk(dataset, order, transform, layout, seed)
+    make = _TrainChunk(dataset, order, augmentation.build(preprocess), layout, seed)
     chunks = grain.MapDataset.range(start_step * layout.chunks, sys.maxsize // 2)
     return _iterate(dataset, chunks.map(make), layout, num_threads, num_workers)
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.preprocess import Preprocess
+from wiseft_jax.data.rand_augment import RandAugment
 
 _RESAMPLING = {
     "bicubic": Image.Resampling.BICUBIC,
@@ -53,7 +54,7 @@ class EvalTransform:
 
 @dataclasses.dataclass(frozen=True)
 class TrainTransform:
-    """Random resized crop to ``preprocess.size``; no flip.
+    """Random resized crop to ``preprocess.size``; then a flip and RandAugment, if wanted.
 
     Draws up to ten times an area (uniform in ``scale``, a fraction of the image's) and an aspect
     ratio (log-uniform in ``ratio``) until the box fits; else takes the middle: torchvision's
@@ -63,6 +64,8 @@ class TrainTransform:
     preprocess: Preprocess
     scale: tuple[float, float] = (0.9, 1.0)
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    flip: float = 0.0
+    rand_augment: RandAugment | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.scale[0] <= self.scale[1] <= 1:
@@ -92,6 +95,10 @@ class TrainTransform:
         image = image.crop(self.box(image.size, rng))
         if image.size != size:
             image = image.resize(size, _RESAMPLING[self.preprocess.interpolation])
+        if self.flip > 0 and rng.random() < self.flip:
+            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        if self.rand_augment is not None:
+            image = self.rand_augment(image, rng)
         return np.asarray(image)
 
 

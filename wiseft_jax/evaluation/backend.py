@@ -109,13 +109,18 @@ def choose(backend: str, theta_0: Params, shared: Shared, layout: Layout) -> tup
       shared: What both share.
       layout: The devices.
     """
+    if "head" not in theta_0 and backend in ("delta", "linear"):
+        raise InputError(
+            f"backend {backend!r} needs a head that is linear in alpha; that of a model whose text"
+            " tower is trained is made of it at each alpha: use backend 'map'"
+        )
     if backend != "auto":
         return backend, "asked for"
     encoder = list(flatten_paths(theta_0["encoder"]))
     frozen = sum(_is_shared(path, shared) for path in encoder)
     if layout.mesh.shape[ALPHA_AXIS] > 1:
         return "sharded", f"mesh.alpha is {layout.mesh.shape[ALPHA_AXIS]}"
-    if frozen == len(encoder):
+    if frozen == len(encoder) and "head" in theta_0:
         return "linear", "only the head differs, so logits are linear in alpha"
     reason = f"{len(encoder) - frozen} of {len(encoder)} parameter arrays of the encoder differ"
     if shared.layers:

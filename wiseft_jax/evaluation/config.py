@@ -36,7 +36,7 @@ class SweepConfig:
     chunk_size: int | None = None
     """Alphas evaluated at once by `map`; a measured default when not given."""
     keep_logits: bool = False
-    """Store the logits too, not only predictions, margins and entropies."""
+    """Whether the logits are stored too, not only predictions, margins and entropies."""
     rule: Literal["constant", "validation_best", "smallest_within_one_point"] = "constant"
     """How alpha is chosen: 0.5, or by validation accuracy."""
     select_on: Annotated[str | None, tyro.conf.arg(aliases=["--select-on"])] = None

@@ -26,7 +26,7 @@ class CurveConfig:
     given 1 %, unless evaluating the uncertain ones of the grid directly is cheaper, which is done
     then; with `exact` always whatever is the cheapest for the grid."""
     exact: bool = False
-    """Evaluate every uncertain prediction of the grid directly."""
+    """Whether every uncertain prediction of the grid is evaluated directly."""
     safety: float = 2.0
     """A prediction is certain when its margin exceeds this multiple of the error estimate."""
     max_nodes: MaxNodes = 17

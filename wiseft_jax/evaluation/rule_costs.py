@@ -100,7 +100,6 @@ def benchmark_rules(
     rules: Sequence[str] = tuple(ALL_RULES),
     targets: Sequence[str] | None = None,
     select_on: str | None = None,
-    epsilon: float = 0.01,
     predict_at: Mapping[str, PredictAt] | None = None,
     seed: int = 0,
 ) -> list[RuleCost]:
@@ -112,7 +111,6 @@ def benchmark_rules(
       targets: The sets to choose for; by default all test sets.
       select_on: The set that rules on validation data choose on, when it isn't the only validation
         set of the reference; naming another one makes numbers there optimistic, and is said.
-      epsilon: For ``smallest_within``, a fraction.
       predict_at: By target, how to run each image at its own alpha (``per_example.predictors``).
       seed: Seed of the bootstrap.
 
@@ -138,9 +136,7 @@ def benchmark_rules(
     for target in targets:
         if target not in predictions:
             raise unknown_name("dataset", target, predictions)
-        evidence = Evidence(
-            predictions[target], validation, (predict_at or {}).get(target), epsilon
-        )
+        evidence = Evidence(predictions[target], validation, (predict_at or {}).get(target))
         if not evidence.has("target_labels"):
             raise InputError(f"{target}: no label, so the cost of a rule there is unknown")
         costs += [apply_rule(rule, evidence, seed=seed) for rule in rules]

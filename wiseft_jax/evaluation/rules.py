@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Float64
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.evaluation.entropy import softmax_entropy
 from wiseft_jax.evaluation.predictions import Predictions
-from wiseft_jax.evaluation.select import RULES, Point, smallest_within
+from wiseft_jax.evaluation.select import RULES, Point
 
 Need: TypeAlias = Literal[
     "validation",
@@ -56,13 +56,11 @@ class Evidence:
       target: The set that alpha is chosen for.
       validation: The set that may choose: held out, of the reference; None without one.
       predict_at: Runs the models on the target set (``per_example.predictors``); None without them.
-      epsilon: For ``smallest_within``, a fraction.
     """
 
     target: Predictions
     validation: Predictions | None = None
     predict_at: PredictAt | None = None
-    epsilon: float = 0.01
 
     def has(self, need: Need) -> bool:
         """Return whether it is there."""
@@ -173,10 +171,6 @@ def _by_points(name: str) -> Rule:
     )
 
 
-def _smallest_within(evidence: Evidence) -> float:
-    return smallest_within(_points(evidence.held_out), evidence.epsilon)
-
-
 def _least_entropy(evidence: Evidence) -> float:
     return _at(evidence.target, -entropies(evidence.target).mean(axis=1))
 
@@ -262,9 +256,6 @@ def _check_same_alphas(first: Predictions, second: Predictions) -> None:
 
 
 ALL_RULES: dict[str, Rule] = {name: _by_points(name) for name in RULES} | {
-    "smallest_within": Rule(
-        "the smallest within epsilon of the most accurate", ("validation",), _smallest_within
-    ),
     "entropy": Rule(
         "the one with the least mean entropy on the target's images",
         ("target", "target_entropy"),

@@ -20,7 +20,7 @@ from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import Layout
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.paired import best_set, bootstrap_differences, mcnemar
-from wiseft_jax.core.results import RESULTS_FILE, Row, read_rows, write_rows
+from wiseft_jax.core.results import RESULTS_FILE, Row, of_two_sweeps, read_rows, write_rows
 from wiseft_jax.core.trees import check_same_structure
 from wiseft_jax.core.typing import Params
 from wiseft_jax.core.writers import write_json
@@ -334,11 +334,7 @@ def _check_of_one_sweep(
         found = f"{', '.join(hashes)} of the rows, {config_hash} of the predictions"
         problems.append(f"configurations: {found}")
     if problems:
-        raise InputError(
-            f"{run_dir}: {RESULTS_FILE} and {PREDICTIONS_DIR}/ are of two sweeps"
-            f" ({'; '.join(problems)}): one was broken off while it replaced the other; do it"
-            " again: wiseft sweep RUN, with its options"
-        )
+        raise of_two_sweeps(run_dir, f"{RESULTS_FILE} and {PREDICTIONS_DIR}/", "; ".join(problems))
 
 
 def check_alphas(alphas: Sequence[float] | np.ndarray) -> tuple[float, ...]:

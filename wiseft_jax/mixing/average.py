@@ -43,7 +43,7 @@ def mixup(
     if not alpha > 0:
         raise ValueError(f"alpha: expected a number > 0, found {alpha}")
 
-    def draw(key: Array) -> Float32[Array, "H W"]:
+    def draw(key: Array, _height: int, _width: int) -> Float32[Array, "H W"]:
         return jax.random.beta(key, alpha, alpha, dtype=jnp.float32)[None, None]
 
     return mix(key, images, targets, draw, prob=prob, mode=mode, pairing=pairing, mask=mask)

@@ -55,15 +55,14 @@ def cutout(
     check_batch(images, targets)
     if not 0 < size <= 1:
         raise ValueError(f"size: expected a fraction in (0, 1], found {size}")
-    count, height, width = images.shape[:3]
-    side = jnp.full(2, round(size * min(height, width)), jnp.int32)
     masks, chosen = jax.random.split(key)
 
-    def draw(key: Array) -> Float32[Array, "H W"]:
-        return clipped_box(height, width, drawn_center(key, height, width), side)
+    def draw(key: Array, height: int, width: int) -> Float32[Array, "H W"]:
+        sides = jnp.full(2, round(size * min(height, width)), jnp.int32)
+        return clipped_box(height, width, drawn_center(key, height, width), sides)
 
-    weight = drawn_masks(masks, count, draw, mode)[..., None]
-    cut = drawn_choice(chosen, count, prob, mode)
+    weight = drawn_masks(masks, images, draw, mode)[..., None]
+    cut = drawn_choice(chosen, len(images), prob, mode)
     if mask is not None:
         cut &= mask
     kept = (weight > 0) | ~cut[:, None, None, None]

@@ -22,8 +22,8 @@ Pairing: TypeAlias = Literal["roll", "flip", "permutation"]
 Prob: TypeAlias = float | Float[Array, ""]
 """A probability; may be traced, so that one program serves several."""
 
-DrawMask: TypeAlias = Callable[[Array], Float32[Array, "H W"]]
-"""Key -> a random mask; pure."""
+DrawMask: TypeAlias = Callable[[Array, int, int], Float32[Array, "H W"]]
+"""``(key, height, width)`` -> a random mask of that size, or one number for all pixels; pure."""
 
 
 @runtime_checkable
@@ -81,7 +81,7 @@ def mix(
     """
     check_batch(images, targets)
     masks, pairs, chosen = jax.random.split(key, 3)
-    weight = drawn_masks(masks, len(images), draw, mode)
+    weight = drawn_masks(masks, images, draw, mode)
     partner = partners(pairs, len(images), pairing)
     mixed = drawn_choice(chosen, len(images), prob, mode)
     if mask is not None:
@@ -97,12 +97,14 @@ def mix(
 
 
 def drawn_masks(
-    key: Array, count: int, draw: DrawMask, mode: Mode
+    key: Array, images: Float[Array, "B _ _ C"], draw: DrawMask, mode: Mode
 ) -> Float32[Array, "B H W"] | Float32[Array, "1 H W"]:
     """Return a mask for each image, or one for all of them."""
     if mode not in ("elem", "batch"):
         raise ValueError(f"mode: expected 'elem' or 'batch', found {mode!r}")
-    return jax.vmap(draw)(jax.random.split(key, count if mode == "elem" else 1))
+    count, height, width, _ = images.shape
+    keys = jax.random.split(key, count if mode == "elem" else 1)
+    return jax.vmap(lambda key: draw(key, height, width))(keys)
 
 
 def drawn_choice(key: Array, count: int, prob: Prob, mode: Mode) -> Bool[Array, " B"]:

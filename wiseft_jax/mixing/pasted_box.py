@@ -44,9 +44,8 @@ def cutmix(
     """
     if not alpha > 0:
         raise ValueError(f"alpha: expected a number > 0, found {alpha}")
-    height, width = images.shape[1:3] if images.ndim == 4 else (0, 0)
 
-    def draw(key: Array) -> Float32[Array, "H W"]:
+    def draw(key: Array, height: int, width: int) -> Float32[Array, "H W"]:
         place, size = jax.random.split(key)
         share = jnp.sqrt(1.0 - jax.random.beta(size, alpha, alpha, dtype=jnp.float32))
         sides = (share * jnp.asarray([height, width])).astype(jnp.int32)

@@ -12,7 +12,7 @@ from wiseft_jax.mixing.mixer import Mixer
 
 def mix_until(
     mixer: Mixer,
-    last_step: int,
+    last_step: int | None,
     step: Any,
     key: Array,
     images: Float[Array, "B H W C"],
@@ -25,7 +25,7 @@ def mix_until(
 
     Args:
       mixer: With its options bound.
-      last_step: Steps, counted from 0, that mix.
+      last_step: Steps, counted from 0, that mix; None: all do, and no branch is compiled.
       step: The step; may be traced.
       key: As in ``Mixer``.
       images: As in ``Mixer``.
@@ -39,4 +39,6 @@ def mix_until(
     def plain(images: Any, targets: Any) -> tuple[Any, Any]:
         return images, targets
 
+    if last_step is None:
+        return mixed(images, targets)
     return jax.lax.cond(step < last_step, mixed, plain, images, targets)

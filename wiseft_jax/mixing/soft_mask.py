@@ -104,9 +104,8 @@ def smoothmix(
     low, high = _range_of(kind, sigma)
     if not k >= 0:
         raise ValueError(f"k: expected at least 0, found {k}")
-    height, width = images.shape[1:3] if images.ndim == 4 else (0, 0)
 
-    def draw(key: Array) -> Float32[Array, "H W"]:
+    def draw(key: Array, height: int, width: int) -> Float32[Array, "H W"]:
         place, size = jax.random.split(key)
         share = jax.random.uniform(size, (), jnp.float32, low, high)
         center = drawn_center(place, height, width)

@@ -25,7 +25,6 @@ from wiseft_jax.planning.counts import Counts
 from wiseft_jax.planning.facts import StepFacts
 from wiseft_jax.planning.jaxpr import count_jaxpr, saved_for_backward
 from wiseft_jax.planning.steps import Job, trace_train_step
-from wiseft_jax.training.optimizer import make_optimizer
 from wiseft_jax.training.state import abstract_state
 
 _STATE_TRAFFIC = 2.0
@@ -50,7 +49,7 @@ def abstract_train_facts(job: Job) -> StepFacts:
     plan, layout = job.plan, job.layout.for_training()
     parts = job.config.training.accumulation_steps
     traced = count_jaxpr(trace_train_step(job).jaxpr)
-    state = abstract_state(job.trained, make_optimizer(job.config.training, plan), layout)
+    state = abstract_state(job.trained, job.optimizer, layout)
     local = max(plan.batch_size // (num_batch_shards(layout.mesh) * parts), 1)
     saved = saved_for_backward(job.loss, job.trained, job.batch(local, None))
     one_part = jax.make_jaxpr(jax.grad(job.loss))(job.trained, job.batch(local, None))

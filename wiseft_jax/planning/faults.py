@@ -77,9 +77,9 @@ def find_faults(
         found += _counting_faults(name, facts, topology)
         found += _network_faults(name, estimate)
     train = steps.get("train")
-    if train is not None and config.recipe == "end_to_end":
+    if train is not None and config.recipe != "linear_probe":
         found += _decoding_faults(train[0], train[1], topology)
-    if config.recipe == "linear_classifier":
+    if config.recipe == "linear_probe":
         found.append(
             Fault(
                 False,

@@ -14,7 +14,6 @@ from wiseft_jax.planning.abstract import shard_bytes, split_leaves
 from wiseft_jax.planning.jaxpr import count_jaxpr, saved_for_backward
 from wiseft_jax.planning.memory_model import Activations, MemoryModel, State
 from wiseft_jax.planning.steps import Job
-from wiseft_jax.training.optimizer import make_optimizer
 from wiseft_jax.training.state import abstract_state
 
 
@@ -40,7 +39,7 @@ def trace_memory(jobs: dict[Remat, Job], splits: Sequence[int]) -> MemoryModel:
 def _state(job: Job, fsdp: int) -> tuple[State, tuple[tuple[int, bool], ...]]:
     devices = job.layout.mesh.devices.reshape(-1)[:fsdp]
     layout = Layout(Mesh(devices.reshape(1, fsdp, 1), AXES), job.config.mesh)
-    state = abstract_state(job.trained, make_optimizer(job.config.training, job.plan), layout)
+    state = abstract_state(job.trained, job.optimizer, layout)
     held = State(shard_bytes(state.params), shard_bytes(state.opt))
     return held, split_leaves(state.params)
 

@@ -7,17 +7,19 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from wiseft_jax.clip.classifier import Classifier, head_logits
 from wiseft_jax.core.mesh import Layout, batch_sharding, num_batch_shards
 from wiseft_jax.core.typing import Params, PyTree
 from wiseft_jax.experiment import ExperimentConfig
 from wiseft_jax.training.config import Plan
+from wiseft_jax.training.configured_step import configured_step
 from wiseft_jax.training.losses import cross_entropy
-from wiseft_jax.training.mixed_batch import make_mix
-from wiseft_jax.training.optimizer import make_optimizer, make_schedule
+from wiseft_jax.training.optimizer import make_optimizer
+from wiseft_jax.training.rates import FROZEN_BY_RECIPE, learning_rate_factors
 from wiseft_jax.training.state import abstract_state
-from wiseft_jax.training.step import make_train_step
+from wiseft_jax.training.step import classification_loss
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,12 +51,30 @@ class Job:
     @property
     def trained(self) -> Params:
         """The parameters that the recipe trains."""
-        whole = self.config.training.recipe == "end_to_end"
-        return self.theta if whole else self.theta["head"]
+        return self.theta if self.sees_images else self.theta["head"]
+
+    @property
+    def sees_images(self) -> bool:
+        """Whether a step takes images, and not features."""
+        return self.config.training.recipe != "linear_probe"
+
+    @property
+    def factors(self) -> PyTree | None:
+        """The factors on the learning rate of what is trained; see ``learning_rate_factors``."""
+        if not self.sees_images:
+            return None
+        always = FROZEN_BY_RECIPE.get(self.config.training.recipe, ())
+        options = self.config.training.options
+        return learning_rate_factors(self.classifier.tower, self.theta, options, always)
+
+    @property
+    def optimizer(self) -> optax.GradientTransformation:
+        """The optimizer of what is trained."""
+        return make_optimizer(self.config.training, self.plan, self.factors)
 
     def logits(self, params: Params, batch: dict[str, Any]) -> Any:
         """Return the logits of a training batch, as the recipe computes them."""
-        if self.config.training.recipe == "end_to_end":
+        if self.sees_images:
             return self.classifier.logits(params, batch["image"])
         return head_logits(params, batch["features"])
 
@@ -70,7 +90,7 @@ class Job:
             "label": ((size,), jnp.int32),
             "mask": ((size,), jnp.bool_),
         }
-        if self.config.training.recipe == "end_to_end":
+        if self.sees_images:
             shapes["image"] = ((size, pixels, pixels, 3), jnp.uint8)
         else:
             width = self.theta["head"]["kernel"].shape[0]
@@ -91,24 +111,11 @@ def trace_train_step(job: Job) -> Any:
     """Return the trace of the program's own train step; ``.jaxpr``, ``.lower()`` go on from it."""
     plan, layout = job.plan, job.layout.for_training()
     config = job.config.training
-    optimizer = make_optimizer(config, plan)
-    step = make_train_step(
-        job.logits,
-        optimizer,
-        make_schedule(config, plan),
-        layout,
-        label_smoothing=config.label_smoothing,
-        accumulation_steps=config.accumulation_steps,
-        mix=make_mix(
-            job.config.mixing,
-            job.classifier.preprocess,
-            job.theta["head"]["kernel"].shape[1],
-            plan,
-            layout,
-            config.seed,
-        ),
-    )
-    state = abstract_state(job.trained, optimizer, layout)
+    num_classes = job.theta["head"]["kernel"].shape[1]
+    loss = classification_loss(job.logits, config.label_smoothing)
+    options = (config, job.config.mixing, plan, layout, num_classes, job.factors)
+    step = configured_step(loss, job.classifier, *options)
+    state = abstract_state(job.trained, job.optimizer, layout)
     return step.trace(state, job.batch(plan.batch_size, batch_sharding(layout.mesh)))
 
 

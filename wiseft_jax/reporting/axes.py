@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
 _EDGE = 1e-7
+_FEW = 3
 _STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 
 
@@ -71,12 +72,9 @@ def percent_ticks(low: float, high: float, most: int = 7) -> list[float]:
       most: How many ticks to return at most.
     """
     slopes = [accuracy * (1 - accuracy) for accuracy in (low, high)]
-    if max(slopes) < 3 * min(slopes):
-        # Nearly linear: even steps look best.
-        for step in _STEPS:
-            first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-            if last - first + 1 <= most:
-                return [round(index * step, 4) for index in range(first, last + 1)]
+    even = _even_ticks(low, high, most)
+    if max(slopes) < 3 * min(slopes) and even:  # nearly linear: even steps look best
+        return even
     span = float(logit(high) - logit(low))
     rounds = [[k / 10 for k in range(1, 10)], [k / 20 for k in range(1, 20, 2)]]
     extremes = [[0.99, 0.01], [0.98, 0.02], [0.999, 0.001], [0.995, 0.005]]
@@ -85,4 +83,13 @@ def percent_ticks(low: float, high: float, most: int = 7) -> list[float]:
         far = all(abs(float(logit(candidate) - logit(tick))) > span / (most + 2) for tick in ticks)
         if low <= candidate <= high and far:
             ticks.append(candidate)
-    return sorted(ticks)
+    return sorted(ticks) if len(ticks) >= _FEW or len(ticks) >= len(even) else even
+
+
+def _even_ticks(low: float, high: float, most: int) -> list[float]:
+    """Return accuracies in even steps, the smallest of which there are at most ``most``."""
+    for step in _STEPS:
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        if last - first + 1 <= most:
+            return [round(index * step, 4) for index in range(first, last + 1)]
+    return []

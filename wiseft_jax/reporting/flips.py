@@ -17,10 +17,14 @@ from matplotlib.ticker import FuncFormatter
 from wiseft_jax.core.curve_rows import CurveRow
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.writers import write_bytes
-from wiseft_jax.reporting.labels import add_footnote, named
+from wiseft_jax.reporting.labels import add_footnote, broken, named, shortened
 from wiseft_jax.reporting.style import BLACK, BLUE, STYLE, VERMILLION
 
 _COLUMNS = 3
+_NAME_SIZE = 10.0
+_NAME_POINTS = 225.0
+"""Room for a set's name above its panel, less than the panel's own width."""
+
 _BINS = 20
 
 
@@ -56,7 +60,7 @@ def flips_figure(curve_rows: Sequence[CurveRow], *, title: str = "") -> Figure:
         raise InputError("there are no curves to show flips of; sweep with --sweep.method curve")
     columns = min(_COLUMNS, len(curve_rows))
     lines = math.ceil(len(curve_rows) / columns)
-    size = (4.1 * columns + 0.6, 2.7 * lines + 1.1)
+    size = (4.1 * columns + 0.6, 2.9 * lines + 1.1)
     figure = Figure(figsize=size, dpi=130, layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
@@ -72,7 +76,8 @@ def flips_figure(curve_rows: Sequence[CurveRow], *, title: str = "") -> Figure:
             axes.tick_params(labelbottom=True)
         if place % columns == 0:
             axes.set_ylabel("share of the examples")
-    figure.suptitle(title or "Where predictions flip along α", x=0.012, ha="left", fontsize=12.5)
+    heading = broken(title or "Where predictions flip along α", 72 * size[0] - 20, 12.5)
+    figure.suptitle(heading, x=0.012, ha="left", fontsize=12.5)
     footnote = (
         "bars: examples that turn right (up) or wrong (down) within a slice of α; line: the sum so"
         " far, the change of accuracy"
@@ -100,9 +105,11 @@ def _draw(axes: Axes, row: CurveRow) -> float:
     axes.set_xlim(low, high)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:+.3g} %"))
     name = named(row["dataset"], row["split"])
-    axes.set_title(name if len(name) <= 34 else name[:33] + "…", fontsize=10, pad=6)
-    axes.text(
-        0.98, 0.04, f"{len(row['won'])} won, {len(row['lost'])} lost, n = {row['n']}",
-        transform=axes.transAxes, ha="right", fontsize=8, color="0.3",
+    axes.set_title(shortened(name, _NAME_POINTS, _NAME_SIZE), fontsize=_NAME_SIZE, pad=17)
+    # Between the name and the panel: within it there may be bars or the line anywhere.
+    axes.annotate(
+        f"{len(row['won'])} won, {len(row['lost'])} lost, n = {row['n']}",
+        (0, 1), (0, 5), xycoords="axes fraction", textcoords="offset points",
+        fontsize=8, color="0.3",
     )  # fmt: skip
     return float(max(won.max(), lost.max(), np.abs(change).max()))

@@ -13,6 +13,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextToPath
 from matplotlib.transforms import Bbox, BboxBase
 
 _DIRECTIONS = tuple(math.radians(degrees) for degrees in (135, 45, -45, -135, 90, 0, -90, 180))
@@ -32,6 +34,55 @@ def named(name: str, split: str) -> str:
       split: ``"train"``, ``"validation"`` or ``"test"``.
     """
     return name if split in ("test", name) else f"{name} ({split})"
+
+
+def text_width(text: str, size: float, weight: str = "bold") -> float:
+    """Return how wide a text is in the default font, in points.
+
+    Args:
+      text: One line.
+      size: The font's, in points.
+      weight: The font's.
+    """
+    font = FontProperties(size=size, weight=weight)
+    return TextToPath().get_text_width_height_descent(text, font, False)[0]
+
+
+def shortened(text: str, room: float, size: float) -> str:
+    """Return a bold text, if it is too wide with an ellipsis for its middle.
+
+    Names of sets differ at their ends.
+
+    Args:
+      text: One line.
+      room: Points.
+      size: The font's, in points.
+    """
+    if text_width(text, size) <= room:
+        return text
+    for kept in range(len(text) - 1, 1, -1):
+        short = f"{text[: -(-kept // 2)]}…{text[len(text) - kept // 2 :]}"
+        if text_width(short, size) <= room:
+            return short
+    return "…"
+
+
+def broken(text: str, room: float, size: float) -> str:
+    """Return a text in lines that aren't wider than ``room``, if no word of it is.
+
+    Args:
+      text: Of words.
+      room: Points.
+      size: The font's, in points.
+    """
+    lines: list[str] = []
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and text_width(longer, size, "normal") <= room:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return "\n".join(lines)
 
 
 def add_footnote(figure: Figure, text: str) -> None:

@@ -11,7 +11,7 @@ from wiseft_jax.core.results import Row
 from wiseft_jax.core.writers import write_text
 from wiseft_jax.reporting.continuous_section import continuous_section
 from wiseft_jax.reporting.series import Curves, Series
-from wiseft_jax.reporting.tables import markdown_table
+from wiseft_jax.reporting.tables import markdown_table, p_text
 
 _MOST_SKIPPED = 20
 
@@ -176,9 +176,8 @@ def _gains_table(curves: Curves, alpha: float, gains: Sequence[Mapping[str, Any]
 def _tested(gain: Mapping[str, Any] | None) -> str:
     if gain is None:
         return ""
-    p = "p < .001" if gain["p_value"] < 0.001 else f"p = {gain['p_value']:.2g}"
     low, high = (round(100 * gain[side], 1) + 0.0 for side in ("low", "high"))
-    return f" [{low:+.1f}, {high:+.1f}], {p}"
+    return f" [{low:+.1f}, {high:+.1f}], {p_text(gain['p_value'])}"
 
 
 def _skipped(skipped: Mapping[str, Sequence[str]]) -> str:

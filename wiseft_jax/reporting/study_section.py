@@ -10,12 +10,11 @@ from wiseft_jax.reporting.study_tables import (
     MODELS,
     coefficients_sentence,
     missing_sentences,
-    p_in_brackets,
     race_sentences,
     rules_caption,
     rules_cells,
 )
-from wiseft_jax.reporting.tables import escaped
+from wiseft_jax.reporting.tables import escaped, p_text
 
 
 def study_section(found: Mapping[str, Mapping[str, Any]], left_out: Sequence[str]) -> str:
@@ -72,7 +71,7 @@ def _counted(n: str) -> str:
 def _compared(name: str, row: Mapping[str, Any]) -> str:
     alpha = "" if row["alpha"] is None else f" ({row['alpha']:g})"
     text = f"{MODELS[name]}{alpha} {100 * row['value']:.1f} %"
-    return text if row["p_holm"] is None else f"{text} {p_in_brackets(row['p_holm'])}"
+    return text if row["p_holm"] is None else f"{text} ({p_text(row['p_holm'])})"
 
 
 def _listed(title: str, lines: Sequence[str]) -> str:

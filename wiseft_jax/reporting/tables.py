@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wiseft_jax.core.results import Row
 from wiseft_jax.reporting.series import Curves, Series, Value
-from wiseft_jax.reporting.wide_table import column_head
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from wiseft_jax.reporting.wide_table import WideTable
 
 _MOST_ROWS = 11
 _SAME = 1e-9
@@ -40,8 +37,8 @@ def accuracy_table(
     selection: Mapping[str, Any] | None = None,
     intervals: bool = False,
     title: str = "",
-) -> Table:
-    """Return the table for a terminal, percentages with one decimal.
+) -> WideTable:
+    """Return the table for a terminal, percentages with one decimal, cut to fit its width.
 
     Args:
       rows: Top-1 rows.
@@ -55,34 +52,24 @@ def accuracy_table(
     Example:
       >>> rich.print(accuracy_table(result.rows, selection=selection.facts()))
     """
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
     cells = accuracy_cells(rows, selection=selection)
     caption = "accuracy in % on n images; alpha 0: zero-shot, 1: fine-tuned"
     caption += ", *: chosen" if cells.chosen is not None else ""
-    table = Table(
-        title=title or None,
-        caption=caption,
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=0,  # the box leaves one space between columns
-        show_edge=False,
-    )
-    for index, series in enumerate([None, *cells.sets]):
-        # Text, not markup: a dataset may be called "[red]".
-        header = Text("alpha\n\nn") if series is None else Text(_under(series, cells.curves))
-        side = "left" if index == 0 else "right"
-        table.add_column(header, justify=side, min_width=5, overflow="fold")
+    lines = []
     for index, alpha in enumerate(cells.alphas):
         mark = " *" if index == cells.chosen else ""
         row = [
             _cell(each.at(alpha), "\n{low}-\n{high}" if intervals else "") for each in cells.sets
         ]
-        bold = "bold" if index == cells.chosen else None
-        table.add_row(*map(Text, [f"{alpha:g}{mark}", *row]), style=bold)
-    return table
+        lines.append([f"{alpha:g}{mark}", *row])
+    return WideTable(
+        title,
+        caption,
+        ["alpha"],
+        [_head(each, cells.curves) for each in cells.sets],
+        lines,
+        [] if cells.chosen is None else [cells.chosen],
+    )
 
 
 def markdown_table(
@@ -137,11 +124,10 @@ def _cell(point: Value | None, interval: str) -> str:
     return f"{100 * point.value:.1f}" + interval.format(low=low, high=high)
 
 
-def _under(series: Series, curves: Curves) -> str:
-    """Return the terminal's column head: the name, what the set is for, its n, in narrow lines."""
+def _head(series: Series, curves: Curves) -> tuple[str, str, str]:
+    """Return what the terminal's column head says: the name, what the set is for, its n."""
     kind, _, n = _purpose(series, curves).partition(", n=")
-    kind = {"reference": "ref.", "validation": "val."}.get(kind, kind)
-    return column_head(series.name, kind, n)
+    return series.name, {"reference": "ref.", "validation": "val."}.get(kind, kind), n
 
 
 def _purpose(series: Series, curves: Curves) -> str:
@@ -149,6 +135,11 @@ def _purpose(series: Series, curves: Curves) -> str:
         return f"{len(curves.shifts)} sets"
     kind = series.role if series.split == "test" else series.split
     return f"{kind}, n={series.n}"
+
+
+def p_text(value: float) -> str:
+    """Return a p-value as reports say it: ``p < .001`` or ``p = 0.049``."""
+    return "p < .001" if value < 0.001 else f"p = {value:.2g}"
 
 
 def escaped(text: str) -> str:

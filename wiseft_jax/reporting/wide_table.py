@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import textwrap
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from rich.console import Console, ConsoleOptions, Group
     from rich.table import Table
 
 _WRAP = 8
 _LEAST = 5
+_PIECES = re.compile(r"\s*(?:[^\s_-]*[_-]+|[^\s_-]+)")
 
 
 @dataclasses.dataclass(frozen=True)
 class WideTable:
     """Cells of a table whose columns, but for the first few, are sets.
+
+    ``rich`` prints it in blocks that fit the console; ``fit`` makes these for another width.
 
     Attributes:
       title: A line above.
@@ -35,6 +38,10 @@ class WideTable:
     lines: Sequence[Sequence[str]]
     bold: Sequence[int] = ()
 
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Group]:
+        """Yield what ``rich`` prints: the blocks that fit."""
+        yield self.fit(options.max_width)
+
     def fit(self, width: int | None = None) -> Group:
         """Return the blocks, one below the other.
 
@@ -42,14 +49,15 @@ class WideTable:
           width: Characters a line; None for one block with all sets.
         """
         from rich.console import Group
+        from rich.text import Text
 
         blocks = list(self._blocks(width))
         tables = []
         for place, columns in enumerate(blocks):
             tables += [""] if place else []
-            last = place == len(blocks) - 1
-            tables.append(self._table(columns, first=place == 0, last=last))
-        return Group(*tables)
+            tables.append(self._table(columns, first=place == 0))
+        # Not the last table's: it would be broken to the width of that.
+        return Group(*tables, Text(self.caption, style="italic"))
 
     def _blocks(self, width: int | None) -> Iterator[list[int]]:
         """Yield the sets of each block, as many as fit and at least one."""
@@ -71,7 +79,7 @@ class WideTable:
         cells = [row for line in self.lines for row in line[place].split("\n")]
         return max(map(len, [*head, *cells]))
 
-    def _table(self, columns: Sequence[int], *, first: bool, last: bool) -> Table:
+    def _table(self, columns: Sequence[int], *, first: bool) -> Table:
         from rich import box
         from rich.table import Table
         from rich.text import Text
@@ -80,8 +88,6 @@ class WideTable:
         table = Table(
             title=Text(self.title) if first else None,
             title_justify="left",
-            caption=Text(self.caption) if last else "",
-            caption_justify="left",
             box=box.SIMPLE_HEAD,
             padding=0,  # the box leaves one space between columns
             show_edge=False,
@@ -101,9 +107,14 @@ def column_head(name: str, kind: str, n: str) -> str:
     """Return the head of a set's column, in narrow lines.
 
     Args:
-      name: Of the set; broken between its words.
+      name: Of the set; broken between its words, and after ``-`` and ``_``.
       kind: What it is for.
       n: How many examples it has.
     """
     # Broken here: rich would break words to make room where it needn't.
-    return "\n".join([*textwrap.wrap(name, _WRAP, break_long_words=False), kind, n])
+    lines = [""]
+    for piece in _PIECES.findall(name):
+        if lines[-1] and len(lines[-1] + piece) > _WRAP:
+            lines.append("")
+        lines[-1] += piece if lines[-1] else piece.lstrip()
+    return "\n".join([*lines, kind, n])

@@ -43,8 +43,8 @@ def learn(
 ) -> dict[str, Any]:
     """Fit coefficients by group and compare them with single alphas on images not fitted on.
 
-    The candidates for the best single alpha are those of the sweep; with its method ``curve``,
-    whose grid may be a hundred, the paper's eleven.
+    The candidates for the best single alpha are those of the sweep, as in a race. Each is run on
+    what is fitted on, whatever the sweep's method.
 
     Args:
       config: The run's.
@@ -60,7 +60,6 @@ def learn(
     Raises:
       InputError: Unknown ``fit_on``; nothing to report on; as ``learn_alphas``.
     """
-    from wiseft_jax.evaluation.config import PAPER_ALPHAS
     from wiseft_jax.evaluation.evaluator import evaluate
     from wiseft_jax.evaluation.sweep import sweep
     from wiseft_jax.training.compare_alphas import compare_with_single
@@ -81,7 +80,7 @@ def learn(
         return [each.correct[:, each.labels >= 0] for each in found.predictions.values()]
 
     learned = learn_alphas(classifier, theta_0, theta_1, fitted, learning, **options)
-    alphas = PAPER_ALPHAS if config.sweep.method == "curve" else config.sweep.alphas
+    alphas = config.sweep.alphas
     compared = compare_with_single(
         classifier, theta_0, theta_1, learned, reported, right, right_at, alphas=alphas, **options
     )

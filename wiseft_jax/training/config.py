@@ -8,12 +8,24 @@ import math
 from typing import Literal
 
 from wiseft_jax.core.errors import InputError, unknown_name
+from wiseft_jax.data.augmentation import AugmentationConfig
 from wiseft_jax.mixing.config import MixingConfig
+from wiseft_jax.training.options import TrainOptions
 
 logger = logging.getLogger(__name__)
 
-RECIPE_NAMES = ("end_to_end", "linear_classifier")
-RESULT_NEUTRAL = ("eval_every_epochs", "save_every_steps", "num_workers", "accumulation_steps")
+RECIPE_NAMES = (
+    "end_to_end",
+    "linear_probe",
+    "lp_ft",
+    "flyp",
+    "paint",
+    "few_shot",
+    "contrastive",
+)
+TWO_TOWER_RECIPES = ("flyp", "contrastive")
+"""Recipes that train the text tower too: the head is made of it again at each alpha."""
+RESULT_NEUTRAL = ("eval_every_epochs", "num_workers", "accumulation_steps")
 """Fields that may differ between a run and its continuation: they change rounding at most."""
 
 _FLOAT_FIELDS = (
@@ -35,10 +47,12 @@ class TrainConfig:
     AdamW with betas (0.9, 0.999) and epsilon 1e-8, linear warm-up, then a cosine down to zero.
     """
 
-    recipe: Literal["end_to_end", "linear_classifier"] = "end_to_end"
-    """`end_to_end` trains the image encoder and the head, `linear_classifier` the head alone."""
+    recipe: Literal[
+        "end_to_end", "linear_probe", "lp_ft", "flyp", "paint", "few_shot", "contrastive"
+    ] = "end_to_end"
+    """What is trained, and on what: see docs/recipes.md."""
     learning_rate: float = 3e-5
-    """The peak. A linear classifier wants a much larger one, 1e-2 or so."""
+    """The peak. A linear probe wants a much larger one, 1e-2 or so."""
     epochs: float = 10.0
     """Passes over the training set; may be a fraction."""
     batch_size: int = 512
@@ -57,12 +71,10 @@ class TrainConfig:
     """Share s of the uniform target: (1 - s) NLL + s mean_c(-log p_c)."""
     seed: int = 0
     """Root seed of order and augmentation."""
-    crop_scale: tuple[float, float] = (0.9, 1.0)
-    """Smallest and largest share of the image's area that a training crop covers."""
+    augmentation: AugmentationConfig = AugmentationConfig()
+    options: TrainOptions = TrainOptions()
     eval_every_epochs: float | None = 1.0
     """How often validation accuracy is measured (and a checkpoint saved); None: never."""
-    save_every_steps: int | None = None
-    """Checkpoints in between, every so many steps; None: after evaluations and at the end."""
     num_workers: int = 0
     """Processes that decode images; 0: threads of this one (best below about 16 cores)."""
 
@@ -92,16 +104,27 @@ class TrainConfig:
         self._check("clip_norm", clip is None or _is_positive(clip), "a number > 0, or none")
         self._check("label_smoothing", 0 <= self.label_smoothing < 1, "a number in [0, 1)")
         self._check("seed", 0 <= self.seed < 2**32, "an integer in [0, 2**32)")
-        scale = self.crop_scale
-        scale_fits = len(scale) == 2 and 0 < scale[0] <= scale[1] <= 1
-        self._check("crop_scale", scale_fits, "two numbers, 0 < low <= high <= 1")
         evals = self.eval_every_epochs
         self._check(
             "eval_every_epochs", evals is None or _is_positive(evals), "a number > 0, or none"
         )
-        saves = self.save_every_steps
-        self._check("save_every_steps", saves is None or saves >= 1, "an integer >= 1, or none")
         self._check("num_workers", self.num_workers >= 0, "an integer >= 0")
+        if self.recipe in TWO_TOWER_RECIPES:
+            self._check_contrastive()
+
+    def _check_contrastive(self) -> None:
+        """Refuse what a loss over all pairs of a batch can't do."""
+        if self.accumulation_steps > 1:
+            raise InputError(
+                f"training.accumulation_steps: expected 1 with training.recipe {self.recipe}, whose"
+                f" loss is over all pairs of a batch, found {self.accumulation_steps}; use a"
+                " smaller training.batch_size, or more devices"
+            )
+        if self.label_smoothing:
+            raise InputError(
+                f"training.label_smoothing: expected 0 with training.recipe {self.recipe}, whose"
+                f" targets are pairs, found {self.label_smoothing}"
+            )
 
     def _check(self, field: str, fits: bool, expected: str) -> None:
         if not fits:
@@ -148,15 +171,30 @@ class TrainConfig:
 
 
 def check_mixing(config: TrainConfig, mixing: MixingConfig) -> None:
-    """Refuse mixing with a recipe that never sees an image.
+    """Refuse mixing with a recipe whose targets can't be mixed.
 
     Raises:
       InputError: Says which recipe does.
     """
-    if mixing.name != "none" and config.recipe == "linear_classifier":
+    reasons: dict[str, str] = dict.fromkeys(TWO_TOWER_RECIPES, "whose targets are pairs")
+    reasons["linear_probe"] = "which trains on cached features"
+    if mixing.name != "none" and config.recipe in reasons:
         raise InputError(
-            f"mixing.name: expected none with training.recipe {config.recipe}, which trains on"
-            f" cached features, found {mixing.name}; use training.recipe end_to_end"
+            f"mixing.name: expected none with training.recipe {config.recipe},"
+            f" {reasons[config.recipe]}, found {mixing.name}; use training.recipe end_to_end"
+        )
+
+
+def check_captions(config: TrainConfig, caption_column: str | None) -> None:
+    """Refuse captions with a recipe that reads none, and the recipe that reads them without.
+
+    Raises:
+      InputError: Says which belong together.
+    """
+    if (caption_column is None) == (config.recipe == "contrastive"):
+        raise InputError(
+            "data.caption_column: expected a column of the training table with training.recipe"
+            f" contrastive, and none with any other, found {caption_column!r} with {config.recipe}"
         )
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 from jax.sharding import Mesh
 
 from wiseft_jax.clip.classifier import Classifier
@@ -25,16 +27,18 @@ from wiseft_jax.core.trees import count_parameters
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.source import Dataset, check_matches
 from wiseft_jax.mixing.config import MixingConfig
-from wiseft_jax.training.config import TrainConfig, check_mixing
+from wiseft_jax.training.averaging import find_average, usual_average_alpha
+from wiseft_jax.training.config import TWO_TOWER_RECIPES, TrainConfig, check_mixing
+from wiseft_jax.training.configured_step import configured_step
 from wiseft_jax.training.identity import Meta, describe_task, hash_task, make_check
 from wiseft_jax.training.log import TRAIN_LOG, TrainLog, drop_records_after
 from wiseft_jax.training.loop import Saving, run_loop, validate_restored
-from wiseft_jax.training.mixed_batch import make_mix
-from wiseft_jax.training.optimizer import make_optimizer, make_schedule
+from wiseft_jax.training.optimizer import make_optimizer
 from wiseft_jax.training.problem import Problem, Task, device_batch
 from wiseft_jax.training.recipes import RECIPES
+from wiseft_jax.training.sampling import training_images
 from wiseft_jax.training.state import TrainState, abstract_state, init_state
-from wiseft_jax.training.step import make_hit_counter, make_train_step
+from wiseft_jax.training.step import classification_loss, make_hit_counter
 
 logger = logging.getLogger(__name__)
 
@@ -89,34 +93,41 @@ def fine_tune(
       >>> theta_1 = fine_tune(classifier, theta_0, train, validation, TrainConfig(epochs=5))
       >>> merged = lerp(theta_0, theta_1, 0.5)
     """
-    _check_inputs(classifier, theta_0, train, validation)
+    _check_inputs(classifier, theta_0, train, validation, config)
     check_mixing(config, mixing)
     if resume and run_dir is None:
         raise InputError("resume=True needs run_dir: the directory of the run to continue")
     layout = Layout.of(mesh).for_training()
     layout.check(theta_0)
+    train = training_images(train, config)
     plan = config.plan(len(train), num_batch_shards(layout.mesh))
-    task = Task(classifier, theta_0, train, config, plan, layout, num_threads, mixing)
+    task = Task(classifier, theta_0, train, config, plan, layout, num_threads, mixing, validation)
     problem = RECIPES[config.recipe](task)
+    task = task.without_steps() if problem.solved else task
     validate = _make_validate(problem, validation, evaluate, layout)
-    logger.info(
-        "fine-tuning (%s): %d images, %d steps of %d (%d of warm-up); %s parameters; %d device(s)",
-        config.recipe,
-        plan.num_examples,
-        plan.total_steps,
-        plan.batch_size,
-        plan.warmup_steps,
-        f"{count_parameters(problem.params):,}",
-        layout.mesh.size,
-    )
+    _log_plan(task, problem)
     if run_dir is None:
-        state = init_state(problem.params, make_optimizer(config, plan), layout)
-        log = TrainLog(None, plan, train.id, lambda: "none (no run directory)")
+        state = init_state(problem.params, _optimizer(task, problem), layout)
+        log = TrainLog(None, task.plan, train.id, lambda: "none (no run directory)")
         with contextlib.closing(log):
             state = _loop(task, problem, state, 0, log, validate, None)
     else:
         state = _train_in(Path(run_dir), task, problem, validate, checkpoints, resume=resume)
     return problem.theta(to_host(state.params))
+
+
+def _log_plan(task: Task, problem: Problem) -> None:
+    plan = task.plan
+    logger.info(
+        "fine-tuning (%s): %d images, %d steps of %d (%d of warm-up); %s parameters; %d device(s)",
+        task.config.recipe,
+        plan.num_examples,
+        plan.total_steps,
+        plan.batch_size,
+        plan.warmup_steps,
+        f"{count_parameters(problem.params):,}",
+        task.layout.mesh.size,
+    )
 
 
 def _train_in(
@@ -138,10 +149,9 @@ def _train_in(
             checkpoints.check_unused()
         found = _restore(checkpoints, task, problem, described) if resume else None
         checkpoints.open(hash_task(described), resume=resume)
-        optimizer = make_optimizer(task.config, task.plan)
         start_step, state, validated = found or (
             0,
-            init_state(problem.params, optimizer, task.layout),
+            init_state(problem.params, _optimizer(task, problem), task.layout),
             True,
         )
         validated = validated or validate is None or start_step not in task.plan.eval_steps
@@ -151,7 +161,8 @@ def _train_in(
             drop_records_after(log_file, start_step, validated=validated)
 
         def save(step: int, state: TrainState, accuracy: float | None) -> None:
-            metrics = {name: log.last[name] for name in ("loss", "accuracy", "learning_rate")}
+            names = ("loss", "accuracy", "learning_rate")
+            metrics = {name: log.last[name] for name in names if name in log.last}
             if accuracy is not None:
                 metrics[RANKING] = accuracy
             checkpoints.save(step, state.params, state.opt, {"task": described}, metrics)
@@ -162,9 +173,14 @@ def _train_in(
             task.train.id,
             lambda: _last_checkpoint(checkpoints),
         )
-        every, rate = task.config.save_every_steps, checkpoints.rate
+        every, rate = keeping.save_every_steps, checkpoints.rate
         saving = Saving(save, rate, every, interruption, run_dir)
         with contextlib.closing(log):
+            if problem.solved and found is None:
+                accuracy = None if validate is None else validate(state.params)
+                if accuracy is not None:
+                    log.validation(0, accuracy)
+                save(0, state, accuracy)
             if validate is not None and not validated:
                 validate_restored(state, start_step, log, validate, saving)
             return _loop(task, problem, state, start_step, log, validate, saving)
@@ -194,8 +210,7 @@ def _restore(
 
     Each part of the state is where it lives. None if there is no checkpoint.
     """
-    optimizer = make_optimizer(task.config, task.plan)
-    shapes = abstract_state(problem.params, optimizer, task.layout)
+    shapes = abstract_state(problem.params, _optimizer(task, problem), task.layout)
     found = checkpoints.restore(shapes.params, shapes.opt, make_check(described))
     if found is None:
         logger.info("%s: nothing to resume, starting afresh", checkpoints.directory)
@@ -215,27 +230,15 @@ def _loop(
     saving: Saving | None,
 ) -> TrainState:
     config, plan, layout = task.config, task.plan, task.layout
-    train_step = make_train_step(
-        problem.logits,
-        make_optimizer(config, plan),
-        make_schedule(config, plan),
-        layout,
-        label_smoothing=config.label_smoothing,
-        accumulation_steps=config.accumulation_steps,
-        mix=make_mix(
-            task.mixing,
-            task.classifier.preprocess,
-            len(task.classifier.class_names),
-            plan,
-            layout,
-            config.seed,
-        ),
-    )
     if start_step >= plan.total_steps:
-        logger.info("all %d steps are complete already", plan.total_steps)
+        if plan.total_steps:
+            logger.info("all %d steps are complete already", plan.total_steps)
         if saving is not None and saving.stop_requested(start_step, last=True):
             raise saving.interruption.stop(f"step {start_step} is saved", saving.run_dir)
         return state
+    loss = problem.loss or classification_loss(problem.logits, config.label_smoothing)
+    options = (config, task.mixing, plan, layout, len(task.classifier.class_names), problem.factors)
+    train_step = configured_step(loss, task.classifier, *options)
     return run_loop(
         state,
         train_step,
@@ -246,7 +249,31 @@ def _loop(
         start_step=start_step,
         validate=validate,
         saving=saving,
+        finish=_finish(task),
     )
+
+
+def _optimizer(task: Task, problem: Problem) -> optax.GradientTransformation:
+    return make_optimizer(task.config, task.plan, problem.factors)
+
+
+def _finish(task: Task) -> Callable[[TrainState], TrainState] | None:
+    """Return what replaces the last weights by their average; None where there is none."""
+    decay = task.config.options.ema_decay
+    if decay is None:
+        return None
+
+    def finish(state: TrainState) -> TrainState:
+        logger.info(
+            "the average over the steps is the result; the usual average, with its bias towards"
+            " the start, is the merged model at alpha = %.4f",
+            usual_average_alpha(decay, task.plan.total_steps),
+        )
+        average = find_average(state.opt)
+        copies = jax.tree_util.tree_map(jnp.copy, average)  # the state's own is donated
+        return TrainState(state.step, copies, state.opt)
+
+    return finish
 
 
 def _make_validate(
@@ -262,8 +289,10 @@ def _make_validate(
         return None
     mesh = layout.mesh
     counter = make_hit_counter(problem.logits, mesh)
+    prepare = jax.jit(problem.evaluated)
 
     def validate(params: Params) -> float:
+        params = prepare(params)
         with contextlib.closing(problem.eval_batches(validation)) as batches:
             counts = [counter(params, put_batch(device_batch(batch), mesh)) for batch in batches]
         hits, n = np.sum(np.asarray(jax.device_get(counts), np.int64), axis=0)
@@ -273,18 +302,29 @@ def _make_validate(
 
 
 def _check_inputs(
-    classifier: Classifier, theta_0: Params, train: Dataset, validation: Dataset | None
+    classifier: Classifier,
+    theta_0: Params,
+    train: Dataset,
+    validation: Dataset | None,
+    config: TrainConfig,
 ) -> None:
     """Refuse parameters and labels that don't belong to the classifier."""
     names = classifier.class_names
-    if not isinstance(theta_0, dict) or {*theta_0} != {"encoder", "head"}:
+    parts = {"encoder", "text" if config.recipe in TWO_TOWER_RECIPES else "head"}
+    if not isinstance(theta_0, dict) or {*theta_0} != parts:
         keys = sorted(theta_0) if isinstance(theta_0, dict) else type(theta_0).__name__
-        raise InputError(f"theta_0: expected the keys encoder and head, found {keys}")
-    outputs = np.shape(theta_0["head"]["kernel"])[-1]
+        raise InputError(
+            f"theta_0: expected the keys {' and '.join(sorted(parts))} for training.recipe"
+            f" {config.recipe}, found {keys}"
+        )
+    outputs = np.shape(theta_0["head"]["kernel"])[-1] if "head" in theta_0 else len(names)
     if outputs != len(names):
         raise InputError(
             f"theta_0: head/kernel has {outputs} outputs, the classifier {len(names)} classes"
         )
-    for dataset in (train, validation):
-        if dataset is not None:
-            check_matches(dataset, names, all_labelled=True)
+    if config.recipe == "contrastive":  # its classes are captions
+        check_matches(train, train.class_names, all_labelled=True)
+    else:
+        check_matches(train, names, all_labelled=True)
+    if validation is not None:
+        check_matches(validation, names, all_labelled=True)

@@ -98,7 +98,7 @@ def train_from_scratch(
             batch_size=plan.batch_size,
             seed=config.seed,
             start_step=start_step,
-            crop_scale=config.crop_scale,
+            augmentation=config.augmentation,
             num_threads=num_threads,
             num_workers=config.num_workers,
             **share,

@@ -38,7 +38,7 @@ class LearnAlphasConfig:
     penalty: float = 0.0
     """Times mean over groups of (coefficient - init_alpha)^2, added to the objective."""
     clip: bool = True
-    """Keep coefficients in [0, 1], between the ends; without it they may extrapolate."""
+    """Whether coefficients stay in [0, 1], between the ends; otherwise they may extrapolate."""
     seed: int = 0
     """Of the order of images."""
 

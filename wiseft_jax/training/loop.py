@@ -80,6 +80,7 @@ def run_loop(
     start_step: int = 0,
     validate: Callable[[Params], float] | None = None,
     saving: Saving | None = None,
+    finish: Callable[[TrainState], TrainState] | None = None,
     what: str = "fine-tuning",
 ) -> TrainState:
     """Train from ``start_step`` to the end of the plan and return the last state.
@@ -98,6 +99,7 @@ def run_loop(
       start_step: How many steps are complete.
       validate: Trained parameters on the devices -> accuracy, a fraction.
       saving: How to save; None: nothing is saved, and signals keep their usual effect.
+      finish: What is made of the state after the last step, before it is validated and saved.
       what: What the progress bar calls it.
 
     Raises:
@@ -118,6 +120,8 @@ def run_loop(
             log.start_clock()
             feed.fetch_next(metrics["loss"])
             log.push(step, metrics, batch.index, data_wait_secs=batch.wait_secs)
+            if finish is not None and step == plan.total_steps:
+                state = finish(state)
             advance(plan.batch_size)
             stop, accuracy = saving is not None and saving.stop_requested(step), None
             if validate is not None and step in eval_steps and not stop:

@@ -6,6 +6,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
+_NEVER = -1e9
+"""The logit of a pair that doesn't count; finite, for 0 * inf is NaN."""
+
 
 def cross_entropy(
     logits: Float[Array, "B K"],
@@ -61,6 +64,7 @@ def contrastive_loss(
     text_features: Float[Array, "N D"],
     logit_scale: Float[Array, ""],
     positives: Bool[Array, "N N"] | None = None,
+    weights: Bool[Array, " N"] | None = None,
 ) -> Float[Array, ""]:
     """Compute the symmetric contrastive loss of CLIP over all pairs of a batch.
 
@@ -77,17 +81,31 @@ def contrastive_loss(
         text_features: their captions' embeddings, normalised here.
         logit_scale: logarithm of the inverse temperature.
         positives: ``[i, j]`` tells whether text j describes image i.
+        weights: which pairs count; others are neither targets nor negatives. All if None.
 
     Returns:
         The loss, a scalar.
     """
-    cosines = normalize(image_features) @ normalize(text_features).T
-    logits = jnp.exp(logit_scale) * cosines
+    logits = cosine_table(image_features, text_features, logit_scale)
     diagonal = jnp.eye(logits.shape[0], dtype=bool)
     mask = diagonal if positives is None else positives | diagonal
-    per_image = cross_entropy(logits, _uniform_over(mask))
-    per_text = cross_entropy(logits.T, _uniform_over(mask.T))
+    if weights is not None:
+        both = weights[:, None] & weights[None]
+        mask = (mask & both) | diagonal
+        logits = jnp.where(both | diagonal, logits, _NEVER)
+    per_image = cross_entropy(logits, _uniform_over(mask), weights=weights)
+    per_text = cross_entropy(logits.T, _uniform_over(mask.T), weights=weights)
     return (per_image + per_text) / 2.0
+
+
+def cosine_table(
+    image_features: Float[Array, "N D"],
+    text_features: Float[Array, "M D"],
+    logit_scale: Float[Array, ""],
+) -> Float[Array, "N M"]:
+    """Return ``exp(logit_scale) * cos(image_i, text_j)``, in full float32 precision."""
+    images, texts = normalize(image_features), normalize(text_features)
+    return jnp.exp(logit_scale) * jnp.matmul(images, texts.T, precision=jax.lax.Precision.HIGHEST)
 
 
 def _uniform_over(mask: Bool[Array, "N N"]) -> Float[Array, "N N"]:

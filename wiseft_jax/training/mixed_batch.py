@@ -46,7 +46,7 @@ def make_mix(
     if mixer is None:
         return None
     off = round(config.off_last_epochs * plan.num_examples / plan.batch_size)
-    last_step = max(0, plan.total_steps - off)
+    last_step = max(0, plan.total_steps - off) if off else None
     split = batch_sharding(layout.mesh)
 
     def mix(step: Any, batch: dict[str, Any]) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from typing import Any
 
 from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.core.mesh import Layout
-from wiseft_jax.core.typing import Params
+from wiseft_jax.core.typing import Params, PyTree
 from wiseft_jax.data.source import Dataset
 from wiseft_jax.mixing.config import MixingConfig
 from wiseft_jax.training.config import Plan, TrainConfig
-from wiseft_jax.training.step import LogitsFn
+from wiseft_jax.training.step import LogitsFn, LossFn
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,12 +23,17 @@ class Problem:
     the host) and what ``logits`` reads.
 
     Attributes:
-      params: The parameters that are trained: all of them, for weight decay falls on each.
-      logits: ``(params, batch) -> logits``, pure.
+      params: The parameters that are trained: all of them, for weight decay falls on each; frozen
+        ones may be among them, where ``factors`` says so.
+      logits: ``(evaluated parameters, batch) -> logits``, pure.
       batches: ``start_step -> batches``; endless, batch k a pure function of (seed, k).
       eval_batches: Dataset -> its batches, every example once, padding masked. Both are iterators
         with ``close()``.
       theta: Trained parameters -> the classifier's whole tree.
+      loss: What is minimised; None: the cross-entropy of ``logits``.
+      evaluated: Trained parameters -> those that ``logits`` takes, made once a validation.
+      factors: What ``learning_rate_factors`` returned.
+      solved: Whether ``params`` are the result already, and no step is to be taken.
     """
 
     params: Params
@@ -36,6 +41,10 @@ class Problem:
     batches: Callable[[int], Any]
     eval_batches: Callable[[Dataset], Any]
     theta: Callable[[Params], Params]
+    loss: LossFn | None = None
+    evaluated: Callable[[Params], Params] = lambda params: params
+    factors: PyTree | None = None
+    solved: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +60,7 @@ class Task:
       layout: The devices, and how parameters lie on them.
       num_threads: Decoding threads.
       mixing: How images are mixed, in recipes that train on images.
+      validation: Held-out images; L-BFGS chooses its penalty on them.
     """
 
     classifier: Classifier
@@ -61,6 +71,12 @@ class Task:
     layout: Layout
     num_threads: int = 16
     mixing: MixingConfig = MixingConfig()
+    validation: Dataset | None = None
+
+    def without_steps(self) -> Task:
+        """Return the task of a problem that is solved already."""
+        plan = dataclasses.replace(self.plan, total_steps=0, warmup_steps=0, eval_steps=())
+        return dataclasses.replace(self, plan=plan)
 
 
 def device_batch(batch: dict[str, Any]) -> dict[str, Any]:

@@ -13,13 +13,17 @@ from jaxtyping import Array, Float, Int32
 
 from wiseft_jax.core.gathering import split_over
 from wiseft_jax.core.mesh import Layout, replicated, split_batch
-from wiseft_jax.core.typing import Params
+from wiseft_jax.core.typing import Params, PyTree
 from wiseft_jax.training.losses import cross_entropy
 from wiseft_jax.training.mixed_batch import MixBatch
+from wiseft_jax.training.rates import drop_frozen
 from wiseft_jax.training.state import TrainState, state_shardings
 
 LogitsFn: TypeAlias = Callable[[Params, dict[str, Any]], Any]
 """``(trained parameters, batch) -> logits [B, K]``."""
+
+LossFn: TypeAlias = Callable[[Params, dict[str, Any]], tuple[Any, tuple[Any, Any]]]
+"""``(trained parameters, batch) -> (loss, (hits, count))``, scalars."""
 
 Metrics: TypeAlias = dict[str, Any]
 """Scalars: ``loss``, ``hits``, ``count``, ``learning_rate``, ``grad_norm``, ``finite``."""
@@ -27,32 +31,48 @@ Metrics: TypeAlias = dict[str, Any]
 TrainStep: TypeAlias = Callable[[TrainState, dict[str, Any]], tuple[TrainState, Metrics]]
 
 
+def classification_loss(logits_fn: LogitsFn, label_smoothing: float = 0.0) -> LossFn:
+    """Return the mean cross-entropy of a batch, with its right answers and its size.
+
+    The targets are ``batch["target"]`` (soft) where there are some, else the labels.
+    """
+
+    def loss_fn(params: Params, batch: dict[str, Any]) -> tuple[Any, tuple[Any, Any]]:
+        logits = logits_fn(params, batch)
+        labels = jnp.maximum(batch["label"], 0)  # -1 where the mask is 0
+        targets = batch.get("target", labels)
+        loss = cross_entropy(logits, targets, label_smoothing, batch["mask"])
+        return loss, count_hits(logits, batch)
+
+    return loss_fn
+
+
 def make_train_step(
-    logits_fn: LogitsFn,
+    loss_fn: LossFn,
     optimizer: optax.GradientTransformation,
     schedule: Callable[[Any], Any],
     layout: Layout,
     *,
-    label_smoothing: float = 0.0,
     accumulation_steps: int = 1,
     mix: MixBatch | None = None,
+    factors: PyTree | None = None,
 ) -> Any:
-    """Return the compiled step: cross-entropy over the whole batch, gradient, update.
+    """Return the compiled step: the loss over the whole batch, gradient, update.
 
     The state is donated and keeps its shardings; gradients are reduced to where their parameters
     live. Parameters come as arguments, never by closure (closed-over sharded arrays would run on
     one device).
 
     Args:
-      logits_fn: The model.
+      loss_fn: What is minimised, as ``classification_loss`` returns it; a mean over the batch.
       optimizer: What ``make_optimizer`` returns.
       schedule: What ``make_schedule`` returns; for the report alone.
       layout: The mesh and the rules of the state; the batch is split over ``data`` and ``fsdp``.
-      label_smoothing: Share of the uniform target.
       accumulation_steps: Parts of the batch that follow each other; their gradients add up to that
         of the whole batch, in float32.
       mix: What mixes the whole batch first, with soft targets; ``hits`` counts, of mixed images,
         those that are taken for their own label.
+      factors: What ``learning_rate_factors`` returned; gradients of frozen parameters are dropped.
 
     Returns:
       ``(state, batch) -> (state, metrics)``, jitted. ``hits`` of ``count`` is the exact training
@@ -60,18 +80,14 @@ def make_train_step(
       are.
     """
 
-    def loss_fn(params: Params, batch: dict[str, Any], total: Any) -> tuple[Any, Any]:
+    def shared_loss(params: Params, batch: dict[str, Any], total: Any) -> tuple[Any, Any]:
         with split_over(layout.mesh):
-            logits = logits_fn(params, batch)
-        labels = jnp.maximum(batch["label"], 0)  # -1 where the mask is 0
-        targets = batch.get("target", labels)
-        loss = cross_entropy(logits, targets, label_smoothing, batch["mask"])
-        hits, count = count_hits(logits, batch)
+            loss, (hits, count) = loss_fn(params, batch)
         if total is not None:  # a part of a batch: its share of the whole batch's mean
             loss = loss * count / jnp.maximum(total, 1)
         return loss, (hits, count)
 
-    gradient = jax.value_and_grad(loss_fn, has_aux=True)
+    gradient = jax.value_and_grad(shared_loss, has_aux=True)
 
     def train_step(state: TrainState, batch: dict[str, Any]) -> tuple[TrainState, Metrics]:
         if mix is not None:
@@ -81,6 +97,7 @@ def make_train_step(
         else:
             parts = split_batch(batch, accumulation_steps, layout.mesh)
             (loss, (hits, count)), grads = _sum_of_parts(gradient, state.params, parts, layout)
+        grads = drop_frozen(grads, factors)
         grads = jax.lax.with_sharding_constraint(grads, layout.shardings(grads))
         updates, opt = optimizer.update(grads, state.opt, state.params)
         params = optax.apply_updates(state.params, updates)

@@ -14,7 +14,7 @@ from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import make_mesh
 from wiseft_jax.data.source import Dataset
 from wiseft_jax.training.fine_tune import fine_tune
-from wiseft_jax.training.linear_classifier import padded_batches, shuffled_batches
+from wiseft_jax.training.linear_probe import padded_batches, shuffled_batches
 
 
 def loss_of(head: dict[str, Any], features: np.ndarray, labels: np.ndarray, s: float) -> float:
@@ -28,7 +28,7 @@ def test_it_reaches_the_convex_optimum():
     classifier, theta_0 = toy_classifier()
     train, smoothing = toy_dataset(48), 0.2
     config = toy_config(
-        recipe="linear_classifier",
+        recipe="linear_probe",
         batch_size=48,
         epochs=400.0,
         learning_rate=0.2,
@@ -96,4 +96,4 @@ def test_a_set_without_a_readable_image_is_refused():
     source = Source()
     train = Dataset("broken", source, source.labels, on_bad_image="skip")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="broken: no image could be read"):
-        fine_tune(classifier, theta_0, train, None, toy_config(recipe="linear_classifier"))
+        fine_tune(classifier, theta_0, train, None, toy_config(recipe="linear_probe"))

@@ -1,0 +1,93 @@
+"""What tyro refuses is said as any other error: no box, no line broken, with its suggestions."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from wiseft_jax.cli.main import main
+from wiseft_jax.cli.parse import unboxed
+from wiseft_jax.core.run_directory import RunDirectory
+from wiseft_jax.evaluation.config import SweepConfig
+from wiseft_jax.evaluation.curve_config import CurveConfig
+from wiseft_jax.experiment import ExperimentConfig
+
+RUN = ["run", "custom/folder"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        ([*RUN, "--nothing-like-it"], "Unrecognized options: --nothing-like-it\nFor full helptext"),
+        ([*RUN, "--training.epoch", "4"], "\nPerhaps you meant:\n    --training.epochs FLOAT\n"),
+        ([*RUN, "--training.epochs", "x"], "--training.epochs: could not convert string to float:"),
+        ([*RUN, "--training.recipe", "x"], "invalid choice 'x' for argument '--training.recipe'"),
+        ([*RUN, "--mixing.prob", "2"], "mixing.prob: expected a share in [0, 1], found 2.0\n"),
+        (["predict"], "Missing from wiseft predict:\n    --images [PATH [PATH ...]]\n"),
+    ],
+)
+@pytest.mark.parametrize("columns", ["40", None])
+def test_a_refused_option_is_an_error_like_others(
+    argv: list[str],
+    said: str,
+    columns: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", columns)
+    assert main(argv) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("wiseft: error: ")
+    assert said in printed.err
+    assert not {*printed.err} & {*"╭│╰─"}
+    assert all(line == line.rstrip() for line in printed.err.splitlines())
+    assert os.environ.get("COLUMNS") == columns
+
+
+def test_help_is_as_wide_as_the_terminal_and_ends_with_0(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setenv("COLUMNS", "70")
+    with pytest.raises(SystemExit) as ended:
+        main(["predict", "--help"])
+    assert not ended.value.code
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    options = printed.out[printed.out.index(" options ") :]
+    assert max(map(len, options.splitlines())) == 70
+
+
+@pytest.mark.parametrize(
+    ("sweep", "on"),
+    [
+        (SweepConfig(method="curve", curve=CurveConfig(exact=True)), "exact"),
+        (SweepConfig(keep_logits=True), "keep-logits"),
+    ],
+)
+def test_a_flag_that_turns_off_says_whether(
+    sweep: SweepConfig,
+    on: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    RunDirectory(tmp_path).prepare(ExperimentConfig(sweep=sweep), resume=False, overwrite=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main(["sweep", str(tmp_path), "--help"])
+    helped = re.findall(r"--(?:[\w.]+\.)?no-([\w-]+)[\W\n]+(\w+)", capsys.readouterr().out)
+    names = {"export", "cache", "clip", "neighbours", on}
+    assert dict(helped) == dict.fromkeys(names, "Whether")
+
+
+def test_colours_and_other_frames_go_too() -> None:
+    lines = ["+- \x1b[31mValue error\x1b[0m -+", "| \x1b[1m--a:\x1b[0m b - |", "|          |"]
+    lines += ["| -------- |", "| c        |", "+----------+"]
+    assert unboxed("\n".join(lines)) == "--a: b -\n\nc"
+    assert unboxed("+- No help -+\n+-----------+\n") == "No help"

@@ -1,0 +1,102 @@
+"""Options that compose: each field is checked by name, and each does what its formula says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.training.toy import toy_classifier, toy_config, toy_dataset, toy_for, toy_train
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.trees import flatten_paths
+from wiseft_jax.data.augmentation import AugmentationConfig
+from wiseft_jax.training.fine_tune import fine_tune
+from wiseft_jax.training.options import TrainOptions
+from wiseft_jax.training.recipes import RECIPES
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("ema_decay", 0.0),
+        ("ema_decay", 1.0),
+        ("l2_to_theta_0", -1.0),
+        ("l1", float("nan")),
+        ("freeze", ("",)),
+        ("layer_decay", 0.0),
+        ("layer_decay", 1.5),
+        ("shots", 0),
+        ("probe_c", ()),
+        ("probe_c", (1.0, 0.0)),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(field: str, value: Any):
+    with pytest.raises(InputError, match=rf"^training\.options\.{field}: expected .*, found "):
+        TrainOptions(**{field: value})
+
+
+def test_whole_numbers_and_floats_are_one_configuration():
+    assert TrainOptions(layer_decay=1, probe_c=(1,)) == TrainOptions(probe_c=(1.0,))
+
+
+@pytest.mark.parametrize("recipe", sorted(RECIPES))
+def test_frozen_parameters_stay_bit_for_bit_and_the_others_move(recipe: str):
+    """Weight decay, penalties and an average are on, and a frozen parameter is -0.0."""
+    classifier, theta_0 = toy_for(recipe)
+    kernel = theta_0["encoder"]["visual_projection"]["kernel"]
+    kernel[0, 0] = -0.0
+    pattern = "bias" if recipe == "linear_probe" else "encoder/visual_projection/*"
+    options = TrainOptions(
+        freeze=(pattern,), l1=0.01, l2_to_theta_0=0.1, ema_decay=0.5, probe_c=(1.0,)
+    )
+    config = toy_config(recipe=recipe, epochs=2 / 3, weight_decay=0.1, options=options)
+    theta_1 = fine_tune(classifier, theta_0, toy_train(recipe), None, config)
+    after, before = flatten_paths(theta_1), flatten_paths(theta_0)
+    frozen = {
+        "linear_probe": ("encoder/", "head/bias"),
+        "paint": ("encoder/visual_projection/", "head/"),
+    }.get(recipe, ("encoder/visual_projection/",))
+    for name, leaf in after.items():
+        same = leaf.tobytes() == np.asarray(before[name]).tobytes()
+        assert same == name.startswith(frozen), name
+
+
+def test_a_probe_has_no_encoder_to_freeze():
+    classifier, theta_0 = toy_classifier()
+    options = TrainOptions(freeze=("encoder/*",))
+    config = toy_config(recipe="linear_probe", options=options)
+    with pytest.raises(InputError, match=r"freeze: 'encoder/\*' matches no parameter"):
+        fine_tune(classifier, theta_0, toy_dataset(48), None, config)
+
+
+def train(options: TrainOptions, **changes: Any) -> dict[str, np.ndarray]:
+    classifier, theta_0 = toy_classifier()
+    config = toy_config(options=options, **changes)
+    return flatten_paths(fine_tune(classifier, theta_0, toy_dataset(48), None, config))
+
+
+def distance(theta: dict[str, np.ndarray]) -> float:
+    start = flatten_paths(toy_classifier()[1])
+    return float(np.sqrt(sum(np.sum((theta[name] - start[name]) ** 2) for name in start)))
+
+
+def test_the_pull_to_theta_0_keeps_the_model_near():
+    far, near = train(TrainOptions()), train(TrainOptions(l2_to_theta_0=3.0))
+    assert distance(near) < 0.9 * distance(far)
+
+
+def test_l1_shrinks_what_is_trained():
+    plain = train(TrainOptions(), weight_decay=0.0, epochs=6.0)
+    shrunk = train(TrainOptions(l1=1.0), weight_decay=0.0, epochs=6.0)
+    norms = [sum(float(np.abs(leaf).sum()) for leaf in theta.values()) for theta in (plain, shrunk)]
+    assert norms[1] < 0.9 * norms[0]
+
+
+def test_augmentation_changes_what_is_seen():
+    plain = train(TrainOptions())
+    flipped = train(TrainOptions(), augmentation=AugmentationConfig(flip=1.0))
+    changed = train(TrainOptions(), augmentation=AugmentationConfig(rand_augment=2))
+    name = "head/kernel"
+    np.testing.assert_allclose(flipped[name], plain[name], atol=1e-4)  # the toy sees mean colours
+    assert not np.allclose(changed[name], plain[name], atol=1e-3)

@@ -1,0 +1,56 @@
+"""Which model an experiment starts from; imports nothing heavy until it is loaded."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from wiseft_jax.core.typing import ComputeDtype, Remat, TowerName
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """Which CLIP, and how its zero-shot head is made."""
+
+    name: str = "glyphclip"
+    """`glyphclip` (the small embedded one), a local directory, or a Hugging Face hub id."""
+    templates: str = "simple"
+    """A prompt set (`simple`, `imagenet`, `digits`), or a text or JSON file of templates."""
+    compute_dtype: ComputeDtype = "float32"
+    """Precision of the towers; parameters, optimizer, reductions and the head stay float32."""
+    tower: TowerName = "transformers"
+    """`transformers`: its Flax modules; `scan`: ours on the same parameters, lean and fast."""
+    remat: Remat = "none"
+    """What a backward pass computes again: `none`, all but matmuls (`dots`), or all (`full`)."""
+
+
+def load_model(
+    config: ModelConfig, class_names: Sequence[str], *, two_towers: bool = False
+) -> tuple[Any, Any]:
+    """Return ``(classifier, theta_0)``: the zero-shot classifier of ``class_names``.
+
+    Args:
+      config: Which CLIP.
+      class_names: The classes.
+      two_towers: Whether the classifier makes its head of a text tower in ``theta_0``, which may be
+        trained; else the head is in ``theta_0``.
+    """
+    from wiseft_jax.clip.classifier import zero_shot_classifier
+    from wiseft_jax.clip.load import load_clip
+    from wiseft_jax.core.distributed import same_parameters
+
+    if config.name == "glyphclip" and config.templates != "digits":
+        logger.warning(
+            "the embedded glyphclip knows rendered digits and letters only; for photographs give a"
+            " CLIP: --model.name DIRECTORY_OR_HUB_ID"
+        )
+    clip = load_clip(config.name, config.compute_dtype, config.tower, config.remat)
+    make: Any = zero_shot_classifier
+    if two_towers:
+        from wiseft_jax.clip.two_towers import two_tower_classifier as make
+    classifier, theta_0 = make(clip, tuple(class_names), config.templates)
+    return classifier, same_parameters(theta_0)
