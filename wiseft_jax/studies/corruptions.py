@@ -15,8 +15,6 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageFilter
 
-from wiseft_jax.core.rng import numpy_stream
-
 Pictures: TypeAlias = UInt8[np.ndarray, "N H W 3"]
 Corrupt: TypeAlias = Callable[[np.random.Generator, np.ndarray, float], np.ndarray]
 
@@ -109,6 +107,8 @@ def corrupted(name: str, images: Pictures, severity: int, seed: int = 0) -> Pict
       severity: 1 or 2.
       seed: Root seed of the draws.
     """
+    from wiseft_jax.core.rng import numpy_stream
+
     rng = numpy_stream(seed, f"corruptions/{name}", severity)
     return CORRUPTIONS[name](rng, images, SEVERITIES[name][severity - 1])
 

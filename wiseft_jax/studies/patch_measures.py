@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from wiseft_jax.core.rng import numpy_stream
 from wiseft_jax.core.tensors import write_tensors
 from wiseft_jax.experiment import ExperimentConfig, ExperimentData
 from wiseft_jax.studies.corruptions import CORRUPTIONS, SEVERITIES, corrupted
@@ -64,6 +63,8 @@ def make_test_images(config: PatchConfig, data: ExperimentData, preprocess: Any)
       data: The datasets; the first reference among its tests is the one that is patched.
       preprocess: Of the model.
     """
+    from wiseft_jax.core.rng import numpy_stream
+
     reference = next(each for each in data.tests if each.role == "reference")
     shifts = [each for each in data.tests if each.role == "shift"]
     sets = {each.name: _arrays(each, preprocess) for each in (reference, *shifts)}

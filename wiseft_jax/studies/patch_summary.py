@@ -10,8 +10,6 @@ from typing import Any, TypeAlias
 import numpy as np
 from jaxtyping import Float64
 
-from wiseft_jax.core.rng import numpy_stream
-
 Examples: TypeAlias = Mapping[str, np.ndarray]
 """Measure -> float32[N], of one model."""
 
@@ -182,6 +180,8 @@ def _set_of(name: str) -> str:
 
 def _weights(examples: Examples, samples: int, seed: int) -> dict[str, np.ndarray]:
     """Return how often each image of each set is drawn: all measures of a set share the draws."""
+    from wiseft_jax.core.rng import numpy_stream
+
     sizes = {_set_of(name): len(each) for name, each in examples.items()}
     return {
         name: numpy_stream(seed, f"patch study bootstrap {name}")
