@@ -36,7 +36,7 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [
         *("custom/folder", "--model.name", str(model), "--data.train", f"folder:{photos}"),
         *("--data.shifts", *shifts, "--data.test-fraction", "0.25"),
-        *("--data.validation-fraction", "0.25", "--training.recipe", "linear_classifier"),
+        *("--data.validation-fraction", "0.25", "--training.recipe", "linear_probe"),
         *("--training.epochs", "2", "--training.batch-size", "8", "--sweep.batch-size", "8"),
         *("--sweep.alphas", "0", "0.5", "1", "--sweep.rule", "validation_best"),
     ]

@@ -52,7 +52,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> ExperimentConfig:
         name="tiny",
         model=ModelConfig(name=str(clip)),
         training=TrainConfig(
-            recipe="linear_classifier", epochs=2, batch_size=8, warmup_fraction=0.0
+            recipe="linear_probe", epochs=2, batch_size=8, warmup_fraction=0.0
         ),
         sweep=SweepConfig(alphas=ALPHAS, batch_size=16),
     )

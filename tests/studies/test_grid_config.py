@@ -76,7 +76,7 @@ def test_the_grid_is_every_combination_once_the_last_field_fastest() -> None:
         ("training.batch_size=8,16", (8, 16)),
         ("training.clip_norm=none,0.5", (None, 0.5)),
         ("training.warmup_fraction=None,0", (None, 0.0)),
-        ("training.recipe=linear_classifier", ("linear_classifier",)),
+        ("training.recipe=linear_probe", ("linear_probe",)),
         ("training.seed=0, 1", (0, 1)),
         ("mixing.alpha=1", (1.0,)),
     ],
@@ -98,7 +98,7 @@ def test_switches_and_texts_are_values_too() -> None:
         ("training.lerning_rate=1", r"Did you mean 'training.learning_rate'"),
         ("learning_rate=1", r"Did you mean 'training.learning_rate'"),
         ("training=1", r"a group of fields; name one: training.recipe, "),
-        ("training.crop_scale=1,2", "holds no single value"),
+        ("training.augmentation.crop_scale=1,2", "holds no single value"),
         ("training.epochs=1,x", "training.epochs: expected a number, found 'x'"),
         ("training.epochs=1,", "expected a number, found ''"),
         ("training.batch_size=1.5", "expected an integer, found '1.5'"),
@@ -138,8 +138,8 @@ def test_invalid_configurations_are_named_before_anything_runs() -> None:
     message = r"2 of 4 configurations .*: learning_rate -1, epochs 1: .*found -1.0; learning_rate -"
     with pytest.raises(InputError, match=message):
         full_grid(BASE, axes)
-    together = ["training.recipe=linear_classifier,end_to_end", "mixing.name=none,cutmix"]
-    message = "1 of 4 .*recipe linear_classifier, mixing.name cutmix: mixing.name: expected none"
+    together = ["training.recipe=linear_probe,end_to_end", "mixing.name=none,cutmix"]
+    message = "1 of 4 .*recipe linear_probe, mixing.name cutmix: mixing.name: expected none"
     with pytest.raises(InputError, match=message):
         full_grid(BASE, parse_axes(BASE, together))
     many = parse_axes(BASE, ["training.epochs=0,-1,-2,-3,-4"])
