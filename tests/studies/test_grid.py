@@ -51,9 +51,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> ExperimentConfig:
     config = ExperimentConfig(
         name="tiny",
         model=ModelConfig(name=str(clip)),
-        training=TrainConfig(
-            recipe="linear_probe", epochs=2, batch_size=8, warmup_fraction=0.0
-        ),
+        training=TrainConfig(recipe="linear_probe", epochs=2, batch_size=8, warmup_fraction=0.0),
         sweep=SweepConfig(alphas=ALPHAS, batch_size=16),
     )
     return base_of_study(config, keep_checkpoints=False)
