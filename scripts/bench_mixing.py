@@ -110,7 +110,7 @@ def make_turn(args: argparse.Namespace, facts: dict[str, Any], mixer: str) -> Tu
     from wiseft_jax.training.mixed_batch import make_mix
     from wiseft_jax.training.optimizer import make_optimizer, make_schedule
     from wiseft_jax.training.state import init_state
-    from wiseft_jax.training.step import make_train_step
+    from wiseft_jax.training.step import classification_loss, make_train_step
 
     preprocess, layout = facts["preprocess"], facts["layout"]
     config = TrainConfig(batch_size=args.batch_size, epochs=10_000, warmup_steps=0)
@@ -123,7 +123,8 @@ def make_turn(args: argparse.Namespace, facts: dict[str, Any], mixer: str) -> Tu
 
     mixing = MixingConfig(mixer)  # type: ignore[arg-type]
     mix = make_mix(mixing, preprocess, CLASSES, plan, layout, seed=0)
-    step = make_train_step(logits, optimizer, make_schedule(config, plan), layout, mix=mix)
+    loss = classification_loss(logits)
+    step = make_train_step(loss, optimizer, make_schedule(config, plan), layout, mix=mix)
     state = init_state(facts["theta"], optimizer, layout)
     state, metrics = jax.block_until_ready(step(state, facts["batch"]))
 
