@@ -23,7 +23,8 @@ from wiseft_jax.evaluation.config import SweepConfig
 from wiseft_jax.evaluation.predictions import load_predictions
 from wiseft_jax.experiment import ExperimentConfig, ExperimentData, ModelConfig
 from wiseft_jax.studies.grid import base_of_study, run_study, unfinished
-from wiseft_jax.studies.grid_config import Variation, full_grid, parse_axes, replaced
+from wiseft_jax.studies.grid_axes import parse_axes
+from wiseft_jax.studies.grid_config import Variation, full_grid, replaced
 from wiseft_jax.studies.grid_files import StudyDirectory
 from wiseft_jax.studies.grid_results import load_results
 from wiseft_jax.studies.grid_summary import run_dawin, stored_costs, summarise

@@ -15,13 +15,10 @@ from scipy import stats
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.experiment import ExperimentConfig
+from wiseft_jax.studies.grid_axes import Axis, declared_fields, default_axes, parse_axes
 from wiseft_jax.studies.grid_config import (
-    Axis,
-    declared_fields,
-    default_axes,
     full_grid,
     key_of,
-    parse_axes,
     random_configurations,
     replaced,
     varied_name,

@@ -22,14 +22,8 @@ from wiseft_jax.core.errors import EXIT_DONE, InputError, NonFiniteLossError
 from wiseft_jax.core.writers import check_writable, write_text
 from wiseft_jax.experiment import ExperimentConfig, ExperimentData, check_select_on
 from wiseft_jax.studies.grid import base_of_study, run_study
-from wiseft_jax.studies.grid_config import (
-    Variation,
-    default_axes,
-    full_grid,
-    parse_axes,
-    random_configurations,
-    shown,
-)
+from wiseft_jax.studies.grid_axes import default_axes, parse_axes, shown
+from wiseft_jax.studies.grid_config import Variation, full_grid, random_configurations
 from wiseft_jax.studies.grid_files import RunRow, StudyDirectory
 from wiseft_jax.studies.grid_summary import run_dawin, summarise
 

@@ -289,6 +289,7 @@ def _shown(value: Any) -> str:
 
 
 def _markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    table = [f"| {' | '.join(escaped(cell) for cell in line)} |" for line in (header, *lines)]
+    cells = [["<br>".join(map(escaped, cell.split("\n"))) for cell in line] for line in lines]
+    table = [f"| {' | '.join(line)} |" for line in (map(escaped, header), *cells)]
     table.insert(1, f"| :-- |{' --: |' * (len(header) - 1)}")
     return "\n".join(table)
