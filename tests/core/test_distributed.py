@@ -72,6 +72,13 @@ try:
 except InputError as error:
     found["encoder"] = str(error)
 
+towers = {"encoder": {"w": np.ones(3)}, "text": {"w": np.ones(2)}}
+found["no head"] = list(distributed.same_parameters(towers))
+try:
+    distributed.same_parameters(towers | {"text": {"w": np.full(2, rank)}})
+except InputError as error:
+    found["text"] = str(error)
+
 distributed.barrier("almost done")
 print(json.dumps(found), flush=True)
 """
@@ -85,6 +92,8 @@ def test_two_processes_agree_or_say_what_differs():
     assert first["of_first"] == "run-0"
     assert first["arrays"] == {"a": 0.0, "b": 0.0}
     assert first["head"] == [1.0, 1.0]
+    assert first["no head"] == ["encoder", "text"]
+    assert "theta_0.text" in first["text"]
     assert "process 1 (" in first["differing"]
     assert "config.seed (0 on process 0, here 1)" in first["differing"]
     assert "versions.b (None on process 0, here 2)" in first["differing"]

@@ -21,6 +21,7 @@ from tests.training.toy import (
     toy_config,
     toy_dataset,
     toy_for,
+    toy_options,
     toy_train,
 )
 from wiseft_jax.core.checkpoint import Checkpoints
@@ -32,7 +33,6 @@ from wiseft_jax.data import pipeline
 from wiseft_jax.data.pipeline import train_batches
 from wiseft_jax.data.source import ArraySource, array_dataset
 from wiseft_jax.training.fine_tune import fine_tune
-from wiseft_jax.training.options import TrainOptions
 from wiseft_jax.training.recipes import RECIPES
 
 EACH_STEP = CheckpointConfig(save_every_steps=1)
@@ -64,7 +64,7 @@ def test_it_learns_and_touches_only_what_is_trained(recipe: str):
     classifier, theta_0 = toy_for(recipe)
     before = {name: leaf.copy() for name, leaf in flatten_paths(theta_0).items()}
     train, held_out = toy_train(recipe), toy_dataset(30, seed=1)
-    options = TrainOptions(probe_c=(100.0,))
+    options = toy_options(recipe)
     config = toy_config(recipe=recipe, epochs=30.0, learning_rate=0.2, options=options)
     theta_1 = fine_tune(classifier, theta_0, train, None, config)
     assert accuracy(classifier, theta_1, held_out) > accuracy(classifier, theta_0, held_out) + 0.25
@@ -82,7 +82,7 @@ def test_it_learns_and_touches_only_what_is_trained(recipe: str):
 @pytest.mark.parametrize("recipe", sorted(RECIPES))
 def test_one_device_equals_eight(recipe: str):
     classifier, theta_0 = toy_for(recipe)
-    options = TrainOptions(probe_c=(1.0,))
+    options = toy_options(recipe)
     train, config = toy_train(recipe), toy_config(recipe=recipe, options=options)
     one = fine_tune(classifier, theta_0, train, None, config, mesh=make_mesh(1))
     eight = fine_tune(classifier, theta_0, train, None, config, mesh=make_mesh(8))
@@ -340,6 +340,6 @@ def test_decoding_threads_reach_the_pipeline(recipe: str, monkeypatch: pytest.Mo
         pipeline.grain, "ReadOptions", lambda **each: read.append(each) or options(**each)
     )
     classifier, theta_0 = toy_for(recipe)
-    config = toy_config(recipe=recipe, epochs=0.5, options=TrainOptions(probe_c=(1.0,)))
+    config = toy_config(recipe=recipe, epochs=0.5, options=toy_options(recipe))
     fine_tune(classifier, theta_0, toy_train(recipe, seed=5), None, config, num_threads=3)
     assert {each["num_threads"] for each in read} == {3}

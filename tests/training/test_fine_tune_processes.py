@@ -30,7 +30,7 @@ from wiseft_jax.training.options import TrainOptions
 
 for case in CASES:
     classifier, theta_0 = toy_for(case["recipe"])
-    options = TrainOptions(probe_c=(0.1, 10.0))
+    options = TrainOptions(probe_c=(0.1, 10.0)) if case["recipe"] == "lp_ft" else TrainOptions()
     config = toy_config(recipe=case["recipe"], eval_every_epochs=1.0, options=options)
     mesh = MeshConfig(fsdp=case["fsdp"], min_shard_elements=0)
     theta_1 = fine_tune(

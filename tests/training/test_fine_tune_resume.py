@@ -14,7 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.training.toy import toy_classifier, toy_config, toy_dataset, toy_for, toy_train
+from tests.training.toy import (
+    toy_classifier,
+    toy_config,
+    toy_dataset,
+    toy_for,
+    toy_options,
+    toy_train,
+)
 from wiseft_jax.core.checkpoint import Checkpoints, restore_params
 from wiseft_jax.core.checkpoint_config import CheckpointConfig
 from wiseft_jax.core.checkpoint_files import read_facts
@@ -23,7 +30,6 @@ from wiseft_jax.core.mesh import make_mesh
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.trees import flatten_paths
 from wiseft_jax.training.fine_tune import fine_tune
-from wiseft_jax.training.options import TrainOptions
 from wiseft_jax.training.recipes import RECIPES
 
 FOUR_STEPS = toy_config(epochs=4 / 3, eval_every_epochs=1 / 3)
@@ -107,8 +113,7 @@ def test_two_steps_a_stop_and_two_steps_are_four_steps(
     error: type[Exception],
     said: str,
 ):
-    options = TrainOptions(probe_c=(1.0,))
-    config = dataclasses.replace(FOUR_STEPS, recipe=recipe, options=options)
+    config = dataclasses.replace(FOUR_STEPS, recipe=recipe, options=toy_options(recipe))
     whole = train(tmp_path / "whole", config)
     broken = tmp_path / "broken"
     with pytest.raises(error, match=said):

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import pytest
 
-from tests.training.toy import toy_config, toy_dataset, toy_for, toy_train
+from tests.training.toy import toy_config, toy_dataset, toy_for, toy_options, toy_train
 from wiseft_jax.core.checkpoint import restore_params
 from wiseft_jax.core.mesh import Layout, make_mesh
 from wiseft_jax.core.trees import flatten_paths
@@ -27,7 +27,7 @@ every_recipe = pytest.mark.parametrize("recipe", sorted(RECIPES))
 def build(recipe: str, seed: int = 0) -> tuple[Task, Problem]:
     classifier, theta_0 = toy_for(recipe)
     train = toy_train(recipe, 24)
-    config = toy_config(recipe=recipe, seed=seed, options=TrainOptions(probe_c=(1.0,)))
+    config = toy_config(recipe=recipe, seed=seed, options=toy_options(recipe))
     task = Task(classifier, theta_0, train, config, config.plan(len(train)), Layout(make_mesh(1)))
     return task, RECIPES[recipe](task)
 
@@ -119,7 +119,7 @@ def test_the_same_seed_gives_the_same_parameters_and_another_gives_others(recipe
     classifier, theta_0 = toy_for(recipe)
 
     def trained(seed: int) -> Any:
-        options = TrainOptions(probe_c=(1.0,), shots=4)
+        options = toy_options(recipe, **({"shots": 4} if recipe == "few_shot" else {}))
         config = toy_config(recipe=recipe, epochs=2 / 3, seed=seed, options=options)
         return fine_tune(classifier, theta_0, toy_train(recipe), None, config)
 

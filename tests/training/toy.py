@@ -15,6 +15,7 @@ from wiseft_jax.clip.two_towers import TwoTowerClassifier
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.data.source import Dataset, array_dataset
 from wiseft_jax.training.config import TWO_TOWER_RECIPES, TrainConfig
+from wiseft_jax.training.options import TrainOptions
 
 CLASS_NAMES = ("red", "green", "blue")
 SIZE = 8
@@ -125,6 +126,12 @@ def toy_for(recipe: str, seed: int = 0) -> tuple[Any, dict[str, Any]]:
         "logit_scale": np.asarray(np.log(10), np.float32),
     }
     return ToyTwoTowers(), {"encoder": theta_0["encoder"], "text": text}
+
+
+def toy_options(recipe: str, **options: Any) -> TrainOptions:
+    """Options that a recipe reads, with a single penalty, which needs no validation images."""
+    probed = {"probe_c": (1.0,)} if recipe == "lp_ft" else {}
+    return TrainOptions(**probed | options)
 
 
 def toy_train(recipe: str, count: int = 48, seed: int = 0) -> Dataset:

@@ -44,11 +44,12 @@ def describe_plan(config: ExperimentConfig, *, as_json: bool, prints: bool = Tru
 def _plan(config: ExperimentConfig) -> dict[str, Any]:
     from wiseft_jax.core.mesh import Layout, num_batch_shards
     from wiseft_jax.core.trees import count_parameters
+    from wiseft_jax.training.sampling import training_images
 
     data = experiment_data(config)
     classifier, theta_0 = load_start(config, data.class_names)
     devices = num_batch_shards(Layout.of(config.mesh).for_training().mesh)
-    steps = config.training.plan(len(data.train), devices)
+    steps = config.training.plan(len(training_images(data.train, config.training)), devices)
     evaluated = len(data.validation) + sum(map(len, data.tests))
     trained = theta_0["head"] if config.training.recipe == "linear_probe" else theta_0
     datasets = [

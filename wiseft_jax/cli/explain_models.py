@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -106,13 +107,13 @@ def iterate_targets(
     from wiseft_jax.clip.embed import embed_texts
     from wiseft_jax.clip.saliency import class_directions
 
-    said = None if text is None else embed_texts(models.clip, [text])
     names = models.class_names
     for column in models.columns:
         theta = column.make()
         best = None if names is None else _predictions(models.clip, theta, images)
         predicted = None if names is None or best is None else [names[index] for index in best]
-        if said is not None:
+        if text is not None:
+            said = embed_texts(_with_text_tower(models.clip, theta), [text])
             directions = np.repeat(said, len(images), axis=0)
             yield column, theta, Targets([str(text)] * len(images), directions, predicted)
             continue
@@ -122,6 +123,13 @@ def iterate_targets(
             best = np.full(len(images), names.index(class_name))
         directions = np.asarray(class_directions(theta["head"], best))
         yield column, theta, Targets([names[index] for index in best], directions, predicted)
+
+
+def _with_text_tower(clip: Any, theta: dict[str, Any]) -> Any:
+    """Return the CLIP with a model's own text tower, where that was trained too."""
+    if "text" not in theta:
+        return clip
+    return dataclasses.replace(clip, params={**clip.params, **theta["text"]})
 
 
 def _predictions(clip: Any, theta: dict[str, Any], images: np.ndarray) -> np.ndarray:
@@ -134,6 +142,7 @@ def _predictions(clip: Any, theta: dict[str, Any], images: np.ndarray) -> np.nda
 
 def _of_run(options: ModelOptions) -> Models:
     from wiseft_jax.cli.presets import load_config
+    from wiseft_jax.clip.two_towers import settled
     from wiseft_jax.core.run_directory import RunDirectory
     from wiseft_jax.experiment import load_endpoints
     from wiseft_jax.weights.interpolate import lerp
@@ -143,13 +152,18 @@ def _of_run(options: ModelOptions) -> Models:
     directory.read_config()
     config = load_config(str(directory.config_file))
     classifier, theta_0, theta_1 = load_endpoints(config, directory)
+
+    def make(alpha: float) -> dict[str, Any]:
+        theta = lerp(theta_0, theta_1, alpha)
+        return theta | settled(classifier, theta)[1]
+
     ends = {0.0: " (zero-shot)", 1.0: " (fine-tuned)"}
     columns = [
         Column(
             f"α = {alpha:g}{ends.get(alpha, '')}",
             f"alpha-{alpha:g}",
             float(alpha),
-            lambda alpha=alpha: lerp(theta_0, theta_1, alpha),
+            functools.partial(make, alpha),
         )
         for alpha in options.alphas
     ]
@@ -194,7 +208,7 @@ def _clip_of(classifier: Any, theta: dict[str, Any]) -> Any:
     from wiseft_jax.clip.load import Clip
 
     return Clip(
-        params={**theta["encoder"], **classifier.frozen},
+        params={**theta["encoder"], **classifier.frozen, **theta.get("text", {})},
         config=classifier.clip_config,
         tower=classifier.tower.with_dtype("float32"),
         tokenizer=classifier.tokenizer,

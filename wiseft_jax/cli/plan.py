@@ -95,11 +95,14 @@ def plan_options(args: PlanArgs) -> PlanOptions:
     Raises:
       InputError: If there is no topology, no such model, or nothing to count.
     """
+    from wiseft_jax.training.sampling import training_images
+
     _check(args)
     images, classes, evaluated = args.images, args.classes, args.test_images
     if images is None or classes is None:
         data = experiment_data(args.config)
-        images = len(data.train) if images is None else images
+        if images is None:
+            images = len(training_images(data.train, args.config.training))
         classes = len(data.class_names) if classes is None else classes
         if evaluated is None:
             evaluated = sum(len(each) for each in (data.validation, *data.tests))

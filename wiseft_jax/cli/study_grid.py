@@ -169,10 +169,12 @@ def describe_study(variations: Sequence[Variation], data: ExperimentData, args: 
       args: The options.
     """
     from wiseft_jax.core.mesh import Layout, num_batch_shards
+    from wiseft_jax.training.sampling import training_images
 
     mesh = args.config.mesh
     devices = num_batch_shards(Layout.of(mesh).for_training().mesh)
-    plans = [each.config.training.plan(len(data.train), devices) for each in variations]
+    configs = [each.config.training for each in variations]
+    plans = [each.plan(len(training_images(data.train, each)), devices) for each in configs]
     listed = [
         {"key": each.key, "varied": each.varied, "steps": plan.total_steps}
         for each, plan in zip(variations, plans, strict=True)

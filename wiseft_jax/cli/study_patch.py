@@ -60,7 +60,8 @@ def main(argv: Sequence[str]) -> int:
     with together(args.common, DistributedConfig(), experiment.mesh):
         check_writable(directory.path)
         data = experiment_data(experiment)
-        study.prepare(directory, args.config, overwrite=args.overwrite)
+        with hold(directory.path, "study's directory"):  # what is there may be replaced
+            study.prepare(directory, args.config, overwrite=args.overwrite)
         with hold(directory.path, "study's directory"):
             summary, sheet = _studied(args, experiment, data, directory)
             files = _write(summary, sheet, directory.path)

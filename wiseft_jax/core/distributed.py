@@ -174,19 +174,25 @@ def arrays_of_first(tree: T) -> T:
 
 
 def same_parameters(theta: T) -> T:
-    """Return the parameters, with process 0's head, and check that the encoders are the same.
+    """Return the parameters, with process 0's head, and check that the towers are the same.
 
-    The encoder comes from files; the head is computed, or found in a host's own cache, and may
-    differ in its last bits from host to host.
+    Towers come from files; a head is computed, or found in a host's own cache, and may differ in
+    its last bits from host to host.
 
     Raises:
-      InputError: If the encoders, or the shapes of the heads, differ.
+      InputError: If the towers, or the shapes of the heads, differ.
     """
     if jax.process_count() == 1:
         return theta
     parameters: Any = theta
+    facts: dict[str, Any] = {
+        f"theta_0.{name}": hash_tree(tree) for name, tree in parameters.items() if name != "head"
+    }
+    if "head" not in parameters:
+        assert_same(facts)
+        return theta
     shapes = {name: str(np.shape(leaf)) for name, leaf in flatten_paths(parameters["head"]).items()}
-    assert_same({"theta_0.encoder": hash_tree(parameters["encoder"]), "theta_0.head": shapes})
+    assert_same(facts | {"theta_0.head": shapes})
     return parameters | {"head": arrays_of_first(parameters["head"])}
 
 

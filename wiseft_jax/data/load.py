@@ -165,6 +165,11 @@ def load_data(config: DataConfig, *, seed: int) -> LoadedData:
             " labelled sets to measure on, --data.validation and --data.test"
         )
     train_spec = parse_spec(config.train)
+    if captioned and train_spec.scheme != "table":
+        raise InputError(
+            f"data.caption_column: expected --data.train table:FILE, found {config.train}; captions"
+            " are a column of a table"
+        )
     train_source = open_source(specs[train_spec.name], _options(config, captions=captioned))
     named = train_source
     if captioned:
@@ -242,7 +247,8 @@ def _enumerated(first: str, second: str) -> bool:
 
 def _options(config: DataConfig, *, captions: bool = False) -> SourceOptions:
     labels = config.caption_column if captions else None
-    return SourceOptions(config.path_column, labels or config.label_column, config.data_dir)
+    column = labels or config.label_column
+    return SourceOptions(config.path_column, column, config.data_dir, captions)
 
 
 def _load(

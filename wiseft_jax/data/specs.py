@@ -69,11 +69,13 @@ class SourceOptions:
       path_column: Of a table.
       label_column: Of a table.
       data_dir: Where TFDS looks; None is ``TFDS_DATA_DIR``, then ``~/tensorflow_datasets``.
+      captions: Whether a table's labels are captions, of which an image may have several.
     """
 
     path_column: str = "path"
     label_column: str = "label"
     data_dir: str | None = None
+    captions: bool = False
 
 
 def parse_spec(text: str) -> Spec:

@@ -48,7 +48,8 @@ def open_source(spec: Spec, options: SourceOptions) -> FileSource:
     if not images:
         raise InputError(f"{path}: the table has no rows")
     _check_files(path, images)
-    _check_duplicates(path, images, names)
+    if not options.captions:
+        _check_duplicates(path, images, names)
     class_names = sort_names(set(names))
     index = {name: label for label, name in enumerate(class_names)}
     labels = np.asarray([index[name] for name in names], np.int32)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from wiseft_jax.core.errors import InputError, unknown_name
 from wiseft_jax.experiment import ExperimentConfig
-from wiseft_jax.training.config import RESULT_NEUTRAL
+from wiseft_jax.training.config import RESULT_NEUTRAL, TWO_TOWER_RECIPES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -230,4 +230,8 @@ def default_axes(config: ExperimentConfig) -> tuple[Axis, ...]:
         "weight_decay": (0.0, training.weight_decay or 0.1),
         "label_smoothing": (0.0, training.label_smoothing or 0.1),
     }
+    if training.recipe in TWO_TOWER_RECIPES:
+        del values["label_smoothing"]  # whose targets are pairs
+    if training.options.solver == "lbfgs":  # takes no steps
+        values = {"label_smoothing": values["label_smoothing"]}
     return tuple(Axis(f"training.{name}", tuple(dict.fromkeys(v))) for name, v in values.items())

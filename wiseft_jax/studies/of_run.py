@@ -66,6 +66,11 @@ def learn(
     from wiseft_jax.training.learn_alphas import learn_alphas
 
     classifier, theta_0, theta_1 = ends
+    if "head" not in theta_0:
+        raise InputError(
+            f"learned coefficients: training.recipe {config.training.recipe} trains the text tower,"
+            " for which there are no groups of coefficients; expected a recipe with a head"
+        )
     fitted, reported = fitted_and_reported(data, learning)
     options: dict[str, Any] = {"mesh": config.mesh, "num_threads": config.data.num_threads}
     sweeping: dict[str, Any] = options | {"batch_size": config.sweep.batch_size}
@@ -176,13 +181,21 @@ def rule_costs(
     from wiseft_jax.evaluation.rules import ALL_RULES
 
     swept = (data.validation, *data.tests)
-    predict_at = predictors(
-        *ends,
-        {each.name: readable(each, result.predictions[each.name]) for each in swept},
-        batch_size=config.sweep.batch_size,
-        mesh=config.mesh,
-        num_threads=config.data.num_threads,
-    )
+    predict_at = None
+    if "head" in ends[1]:
+        predict_at = predictors(
+            *ends,
+            {each.name: readable(each, result.predictions[each.name]) for each in swept},
+            batch_size=config.sweep.batch_size,
+            mesh=config.mesh,
+            num_threads=config.data.num_threads,
+        )
+    else:
+        logger.warning(
+            "rules: DaWin is left out: it runs each image at its own alpha, which needs a head that"
+            " is linear in alpha, and training.recipe %s trains the text tower",
+            config.training.recipe,
+        )
     select_on, seed = config.sweep.select_on, config.training.seed
     costs = costing.benchmark_rules(
         result.predictions,

@@ -109,6 +109,11 @@ class TrainConfig:
             "eval_every_epochs", evals is None or _is_positive(evals), "a number > 0, or none"
         )
         self._check("num_workers", self.num_workers >= 0, "an integer >= 0")
+        for field, why in _unread_options(self).items():
+            raise InputError(
+                f"training.options.{field}: expected its default with training.recipe"
+                f" {self.recipe}, found {getattr(self.options, field)!r}: {why}"
+            )
         if self.recipe in TWO_TOWER_RECIPES:
             self._check_contrastive()
 
@@ -219,6 +224,32 @@ class Plan:
     def epoch(self, step: int) -> float:
         """Return how many passes over the training set are complete after ``step``."""
         return step * self.batch_size / self.num_examples
+
+
+def _unread_options(config: TrainConfig) -> dict[str, str]:
+    """Return the options that are given and that the recipe would not read, and why."""
+    options, recipe = config.options, config.recipe
+    converged = recipe == "linear_probe" and options.solver == "lbfgs"
+    unread: dict[str, str] = {}
+    if recipe != "few_shot":
+        unread["shots"] = "only few_shot draws a few images of each class"
+    if recipe != "linear_probe":
+        unread["solver"] = "only linear_probe has a choice of solvers"
+    if recipe != "lp_ft" and not converged:
+        unread["probe_c"] = "no probe is brought to convergence"
+    if recipe == "linear_probe":
+        unread["layer_decay"] = "a probe has no blocks"
+    if converged:
+        for field in ("ema_decay", "l2_to_theta_0", "l1", "freeze"):
+            unread[field] = "L-BFGS takes no steps that it could change; use solver adamw"
+    if recipe == "contrastive":
+        unread["class_balance"] = "captions are no classes"
+    default = TrainOptions()
+    return {
+        field: why
+        for field, why in unread.items()
+        if getattr(options, field) != getattr(default, field)
+    }
 
 
 def _is_positive(value: float) -> bool:

@@ -22,13 +22,17 @@ def describe_task(task: Task) -> Meta:
 
     The batch is that of the plan: on another number of devices it may have been rounded otherwise.
     """
-    return {
+    described = {
         "config": to_dict(task.config),
         "mixing": to_dict(task.mixing),
         "training set": {"images": len(task.train), "content": task.train.fingerprint()},
         "theta_0": hash_tree(task.theta_0),
         "batch": task.plan.batch_size,
     }
+    if task.config.recipe == "lp_ft" or task.config.options.solver == "lbfgs":
+        chosen_on = None if task.validation is None else task.validation.fingerprint()
+        described["validation set"] = chosen_on  # it chooses a penalty, so it decides weights
+    return described
 
 
 def hash_task(described: Meta) -> str:

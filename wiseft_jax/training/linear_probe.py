@@ -81,14 +81,9 @@ def converged_head(task: Task, features: Callable[[Dataset], dict[str, np.ndarra
     """Return the head of a linear probe by L-BFGS; validation accuracy chooses its penalty.
 
     Raises:
-      InputError: Several penalties and no validation set; an L1 penalty, which isn't smooth.
+      InputError: Several penalties and no validation set.
     """
     options = task.config.options
-    if options.l1 and task.config.recipe == "linear_probe":
-        raise InputError(
-            f"training.options.l1: expected 0 with training.options.solver lbfgs, found"
-            f" {options.l1}; use training.options.solver adamw"
-        )
     validation = None if task.validation is None else _rows(features(task.validation))
     probe = fit_probe(
         *_rows(features(task.train)),

@@ -18,7 +18,7 @@ class TrainOptions:
     ema_decay: float | None = None
     """Decay b of an average over the steps' weights, in (0, 1); it is what training returns."""
     l2_to_theta_0: float = 0.0
-    """Strength s of the penalty s/2 |theta - theta_0|^2."""
+    """Strength s of the penalty s/2 |theta - theta_0|^2; in lp_ft from the probe's head."""
     l1: float = 0.0
     """Strength s of the penalty s |theta|_1."""
     freeze: tuple[str, ...] = ()
