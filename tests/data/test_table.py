@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ def images(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def open_table(path: Path, **options: str):
+def open_table(path: Path, **options: Any):
     return open_source(f"table:{path}", SourceOptions(**options))
 
 
@@ -114,3 +115,9 @@ def test_an_image_twice_is_a_warning_and_with_two_labels_an_error(images: Path, 
     assert "1 rows repeat an image" in caplog.text
     with pytest.raises(InputError, match=r"0\.png has two labels, 'cat' and 'dog'"):
         open_table(write_table(images / "b.csv", [*rows, ("images/0.png", "dog")]))
+
+
+def test_an_image_may_have_several_captions(images: Path):
+    rows = [("images/0.png", "a cat"), ("images/0.png", "a red cat"), ("images/1.png", "a dog")]
+    source = open_table(write_table(images / "a.csv", rows), captions=True)
+    assert [source.class_names[label] for label in source.labels] == [text for _, text in rows]
