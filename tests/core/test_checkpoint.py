@@ -19,7 +19,7 @@ import pytest
 from wiseft_jax.core import checkpoint
 from wiseft_jax.core.checkpoint import Checkpoints, restore_params
 from wiseft_jax.core.checkpoint_config import CheckpointConfig
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import CheckpointWriteError, InputError
 from wiseft_jax.core.mesh import Layout, make_mesh, replicated
 from wiseft_jax.core.trees import flatten_paths
 
@@ -374,7 +374,9 @@ def test_a_disk_that_takes_no_more_is_said_and_costs_nothing(tmp_path: Path):
 
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
-        with pytest.raises(InputError, match=r"can't be written .*complete checkpoints: 1; make"):
+        with pytest.raises(
+            CheckpointWriteError, match=r"can't be written .*complete checkpoints: 1; make"
+        ):
             save()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
