@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.field_checks import check_field
 
 if TYPE_CHECKING:
     from wiseft_jax.core.preprocess import Preprocess
@@ -34,22 +34,15 @@ class AugmentationConfig:
         Raises:
           InputError: Names the field, what was expected and what was found.
         """
-        scale = self.crop_scale
-        checks = {
-            "crop_scale": (
-                len(scale) == 2 and 0 < scale[0] <= scale[1] <= 1,
-                "two numbers, 0 < low <= high <= 1",
-            ),
-            "flip": (0 <= self.flip <= 1, "a probability in [0, 1]"),
-            "rand_augment": (self.rand_augment >= 0, "an integer >= 0"),
-            "magnitude": (0 <= self.magnitude <= MAX_MAGNITUDE, f"0 to {MAX_MAGNITUDE}"),
-        }
-        for field, (fits, expected) in checks.items():
-            if not fits:
-                raise InputError(
-                    f"training.augmentation.{field}: expected {expected}, found"
-                    f" {getattr(self, field)!r}"
-                )
+        scale, most = self.crop_scale, MAX_MAGNITUDE
+        fits = len(scale) == 2 and 0 < scale[0] <= scale[1] <= 1
+        self._check("crop_scale", fits, "two numbers, 0 < low <= high <= 1")
+        self._check("flip", 0 <= self.flip <= 1, "a probability in [0, 1]")
+        self._check("rand_augment", self.rand_augment >= 0, "an integer >= 0")
+        self._check("magnitude", 0 <= self.magnitude <= most, f"0 to {most}")
+
+    def _check(self, field: str, fits: bool, expected: str) -> None:
+        check_field(self, "training.augmentation", field, fits, expected)
 
     def build(self, preprocess: Preprocess) -> TrainTransform:
         """Return the random transform ``(image, rng) -> uint8[size, size, 3]``."""

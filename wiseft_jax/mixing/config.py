@@ -7,6 +7,7 @@ import math
 from typing import Any, Literal, TypeAlias
 
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.field_checks import as_floats, check_field
 
 MixerName: TypeAlias = Literal["smoothmix", "cutmix", "cutout", "mixup"]
 
@@ -55,10 +56,7 @@ class MixingConfig:
         Raises:
           InputError: Names the field, what was expected and what was found.
         """
-        for field in ("prob", "k", "size", "alpha", "off_last_epochs"):  # 1 and 1.0 hash alike
-            value = getattr(self, field)
-            if isinstance(value, int) and not isinstance(value, bool):
-                object.__setattr__(self, field, float(value))
+        as_floats(self, ("prob", "k", "size", "alpha", "off_last_epochs"))
         self._check("prob", 0 <= self.prob <= 1, "a share in [0, 1]")
         self._check("k", self.k >= 0 and math.isfinite(self.k), "a number >= 0")
         self._check("size", 0 < self.size <= 1, "a fraction in (0, 1]")
@@ -77,8 +75,7 @@ class MixingConfig:
         self._refuse_unread()
 
     def _check(self, field: str, fits: bool, expected: str) -> None:
-        if not fits:
-            raise InputError(f"mixing.{field}: expected {expected}, found {getattr(self, field)!r}")
+        check_field(self, "mixing", field, fits, expected)
 
     def _refuse_unread(self) -> None:
         """Refuse options that no mixer of this configuration reads."""

@@ -8,6 +8,7 @@ import math
 from typing import Literal, TypeAlias, get_args
 
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.field_checks import as_floats
 from wiseft_jax.mixing.config import MixingConfig
 
 Family: TypeAlias = Literal["resnet", "clip"]
@@ -56,9 +57,7 @@ class PatchConfig:
         Raises:
           InputError: Names the field, what was expected and what was found.
         """
-        for field in ("epochs", "resnet_learning_rate", "clip_learning_rate", "weight_decay"):
-            if isinstance(getattr(self, field), int):
-                object.__setattr__(self, field, float(getattr(self, field)))
+        as_floats(self, ("epochs", "resnet_learning_rate", "clip_learning_rate", "weight_decay"))
         for field, known in (("families", Family), ("mixers", MixerChoice)):
             self._check_names(field, get_args(known))
         self._check("seeds", self.seeds >= 1, "an integer >= 1")

@@ -8,6 +8,7 @@ import math
 from typing import Literal
 
 from wiseft_jax.core.errors import InputError, unknown_name
+from wiseft_jax.core.field_checks import as_floats, check_field
 from wiseft_jax.data.augmentation import AugmentationConfig
 from wiseft_jax.mixing.config import MixingConfig
 from wiseft_jax.training.options import TrainOptions
@@ -84,10 +85,7 @@ class TrainConfig:
         Raises:
           InputError: Names the field, what was expected and what was found.
         """
-        for field in _FLOAT_FIELDS:  # 10 and 10.0 are one configuration, with one hash
-            value = getattr(self, field)
-            if isinstance(value, int):
-                object.__setattr__(self, field, float(value))
+        as_floats(self, _FLOAT_FIELDS)
         if self.recipe not in RECIPE_NAMES:
             raise unknown_name("training.recipe", str(self.recipe), RECIPE_NAMES)
         self._check("learning_rate", _is_positive(self.learning_rate), "a number > 0")
@@ -132,10 +130,7 @@ class TrainConfig:
             )
 
     def _check(self, field: str, fits: bool, expected: str) -> None:
-        if not fits:
-            raise InputError(
-                f"training.{field}: expected {expected}, found {getattr(self, field)!r}"
-            )
+        check_field(self, "training", field, fits, expected)
 
     def plan(self, num_examples: int, num_devices: int = 1) -> Plan:
         """Return the steps that this configuration makes of a training set.

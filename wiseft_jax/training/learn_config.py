@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 import tyro
 
-from wiseft_jax.core.errors import InputError, unknown_name
+from wiseft_jax.core.errors import unknown_name
+from wiseft_jax.core.field_checks import as_floats, check_field
 
 GRANULARITIES = ("global", "block", "module", "tensor")
 OBJECTIVE_NAMES = ("cross_entropy", "entropy")
@@ -48,10 +49,7 @@ class LearnAlphasConfig:
         Raises:
           InputError: Names the field, what was expected and what was found.
         """
-        for field in ("learning_rate", "init_alpha", "penalty"):  # 1 and 1.0 are one configuration
-            value = getattr(self, field)
-            if isinstance(value, int) and not isinstance(value, bool):
-                object.__setattr__(self, field, float(value))
+        as_floats(self, ("learning_rate", "init_alpha", "penalty"))
         for field, known in (
             ("granularity", GRANULARITIES),
             ("objective", OBJECTIVE_NAMES),
@@ -72,6 +70,4 @@ class LearnAlphasConfig:
         self._check("seed", 0 <= self.seed < 2**32, "an integer in [0, 2**32)")
 
     def _check(self, field: str, fits: bool, expected: str) -> None:
-        if not fits:
-            found = getattr(self, field)
-            raise InputError(f"learning.{field}: expected {expected}, found {found!r}")
+        check_field(self, "learning", field, fits, expected)

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from typing import Literal
 
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.field_checks import as_floats, check_field
 
 _FLOAT_FIELDS = ("ema_decay", "l2_to_theta_0", "l1", "layer_decay")
 
@@ -40,10 +40,7 @@ class TrainOptions:
         Raises:
           InputError: Names the field, what was expected and what was found.
         """
-        for field in _FLOAT_FIELDS:  # 1 and 1.0 are one configuration, with one hash
-            value = getattr(self, field)
-            if isinstance(value, int):
-                object.__setattr__(self, field, float(value))
+        as_floats(self, _FLOAT_FIELDS)
         object.__setattr__(self, "probe_c", tuple(float(value) for value in self.probe_c))
         decay = self.ema_decay
         self._check("ema_decay", decay is None or 0 < decay < 1, "a number in (0, 1), or none")
@@ -58,7 +55,4 @@ class TrainOptions:
         self._check("probe_c", bool(fits), "numbers > 0")
 
     def _check(self, field: str, fits: bool, expected: str) -> None:
-        if not fits:
-            raise InputError(
-                f"training.options.{field}: expected {expected}, found {getattr(self, field)!r}"
-            )
+        check_field(self, "training.options", field, fits, expected)
