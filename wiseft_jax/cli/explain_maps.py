@@ -66,13 +66,14 @@ def _maps(
     import jax
 
     from wiseft_jax.clip.saliency import saliency_maps
+    from wiseft_jax.clip.towers import VISION_KEYS
     from wiseft_jax.core.progress import progress_bar
 
     options = {
         "smooth_grad": {"samples": args.samples, "seed": args.seed},
         "integrated_gradients": {"points": args.points},
     }
-    encoder = jax.device_put({key: theta["encoder"][key] for key in _VISION})
+    encoder = jax.device_put({key: theta["encoder"][key] for key in VISION_KEYS})
     facts = clip.tower, clip.preprocess, encoder
     found = {}
     with progress_bar("saliency", len(args.methods) * len(images), "maps") as advance:
@@ -85,9 +86,6 @@ def _maps(
                 advance(count)
             found[method] = np.concatenate(parts)
     return found
-
-
-_VISION = ("vision_model", "visual_projection")
 
 
 def _batches(count: int) -> list[tuple[np.ndarray, int]]:

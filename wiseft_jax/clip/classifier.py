@@ -19,11 +19,11 @@ from wiseft_jax.clip.towers import (
     TEXT_KEYS,
     VISION_KEYS,
     Tower,
+    check_image_size,
     l2_normalise,
     normalise_pixels,
 )
 from wiseft_jax.clip.zero_shot import check_class_names, zero_shot_head
-from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.gathering import gather, keep_rows
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.core.typing import Params
@@ -68,12 +68,7 @@ class Classifier:
           images: RGB in 0..255, ``preprocess.size`` square; normalised by mean and standard
             deviation here, inside the compiled function.
         """
-        size = self.preprocess.size
-        if images.shape[1:3] != (size, size):
-            raise InputError(
-                f"images are {images.shape[1]} x {images.shape[2]} pixels, {self.source} takes "
-                f"{size} x {size}; prepare them with data.transforms.eval_transform."
-            )
+        check_image_size(images, self.preprocess, self.source)
         pixels = normalise_pixels(images, self.preprocess)
         return self.tower.image_features(theta["encoder"], pixels)
 
@@ -134,13 +129,26 @@ def make_classifier(
     clip: Clip, class_names: tuple[str, ...], templates: tuple[str, ...]
 ) -> Classifier:
     """Return the classifier of a CLIP for some classes, without making a head."""
-    return Classifier(
-        tower=clip.tower,
-        class_names=class_names,
-        templates=templates,
-        preprocess=clip.preprocess,
-        clip_config=clip.config,
-        tokenizer=clip.tokenizer,
-        source=clip.source,
-        frozen={key: clip.params[key] for key in TEXT_KEYS},
-    )
+    return Classifier(**classifier_facts(clip, class_names, templates))
+
+
+def classifier_facts(
+    clip: Clip, class_names: tuple[str, ...], templates: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return the fields of ``Classifier`` for a CLIP and some classes.
+
+    Args:
+      clip: The model.
+      class_names: In the order of the labels.
+      templates: Resolved.
+    """
+    return {
+        "tower": clip.tower,
+        "class_names": class_names,
+        "templates": templates,
+        "preprocess": clip.preprocess,
+        "clip_config": clip.config,
+        "tokenizer": clip.tokenizer,
+        "source": clip.source,
+        "frozen": {key: clip.params[key] for key in TEXT_KEYS},
+    }

@@ -21,7 +21,7 @@ from jaxtyping import Array, Float, Float32, Int, UInt8
 
 from wiseft_jax.clip.convert import from_hf
 from wiseft_jax.clip.load import resnet_module
-from wiseft_jax.clip.towers import normalise_pixels
+from wiseft_jax.clip.towers import check_image_size, normalise_pixels
 from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.preprocess import Preprocess
@@ -132,12 +132,7 @@ class ResNet:
         return jnp.einsum("bhwd,bd->bhw", features, weights, precision=jax.lax.Precision.HIGHEST)
 
     def _pixels(self, images: Any) -> Any:
-        size = self.preprocess.size
-        if images.shape[1:3] != (size, size):
-            raise InputError(
-                f"images are {images.shape[1]} x {images.shape[2]} pixels, the ResNet takes"
-                f" {size} x {size}; prepare them with data.transforms.eval_transform."
-            )
+        check_image_size(images, self.preprocess, "the ResNet")
         pixels = normalise_pixels(images, self.preprocess)
         shape = (len(images), self.enlarged_to, self.enlarged_to, 3)
         return pixels if pixels.shape == shape else jax.image.resize(pixels, shape, "bilinear")

@@ -25,8 +25,8 @@ from wiseft_jax.clip.attention_maps import (
     rollout,
     score_images,
 )
-from wiseft_jax.clip.towers import Tower, normalise_pixels
-from wiseft_jax.core.errors import InputError, unknown_name
+from wiseft_jax.clip.towers import VISION_KEYS, Tower, check_image_size, normalise_pixels
+from wiseft_jax.core.errors import unknown_name
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.core.rng import stream
 from wiseft_jax.core.typing import Params
@@ -237,8 +237,8 @@ def saliency_maps(
     for name in options:
         if name not in known:
             raise unknown_name(f"option of {method}", name, known)
-    _check_size(images, preprocess)
-    used = {key: params[key] for key in ("vision_model", "visual_projection")}
+    check_image_size(images, preprocess, "the model")
+    used = {key: params[key] for key in VISION_KEYS}
     run = _compiled(method, tower, preprocess, tuple(sorted(options.items())))
     return run(used, images, directions)
 
@@ -251,8 +251,8 @@ def saliency_scores(
     directions: Float[Array | np.ndarray, "B D"],
 ) -> Float32[Array, " B"]:
     """Return the cosine scores that ``saliency_maps`` explains; the arguments are its own."""
-    _check_size(images, preprocess)
-    used = {key: params[key] for key in ("vision_model", "visual_projection")}
+    check_image_size(images, preprocess, "the model")
+    used = {key: params[key] for key in VISION_KEYS}
     return _compiled_scores(tower, preprocess)(used, images, directions)
 
 
@@ -301,12 +301,3 @@ def _on_grid(patches: Float32[Array, "B P"]) -> Float32[Array, "B h w"]:
     """Return the patches' values in rows and columns; the grid is square."""
     side = round(patches.shape[1] ** 0.5)
     return patches.reshape(-1, side, side)
-
-
-def _check_size(images: Any, preprocess: Preprocess) -> None:
-    size = preprocess.size
-    if images.shape[1:3] != (size, size):
-        raise InputError(
-            f"images are {images.shape[1]} x {images.shape[2]} pixels, the model takes {size} x"
-            f" {size}; prepare them with data.transforms.eval_transform."
-        )

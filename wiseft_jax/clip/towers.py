@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int, UInt8
 
+from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.core.typing import ComputeDtype, Params, PyTree, Remat
 
@@ -136,6 +137,29 @@ class ConfiguredTower:
 def l2_normalise(features: Float[Array | np.ndarray, "*B D"]) -> Float[Array, "*B D"]:
     """Return ``x / ||x||`` along the last axis; like CLIP, without an epsilon."""
     return jnp.asarray(features) / jnp.linalg.norm(features, axis=-1, keepdims=True)
+
+
+def check_image_size(
+    images: UInt8[Array | np.ndarray, "B H W 3"] | Float[Array | np.ndarray, "B H W 3"],
+    preprocess: Preprocess,
+    taker: str,
+) -> None:
+    """Raise unless images have the side that a model takes.
+
+    Args:
+      images: Prepared or not.
+      preprocess: The model's.
+      taker: What takes them, for the message.
+
+    Raises:
+      InputError: Names both sizes, and what prepares images.
+    """
+    size = preprocess.size
+    if images.shape[1:3] != (size, size):
+        raise InputError(
+            f"images are {images.shape[1]} x {images.shape[2]} pixels, {taker} takes "
+            f"{size} x {size}; prepare them with data.transforms.eval_transform."
+        )
 
 
 def normalise_pixels(

@@ -20,7 +20,7 @@ from jaxtyping import Array, Float, Float32, Int
 
 from wiseft_jax.clip.layers import checkpoint_policy
 from wiseft_jax.clip.matmul import attention, dense, embed_patches
-from wiseft_jax.clip.towers import ConfiguredTower
+from wiseft_jax.clip.towers import VISION_KEYS, ConfiguredTower
 from wiseft_jax.core.gathering import keep_rows, split_mesh
 from wiseft_jax.core.typing import ComputeDtype, Params, PyTree, Remat
 
@@ -75,7 +75,7 @@ class TransformersTower(ConfiguredTower):
             pooled = module.vision_model(pixel_values=pixels, **_CALL)[1]
             return module.visual_projection(pooled)
 
-        return self._apply(params, ("vision_model", "visual_projection"), encode, pixels)
+        return self._apply(params, VISION_KEYS, encode, pixels)
 
     def text_features(
         self,

@@ -11,11 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int32, UInt8
 
-from wiseft_jax.clip.classifier import Classifier, head_logits
+from wiseft_jax.clip.classifier import Classifier, classifier_facts, head_logits
 from wiseft_jax.clip.embed import padded_tokens
 from wiseft_jax.clip.load import Clip
 from wiseft_jax.clip.prompts import fill, resolve_templates
-from wiseft_jax.clip.towers import TEXT_KEYS, VISION_KEYS, l2_normalise
+from wiseft_jax.clip.towers import VISION_KEYS, l2_normalise
 from wiseft_jax.clip.zero_shot import check_class_names
 from wiseft_jax.core.typing import Params
 
@@ -112,21 +112,12 @@ def two_tower_classifier(
     names, resolved = check_class_names(class_names), resolve_templates(templates)
     prompts = [fill(template, name) for name in names for template in resolved]
     ids, mask = padded_tokens(clip.tokenizer, prompts)
-    classifier = TwoTowerClassifier(
-        tower=clip.tower,
-        class_names=names,
-        templates=resolved,
-        preprocess=clip.preprocess,
-        clip_config=clip.config,
-        tokenizer=clip.tokenizer,
-        source=clip.source,
-        frozen={},
-        prompt_ids=ids,
-        prompt_mask=mask,
-    )
+    facts = classifier_facts(clip, names, resolved)
+    text = facts.pop("frozen")  # it is trained here
+    classifier = TwoTowerClassifier(**facts, frozen={}, prompt_ids=ids, prompt_mask=mask)
     theta_0 = {
         "encoder": {key: clip.params[key] for key in VISION_KEYS},
-        "text": {key: clip.params[key] for key in TEXT_KEYS},
+        "text": text,
     }
     return classifier, theta_0
 
