@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.light_help import light_help
 from tests.helpers.photos import write_photos
 from tests.helpers.tiny import tiny_clip_directory
 from tests.structure.source_tree import ROOT
@@ -167,20 +168,9 @@ def test_the_default_is_the_papers_grid_of_the_quickstart(capsys: pytest.Capture
 
 
 def test_help_loads_nothing_heavy() -> None:
-    code = (
-        "import sys\n"
-        "from wiseft_jax.cli.main import main\n"
-        "try:\n"
-        "    code = main(['study', 'grid', '--help'])\n"
-        "except SystemExit as exit:\n"
-        "    code = exit.code\n"
-        "heavy = {'jax', 'transformers', 'scipy', 'matplotlib', 'orbax'} & {*sys.modules}\n"
-        "sys.exit(f'{code} {heavy}' if code or heavy else 0)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "--vary" in done.stdout
-    assert "--training.learning-rate" in done.stdout
+    said = light_help("study", "grid")
+    assert "--vary" in said
+    assert "--training.learning-rate" in said
 
 
 @pytest.mark.slow

@@ -90,7 +90,10 @@ def test_other_floats_are_cast_to_float32(dtype: type):
 
 def test_position_ids_are_ignored():
     stored = {**TENSORS, "text_model.embeddings.position_ids": np.arange(5)}
-    from_hf(stored, TEMPLATE)
+    found, expected = (flatten_paths(from_hf(each, TEMPLATE)) for each in (stored, TENSORS))
+    assert list(found) == list(expected)
+    for name, leaf in expected.items():
+        np.testing.assert_array_equal(found[name], leaf, err_msg=name)
 
 
 def test_every_fault_is_listed_in_one_error():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -36,9 +37,9 @@ def dataset(count: int, name: str, **options: Any) -> Dataset:
     return array_dataset(tiny_images(count, seed=count), labels, NAMES, name=name, **options)
 
 
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
-    clip = tiny_clip(tmp_path_factory.mktemp("clip"), vision_layers=1)
+def tiny_ends(directory: Path) -> tuple[Classifier, Params, Params]:
+    """Return a tiny classifier, its start, and an end that noise has moved away from it."""
+    clip = tiny_clip(directory, vision_layers=1)
     classifier, theta_0 = zero_shot_classifier(clip, NAMES)
     rng = np.random.default_rng(0)
 
@@ -46,9 +47,15 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
         noise = rng.standard_normal(leaf.shape).astype(np.float32)
         return leaf + np.float32(0.5) * np.std(leaf) * noise
 
+    return classifier, theta_0, jax.tree_util.tree_map(move, theta_0)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    ends = tiny_ends(tmp_path_factory.mktemp("clip"))
     datasets = (
         dataset(11, "validation", split="validation"),
         dataset(23, "test"),
         dataset(16, "shift", role="shift"),
     )
-    return Tiny(classifier, theta_0, jax.tree_util.tree_map(move, theta_0), datasets)
+    return Tiny(*ends, datasets)

@@ -7,13 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 import pytest
 
-from tests.evaluation.conftest import NAMES, dataset
-from tests.helpers.tiny import tiny_clip
-from wiseft_jax.clip.classifier import zero_shot_classifier
+from tests.evaluation.conftest import NAMES, dataset, tiny_ends
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.paired import mcnemar
 from wiseft_jax.core.run_directory import RunDirectory
@@ -38,15 +35,7 @@ QUICK = LearnAlphasConfig(epochs=1, batch_size=16, learning_rate=0.1)
 
 @pytest.fixture(scope="module")
 def ends(tmp_path_factory: pytest.TempPathFactory) -> studies.Ends:
-    clip = tiny_clip(tmp_path_factory.mktemp("clip"), vision_layers=1)
-    classifier, theta_0 = zero_shot_classifier(clip, NAMES)
-    rng = np.random.default_rng(0)
-
-    def move(leaf: np.ndarray) -> np.ndarray:
-        noise = rng.standard_normal(leaf.shape).astype(np.float32)
-        return leaf + np.float32(0.5) * np.std(leaf) * noise
-
-    return classifier, theta_0, jax.tree_util.tree_map(move, theta_0)
+    return tiny_ends(tmp_path_factory.mktemp("clip"))
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from wiseft_jax.clip.towers import VISION_KEYS
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.trees import flatten_paths
 from wiseft_jax.core.typing import Params
+from wiseft_jax.training.config import TrainConfig
 from wiseft_jax.training.options import TrainOptions
 from wiseft_jax.training.rates import drop_frozen, learning_rate_factors, scale_updates
 
@@ -37,7 +38,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Clip]:
 def factors(clip: Clip, options: TrainOptions) -> dict[str, np.ndarray]:
     """Return the factors, spread over whole parameters, in Hugging Face's layout."""
     params = theta(clip)
-    found = learning_rate_factors(clip.tower, params, options)
+    found = learning_rate_factors(clip.tower, params, TrainConfig(options=options))
     assert found is not None
     spread = jax.tree_util.tree_map(
         lambda leaf, factor: np.broadcast_to(factor, np.shape(leaf)).copy(), params, found
@@ -71,7 +72,7 @@ def test_rates_fall_block_by_block_towards_the_input(tower: str, clips: dict[str
 
 def test_nothing_asked_for_is_none(clips: dict[str, Clip]):
     clip = clips["transformers"]
-    assert learning_rate_factors(clip.tower, theta(clip), TrainOptions()) is None
+    assert learning_rate_factors(clip.tower, theta(clip), TrainConfig()) is None
 
 
 @pytest.mark.parametrize(
@@ -84,9 +85,9 @@ def test_nothing_asked_for_is_none(clips: dict[str, Clip]):
 def test_patterns_that_make_no_sense_are_refused(
     freeze: tuple[str, ...], message: str, clips: dict[str, Clip]
 ):
-    clip = clips["transformers"]
+    clip, config = clips["transformers"], TrainConfig(options=TrainOptions(freeze=freeze))
     with pytest.raises(InputError, match=message):
-        learning_rate_factors(clip.tower, theta(clip), TrainOptions(freeze=freeze))
+        learning_rate_factors(clip.tower, theta(clip), config)
 
 
 def test_a_frozen_parameter_keeps_every_bit_whatever_the_update():

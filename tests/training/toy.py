@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.clip.tokenize import Tokenizer
-from wiseft_jax.clip.towers import normalise_pixels
 from wiseft_jax.clip.two_towers import TwoTowerClassifier
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.data.source import Dataset, array_dataset
@@ -30,10 +30,17 @@ class ToyTower:
     remat: str = "none"
 
     def template(self) -> Any:
-        raise NotImplementedError
+        """The shapes of the image tower."""
+        shapes = {"vision_model": (3, 6), "visual_projection": (6, 4)}
+        return {
+            name: {"kernel": jax.ShapeDtypeStruct(shape, jnp.float32)}
+            for name, shape in shapes.items()
+        }
 
     def image_features(self, params: Any, pixels: Any) -> Any:
-        raise NotImplementedError
+        """Mean colour -> tanh layer -> projection."""
+        hidden = jnp.tanh(pixels.mean(axis=(1, 2)) @ params["vision_model"]["kernel"])
+        return hidden @ params["visual_projection"]["kernel"]
 
     def to_canonical(self, params: Any) -> Any:
         return params
@@ -66,7 +73,7 @@ class ToyTokenizer(Tokenizer):
 
 
 class ToyClassifier(Classifier):
-    """Mean colour -> tanh layer -> projection, in the place of a vision tower."""
+    """A classifier with the toy tower."""
 
     def __init__(self) -> None:
         facts = {
@@ -78,11 +85,6 @@ class ToyClassifier(Classifier):
         }
         for name, value in facts.items():
             object.__setattr__(self, name, value)
-
-    def features(self, theta: Any, images: Any) -> Any:
-        pixels = normalise_pixels(images, self.preprocess).mean(axis=(1, 2))
-        hidden = jnp.tanh(pixels @ theta["encoder"]["vision_model"]["kernel"])
-        return hidden @ theta["encoder"]["visual_projection"]["kernel"]
 
 
 def toy_classifier(seed: int = 0) -> tuple[ToyClassifier, dict[str, Any]]:
@@ -110,8 +112,6 @@ class ToyTwoTowers(TwoTowerClassifier):
         facts = vars(ToyClassifier()) | own | {"prompt_ids": ids, "prompt_mask": mask}
         for name, value in facts.items():
             object.__setattr__(self, name, value)
-
-    features = ToyClassifier.features
 
 
 def toy_for(recipe: str, seed: int = 0) -> tuple[Any, dict[str, Any]]:

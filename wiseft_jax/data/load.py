@@ -246,9 +246,8 @@ def _enumerated(first: str, second: str) -> bool:
 
 
 def _options(config: DataConfig, *, captions: bool = False) -> SourceOptions:
-    labels = config.caption_column if captions else None
-    column = labels or config.label_column
-    return SourceOptions(config.path_column, column, config.data_dir, captions)
+    column = config.caption_column if captions else config.label_column
+    return SourceOptions(config.path_column, str(column), config.data_dir, captions)
 
 
 def _load(

@@ -17,7 +17,7 @@ from wiseft_jax.training.config import Plan
 from wiseft_jax.training.configured_step import configured_step
 from wiseft_jax.training.losses import cross_entropy
 from wiseft_jax.training.optimizer import make_optimizer
-from wiseft_jax.training.rates import FROZEN_BY_RECIPE, learning_rate_factors
+from wiseft_jax.training.rates import learning_rate_factors
 from wiseft_jax.training.state import abstract_state
 from wiseft_jax.training.step import classification_loss
 
@@ -63,9 +63,7 @@ class Job:
         """The factors on the learning rate of what is trained; see ``learning_rate_factors``."""
         if not self.sees_images:
             return None
-        always = FROZEN_BY_RECIPE.get(self.config.training.recipe, ())
-        options = self.config.training.options
-        return learning_rate_factors(self.classifier.tower, self.theta, options, always)
+        return learning_rate_factors(self.classifier.tower, self.theta, self.config.training)
 
     @property
     def optimizer(self) -> optax.GradientTransformation:

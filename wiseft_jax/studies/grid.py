@@ -23,11 +23,10 @@ from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.experiment import ExperimentConfig, ExperimentData
 from wiseft_jax.studies.grid_config import NEUTRAL, Variation
 from wiseft_jax.studies.grid_files import SCHEMA_VERSION, RunRow, StudyDirectory, index_of
+from wiseft_jax.studies.grid_spread import CONSTANT
 from wiseft_jax.training.config import TWO_TOWER_RECIPES
 
 logger = logging.getLogger(__name__)
-
-CONSTANT = 0.5
 
 Finished = Callable[[ExperimentConfig, ExperimentData, Any, RunDirectory], object]
 """What is done with each run's ``WiseFT``: its pictures and its report, say."""

@@ -67,7 +67,10 @@ def average_weights(decay: float) -> optax.GradientTransformation:
 
 def find_average(opt: PyTree) -> PyTree | None:
     """Return the average in an optimizer's state; None if there is none."""
-    is_average = lambda node: isinstance(node, AverageState)  # noqa: E731
+
+    def is_average(node: Any) -> bool:
+        return isinstance(node, AverageState)
+
     nodes = jax.tree_util.tree_leaves(opt, is_leaf=is_average)
     return next((node.average for node in nodes if is_average(node)), None)
 

@@ -9,7 +9,7 @@ from wiseft_jax.core.typing import Params
 from wiseft_jax.data.pipeline import eval_batches, train_batches
 from wiseft_jax.data.source import Dataset
 from wiseft_jax.training.problem import Problem, Task
-from wiseft_jax.training.rates import FROZEN_BY_RECIPE, learning_rate_factors
+from wiseft_jax.training.rates import learning_rate_factors
 
 
 def end_to_end(task: Task) -> Problem:
@@ -18,27 +18,7 @@ def end_to_end(task: Task) -> Problem:
     ``theta_0`` holds the vision tower, its projection and the head; the text tower and
     ``logit_scale`` (folded into the head) aren't in it, so weight decay can't touch them.
     """
-    return with_frozen(task, ())
-
-
-def paint(task: Task) -> Problem:
-    """Return the problem of PAINT: the encoder is trained under the zero-shot head, which stays.
-
-    Ilharco et al. 2022, "Patching open-vocabulary models by interpolating weights" (arXiv
-    2208.05592), section 2: the head is equal at both ends, so models patched on several tasks share
-    one encoder, and each task is evaluated with its own head.
-    """
-    return with_frozen(task, FROZEN_BY_RECIPE["paint"])
-
-
-def with_frozen(task: Task, always: tuple[str, ...]) -> Problem:
-    """Return the problem of training ``theta_0`` by cross-entropy, but for what is frozen.
-
-    Args:
-      task: What it is made from.
-      always: Patterns of what the recipe freezes, beside those of the options.
-    """
-    classifier, options = task.classifier, task.config.options
+    classifier = task.classifier
 
     def logits(params: Params, batch: dict[str, Any]) -> Any:
         return classifier.logits(params, batch["image"])
@@ -49,8 +29,19 @@ def with_frozen(task: Task, always: tuple[str, ...]) -> Problem:
         lambda start_step: image_batches(task, start_step),
         lambda dataset: validation_batches(task, dataset),
         lambda params: params,
-        factors=learning_rate_factors(classifier.tower, task.theta_0, options, always),
+        factors=learning_rate_factors(classifier.tower, task.theta_0, task.config),
     )
+
+
+def paint(task: Task) -> Problem:
+    """Return the problem of PAINT: the encoder is trained under the zero-shot head, which stays.
+
+    Ilharco et al. 2022, "Patching open-vocabulary models by interpolating weights" (arXiv
+    2208.05592), section 2: the head is equal at both ends, so models patched on several tasks share
+    one encoder, and each task is evaluated with its own head. That the head is frozen is said in
+    ``rates.FROZEN_BY_RECIPE``.
+    """
+    return end_to_end(task)
 
 
 def image_batches(task: Task, start_step: int) -> Any:

@@ -10,9 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
 from jax.sharding import Mesh
 
 from wiseft_jax.clip.resnet import ResNet
@@ -26,12 +24,11 @@ from wiseft_jax.mixing.config import MixingConfig
 from wiseft_jax.training.config import Plan, TrainConfig
 from wiseft_jax.training.log import TrainLog
 from wiseft_jax.training.loop import run_loop
-from wiseft_jax.training.losses import cross_entropy
 from wiseft_jax.training.mixed_batch import make_mix
 from wiseft_jax.training.optimizer import make_optimizer, make_schedule
 from wiseft_jax.training.problem import Problem
-from wiseft_jax.training.state import TrainState
-from wiseft_jax.training.step import count_hits
+from wiseft_jax.training.state import TrainState, init_state
+from wiseft_jax.training.step import loss_of_logits, take_step
 
 logger = logging.getLogger(__name__)
 
@@ -143,37 +140,25 @@ def scratch_step(
     def loss_fn(params: Params, batch_stats: Params, batch: dict[str, Any]) -> tuple[Any, Any]:
         variables = {"params": params, "batch_stats": batch_stats}
         logits, moved = resnet.train_logits(variables, batch["image"])
-        targets = batch.get("target", jnp.maximum(batch["label"], 0))
-        loss = cross_entropy(logits, targets, config.label_smoothing, batch["mask"])
-        return loss, (moved, count_hits(logits, batch))
+        loss, counts = loss_of_logits(logits, batch, config.label_smoothing)
+        return loss, (moved, counts)
 
     def step(state: ScratchState, batch: dict[str, Any]) -> tuple[ScratchState, dict[str, Any]]:
         mix = make_mix(mixing, resnet.preprocess, resnet.num_classes, plan, layout, state.seed)
         mixed = batch if mix is None else mix(state.step, batch)
         gradient = jax.value_and_grad(loss_fn, has_aux=True)
         (loss, (moved, counts)), grads = gradient(state.params, state.batch_stats, mixed)
-        updates, opt = optimizer.update(grads, state.opt, state.params)
-        norm = optax.tree.norm(grads)
-        metrics = {
-            "loss": loss,
-            "hits": counts[0],
-            "count": counts[1],
-            "learning_rate": schedule(state.step),
-            "grad_norm": norm,
-            "finite": jnp.isfinite(loss) & jnp.isfinite(norm),
-        }
-        params = optax.apply_updates(state.params, updates)
+        params, opt, metrics = take_step(optimizer, schedule, state, loss, counts, grads)
         return ScratchState(state.step + 1, params, opt, moved, state.seed), metrics
 
     return jax.jit(step, donate_argnums=0)
 
 
 def _initial_state(variables: Params, config: TrainConfig, plan: Plan, layout: Layout) -> Any:
-    placed = layout.place(variables)
-    opt = jax.jit(make_optimizer(config, plan).init)(placed["params"])
-    step = layout.place(np.asarray(0, np.int32))
+    start = init_state(variables["params"], make_optimizer(config, plan), layout)
+    batch_stats = layout.place(variables["batch_stats"])
     seed = layout.place(np.asarray(config.seed, np.uint32))
-    return ScratchState(step, placed["params"], opt, placed["batch_stats"], seed)
+    return ScratchState(start.step, start.params, start.opt, batch_stats, seed)
 
 
 def _unused(*_: Any) -> Any:

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Array, Float, Float32, Int
 
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.typing import Params
@@ -122,22 +122,16 @@ def _accuracy(head: Params, validation: tuple[np.ndarray, np.ndarray] | None) ->
     return float(np.mean(np.argmax(features @ head["kernel"] + head["bias"], axis=1) == labels))
 
 
+@functools.partial(jax.jit, static_argnums=4)
 def _minimise(
     start: Params,
-    features: Float32[Any, "N D"],
-    labels: Int[Any, " N"],
-    strength: np.float32,
+    features: Float32[Array, "N D"],
+    labels: Int[Array, " N"],
+    strength: Any,
     label_smoothing: float,
-) -> tuple[Params, int, float]:
-    """Return the minimum, how many steps it took, and the largest component of the gradient."""
-    found, steps, slope = _lbfgs(start, features, labels, strength, label_smoothing)
-    return found, int(steps), float(slope)
-
-
-@functools.partial(jax.jit, static_argnums=4)
-def _lbfgs(
-    start: Params, features: Any, labels: Any, strength: Any, label_smoothing: float
 ) -> tuple[Params, Any, Any]:
+    """Return the minimum, how many steps it took, and the largest component of the gradient."""
+
     def objective(params: Params) -> Any:
         products = jnp.matmul(features, params["kernel"], precision=jax.lax.Precision.HIGHEST)
         loss = cross_entropy(products + params["bias"][None], labels, label_smoothing)

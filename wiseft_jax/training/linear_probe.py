@@ -61,7 +61,7 @@ def linear_probe(task: Task) -> Problem:
         ),
         eval_batches=lambda dataset: padded_batches(features(dataset), batch_size, **share),
         theta=lambda params: {"encoder": theta_0["encoder"], "head": params},
-        factors=learning_rate_factors(task.classifier.tower, head, task.config.options),
+        factors=learning_rate_factors(task.classifier.tower, head, task.config),
         solved=solved,
     )
 

@@ -15,7 +15,7 @@ from wiseft_jax.clip.towers import Tower
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.trees import flatten_paths, unflatten_paths
 from wiseft_jax.core.typing import Params, PyTree
-from wiseft_jax.training.options import TrainOptions
+from wiseft_jax.training.config import TrainConfig
 
 FROZEN_BY_RECIPE = {"paint": ("head/*",)}
 """What a recipe freezes, as patterns of key paths."""
@@ -24,9 +24,7 @@ _LAYER = re.compile(r"(.*)/encoder/layers/(\d+)/.*")
 _SHOWN = 5
 
 
-def learning_rate_factors(
-    tower: Tower, params: Params, options: TrainOptions, always: tuple[str, ...] = ()
-) -> PyTree | None:
+def learning_rate_factors(tower: Tower, params: Params, config: TrainConfig) -> PyTree | None:
     """Return the factor on the learning rate of each parameter; 0 where it is frozen.
 
     With L blocks and d = ``layer_decay``, block l counted from 0 gets ``d ** (L - l)``, the
@@ -36,9 +34,8 @@ def learning_rate_factors(
     Args:
       tower: Knows how ``params`` are laid out.
       params: What is trained, in the tower's layout.
-      options: ``freeze`` holds patterns of key paths in Hugging Face's layout, one block a path,
-        whichever the tower.
-      always: More patterns, which the recipe freezes.
+      config: ``options.freeze`` holds patterns of key paths in Hugging Face's layout, one block a
+        path, whichever the tower; the recipe may freeze more.
 
     Returns:
       None if every factor is 1; else a tree like ``params`` of ``float32[]``, or of
@@ -47,7 +44,8 @@ def learning_rate_factors(
     Raises:
       InputError: If a pattern matches nothing, or nothing is left to train.
     """
-    patterns = (*always, *options.freeze)
+    options = config.options
+    patterns = (*FROZEN_BY_RECIPE.get(config.recipe, ()), *options.freeze)
     if not patterns and options.layer_decay == 1.0:
         return None
     paths = list(flatten_paths(tower.to_canonical(_of_shapes(params))))

@@ -38,13 +38,56 @@ def classification_loss(logits_fn: LogitsFn, label_smoothing: float = 0.0) -> Lo
     """
 
     def loss_fn(params: Params, batch: dict[str, Any]) -> tuple[Any, tuple[Any, Any]]:
-        logits = logits_fn(params, batch)
-        labels = jnp.maximum(batch["label"], 0)  # -1 where the mask is 0
-        targets = batch.get("target", labels)
-        loss = cross_entropy(logits, targets, label_smoothing, batch["mask"])
-        return loss, count_hits(logits, batch)
+        return loss_of_logits(logits_fn(params, batch), batch, label_smoothing)
 
     return loss_fn
+
+
+def loss_of_logits(
+    logits: Float[Array, "B K"], batch: dict[str, Any], label_smoothing: float
+) -> tuple[Float[Array, ""], tuple[Int32[Array, ""], Int32[Array, ""]]]:
+    """Return the mean cross-entropy of a batch's logits, and its right answers and size.
+
+    Args:
+      logits: Of the batch's images.
+      batch: ``label``, ``mask``, and ``target`` where targets are soft.
+      label_smoothing: Share of the uniform target.
+    """
+    labels = jnp.maximum(batch["label"], 0)  # -1 where the mask is 0
+    loss = cross_entropy(logits, batch.get("target", labels), label_smoothing, batch["mask"])
+    return loss, count_hits(logits, batch)
+
+
+def take_step(
+    optimizer: optax.GradientTransformation,
+    schedule: Callable[[Any], Any],
+    state: TrainState,
+    loss: Any,
+    counts: tuple[Any, Any],
+    grads: Params,
+) -> tuple[Params, PyTree, Metrics]:
+    """Return the parameters and the optimizer's state after a step, and its metrics.
+
+    Args:
+      optimizer: What ``make_optimizer`` returns.
+      schedule: What ``make_schedule`` returns; for the report alone.
+      state: Before the step.
+      loss: Of the batch.
+      counts: Right answers, and how many count.
+      grads: The gradient of the loss.
+    """
+    updates, opt = optimizer.update(grads, state.opt, state.params)
+    params = optax.apply_updates(state.params, updates)
+    grad_norm = optax.tree.norm(grads)
+    metrics = {
+        "loss": loss,
+        "hits": counts[0],
+        "count": counts[1],
+        "learning_rate": schedule(state.step),
+        "grad_norm": grad_norm,
+        "finite": jnp.isfinite(loss) & jnp.isfinite(grad_norm),
+    }
+    return params, opt, metrics
 
 
 def make_train_step(
@@ -93,23 +136,13 @@ def make_train_step(
         if mix is not None:
             batch = mix(state.step, batch)
         if accumulation_steps == 1:
-            (loss, (hits, count)), grads = gradient(state.params, batch, None)
+            (loss, counts), grads = gradient(state.params, batch, None)
         else:
             parts = split_batch(batch, accumulation_steps, layout.mesh)
-            (loss, (hits, count)), grads = _sum_of_parts(gradient, state.params, parts, layout)
+            (loss, counts), grads = _sum_of_parts(gradient, state.params, parts, layout)
         grads = drop_frozen(grads, factors)
         grads = jax.lax.with_sharding_constraint(grads, layout.shardings(grads))
-        updates, opt = optimizer.update(grads, state.opt, state.params)
-        params = optax.apply_updates(state.params, updates)
-        grad_norm = optax.tree.norm(grads)
-        metrics = {
-            "loss": loss,
-            "hits": hits,
-            "count": count,
-            "learning_rate": schedule(state.step),
-            "grad_norm": grad_norm,
-            "finite": jnp.isfinite(loss) & jnp.isfinite(grad_norm),
-        }
+        params, opt, metrics = take_step(optimizer, schedule, state, loss, counts, grads)
         new = TrainState(state.step + 1, params, opt)
         return jax.lax.with_sharding_constraint(
             (new, metrics), (state_shardings(new, layout), replicated(layout.mesh))

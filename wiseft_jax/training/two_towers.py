@@ -116,7 +116,7 @@ def _contrastive(
         lambda params: params,
         loss=loss,
         evaluated=evaluated,
-        factors=learning_rate_factors(tower, task.theta_0, task.config.options),
+        factors=learning_rate_factors(tower, task.theta_0, task.config),
     )
 
 
