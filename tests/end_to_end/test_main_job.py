@@ -278,3 +278,21 @@ def test_dry_run_counts_without_training(
     assert images["photos"] + images["photos-test"] + images["photos-validation"] == 24
     evaluated = sum(images.values()) - images["photos"]
     assert plan["sweep_forward_passes"] == 3 * evaluated
+    assert plan["parameters_trained"] == plan["parameters_interpolated"]
+
+
+def test_dry_run_counts_what_is_trained_and_knows_when_nothing_is_counted(
+    inputs: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    command = ["run", "custom/folder", *inputs.options(), "--out", str(tmp_path / "run")]
+    trained, whole = {}, 0
+    for part in ("encoder", "head"):
+        frozen = ["--training.options.freeze", f"{part}/*"]
+        assert main([*command, *frozen, "--dry-run", "--json", "-q"]) == 0
+        plan = json.loads(capsys.readouterr().out)
+        trained[part], whole = plan["parameters_trained"], plan["parameters_interpolated"]
+    assert 0 < trained["encoder"] < trained["head"]  # each but the frozen part
+    assert sum(trained.values()) == whole
+    probe = ["--training.recipe", "linear_probe", "--training.options.solver", "lbfgs"]
+    assert main([*command, *probe, "--dry-run", "-q"]) == 0
+    assert "steps: none: L-BFGS goes on to convergence" in capsys.readouterr().out

@@ -282,7 +282,9 @@ def evaluating(inputs: Workshop) -> Iterator[Group]:
         yield group
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "signum", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_signal_to_one_evaluating_process_ends_both(
     inputs: Workshop, signum: signal.Signals
 ) -> None:

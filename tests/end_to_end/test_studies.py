@@ -51,6 +51,7 @@ def test_learning_and_racing_add_their_files_and_a_section_of_the_report(
     assert printed.keys() == {"run", "learned", "race"}
 
 
+@pytest.mark.slow
 def test_a_table_for_each_study_and_the_sweep(run: Path, capsys: pytest.CaptureFixture) -> None:
     learning = ["--learn", "--learning.epochs", "1", "--fit-on", "inverted"]
     studies = ["--rules", "--race", "photos-test", *learning]
@@ -94,7 +95,7 @@ def test_a_race_in_several_processes_is_refused_before_anything_is_read(
     assert "a race runs in one process, and there are 2: race in one" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("method", ["direct", "curve"])
+@pytest.mark.parametrize("method", [pytest.param("direct", marks=pytest.mark.slow), "curve"])
 def test_rules_are_within_the_json_and_go_with_the_next_sweep(
     run: Path, capsys: pytest.CaptureFixture, method: str
 ) -> None:

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from tests.reporting.grid_facts import grid_facts
 from wiseft_jax.reporting.grid_tables import (
+    best_sentences,
     failed_sentences,
     grid_markdown,
     grid_sentences,
@@ -90,6 +91,16 @@ def test_sentences_say_what_is_left_of_the_scatter() -> None:
         in grid_sentences(grid_facts(rule_name="constant"))[1]
     )
     assert grid_sentences(grid_facts(shifts=1))[1].startswith("[red]: ")
+
+
+def test_the_best_on_validation_is_told_with_what_it_gives() -> None:
+    assert best_sentences(grid_facts(runs=2)) == [
+        "best on the validation set, fine-tuned: run 0 (epochs 1, learning_rate 1e-05):"
+        " test|1 94.0 %, mean of shifts 80.0 %",
+        "best on the validation set, merged at 0.5: run 1 (epochs 1, learning_rate 0.0001):"
+        " test|1 94.0 %, mean of shifts 80.0 %",
+    ]
+    assert best_sentences({**grid_facts(), "best": {}}) == []
 
 
 def test_runs_that_diverged_are_told() -> None:

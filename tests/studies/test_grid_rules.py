@@ -143,9 +143,10 @@ def test_what_dawin_gave_is_taken_from_the_files_of_the_runs() -> None:
             "n": N,
         }
         for place in range(SHIFTS)
-        for rule in ("dawin", "constant")  # the latter is read from the predictions
+        for rule in ("dawin", "constant", "of an old version")  # constant is read from predictions
     ]
     costs = [costs_of_run(run, stored=stored) for run in runs]
+    assert "of an old version" not in {rule for rule, _ in costs[0]}
     assert costs[0]["dawin", "shift 1"]["value"] == 0.25
     assert costs[0]["constant", "shift 1"]["value"] == runs[0]["shift 1"].accuracy(1).compute()
     accuracies = np.full((RUNS, 2 + SHIFTS, 3), 0.5)

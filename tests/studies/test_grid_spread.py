@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from tests.studies.grids import grid_results
 from wiseft_jax.studies import grid_spread
 from wiseft_jax.studies.grid_spread import (
+    best_runs,
     bootstrap_places,
     ratio_of_spreads,
     spread_facts,
@@ -106,3 +109,22 @@ def test_what_is_not_on_the_grid_is_left_out() -> None:
     kinds = spread_facts(results)["sets"][0]["kinds"]
     assert kinds.keys() == {"zero_shot", "best"}
     assert "ratio" not in kinds["best"]
+
+
+def test_the_best_run_is_the_first_of_the_best_on_validation() -> None:
+    values = np.zeros((3, 4, 3))  # runs; validation, test, two shifts; alphas
+    values[:, 0, 1] = 0.7, 0.9, 0.9  # merged
+    values[:, 0, 2] = 0.8, 0.5, 0.8  # fine-tuned
+    values[0, 1:, 2] = 0.6, 0.2, 0.4
+    values[1, 1:, 1] = 0.75, 0.5, 0.6
+    results = grid_results(values, (0.0, 0.5, 1.0))
+    best = best_runs(results)
+    assert [(name, each["index"], each["alpha"]) for name, each in best.items()] == [
+        ("fine_tuned", 0, 1.0),
+        ("chosen", 1, 0.5),
+    ]
+    assert best["fine_tuned"]["accuracies"]["test"] == 0.6
+    assert best["fine_tuned"]["accuracies"]["mean of shifts"] == pytest.approx(0.3)
+    assert best["chosen"]["accuracies"]["shift 1"] == 0.6
+    without = dataclasses.replace(results, sets=results.sets[1:], accuracies=values[:, 1:])
+    assert best_runs(without) == {}

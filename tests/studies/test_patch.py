@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -98,12 +99,12 @@ def test_a_second_call_trains_what_is_missing_alone(study: Any):
     rows = directory.path / "rows.jsonl"
     lines = rows.read_text().splitlines(keepends=True)
     rows.write_text("".join(lines[:2] + lines[3:]))  # killed before the third row was written
-    models[-1].unlink()  # a model that is asked for again, though it was measured
+    shutil.rmtree(models[-1])  # a model that is asked for again, though it was measured
     again, _ = studied(directory)
     assert {path: path.stat().st_mtime_ns for path in models[:-1]} == {
         path: times[path] for path in models[:-1]
     }
-    assert models[-1].is_file()
+    assert (models[-1] / "config.json").is_file()
     assert again["measures"] == summary["measures"]
     assert again["differences"] == summary["differences"]
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from wiseft_jax.core.tensors import read_tensors, write_tensors
 from wiseft_jax.core.trees import flatten_paths, unflatten_paths
 from wiseft_jax.studies.patch_config import Cell, PatchConfig
 from wiseft_jax.studies.patch_models import Family, in_batches, train_config, trained
@@ -32,14 +35,21 @@ def test_models_of_a_seed_differ_in_the_mixing_alone():
     assert train_config(config, Cell("resnet", "none", 1)).learning_rate == 3e-3
 
 
-def test_a_model_is_trained_once(tmp_path):  # type: ignore[no-untyped-def]
+def test_a_model_is_trained_once(tmp_path: Path):
     calls = []
 
     def train(cell: Cell) -> dict[str, object]:
         calls.append(cell)
         return {"params": {"body": {"kernel": np.full((2, 3), 7.0, np.float32)}}}
 
-    family = Family(None, None, lambda *_: None, lambda *_: None, train)
+    def read(path: Path) -> object:
+        file = path.with_suffix(".safetensors")
+        return unflatten_paths(read_tensors(file)) if file.is_file() else None
+
+    def write(path: Path, theta: object) -> None:
+        write_tensors(path.with_suffix(".safetensors"), flatten_paths(theta))
+
+    family = Family(None, None, lambda *_: None, lambda *_: None, train, read, write)
     cell = Cell("resnet", "none", 0)
     first, second = (trained(cell, family, tmp_path) for _ in range(2))
     assert calls == [cell]

@@ -152,6 +152,7 @@ def test_a_run_killed_fifty_times_resumes_bit_for_bit(tmp_path: Path) -> None:
     kill_repeatedly(tmp_path, kills=50, seed=1)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_costs_nothing(tmp_path: Path) -> None:
     whole = run(None)
     process = start(tmp_path)

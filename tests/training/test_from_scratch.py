@@ -18,6 +18,7 @@ from wiseft_jax.core.trees import flatten_paths
 from wiseft_jax.mixing import MixingConfig
 from wiseft_jax.training import from_scratch
 from wiseft_jax.training.from_scratch import train_from_scratch
+from wiseft_jax.training.options import TrainOptions
 
 RESNET = small_resnet()
 CONFIG = toy_config(epochs=1.0)
@@ -53,6 +54,12 @@ def test_the_seed_alone_decides():
     other = train(dataclasses.replace(CONFIG, seed=1), mixing=mixing)
     assert len(differing(one, other)) == len(flatten_paths(one))
     assert differing(one, train())
+
+
+def test_options_that_are_not_read_are_refused():
+    options = TrainOptions(ema_decay=0.9, class_balance=True)
+    with pytest.raises(InputError, match=r"none of them; leave out ema_decay, class_balance$"):
+        train(dataclasses.replace(CONFIG, options=options))
 
 
 def test_runs_that_differ_in_their_seeds_share_a_program():

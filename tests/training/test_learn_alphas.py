@@ -231,7 +231,7 @@ def alone(tiny: Tiny) -> LearnedAlphas:
     return learned
 
 
-@pytest.mark.parametrize("tower", ["transformers", "scan"])
+@pytest.mark.parametrize("tower", ["transformers", pytest.param("scan", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "config",
     [MeshConfig(), MeshConfig(data=2, fsdp=4, min_shard_elements=64), MeshConfig(alpha=2)],

@@ -17,7 +17,12 @@ from wiseft_jax.core.trees import flatten_paths
 from wiseft_jax.core.typing import Params
 from wiseft_jax.training.config import TrainConfig
 from wiseft_jax.training.options import TrainOptions
-from wiseft_jax.training.rates import drop_frozen, learning_rate_factors, scale_updates
+from wiseft_jax.training.rates import (
+    count_trained,
+    drop_frozen,
+    learning_rate_factors,
+    scale_updates,
+)
 
 NORM = "encoder/vision_model/encoder/layers/0/layer_norm1/*"
 QUERY = "encoder/vision_model/encoder/layers/1/self_attn/q_proj/*"
@@ -52,6 +57,20 @@ def test_patterns_freeze_what_they_match_and_nothing_else(tower: str, clips: dic
     for path, leaf in factors(clips[tower], options).items():
         frozen = any(fnmatch.fnmatch(path, pattern) for pattern in options.freeze)
         np.testing.assert_array_equal(leaf, 0.0 if frozen else 1.0, err_msg=path)
+
+
+@pytest.mark.parametrize("tower", ["transformers", "scan"])
+def test_frozen_numbers_are_not_counted(tower: str, clips: dict[str, Clip]):
+    options = TrainOptions(freeze=(NORM, QUERY, "head/bias"), layer_decay=0.5)
+    clip = clips[tower]
+    params = theta(clip)
+    found = learning_rate_factors(clip.tower, params, TrainConfig(options=options))
+    expected = sum(
+        leaf.size
+        for path, leaf in flatten_paths(clip.tower.to_canonical(params)).items()
+        if not any(fnmatch.fnmatch(path, pattern) for pattern in options.freeze)
+    )
+    assert count_trained(params, found) == expected < count_trained(params, None)
 
 
 @pytest.mark.parametrize("tower", ["transformers", "scan"])

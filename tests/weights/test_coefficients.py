@@ -28,6 +28,7 @@ from wiseft_jax.weights.coefficients import GROUPINGS, group_names
 
 CLASSES = 3
 TOWERS = ("transformers", "scan")
+ONE_IS_SLOW = [pytest.param("transformers", marks=pytest.mark.slow), "scan"]
 MIX = jax.jit(lerp_groups)
 EXPECTED_GROUPS = {
     "global": ("all",),
@@ -186,7 +187,7 @@ def test_equal_coefficients_are_the_one_lerp_and_ends_are_exact(
         assert_close(leaf, expected[path], 3e-7)
 
 
-@pytest.mark.parametrize("tower", TOWERS)
+@pytest.mark.parametrize("tower", ONE_IS_SLOW)
 @pytest.mark.parametrize("grouping", GROUPINGS)
 def test_the_gradient_is_that_of_jax_through_the_mixture(
     grouping: str, tower: str, pairs: dict[str, Pair]
@@ -277,6 +278,7 @@ def test_the_gradient_is_that_of_a_model_in_numpy_by_differences(
     assert_close(gradient.values, differences, 1e-4)
 
 
+@pytest.mark.slow
 def test_the_cost_is_one_forward_and_backward_for_any_number_of_groups(pairs: dict[str, Pair]):
     pair = pairs["transformers"]  # unrolled: a scan's body would be counted once
     pixels = tiny_pixels(64)
@@ -303,7 +305,7 @@ def test_the_cost_is_one_forward_and_backward_for_any_number_of_groups(pairs: di
 
 
 @pytest.mark.parametrize("grouping", ["block", "tensor"])
-@pytest.mark.parametrize("tower", TOWERS)
+@pytest.mark.parametrize("tower", ONE_IS_SLOW)
 def test_eight_devices_with_split_parameters_equal_one(
     grouping: str, tower: str, pairs: dict[str, Pair]
 ):

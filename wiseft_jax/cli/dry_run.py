@@ -37,13 +37,15 @@ def describe_plan(config: ExperimentConfig, *, as_json: bool, prints: bool = Tru
     print_table(f"data of {config.name}", ("name", "split", "role", "images", "skipped"), sets)
     for key, value in plan.items():
         if key != "datasets":
-            print(f"{key.replace('_', ' ')}: {value}")
+            shown = "none: L-BFGS goes on to convergence" if value is None else value
+            print(f"{key.replace('_', ' ')}: {shown}")
     return EXIT_DONE
 
 
 def _plan(config: ExperimentConfig) -> dict[str, Any]:
     from wiseft_jax.core.mesh import Layout, num_batch_shards
     from wiseft_jax.core.trees import count_parameters
+    from wiseft_jax.training.rates import count_trained, learning_rate_factors
     from wiseft_jax.training.sampling import training_images
 
     data = experiment_data(config)
@@ -52,6 +54,8 @@ def _plan(config: ExperimentConfig) -> dict[str, Any]:
     steps = config.training.plan(len(training_images(data.train, config.training)), devices)
     evaluated = len(data.validation) + sum(map(len, data.tests))
     trained = theta_0["head"] if config.training.recipe == "linear_probe" else theta_0
+    factors = learning_rate_factors(classifier.tower, trained, config.training)
+    converges = config.training.converges
     datasets = [
         {
             "name": dataset.name,
@@ -68,11 +72,11 @@ def _plan(config: ExperimentConfig) -> dict[str, Any]:
         "model": config.model.name,
         "image_size": classifier.preprocess.size,
         "parameters_interpolated": count_parameters(theta_0),
-        "parameters_trained": count_parameters(trained),
+        "parameters_trained": count_trained(trained, factors),
         "devices": devices,
         "batch_size": steps.batch_size,
-        "steps": steps.total_steps,
-        "warmup_steps": steps.warmup_steps,
+        "steps": None if converges else steps.total_steps,
+        "warmup_steps": None if converges else steps.warmup_steps,
         "alphas": len(config.sweep.alphas),
         "sweep_forward_passes": evaluated * len(config.sweep.alphas),
         "config_hash": config_hash(config),

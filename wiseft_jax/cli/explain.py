@@ -35,11 +35,20 @@ class ModelOptions:
     """Class names for a plain CLIP: one a line, or a JSON list."""
     templates: str = "simple"
     """Prompt set or file for `--class-names`."""
+    resnet: tuple[Path, ...] = ()
+    """In the place of a CLIP: directories of ResNets, side by side, by class activation maps."""
 
     def __post_init__(self) -> None:
         """Check what excludes what."""
         if self.run is not None and self.model is not None:
             raise InputError("--run and --model: expected one of them, found both")
+        others = [field for field in dataclasses.fields(self) if field.name != "resnet"]
+        if self.resnet and any(getattr(self, each.name) != each.default for each in others):
+            raise InputError(
+                "--resnet: a ResNet has its classes; leave other options of models out"
+            )
+        if len(set(self.resnet)) < len(self.resnet):
+            raise InputError(f"--resnet: one occurs twice: {' '.join(map(str, self.resnet))}")
         if self.run is not None and self.class_names is not None:
             raise InputError("--class-names: a run has its class names; leave it out")
         if self.run is None and self.alphas != ALPHAS:
@@ -106,6 +115,10 @@ class ExplainArgs:
             raise InputError("--mixing-options.*: has no meaning without --mixing")
         if self.mixing:
             self._refuse_unread()
+        if self.models.resnet and self.text is not None:
+            raise InputError("--text: a ResNet knows no texts; give --class-name or neither")
+        if self.models.resnet and self.methods != get_args(MethodName):
+            raise InputError("--methods: a ResNet has class activation maps alone; leave it out")
         if self.out.exists() and not self.out.is_dir():
             raise InputError(f"--out {self.out}: expected a directory to write, found a file")
 
@@ -114,7 +127,11 @@ class ExplainArgs:
         for field in dataclasses.fields(self):
             read = field.name not in ("models", "text", "class_name", "methods", "mask")
             if not read and getattr(self, field.name) != field.default:
-                name = "run, --model" if field.name == "models" else field.name.replace("_", "-")
+                name = (
+                    "run, --model, --resnet"
+                    if field.name == "models"
+                    else field.name.replace("_", "-")
+                )
                 raise InputError(f"--{name}: has no meaning with --mixing")
 
 
@@ -132,9 +149,12 @@ def main(argv: Sequence[str]) -> int:
         else:
             print(f"{len(facts['blocks'])} mixers -> {args.out / 'mixing.png'}")
         return EXIT_DONE
-    from wiseft_jax.cli.explain_maps import explain_images
+    if args.models.resnet:
+        from wiseft_jax.cli.explain_resnets import explain_resnets as explain
+    else:
+        from wiseft_jax.cli.explain_maps import explain_images as explain
 
-    facts = explain_images(args)
+    facts = explain(args)
     if args.common.json:
         print_json(facts)
     else:
@@ -144,14 +164,15 @@ def main(argv: Sequence[str]) -> int:
 
 def _show(facts: dict[str, Any], out: Path) -> None:
     rows, numbers = [], []
+    score = "logit" if facts["resnet"] else "cosine"
     for image in facts["images"]:
         for column in image["columns"]:
             label = column["label"]
-            rows.append((image["path"], label, column["target"], f"{column['cosine']:.4f}"))
+            rows.append((image["path"], label, column["target"], f"{column[score]:.4f}"))
             for method, found in column.get("numbers", {}).items():
                 cells = (_number(found[name]) for name in ("energy", "auroc", "iou"))
                 numbers.append((image["path"], label, METHODS[method].label, *cells))
-    print_table("what was explained", ("image", "model", "text or class", "cosine"), rows)
+    print_table("what was explained", ("image", "model", "text or class", score), rows)
     if numbers:
         header = ("image", "model", "method", "energy in mask", "AUROC", "IoU")
         share = facts["mask"]["share"]

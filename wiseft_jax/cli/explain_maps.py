@@ -53,8 +53,9 @@ def explain_images(args: ExplainArgs) -> dict[str, Any]:
         found = _maps(args, models.clip, theta, images, target)
         maps.append(found)
         records.append(_records(args, models.clip, theta, images, column, target, found, mask))
-    facts = _facts(args, pictures, records, mask)
-    _write(args.out, pictures, models.columns, records, maps, mask)
+    facts = make_facts(args, args.methods, pictures, records, mask)
+    columns = [(column.label, column.file_label) for column in models.columns]
+    write_files(args.out, pictures, columns, records, maps, mask)
     write_json(args.out / "explain.json", facts)
     return facts
 
@@ -79,7 +80,7 @@ def _maps(
     with progress_bar("saliency", len(args.methods) * len(images), "maps") as advance:
         for method in args.methods:
             parts = []
-            for rows, count in _batches(len(images)):
+            for rows, count in row_batches(len(images)):
                 given = options.get(method, {})
                 batch = images[rows].astype(np.float32), target.directions[rows]
                 parts.append(np.asarray(saliency_maps(method, *facts, *batch, **given))[:count])
@@ -88,8 +89,15 @@ def _maps(
     return found
 
 
-def _batches(count: int) -> list[tuple[np.ndarray, int]]:
-    """Return rows of batches of one size, the last one filled up with its last row."""
+def row_batches(count: int) -> list[tuple[np.ndarray, int]]:
+    """Return rows of batches of one size, the last one filled up with its last row.
+
+    Args:
+      count: Of all rows.
+
+    Returns:
+      ``(rows, meant)``: their places, and how many of them aren't filling.
+    """
     size = min(count, _BATCH)
     starts = range(0, count, size)
     return [
@@ -129,7 +137,7 @@ def _records(
             record["integrated_gradients_error"] = total - change
         if mask is not None:
             record["numbers"] = {
-                method: _numbers(maps[method][row], mask, METHODS[method].signed)
+                method: map_numbers(maps[method][row], mask, METHODS[method].signed)
                 for method in args.methods
             }
         records.append(record)
@@ -144,13 +152,19 @@ def _scores(clip: Any, theta: Mapping[str, Any], images: np.ndarray, target: Tar
         np.asarray(
             saliency_scores(*facts, images[rows].astype(np.float32), target.directions[rows])
         )[:count]
-        for rows, count in _batches(len(images))
+        for rows, count in row_batches(len(images))
     ]
     return np.concatenate(parts)
 
 
-def _numbers(values: np.ndarray, mask: np.ndarray, signed: bool) -> dict[str, float | None]:
-    """Return a raw map's numbers; null where they are 0 / 0. Energy is of the positive part."""
+def map_numbers(values: np.ndarray, mask: np.ndarray, signed: bool) -> dict[str, float | None]:
+    """Return a raw map's numbers; null where they are 0 / 0. Energy is of the positive part.
+
+    Args:
+      values: float32[h, w].
+      mask: bool[H, W].
+      signed: Whether the map has negative values.
+    """
     at_pixels = enlarge_map(values, *mask.shape)
     positive = np.maximum(at_pixels, 0) if signed else at_pixels
     found = {
@@ -161,19 +175,32 @@ def _numbers(values: np.ndarray, mask: np.ndarray, signed: bool) -> dict[str, fl
     return {name: None if math.isnan(value) else value for name, value in found.items()}
 
 
-def _facts(
+def make_facts(
     args: ExplainArgs,
+    methods: Sequence[str],
     pictures: Sequence[Picture],
     records: Sequence[Sequence[dict[str, Any]]],
     mask: np.ndarray | None,
+    score: str = "cosine of image and direction: the text's features, or the head's class column",
 ) -> dict[str, Any]:
+    """Return what ``explain.json`` holds.
+
+    Args:
+      args: Of the command.
+      methods: Whose maps there are.
+      pictures: The images.
+      records: For each model, what is told of each image.
+      mask: Where the object is, or None.
+      score: What the score is.
+    """
     from wiseft_jax.core.run_directory import versions
 
     models = args.models
     return {
         "run": None if models.run is None else str(models.run),
-        "model": None if models.run is not None else models.model or "glyphclip",
-        "score": "cosine of image and direction: the text's features, or the head's class column",
+        "model": None if models.run or models.resnet else models.model or "glyphclip",
+        "resnet": [str(path) for path in models.resnet],
+        "score": score,
         "seed": args.seed,
         "samples": args.samples,
         "points": args.points,
@@ -187,7 +214,7 @@ def _facts(
                 "signed": METHODS[method].signed,
                 "class_agnostic": METHODS[method].class_agnostic,
             }
-            for method in args.methods
+            for method in methods
         },
         "images": [
             {
@@ -201,26 +228,38 @@ def _facts(
     }
 
 
-def _write(
+def write_files(
     out: Path,
     pictures: Sequence[Picture],
-    columns: Sequence[Column],
+    columns: Sequence[tuple[str, str]],
     records: Sequence[Sequence[dict[str, Any]]],
     maps: Sequence[Mapping[str, np.ndarray]],
     mask: np.ndarray | None,
+    score: tuple[str, str] = ("cosine", "cos"),
 ) -> None:
-    """Write the sheets, the overlays and the raw maps."""
+    """Write the sheets, the overlays and the raw maps.
+
+    Args:
+      out: The directory.
+      pictures: The images.
+      columns: What each model is called, in pictures and in names of files.
+      records: For each model, what is told of each image.
+      maps: For each model, method -> float32[N, h, w].
+      mask: Where the object is, or None.
+      score: Which field of a record is the score, and what the sheet calls it.
+    """
     from wiseft_jax.reporting.overlays import overlay_map, write_picture
     from wiseft_jax.reporting.saliency_sheet import SaliencyColumn, draw_saliency
 
     for index, picture in enumerate(pictures):
         shown = []
-        for column, told, found in zip(columns, records, maps, strict=True):
+        for (label, in_file), told, found in zip(columns, records, maps, strict=True):
             own = {method: values[index] for method, values in found.items()}
             record = told[index]
-            shown.append(SaliencyColumn(column.label, record["target"], record["cosine"], own))
+            target, value = record["target"], record[score[0]]
+            shown.append(SaliencyColumn(label, target, value, own, score[1]))
             for method, values in own.items():
-                file = out / "overlays" / f"{picture.name}.{column.file_label}.{method}.png"
+                file = out / "overlays" / f"{picture.name}.{in_file}.{method}.png"
                 signed = METHODS[method].signed
                 write_picture(file, overlay_map(picture.pixels, values, signed=signed))
         title = Path(picture.path).name
@@ -228,7 +267,7 @@ def _write(
     arrays = {method: np.stack([found[method] for found in maps], axis=1) for method in maps[0]}
     arrays["images"] = np.stack([picture.pixels for picture in pictures])
     arrays["paths"] = np.asarray([picture.path for picture in pictures])
-    arrays["models"] = np.asarray([column.label for column in columns])
+    arrays["models"] = np.asarray([label for label, _ in columns])
     if mask is not None:
         arrays["mask"] = mask
     packed = io.BytesIO()

@@ -145,7 +145,11 @@ def show_study(facts: dict[str, Any], directory: StudyDirectory, *, as_json: boo
         return
     console = table_console()
     console.print(grid_tables.spread_table(facts, console.width))
-    for line in (*grid_tables.grid_sentences(facts), *grid_tables.failed_sentences(facts)):
+    for line in (
+        *grid_tables.grid_sentences(facts),
+        *grid_tables.best_sentences(facts),
+        *grid_tables.failed_sentences(facts),
+    ):
         print(line)
     if facts["rules"]:
         print()

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -19,14 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int, UInt8
 
-from wiseft_jax.clip.convert import from_hf
 from wiseft_jax.clip.load import resnet_module
 from wiseft_jax.clip.towers import check_image_size, normalise_pixels
-from wiseft_jax.core.config_io import read_json
-from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.preprocess import Preprocess
-from wiseft_jax.core.tensors import read_tensors
-from wiseft_jax.core.trees import flatten_paths, unflatten_paths
 from wiseft_jax.core.typing import Params
 
 SMALL: dict[str, Any] = {
@@ -36,8 +29,6 @@ SMALL: dict[str, Any] = {
     "layer_type": "basic",
 }
 """For images of 32 x 32 that are enlarged to 64 x 64: 150,000 parameters, maps of 8 x 8."""
-
-_HEAD = "classifier.1."  # of transformers' ResNetForImageClassification
 
 Images = UInt8[Array | np.ndarray, "B H W 3"] | Float[Array | np.ndarray, "B H W 3"]
 
@@ -156,62 +147,6 @@ def make_resnet(
     return ResNet(
         resnet_module(settings), num_classes, preprocess, enlarged_to or max(64, 2 * size)
     )
-
-
-def load_resnet(directory: Path | str, size: int = 224) -> tuple[ResNet, Params]:
-    """Read a ``ResNetForImageClassification`` directory, such as ``microsoft/resnet-50``.
-
-    Args:
-      directory: Holds ``config.json`` and weights in safetensors, in PyTorch's layout.
-      size: Side of its images, which aren't enlarged.
-
-    Returns:
-      The classifier and its variables, float32 host arrays.
-
-    Raises:
-      InputError: Another kind of model, or tensors that don't fit it; names them.
-    """
-    directory = Path(directory)
-    settings = read_json(directory / "config.json")
-    kind = settings.get("model_type") if isinstance(settings, dict) else None
-    if kind != "resnet":
-        raise InputError(f"{directory}: model_type is {kind!r}; expected 'resnet'")
-    tensors = {
-        _flax_name(name, settings.get("layer_type")): tensor
-        for name, tensor in read_tensors(directory).items()
-        if not name.endswith("num_batches_tracked")
-    }
-    bias = tensors.get("head.bias")
-    if bias is None:
-        raise InputError(f"{directory}: there is no {_HEAD}bias; expected an image classifier")
-    preprocess = Preprocess(size, size)
-    resnet = make_resnet(len(bias), preprocess, settings, size)
-    shapes = jax.eval_shape(resnet.module.init, jax.random.key(0), jnp.zeros((1, size, size, 3)))
-    width = resnet.module.config.hidden_sizes[-1]
-    head = {"kernel": jnp.zeros((width, len(bias))), "bias": jnp.zeros(len(bias))}
-    template = {
-        **{f"body/{path}": leaf for path, leaf in flatten_paths(shapes["params"]).items()},
-        **{f"body/{path}": leaf for path, leaf in flatten_paths(shapes["batch_stats"]).items()},
-        **{f"head/{name}": leaf for name, leaf in head.items()},
-    }
-    found = flatten_paths(from_hf(tensors, unflatten_paths(template), str(directory)))
-    stats = {path: leaf for path, leaf in found.items() if path.endswith(("/mean", "/var"))}
-    params = {path: leaf for path, leaf in found.items() if path not in stats}
-    bare = {path.removeprefix("body/"): leaf for path, leaf in stats.items()}
-    return resnet, {"params": unflatten_paths(params), "batch_stats": unflatten_paths(bare)}
-
-
-def _flax_name(name: str, layer_type: Any) -> str:
-    """Return the name of a PyTorch tensor as ``from_hf`` looks for it.
-
-    The convolutions of a basic layer are ``layer_0`` and ``layer_1`` in Flax, ``0`` and ``1`` in
-    PyTorch; the statistics are ``mean`` and ``var`` here.
-    """
-    if layer_type == "basic":
-        name = re.sub(r"\.layer\.(\d+)\.", r".layer.layer_\1.", name)
-    name = name.removeprefix("resnet.")
-    name = name.replace("running_mean", "mean").replace("running_var", "var")
-    return f"head.{name.removeprefix(_HEAD)}" if name.startswith(_HEAD) else f"body.{name}"
 
 
 def _collections(variables: Params) -> dict[str, Any]:

@@ -56,8 +56,12 @@ METHODS: dict[str, MethodFacts] = {
     "integrated_gradients": MethodFacts("integrated gradients", "pixels", signed=True),
     "attention_rollout": MethodFacts("attention rollout", "patches", class_agnostic=True),
     "chefer": MethodFacts("Chefer relevance", "patches"),
+    "class_activation": MethodFacts("class activation", "patches", signed=True),
 }
-"""Method -> facts; ``clip.saliency.SALIENCY`` has the functions."""
+"""Method -> facts; ``clip.saliency.SALIENCY`` has the functions of all but the last.
+
+``class_activation`` is that of a ResNet (``clip.resnet``), whose grid is its last convolution's.
+"""
 
 
 def enlarge_map(

@@ -189,6 +189,31 @@ def grid_sentences(facts: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def best_sentences(facts: Mapping[str, Any]) -> list[str]:
+    """Return which configuration the validation set would choose, and what that gives.
+
+    Args:
+      facts: The content of ``grid.json``.
+    """
+    study, lines = facts["study"], []
+    varied = {run["index"]: run["varied"] for run in facts["runs"]}
+    for kind, best in facts["best"].items():
+        fields = varied[best["index"]].items()
+        named = ", ".join(f"{f.removeprefix('training.')} {_shown(value)}" for f, value in fields)
+        sets = [study["reference"], "mean of shifts", *_only(facts)]
+        shown = [
+            f"{name} {100 * best['accuracies'][name]:.1f} %"
+            for name in dict.fromkeys(sets)
+            if name in best["accuracies"]
+        ]
+        model = "fine-tuned" if kind == "fine_tuned" else f"merged at {best['alpha']:g}"
+        lines.append(
+            f"best on the validation set, {model}: run {best['index']} ({named}): "
+            + ", ".join(shown)
+        )
+    return lines
+
+
 def failed_sentences(facts: Mapping[str, Any]) -> list[str]:
     """Return which runs diverged, and why.
 
@@ -207,7 +232,8 @@ def grid_markdown(facts: Mapping[str, Any], picture: str) -> str:
     """
     study = facts["study"]
     parts = [f"# Hyper-parameters: {study['name']}", f"![one point a fine-tuned model]({picture})"]
-    parts.append("\n".join(f"- {line}" for line in grid_sentences(facts)))
+    sentences = (*grid_sentences(facts), *best_sentences(facts))
+    parts.append("\n".join(f"- {line}" for line in sentences))
     header, lines = spread_cells(facts)
     head = [name if not kind else f"{name} ({kind}, n={n})" for name, kind, n in header]
     parts += ["## How models scatter", _markdown(head, lines), f"{spread_caption(facts)}."]

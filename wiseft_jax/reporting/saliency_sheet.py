@@ -34,14 +34,16 @@ class SaliencyColumn:
     Attributes:
       title: Which model.
       target: What the score is of: a class or a text.
-      score: The cosine.
+      score: The score that is explained.
       maps: Method -> float[h, w], raw.
+      score_name: Of what kind the score is.
     """
 
     title: str
     target: str
     score: float
     maps: Mapping[str, np.ndarray]
+    score_name: str = "cos"
 
 
 def draw_saliency(
@@ -100,7 +102,11 @@ def saliency_figure(
     panels[0, 0].set_title("image", loc="center", fontsize=8.5, pad=6, fontweight="normal")
     for axes, column in zip(panels[0, 1:], columns, strict=True):
         target = textwrap.shorten(column.target, 2 * _WRAP, placeholder="…")
-        lines = [column.title, *textwrap.wrap(target, _WRAP), f"cos {column.score:.3f}"]
+        lines = [
+            column.title,
+            *textwrap.wrap(target, _WRAP),
+            f"{column.score_name} {column.score:.3f}",
+        ]
         axes.set_title("\n".join(lines), loc="center", fontsize=8.5, pad=6, fontweight="normal")
     _draw_scales(figure, panels[:, 1:], [METHODS[method].signed for method in methods])
     figure.suptitle(title, x=0.012, ha="left", fontsize=11)

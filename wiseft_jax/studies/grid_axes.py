@@ -232,6 +232,6 @@ def default_axes(config: ExperimentConfig) -> tuple[Axis, ...]:
     }
     if training.recipe in TWO_TOWER_RECIPES:
         del values["label_smoothing"]  # whose targets are pairs
-    if training.options.solver == "lbfgs":  # takes no steps
+    if training.converges:  # takes no steps
         values = {"label_smoothing": values["label_smoothing"]}
     return tuple(Axis(f"training.{name}", tuple(dict.fromkeys(v))) for name, v in values.items())

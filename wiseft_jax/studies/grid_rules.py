@@ -61,7 +61,8 @@ def costs_of_run(
     found = benchmark_rules(predictions, rules=rules, targets=targets, select_on=select_on)
     costs = {(each.rule, each.dataset): _facts(each) for each in found}
     for cost in stored:
-        if OTHER_MODEL in ALL_RULES[cost["rule"]].needs and cost["dataset"] in targets:
+        rule = ALL_RULES.get(cost["rule"])  # None: the file is of a version that had another rule
+        if rule is not None and OTHER_MODEL in rule.needs and cost["dataset"] in targets:
             own = {name: cost[name] for name in ("value", "alpha", "in_sample", "missing")}
             costs[cost["rule"], cost["dataset"]] = own
     return costs

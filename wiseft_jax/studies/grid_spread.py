@@ -76,6 +76,38 @@ def kinds_of(
     return {name: (accuracies[runs, own], grid[own]) for name, own in places.items()}
 
 
+def best_runs(results: GridResults) -> dict[str, dict[str, Any]]:
+    """Return the run that is best on the validation set, of equals the first; {} without the set.
+
+    Args:
+      results: Of the study.
+
+    Returns:
+      For the kinds ``fine_tuned`` and ``chosen``: ``run``, ``index``, ``alpha``, and
+      ``accuracies`` of that one model on each set that is shown, by its name.
+    """
+    shown = results.shown()
+    validation = [values for each, values in shown if each.split == "validation"]
+    if not validation:
+        return {}
+    found = {}
+    for kind in ("fine_tuned", "chosen"):
+        own = kinds_of(results, validation[0])
+        if kind not in own:
+            continue
+        values, alphas = own[kind]
+        place = int(values.argmax())
+        at = results.alphas.index(float(alphas[place]))
+        row = results.rows[place]
+        found[kind] = {
+            "run": row["run"],
+            "index": row["index"],
+            "alpha": float(alphas[place]),
+            "accuracies": {each.name: float(values[place, at]) for each, values in shown},
+        }
+    return found
+
+
 def spread_of(values: Float64[np.ndarray, " M"]) -> dict[str, Any]:
     """Return mean, standard deviation (None of one value), ends and range of accuracies."""
     low, high = float(values.min()), float(values.max())

@@ -26,14 +26,15 @@ def summarise(directory: StudyDirectory) -> dict[str, Any]:
     Returns:
       ``study`` (its fields, rule, alphas and failed runs), ``runs`` (for each its varied fields,
       its chosen alpha, and by alpha its accuracy on the reference and on the mean of the shifts),
-      ``spread`` (``spread_facts``) and ``rules`` (``rules_facts``; None without shifts).
+      ``best`` (``best_runs``), ``spread`` (``spread_facts``) and ``rules`` (``rules_facts``; None
+      without shifts).
 
     Raises:
       InputError: As ``load_results``.
     """
     from wiseft_jax.studies.grid_results import load_results
     from wiseft_jax.studies.grid_rules import costs_of_run, rules_facts
-    from wiseft_jax.studies.grid_spread import spread_facts
+    from wiseft_jax.studies.grid_spread import best_runs, spread_facts
 
     study = directory.read_study()
     sweep = study["base"]["sweep"]
@@ -77,6 +78,7 @@ def summarise(directory: StudyDirectory) -> dict[str, Any]:
             ],
         },
         "runs": runs,
+        "best": best_runs(results),
         "spread": spread_facts(results),
         "rules": rules_facts(results, costs),
     }

@@ -35,6 +35,8 @@ class Family:
       logits: ``(parameters, images) -> logits``, compiled.
       maps: ``(parameters, images, classes) -> maps``, compiled.
       train: ``(cell) -> parameters``.
+      read: ``(path) -> parameters``, or None where none are stored.
+      write: ``(path, parameters)``.
     """
 
     model: Any
@@ -42,6 +44,8 @@ class Family:
     logits: Callable[[Any, Any], Any]
     maps: Callable[[Any, Any, Any], Any]
     train: Callable[[Cell], Any]
+    read: Callable[[Path], Any]
+    write: Callable[[Path, Any], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,19 +119,12 @@ def trained(cell: Cell, family: Family, directory: Path) -> Subject:
       family: Its kind.
       directory: The study's.
     """
-    from wiseft_jax.core.trees import flatten_paths, unflatten_paths
-
-    path = model_file(directory, cell)
-    if path.is_file():
-        return Subject(cell, family, unflatten_paths(read_tensors(path)))
-    theta = family.train(cell)
-    write_tensors(path, flatten_paths(theta))
+    path = directory / MODELS_DIR / cell.name
+    theta = family.read(path)
+    if theta is None:
+        theta = family.train(cell)
+        family.write(path, theta)
     return Subject(cell, family, theta)
-
-
-def model_file(directory: Path, cell: Cell) -> Path:
-    """Return where a model is stored."""
-    return directory / MODELS_DIR / f"{cell.name}.safetensors"
 
 
 def in_batches(function: Callable[..., Any], *arrays: np.ndarray) -> np.ndarray:
@@ -154,6 +151,7 @@ def _resnets(
     import jax
 
     from wiseft_jax.clip.resnet import make_resnet
+    from wiseft_jax.clip.resnet_files import load_resnet, save_resnet
     from wiseft_jax.training.from_scratch import train_from_scratch
 
     resnet = make_resnet(len(data.class_names), preprocess)
@@ -168,8 +166,14 @@ def _resnets(
             num_threads=experiment.data.num_threads,
         )
 
+    def read(path: Path) -> Any:
+        return load_resnet(path)[1] if (path / "config.json").is_file() else None
+
+    def write(path: Path, variables: Any) -> None:
+        save_resnet(path, resnet, variables, data.class_names)
+
     maps = jax.jit(resnet.class_activation_map)
-    return Family(resnet, None, jax.jit(resnet.logits), maps, train)
+    return Family(resnet, None, jax.jit(resnet.logits), maps, train, read, write)
 
 
 def _clips(
@@ -184,6 +188,7 @@ def _clips(
 
     import jax
 
+    from wiseft_jax.core.trees import flatten_paths, unflatten_paths
     from wiseft_jax.training.fine_tune import fine_tune
 
     def train(cell: Cell) -> Any:
@@ -198,8 +203,15 @@ def _clips(
             mixing=cell.mixing,
         )
 
+    def read(path: Path) -> Any:
+        file = path.with_suffix(".safetensors")
+        return unflatten_paths(read_tensors(file)) if file.is_file() else None
+
+    def write(path: Path, theta: Any) -> None:
+        write_tensors(path.with_suffix(".safetensors"), flatten_paths(theta))
+
     maps = functools.partial(saliency or grad_cam_maps, classifier)
-    return Family(classifier, theta_0, jax.jit(classifier.logits), maps, train)
+    return Family(classifier, theta_0, jax.jit(classifier.logits), maps, train, read, write)
 
 
 def grad_cam_maps(classifier: Any, theta: Any, images: Any, classes: Any) -> Any:

@@ -132,6 +132,11 @@ class TrainConfig:
     def _check(self, field: str, fits: bool, expected: str) -> None:
         check_field(self, "training", field, fits, expected)
 
+    @property
+    def converges(self) -> bool:
+        """Whether L-BFGS goes on to convergence, so that no step of a plan is taken."""
+        return self.recipe == "linear_probe" and self.options.solver == "lbfgs"
+
     def plan(self, num_examples: int, num_devices: int = 1) -> Plan:
         """Return the steps that this configuration makes of a training set.
 
@@ -224,17 +229,16 @@ class Plan:
 def _unread_options(config: TrainConfig) -> dict[str, str]:
     """Return the options that are given and that the recipe would not read, and why."""
     options, recipe = config.options, config.recipe
-    converged = recipe == "linear_probe" and options.solver == "lbfgs"
     unread: dict[str, str] = {}
     if recipe != "few_shot":
         unread["shots"] = "only few_shot draws a few images of each class"
     if recipe != "linear_probe":
         unread["solver"] = "only linear_probe has a choice of solvers"
-    if recipe != "lp_ft" and not converged:
+    if recipe != "lp_ft" and not config.converges:
         unread["probe_c"] = "no probe is brought to convergence"
     if recipe == "linear_probe":
         unread["layer_decay"] = "a probe has no blocks"
-    if converged:
+    if config.converges:
         for field in ("ema_decay", "l2_to_theta_0", "l1", "freeze"):
             unread[field] = "L-BFGS takes no steps that it could change; use solver adamw"
     if recipe == "contrastive":

@@ -23,7 +23,6 @@ from wiseft_jax.core.interrupt import catch_signals
 from wiseft_jax.core.mesh import Layout, num_batch_shards, put_batch, to_host
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.metrics import Accuracy
-from wiseft_jax.core.trees import count_parameters
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.source import Dataset, check_matches
 from wiseft_jax.mixing.config import MixingConfig
@@ -35,6 +34,7 @@ from wiseft_jax.training.log import TRAIN_LOG, TrainLog, drop_records_after
 from wiseft_jax.training.loop import Saving, run_loop, validate_restored
 from wiseft_jax.training.optimizer import make_optimizer
 from wiseft_jax.training.problem import Problem, Task, device_batch
+from wiseft_jax.training.rates import count_trained
 from wiseft_jax.training.recipes import RECIPES
 from wiseft_jax.training.sampling import training_images
 from wiseft_jax.training.state import TrainState, abstract_state, init_state
@@ -125,7 +125,7 @@ def _log_plan(task: Task, problem: Problem) -> None:
         plan.total_steps,
         plan.batch_size,
         plan.warmup_steps,
-        f"{count_parameters(problem.params):,}",
+        f"{count_trained(problem.params, problem.factors):,}",
         task.layout.mesh.size,
     )
 

@@ -14,6 +14,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from wiseft_jax.clip.resnet import ResNet
+from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import Layout, num_batch_shards, process_share, to_host
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.trees import count_parameters
@@ -26,6 +27,7 @@ from wiseft_jax.training.log import TrainLog
 from wiseft_jax.training.loop import run_loop
 from wiseft_jax.training.mixed_batch import make_mix
 from wiseft_jax.training.optimizer import make_optimizer, make_schedule
+from wiseft_jax.training.options import TrainOptions
 from wiseft_jax.training.problem import Problem
 from wiseft_jax.training.state import TrainState, init_state
 from wiseft_jax.training.step import loss_of_logits, take_step
@@ -66,7 +68,8 @@ def train_from_scratch(
     Args:
       resnet: The model.
       train: Labelled images.
-      config: How; ``recipe``, validation, saving and accumulation have no meaning here.
+      config: How; ``recipe``, validation, saving and accumulation have no meaning here, and
+        ``options`` are the default ones.
       mixing: How images are mixed.
       mesh: The devices; all devices by default, each with all parameters.
       num_threads: Decoding threads.
@@ -76,13 +79,22 @@ def train_from_scratch(
       ``{"params", "batch_stats"}``, float32 host arrays.
 
     Raises:
-      InputError: If the data don't fit.
+      InputError: If the data don't fit, or ``config.options`` ask for anything.
       NonFiniteLossError: If the loss or the gradient becomes NaN or infinite.
 
     Example:
       >>> resnet = make_resnet(10, preprocess)
       >>> variables = train_from_scratch(resnet, train, config, mixing=MixingConfig("smoothmix"))
     """
+    if config.options != TrainOptions():
+        given = ", ".join(
+            field.name
+            for field in dataclasses.fields(TrainOptions)
+            if getattr(config.options, field.name) != field.default
+        )
+        raise InputError(
+            f"training.options: training from scratch reads none of them; leave out {given}"
+        )
     check_matches(train, class_names or train.class_names, all_labelled=True)
     layout = Layout.of(mesh).for_training()
     plan = config.plan(len(train), num_batch_shards(layout.mesh))

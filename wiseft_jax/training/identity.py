@@ -29,7 +29,7 @@ def describe_task(task: Task) -> Meta:
         "theta_0": hash_tree(task.theta_0),
         "batch": task.plan.batch_size,
     }
-    if task.config.recipe == "lp_ft" or task.config.options.solver == "lbfgs":
+    if task.config.recipe == "lp_ft" or task.config.converges:
         chosen_on = None if task.validation is None else task.validation.fingerprint()
         described["validation set"] = chosen_on  # it chooses a penalty, so it decides weights
     return described

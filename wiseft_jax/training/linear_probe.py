@@ -37,8 +37,7 @@ def linear_probe(task: Task) -> Problem:
     theta_0, batch_size = task.theta_0, task.plan.batch_size
     share = process_share(task.layout.mesh)
     features = _Features(task)
-    solved = task.config.options.solver == "lbfgs"
-    if solved:
+    if task.config.converges:
         head = converged_head(task, features)
     else:
         head = theta_0["head"]
@@ -62,7 +61,7 @@ def linear_probe(task: Task) -> Problem:
         eval_batches=lambda dataset: padded_batches(features(dataset), batch_size, **share),
         theta=lambda params: {"encoder": theta_0["encoder"], "head": params},
         factors=learning_rate_factors(task.classifier.tower, head, task.config),
-        solved=solved,
+        solved=task.config.converges,
     )
 
 

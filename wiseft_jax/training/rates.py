@@ -13,7 +13,7 @@ import optax
 
 from wiseft_jax.clip.towers import Tower
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.core.trees import flatten_paths, unflatten_paths
+from wiseft_jax.core.trees import count_parameters, flatten_paths, unflatten_paths
 from wiseft_jax.core.typing import Params, PyTree
 from wiseft_jax.training.config import TrainConfig
 
@@ -67,6 +67,22 @@ def learning_rate_factors(tower: Tower, params: Params, config: TrainConfig) -> 
             " some to be left to train"
         )
     return _like(tower, params, factors)
+
+
+def count_trained(params: Params, factors: PyTree | None) -> int:
+    """Return how many numbers of ``params`` aren't frozen.
+
+    Args:
+      params: Of arrays, or of shapes.
+      factors: What ``learning_rate_factors`` returned for them.
+    """
+    if factors is None:
+        return count_parameters(params)
+
+    def trained(leaf: Any, factor: np.ndarray) -> int:
+        return round(np.size(leaf) * float(np.mean(factor != 0)))
+
+    return sum(jax.tree_util.tree_leaves(jax.tree_util.tree_map(trained, params, factors)))
 
 
 def drop_frozen(grads: PyTree, factors: PyTree | None) -> PyTree:
