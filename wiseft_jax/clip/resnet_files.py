@@ -139,7 +139,7 @@ def _read_preprocess(directory: Path, size: int | None) -> Preprocess:
     if crop is None:
         cropped = settings.get("crop_size", side)
         cropped = cropped.get("height") if isinstance(cropped, dict) else cropped
-        return read_preprocess(directory, cropped)
+        return read_preprocess(directory, cropped if isinstance(cropped, int) else _SIZE)
     if not isinstance(crop, int | float) or not 0 < crop <= 1:
         raise InputError(f"{path}: crop_pct is {crop!r}; expected a number in (0, 1]")
     if not isinstance(side, int) or not 0 < side < 384:
