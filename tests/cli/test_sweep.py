@@ -22,6 +22,9 @@ from wiseft_jax.experiment import ExperimentConfig
         (["--fit-on", "test"], "--learning.*: has no meaning without --learn"),
         (["--racing.budget", "0.5"], "--racing.*: has no meaning without --race"),
         (["--race", "test", "sketch"], "--race: expected one set, found test, sketch"),
+        (["--race", "--sweep.method", "curve"], "--sweep.method: has no meaning with --race"),
+        (["--race", "--sweep.backend", "vmap"], "--sweep.backend: has no meaning with --race"),
+        (["--learn", "--sweep.curve.tol", "0.1"], "--sweep.curve: has no meaning with --race"),
     ],
 )
 def test_a_study_that_makes_no_sense_is_refused(

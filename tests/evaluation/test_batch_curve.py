@@ -7,6 +7,7 @@ import types
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -16,8 +17,10 @@ from wiseft_jax.evaluation.batch_curve import (
     CHEAPER,
     NOISE,
     TIES,
+    TOO_FEW,
     CurveJob,
     Sureness,
+    evaluate_batch,
     verdict,
 )
 from wiseft_jax.evaluation.curve_config import CurveConfig
@@ -72,6 +75,25 @@ def test_the_last_level_is_believed_unless_much_is_uncertain(
 ) -> None:
     state = STATE(17, share, 0.1, 0.3)
     assert verdict(job(tiny, tol=0.01), state, last=True) == expected
+
+
+def test_a_first_level_that_is_the_last_tells_of_no_barrier(tiny: Tiny) -> None:
+    assert verdict(job(tiny, tol=0.01), STATE(5, 0.3, 0.1, None), last=True) == (False, TOO_FEW)
+
+
+@pytest.mark.parametrize(("bad", "trusted"), [(1, True), (6, False)])
+def test_an_image_that_is_not_finite_is_not_a_whole_batch(
+    tiny: Tiny, bad: int, trusted: bool
+) -> None:
+    images = jnp.asarray(tiny.datasets[0].source.images[:8], jnp.float32)
+    made = job(tiny, tol=0.5)
+    whole = evaluate_batch(made, images, np.ones(8, bool))
+    broken = evaluate_batch(made, images.at[:bad].set(jnp.nan), np.ones(8, bool))
+    assert whole.trusted
+    assert broken.trusted == trusted
+    assert not broken.certain[:, :bad].any()
+    if trusted:
+        np.testing.assert_array_equal(broken.certain[:, bad:], whole.certain[:, bad:])
 
 
 def test_bfloat16_stops_at_its_noise(tiny: Tiny) -> None:

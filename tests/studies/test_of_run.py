@@ -241,6 +241,9 @@ def test_a_race_is_on_the_validation_set_unless_another_is_named(
     assert facts["dataset"] == "validation"
     with pytest.raises(InputError, match=r"dataset to race on.*Did you mean 'test'"):
         studies.race_alphas(CONFIG, data, ends, racing, directory, name="tests")
+    alone = dataclasses.replace(CONFIG, sweep=dataclasses.replace(CONFIG.sweep, alphas=(0.5,)))
+    with pytest.raises(InputError, match="expected two alphas or more to race between, found 1"):
+        studies.race_alphas(alone, data, ends, racing, directory)
 
 
 def many(n: int = 400) -> np.ndarray:

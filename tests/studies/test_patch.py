@@ -114,6 +114,8 @@ def test_other_options_and_other_images_are_refused(study: Any):
     directory, _, _ = study
     with pytest.raises(InputError, match=r"these differ: epochs \(1\.0 -> 2\.0\)"):
         patch.prepare(directory, dataclasses.replace(CONFIG, epochs=2), overwrite=False)
+    patch.prepare(directory, dataclasses.replace(CONFIG, seeds=2), overwrite=False)
+    patch.prepare(directory, CONFIG, overwrite=False)
     with pytest.raises(InputError, match="on other images than today's"):
         studied(directory, test=23)
 

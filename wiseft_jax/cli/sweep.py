@@ -77,7 +77,7 @@ def main(argv: Sequence[str]) -> int:
     args = parse(SweepArgs, rest, f"sweep {run}", default=SweepArgs(stored))
     config = args.config
     _check_fixed(stored, config)
-    _check_studies(args)
+    _check_studies(args, stored)
     with together(args.common, args.distributed, config.mesh) as prints:
         if prints:
             check_writable(directory.path)  # before anything is read, too
@@ -146,14 +146,24 @@ def _show(
         show_studies(found, directory)
 
 
-def _check_studies(args: SweepArgs) -> None:
-    """Refuse options of a study that isn't asked for, and several sets to race on."""
+def _check_studies(args: SweepArgs, stored: ExperimentConfig) -> None:
+    """Refuse options of what isn't asked for, and several sets to race on."""
     if args.learning != LearnAlphasConfig() and not args.learn:
         raise InputError("--learning.*: has no meaning without --learn")
     if args.racing != RaceConfig() and args.race is None:
         raise InputError("--racing.*: has no meaning without --race")
     if args.race is not None and len(args.race) > 1:
         raise InputError(f"--race: expected one set, found {', '.join(args.race)}")
+    if not args.sweeps:
+        before, now = to_dict(stored.sweep), to_dict(args.config.sweep)
+        read = {"alphas", "batch_size", "chunk_size", *(["backend"] if args.learn else [])}
+        unread = [name for name in now if now[name] != before[name] and name not in read]
+        if unread:
+            option = unread[0].replace("_", "-")
+            raise InputError(
+                f"--sweep.{option}: has no meaning with --race or --learn, which make no sweep;"
+                " leave it out, or sweep first"
+            )
 
 
 def _check_fixed(stored: ExperimentConfig, config: ExperimentConfig) -> None:

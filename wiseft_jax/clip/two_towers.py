@@ -19,6 +19,10 @@ from wiseft_jax.clip.towers import VISION_KEYS, l2_normalise
 from wiseft_jax.clip.zero_shot import check_class_names
 from wiseft_jax.core.typing import Params
 
+HEADS = "heads"
+PLACE = "at"
+"""What ``evaluation.heads`` puts in the place of a text tower: heads, and which one is meant."""
+
 _CHUNK = 256
 
 
@@ -71,9 +75,15 @@ class TwoTowerClassifier(Classifier):
     ) -> Float32[Array, "B K"]:
         """Return the logits of the head that ``theta["text"]`` gives; see ``Classifier.logits``.
 
-        ``theta`` may have a ``"head"`` already, as ``settled`` returns it.
+        ``theta`` may have a ``"head"`` already, as ``settled`` returns it, or the heads of some
+        alphas, as ``evaluation.heads`` makes them.
         """
-        head = theta["head"] if "head" in theta else self.head(theta["text"])
+        if "head" in theta:
+            head = theta["head"]
+        elif HEADS in theta:
+            head = _nearest(theta[HEADS], theta[PLACE])
+        else:
+            head = self.head(theta["text"])
         return head_logits(head, self.features(theta, images))
 
     def settled(self, theta: Params) -> tuple[Classifier, Params]:
@@ -91,6 +101,11 @@ class TwoTowerClassifier(Classifier):
         text = jax.tree_util.tree_map(np.asarray, theta["text"])
         plain = Classifier(**facts | {"frozen": text})
         return plain, {"encoder": theta["encoder"], "head": head}
+
+
+def _nearest(heads: Params, alpha: Array) -> Params:
+    place = jnp.argmin(jnp.abs(heads["alphas"] - alpha))
+    return {name: heads[name][place] for name in ("kernel", "bias")}
 
 
 def two_tower_classifier(

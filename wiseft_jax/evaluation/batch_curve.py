@@ -19,6 +19,7 @@ from wiseft_jax.evaluation.features import features_at
 from wiseft_jax.evaluation.interpolant import NodePlan, read_off, residual
 
 BARRIER = "a loss barrier?"
+TOO_FEW = "too few nodes to judge smoothness by: raise max_nodes"
 NOISE = "at the noise floor of rounded products"
 AUDIT_FAILED = "the audit failed at every level: the alphas asked for were evaluated directly"
 TIES = "ties within float32's rounding"
@@ -168,7 +169,7 @@ def evaluate_batch(job: CurveJob, images: Any, mask: Bool[np.ndarray, " B"]) -> 
             )
         batch = _read(job, plan, values, at_ends)
         certain = batch.certain[job.asked][:, mask]
-        error = float(np.median(batch.estimate[mask])) if mask.any() else 0.0
+        error = _middle(batch.estimate[mask])
         state = Sureness(
             count,
             1 - float(np.mean(certain)) if mask.any() else 0.0,
@@ -181,6 +182,18 @@ def evaluate_batch(job: CurveJob, images: Any, mask: Bool[np.ndarray, " B"]) -> 
             return dataclasses.replace(batch, trusted=trusted, note=note)
         previous = error
     raise AssertionError("the last level always has a verdict")
+
+
+def _middle(estimates: np.ndarray) -> float:
+    """Return the median estimate of a batch; NaN where half of the images or more have none.
+
+    An image whose logits aren't finite has none. It is uncertain by itself, and tells nothing of
+    how smooth the others are.
+    """
+    finite = estimates[np.isfinite(estimates)]
+    if 2 * len(finite) <= len(estimates):
+        return float("nan") if len(estimates) else 0.0
+    return float(np.median(finite))
 
 
 def verdict(job: CurveJob, state: Sureness, *, last: bool) -> tuple[bool, str] | None:
@@ -218,7 +231,8 @@ def verdict(job: CurveJob, state: Sureness, *, last: bool) -> tuple[bool, str] |
         rough = state.fell is not None and state.share > UNTRUSTED
         return not rough, BARRIER if rough else "" if config.exact else CHEAPER
     if last:
-        return state.share <= UNTRUSTED, "" if state.share <= UNTRUSTED else BARRIER
+        unsure = BARRIER if state.fell is not None else TOO_FEW
+        return state.share <= UNTRUSTED, "" if state.share <= UNTRUSTED else unsure
     return None
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from wiseft_jax.clip.classifier import Classifier
+from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import Layout
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.trees import check_same_structure
@@ -85,6 +86,11 @@ def curve(
     grid = check_alphas(alphas)
     check_datasets(classifier, datasets)
     check_same_structure(theta_1, theta_0)
+    if "head" not in theta_0:
+        raise InputError(
+            "a continuous curve needs a head that is linear in alpha; that of a model whose text"
+            " tower is trained is made of it at each alpha: use sweep, which evaluates every alpha"
+        )
     config = config or CurveConfig()
     layout = Layout.of(mesh)
     shared = shared_of("auto", classifier, theta_0, theta_1)

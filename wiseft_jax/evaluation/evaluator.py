@@ -20,6 +20,7 @@ from wiseft_jax.data.pipeline import Batches, eval_batches
 from wiseft_jax.data.source import Dataset, check_matches
 from wiseft_jax.evaluation.collected import Collected
 from wiseft_jax.evaluation.engine import EngineConfig, compiled_step, padded_alphas
+from wiseft_jax.evaluation.heads import with_heads
 from wiseft_jax.evaluation.predictions import Predictions
 
 logger = logging.getLogger(__name__)
@@ -69,6 +70,7 @@ def evaluate(
       0.958
     """
     check_dataset(classifier, dataset)
+    theta, _ = with_heads(classifier, theta, theta, (0.0,))
     config = EngineConfig.resolve(
         theta,
         backend="map" if backend in ("delta", "linear") else backend,

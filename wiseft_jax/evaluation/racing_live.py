@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Sequence
 
@@ -15,10 +16,13 @@ from wiseft_jax.core.mesh import put_batch
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.pipeline import eval_batches
 from wiseft_jax.data.source import Dataset
+from wiseft_jax.evaluation.backend import choose, shared_of
 from wiseft_jax.evaluation.engine import EngineConfig, compiled_step, padded_alphas
 from wiseft_jax.evaluation.evaluator import check_dataset
+from wiseft_jax.evaluation.heads import with_heads
 from wiseft_jax.evaluation.packing import Packing
 from wiseft_jax.evaluation.racing import random_order
+from wiseft_jax.evaluation.sweep import placed
 
 logger = logging.getLogger(__name__)
 
@@ -62,11 +66,19 @@ class LiveRace:
     ) -> None:
         check_one_process()
         check_dataset(classifier, dataset)
-        self._config = config or EngineConfig.resolve(theta_0, num_alphas=len(alphas), chunk_size=1)
+        theta_0, theta_1 = with_heads(classifier, theta_0, theta_1, alphas)
+        shared = shared_of("auto", classifier, theta_0, theta_1)
+        config = config or EngineConfig.resolve(theta_0, num_alphas=len(alphas), chunk_size=1)
+        if choose("auto", theta_0, shared, config.layout)[0] == "linear":
+            logger.warning(
+                "only the head differs, so a sweep of all alphas takes one pass over the images: a"
+                " race saves nothing"
+            )
+        self._config = dataclasses.replace(config, shared=shared)
         self._step = compiled_step(classifier, self._config)
         layout = self._config.layout
-        layout.check(theta_0)
-        self._ends = layout.place(theta_0), layout.place(theta_1)
+        self._ends = placed(self._config, theta_0, theta_1)
+        self._not_finite = False
         self._preprocess = classifier.preprocess
         self._dataset = dataset
         self._alphas = tuple(alphas)
@@ -98,10 +110,24 @@ class LiveRace:
             part = examples[call.columns]
             top1, margin, mask = self._run(candidates[call.rows], self._padded(part, call.size))
             self.forwards += self.packing.forwards_of(call)
-            usable = ~np.isnan(margin) & mask
+            finite = ~np.isnan(margin)
+            self._warn(call.rows, ~finite & mask, candidates)
+            usable = finite & mask
             found = (top1 == self._dataset.labels[part]) & usable
             right[np.ix_(call.rows, call.columns)] = found
         return right
+
+    def _warn(self, rows: np.ndarray, bad: np.ndarray, candidates: np.ndarray) -> None:
+        """Say once that logits are not finite."""
+        if bad.any() and not self._not_finite:
+            self._not_finite = True
+            first = self._alphas[int(candidates[rows[np.flatnonzero(bad.any(1))[0]]])]
+            logger.warning(
+                "%s: logits that are not finite at alpha %g, and perhaps at others; such"
+                " predictions count as wrong",
+                self._dataset.name,
+                first,
+            )
 
     def _run(
         self, candidates: np.ndarray, batch: dict[str, np.ndarray]

@@ -35,6 +35,7 @@ from wiseft_jax.evaluation.backend import (
 from wiseft_jax.evaluation.curve_result import Curve
 from wiseft_jax.evaluation.engine import EngineConfig
 from wiseft_jax.evaluation.evaluator import check_dataset, evaluate_alphas
+from wiseft_jax.evaluation.heads import with_heads
 from wiseft_jax.evaluation.merging import place_rest
 from wiseft_jax.evaluation.precision import Differences, differences_from_float32
 from wiseft_jax.evaluation.predictions import (
@@ -223,9 +224,8 @@ def sweep(
 
     Raises:
       InputError: Other structures or shapes at the two ends; alphas that are not finite, distinct
-        and rising; no datasets, empty or unlabelled ones, names that repeat; labels that count
-        other classes than the classifier; unknown backend, or one that the ends or the devices
-        rule out.
+        and rising; no datasets, empty or unlabelled ones, names that repeat; labels of other
+        classes than the classifier's; a backend that is unknown, or that ends or devices rule out.
       BadImageError: If an image can't be read and its dataset says ``on_bad_image="stop"``.
 
     Example:
@@ -237,6 +237,7 @@ def sweep(
     check_datasets(classifier, datasets)
     check_same_structure(theta_1, theta_0)
     layout = Layout.of(mesh)
+    theta_0, theta_1 = with_heads(classifier, theta_0, theta_1, grid)
     shared = shared_of(backend, classifier, theta_0, theta_1)
     name, reason = choose(backend, theta_0, shared, layout)
     config = EngineConfig.resolve(

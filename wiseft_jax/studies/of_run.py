@@ -270,6 +270,11 @@ def race_alphas(
     classifier, theta_0, theta_1 = ends
     dataset = _named(data, name or data.validation.name, "dataset to race on")
     alphas = config.sweep.alphas
+    if len(alphas) < 2:
+        raise InputError(
+            f"--race: expected two alphas or more to race between, found {len(alphas)}; give"
+            " --sweep.alphas"
+        )
     engine = EngineConfig.resolve(
         theta_0,
         num_alphas=len(alphas),

@@ -42,6 +42,8 @@ logger = logging.getLogger(__name__)
 ROWS_FILE = "rows.jsonl"
 SUMMARY_FILE = "summary.json"
 _SCHEMA = 1
+_MAY_CHANGE = ("seeds", "bootstrap_samples")
+"""What a study that goes on may change: it has the models that are there, and more or fewer."""
 
 
 def prepare(directory: RunDirectory, config: PatchConfig, *, overwrite: bool) -> None:
@@ -56,7 +58,7 @@ def prepare(directory: RunDirectory, config: PatchConfig, *, overwrite: bool) ->
         raise InputError(
             f"{directory.path}: isn't empty, and no study is there; give another --out"
         )
-    directory.prepare(config, resume=goes_on, overwrite=overwrite)
+    directory.prepare(config, resume=goes_on, overwrite=overwrite, neutral=_MAY_CHANGE)
 
 
 def patch_study(
