@@ -98,10 +98,12 @@ def test_logits_are_those_of_pytorch(tmp_path: Path, layer_type: str):
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("early", [False, True])
 @pytest.mark.parametrize("layer_type", ["basic", "bottleneck"])
-def test_there_and_back(tmp_path: Path, layer_type: str):
+def test_there_and_back(tmp_path: Path, layer_type: str, early: bool):
     preprocess = dataclasses.replace(Preprocess(SIZE, 10), interpolation="bilinear")
-    resnet = make_resnet(3, preprocess, {**SETTINGS, "layer_type": layer_type}, enlarged_to=32)
+    settings = {**SETTINGS, "layer_type": layer_type, "downsample_in_first_stage": early}
+    resnet = make_resnet(3, preprocess, settings, enlarged_to=32)
     variables = random_variables(resnet)
     save_resnet(tmp_path / "model", resnet, variables, NAMES)
     again, found, names = load_resnet(tmp_path / "model")
@@ -140,6 +142,17 @@ def test_images_are_prepared_as_the_directory_says(tmp_path: Path):
     assert (found.size, found.resize, found.interpolation) == (224, 256, "bicubic")
     assert (found.mean, found.std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     assert names == ("LABEL_0", "LABEL_1", "LABEL_2")
+    smaller, _, _ = load_resnet(directory, size=64)
+    assert smaller.preprocess == dataclasses.replace(found, size=64, resize=64)
+    for key, value, said in (
+        ("image_mean", [1, 2], "image_mean is"),
+        ("image_std", [0, 0, 0], "image_std is"),
+        ("do_rescale", False, "do_rescale is false"),
+        ("size", 384, "size is 384; with crop_pct"),
+    ):
+        (directory / "preprocessor_config.json").write_text(json.dumps({**settings, key: value}))
+        with pytest.raises(InputError, match=said):
+            load_resnet(directory)
     for crop, said in ((1.5, r"crop_pct is 1\.5"), ("x", "crop_pct is 'x'")):
         settings["crop_pct"] = crop
         (directory / "preprocessor_config.json").write_text(json.dumps(settings))
@@ -152,6 +165,10 @@ def test_names_that_do_not_fit_are_refused(tmp_path: Path):
         save_resnet(tmp_path, RESNET, VARIABLES, NAMES[:2])
     directory = stored(tmp_path / "model")
     settings = json.loads((directory / "config.json").read_text())
+    for key, value in (("enlarged_to", "big"), ("num_channels", 1)):
+        (directory / "config.json").write_text(json.dumps({**settings, key: value}))
+        with pytest.raises(InputError, match=f"{key} is "):
+            load_resnet(directory, size=32)
     settings["id2label"] = {"0": "a", "2": "b", "3": "c"}
     (directory / "config.json").write_text(json.dumps(settings))
     with pytest.raises(InputError, match="expected the 3 classes in id2label"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from typing import Any
 
 import jax
@@ -115,7 +116,7 @@ def test_partners():
 def test_a_choice_is_one_of_its_mixers_as_often_as_asked():
     images, targets = numbered(4, 6, 6)
     mixers = [cutmix, functools.partial(mixup, alpha=0.8)]
-    choose = jax.jit(random_choice(mixers, [0.25, 0.75]))
+    choose = jax.jit(functools.partial(random_choice(mixers, [0.25, 0.75]), mode="batch"))
     found = []
     for seed in range(60):
         mixed, _ = choose(jax.random.key(seed), images, targets)
@@ -124,6 +125,12 @@ def test_a_choice_is_one_of_its_mixers_as_often_as_asked():
     each, _ = random_choice(mixers)(KEY, *numbered(400, 6, 6), mode="elem")
     whole = np.isin(each, np.arange(400)).all(axis=(1, 2, 3))
     assert whole.mean() == pytest.approx(0.5, abs=0.1)
+
+
+def test_defaults_are_those_of_one_signature():
+    for mixer in (smoothmix, cutmix, cutout, mixup, random_choice([mixup])):
+        own = inspect.signature(mixer).parameters
+        assert (own["prob"].default, own["mode"].default) == (1.0, "elem")
 
 
 def test_a_choice_needs_mixers_and_probabilities():

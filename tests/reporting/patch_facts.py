@@ -47,6 +47,8 @@ def summary(seeds: int = 3, families: tuple[str, ...] = ("resnet", "clip")) -> d
     return {
         "reference": "test",
         "n": 1000,
+        "n_shifts": 6050,
+        "n_corruptions": 14000,
         "seeds": seeds,
         "epochs": 10.0,
         "patch_size": 10,

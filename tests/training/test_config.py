@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from wiseft_jax.core.config_io import config_hash, from_dict, to_dict
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.data.augmentation import AugmentationConfig
-from wiseft_jax.training.config import RESULT_NEUTRAL, TrainConfig
+from wiseft_jax.mixing.config import MixingConfig
+from wiseft_jax.training.config import RESULT_NEUTRAL, TrainConfig, check_mixing
 from wiseft_jax.training.recipes import RECIPES
 
 
@@ -184,3 +185,15 @@ def test_a_run_that_never_leaves_warm_up_is_said(caplog: pytest.LogCaptureFixtur
 def test_an_empty_set_is_refused():
     with pytest.raises(InputError, match="training set is empty"):
         TrainConfig().plan(0)
+
+
+def test_a_probe_refuses_augmentation() -> None:
+    with pytest.raises(InputError, match=r"training\.augmentation: has no meaning"):
+        TrainConfig(recipe="linear_probe", augmentation=AugmentationConfig(flip=0.5))
+
+
+def test_mixing_that_is_off_for_the_whole_run_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    check_mixing(TrainConfig(epochs=2), MixingConfig("mixup", off_last_epochs=1))
+    assert not caplog.text
+    check_mixing(TrainConfig(epochs=2), MixingConfig("mixup", off_last_epochs=2))
+    assert "nothing is mixed at all" in caplog.text

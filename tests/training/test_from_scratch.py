@@ -60,6 +60,9 @@ def test_options_that_are_not_read_are_refused():
     options = TrainOptions(ema_decay=0.9, class_balance=True)
     with pytest.raises(InputError, match=r"none of them; leave out ema_decay, class_balance$"):
         train(dataclasses.replace(CONFIG, options=options))
+    for other in ({"recipe": "few_shot"}, {"accumulation_steps": 3}):
+        with pytest.raises(InputError, match=r"expected training\.recipe end_to_end and"):
+            train(dataclasses.replace(CONFIG, **other))
 
 
 def test_runs_that_differ_in_their_seeds_share_a_program():

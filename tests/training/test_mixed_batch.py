@@ -163,3 +163,12 @@ def test_a_recipe_that_sees_no_image_mixes_none():
         fine_tune(classifier, theta_0, toy_dataset(48), None, config, mixing=SMOOTHMIX)
     with pytest.raises(InputError, match=r"use training\.recipe end_to_end"):
         ExperimentConfig(training=TrainConfig(recipe="linear_probe"), mixing=SMOOTHMIX)
+
+
+def test_an_image_alone_can_not_be_mixed():
+    classifier, theta_0 = toy_classifier()
+    alone = dataclasses.replace(CONFIG, batch_size=1)
+    with pytest.raises(InputError, match=r"training\.batch_size of 2 or more, found 1"):
+        fine_tune(
+            classifier, theta_0, toy_dataset(48), None, alone, mixing=SMOOTHMIX, mesh=make_mesh(1)
+        )

@@ -119,6 +119,10 @@ class ExplainArgs:
             raise InputError("--text: a ResNet knows no texts; give --class-name or neither")
         if self.models.resnet and self.methods != get_args(MethodName):
             raise InputError("--methods: a ResNet has class activation maps alone; leave it out")
+        if self.models.resnet and (self.samples, self.points, self.seed) != (25, 32, 0):
+            raise InputError(
+                "--samples, --points, --seed: have no meaning with --resnet, which draws nothing"
+            )
         if self.out.exists() and not self.out.is_dir():
             raise InputError(f"--out {self.out}: expected a directory to write, found a file")
 

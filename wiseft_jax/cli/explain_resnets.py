@@ -37,12 +37,19 @@ def explain_resnets(args: ExplainArgs) -> dict[str, Any]:
             )
         if args.class_name is not None and args.class_name not in names:
             raise unknown_name("class", args.class_name, names)
+        if args.class_name is not None and names.count(args.class_name) > 1:
+            raise InputError(
+                f"--class-name: {path} has {names.count(args.class_name)} classes that are called"
+                f" {args.class_name!r}; leave it out to explain what is predicted"
+            )
     pictures = read_pictures(args.images, preprocess, args.max_images)
     mask = None if args.mask is None else read_mask(args.mask, pictures, preprocess)
     images = np.stack([picture.pixels for picture in pictures])
     columns, maps, records = [], [], []
-    for place, (path, model) in enumerate(zip(args.models.resnet, loaded, strict=True)):
-        label = Path(path).name
+    labels = [Path(path).resolve().name for path in args.models.resnet]
+    if len(set(labels)) < len(labels):
+        labels = [str(path) for path in args.models.resnet]
+    for place, (label, model) in enumerate(zip(labels, loaded, strict=True)):
         columns.append((label, f"{place}-" + re.sub(r"[^\w.-]+", "_", label)))
         found, told = _explain(*model, images, args.class_name)
         maps.append({METHOD: found})

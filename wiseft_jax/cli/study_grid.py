@@ -95,7 +95,7 @@ def execute(args: GridArgs) -> int:
     with together(args.common, DistributedConfig(), base.mesh):
         _check_one_process()
         if args.dry_run:
-            return describe_study(variations, experiment_data(base), args)
+            return describe_study(variations, _same_data(base, variations), args)
         directory = StudyDirectory(args.out or dated_directory(f"{base.name}-grid"))
         directory.check(base, fields, resume=args.resume)
         _check_places(base, directory)

@@ -13,23 +13,30 @@ from wiseft_jax.core.preprocess import Preprocess
 PREPROCESSOR_FILE = "preprocessor_config.json"
 _RESAMPLE = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # Pillow's codes
 
+_SIZE = 224
+_UNCROPPED = 384
+
 _log = logging.getLogger(__name__)
 
 
-def read_preprocess(directory: Path, image_size: int) -> Preprocess:
+def read_preprocess(directory: Path, image_size: int | None) -> Preprocess:
     """Read how a model's images are prepared.
 
     Without the file: the model's image size with CLIP's mean and standard deviation, and a warning.
+    With ``crop_pct``, as ConvNext's processor has it, which ResNets use: of a side S under 384 the
+    shorter side is resized to S / crop_pct, and S is cropped.
 
     Args:
       directory: The model's directory.
-      image_size: The image tower's input size in pixels, from ``config.json``.
+      image_size: The image tower's input size in pixels, from ``config.json``; None: the file
+        decides, or 224.
 
     Raises:
       InputError: The file is not JSON, contradicts the model, or asks for what isn't supported.
     """
     path = directory / PREPROCESSOR_FILE
     if not path.is_file():
+        image_size = _SIZE if image_size is None else image_size
         _log.warning(
             "%s is missing: assuming %d pixels and CLIP's mean and standard deviation",
             path,
@@ -43,11 +50,15 @@ def read_preprocess(directory: Path, image_size: int) -> Preprocess:
     if not isinstance(settings, dict):
         raise InputError(f"{path}: expected a JSON object, found {type(settings).__name__}.")
     _check_supported(path, settings)
-    resize = _pixels(path, "size", settings.get("size", image_size))
-    size = _pixels(path, "crop_size", settings.get("crop_size", image_size))
-    if not settings.get("do_center_crop", True):
-        size = resize
-    if size != image_size:
+    default_size = _SIZE if image_size is None else image_size
+    resize = _pixels(path, "size", settings.get("size", default_size))
+    if settings.get("crop_pct") is not None:
+        size, resize = resize, _before_crop(path, resize, settings["crop_pct"])
+    else:
+        size = _pixels(path, "crop_size", settings.get("crop_size", image_size or resize))
+        if not settings.get("do_center_crop", True):
+            size = resize
+    if image_size is not None and size != image_size:
         raise InputError(
             f"{path}: images of {size} pixels, but config.json's image tower takes {image_size}. "
             "Make crop_size and vision_config.image_size equal."
@@ -81,6 +92,17 @@ def preprocess_settings(preprocess: Preprocess) -> dict[str, Any]:
         "image_std": list(preprocess.std),
         "do_convert_rgb": True,
     }
+
+
+def _before_crop(path: Path, side: int, share: Any) -> int:
+    if not isinstance(share, int | float) or isinstance(share, bool) or not 0 < share <= 1:
+        raise InputError(f"{path}: crop_pct is {share!r}; expected a number in (0, 1].")
+    if side >= _UNCROPPED:
+        raise InputError(
+            f"{path}: size is {side}; with crop_pct expected fewer than {_UNCROPPED} pixels, from"
+            " which on ConvNext's processor squeezes images to a square."
+        )
+    return int(side / share)
 
 
 def _check_supported(path: Path, settings: dict[str, Any]) -> None:

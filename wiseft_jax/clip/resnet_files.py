@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,14 +16,22 @@ from wiseft_jax.clip.processor import PREPROCESSOR_FILE, preprocess_settings, re
 from wiseft_jax.clip.resnet import ResNet, make_resnet
 from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.errors import InputError, missing_path
-from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.core.tensors import read_tensors, write_tensors
 from wiseft_jax.core.trees import flatten_paths, unflatten_paths
 from wiseft_jax.core.typing import Params
 from wiseft_jax.core.writers import write_json
 
 _HEAD = "classifier.1."  # of transformers' ResNetForImageClassification
-_SETTINGS = ("embedding_size", "hidden_sizes", "depths", "layer_type", "hidden_act")
+_SETTINGS = (
+    "num_channels",
+    "embedding_size",
+    "hidden_sizes",
+    "depths",
+    "layer_type",
+    "hidden_act",
+    "downsample_in_first_stage",
+    "downsample_in_bottleneck",
+)
 _ENLARGED = "enlarged_to"
 _SIZE = 224
 
@@ -35,7 +44,8 @@ def load_resnet(
     Args:
       directory: Holds ``config.json``, weights in safetensors, in PyTorch's layout, and
         ``preprocessor_config.json``.
-      size: Side of its images; what the directory says by default, else 224.
+      size: Side of its images, to which the shorter side is resized; what the directory says by
+        default, else 224. The rest of ``preprocessor_config.json`` holds whatever the size.
 
     Returns:
       ``(resnet, variables, class_names)``: the classifier, float32 host arrays, and the names of
@@ -59,8 +69,11 @@ def load_resnet(
     bias = tensors.get("head.bias")
     if bias is None:
         raise InputError(f"{directory}: there is no {_HEAD}bias; expected an image classifier")
-    preprocess = _read_preprocess(directory, size)
-    enlarged = int(settings.get(_ENLARGED, preprocess.size))
+    preprocess = read_preprocess(directory, None)
+    if size is not None:
+        preprocess = dataclasses.replace(preprocess, size=size, resize=size)
+    _check_settings(directory, settings)
+    enlarged = settings.get(_ENLARGED, preprocess.size)
     resnet = make_resnet(len(bias), preprocess, settings, enlarged)
     images = jnp.zeros((1, enlarged, enlarged, 3))
     shapes = jax.eval_shape(resnet.module.init, jax.random.key(0), images)
@@ -120,38 +133,12 @@ def save_resnet(
     write_json(directory / "config.json", settings)
 
 
-def _read_preprocess(directory: Path, size: int | None) -> Preprocess:
-    """Return how images are prepared; ``crop_pct`` as in ConvNext's processor, which ResNets use.
-
-    Of a side S under 384 the shorter side is resized to S / crop_pct and S is cropped.
-    """
-    path = directory / PREPROCESSOR_FILE
-    if size is not None:
-        return Preprocess(size, size)
-    if not path.is_file():
-        return read_preprocess(directory, _SIZE)
-    settings = read_json(path)
-    if not isinstance(settings, dict):
-        raise InputError(f"{path}: expected a JSON object, found {type(settings).__name__}")
-    given = settings.get("size", _SIZE)
-    side = given.get("shortest_edge", given.get("height")) if isinstance(given, dict) else given
-    crop = settings.get("crop_pct")
-    if crop is None:
-        cropped = settings.get("crop_size", side)
-        cropped = cropped.get("height") if isinstance(cropped, dict) else cropped
-        return read_preprocess(directory, cropped if isinstance(cropped, int) else _SIZE)
-    if not isinstance(crop, int | float) or not 0 < crop <= 1:
-        raise InputError(f"{path}: crop_pct is {crop!r}; expected a number in (0, 1]")
-    if not isinstance(side, int) or not 0 < side < 384:
-        raise InputError(f"{path}: size is {given!r}; expected pixels, fewer than 384")
-    default = Preprocess()
-    return Preprocess(
-        size=side,
-        resize=int(side / crop),
-        mean=tuple(settings.get("image_mean", default.mean)),
-        std=tuple(settings.get("image_std", default.std)),
-        interpolation="bicubic" if settings.get("resample", 3) == 3 else "bilinear",
-    )
+def _check_settings(directory: Path, settings: dict[str, Any]) -> None:
+    channels, enlarged = settings.get("num_channels", 3), settings.get(_ENLARGED, _SIZE)
+    if channels != 3:
+        raise InputError(f"{directory}/config.json: num_channels is {channels!r}; expected 3")
+    if not isinstance(enlarged, int) or isinstance(enlarged, bool) or enlarged < 1:
+        raise InputError(f"{directory}/config.json: {_ENLARGED} is {enlarged!r}; expected pixels")
 
 
 def _class_names(directory: Path, settings: dict[str, Any], count: int) -> tuple[str, ...]:

@@ -15,7 +15,8 @@ def random_choice(mixers: Sequence[Mixer], probs: Sequence[float] | None = None)
     """Return a mixer that draws one of several for each batch (``batch``) or image (``elem``).
 
     With two of them ``probs`` is what timm calls the switch probability. With ``batch`` only the
-    one that was drawn is run; with ``elem`` all of them are, and each image takes one's result.
+    one that was drawn is run; with ``elem``, the default of every mixer, all of them are, and each
+    image takes one's result. The mode is that of the mixers that are drawn, too.
 
     Args:
       mixers: What is drawn from; parameters are bound by ``functools.partial``.
@@ -43,7 +44,7 @@ def random_choice(mixers: Sequence[Mixer], probs: Sequence[float] | None = None)
         targets: Float[Array, "B K"],
         *,
         prob: Prob = 1.0,
-        mode: Mode = "batch",
+        mode: Mode = "elem",
         mask: Bool[Array, " B"] | None = None,
     ) -> tuple[Float[Array, "B H W C"], Float[Array, "B K"]]:
         which, own = jax.random.split(key)

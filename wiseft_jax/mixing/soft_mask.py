@@ -6,6 +6,7 @@ Classifiers", CVPR Workshops 2020. (Not the method for certified robustness of t
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, TypeAlias
 
 import jax
@@ -52,10 +53,14 @@ def smoothmix_mask(
       kind: The shape.
       k: Width of the square's ramp, over half of its side.
 
+    Raises:
+      ValueError: An unknown kind, or a negative k.
+
     Example:
       >>> float(smoothmix_mask(32, 32, center=(16, 16), sigma=(16, 16), kind="square").mean())
       0.30767822
     """
+    _check_shape(kind, k)
     rows = _profile(height, center[0], sigma[0], kind, k)
     return rows[:, None] * _profile(width, center[1], sigma[1], kind, k)[None, :]
 
@@ -101,9 +106,10 @@ def smoothmix(
     Example:
       >>> images, targets = smoothmix(jax.random.key(0), images, jax.nn.one_hot(labels, 10))
     """
-    low, high = _range_of(kind, sigma)
-    if not k >= 0:
-        raise ValueError(f"k: expected at least 0, found {k}")
+    _check_shape(kind, k)
+    low, high = SIGMAS[kind] if sigma is None else sigma
+    if not 0 <= low <= high < math.inf:
+        raise ValueError(f"sigma: expected finite 0 <= low <= high, found {sigma}")
 
     def draw(key: Array, height: int, width: int) -> Float32[Array, "H W"]:
         place, size = jax.random.split(key)
@@ -117,13 +123,11 @@ def smoothmix(
     return mix(key, images, targets, draw, prob=prob, mode=mode, pairing=pairing, mask=mask)
 
 
-def _range_of(kind: Kind, sigma: tuple[float, float] | None) -> tuple[float, float]:
+def _check_shape(kind: Kind, k: float) -> None:
     if kind not in SIGMAS:
         raise ValueError(f"kind: expected 'circle' or 'square', found {kind!r}")
-    low, high = SIGMAS[kind] if sigma is None else sigma
-    if not 0 <= low <= high:
-        raise ValueError(f"sigma: expected 0 <= low <= high, found {sigma}")
-    return low, high
+    if not k >= 0:
+        raise ValueError(f"k: expected at least 0, found {k}")
 
 
 def _profile(size: int, center: Any, sigma: Any, kind: Kind, k: float) -> Float32[Array, " S"]:

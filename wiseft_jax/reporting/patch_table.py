@@ -66,7 +66,8 @@ def measures_caption(summary: Mapping[str, Any]) -> str:
     )
     return (
         f"in %, {interval}; {summary['epochs']:g} epochs; n = {summary['n']}"
-        f" ({summary['reference']}); a square of {size} x {size} pixels,"
+        f" ({summary['reference']}), {summary['n_shifts']} (shifts) and"
+        f" {summary['n_corruptions']} (corruptions); a square of {size} x {size} pixels,"
         f" {100 * summary['patch_area']:.1f} % of the image, of an image of another class or of"
         " noise; drop: points of accuracy lost; flips: share of the answers that were right and"
         " change; score drop: of the true class's probability; energy: share of the saliency map"

@@ -211,6 +211,8 @@ def _summary(
         "config_hash": config_hash(config),
         "reference": images.reference,
         "n": len(images.labels),
+        "n_shifts": sum(len(images.sets[name][1]) for name in images.shifts),
+        "n_corruptions": len(images.corrupted) * len(images.labels),
         "seeds": config.seeds,
         "epochs": config.epochs,
         "patch_size": config.patch_size,

@@ -115,5 +115,5 @@ class Cell:
 
     @property
     def mixing(self) -> MixingConfig:
-        """The augmentation with the paper's options."""
+        """The augmentation with the defaults of ``MixingConfig``: every image is mixed."""
         return MixingConfig(self.mixer)

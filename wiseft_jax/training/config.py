@@ -112,6 +112,11 @@ class TrainConfig:
                 f"training.options.{field}: expected its default with training.recipe"
                 f" {self.recipe}, found {getattr(self.options, field)!r}: {why}"
             )
+        if self.recipe == "linear_probe" and self.augmentation != AugmentationConfig():
+            raise InputError(
+                "training.augmentation: has no meaning with training.recipe linear_probe, which"
+                " trains on features that are computed once; leave it out"
+            )
         if self.recipe in TWO_TOWER_RECIPES:
             self._check_contrastive()
 
@@ -183,6 +188,12 @@ def check_mixing(config: TrainConfig, mixing: MixingConfig) -> None:
     """
     reasons: dict[str, str] = dict.fromkeys(TWO_TOWER_RECIPES, "whose targets are pairs")
     reasons["linear_probe"] = "which trains on cached features"
+    if mixing.name != "none" and mixing.off_last_epochs >= config.epochs:
+        logger.warning(
+            "mixing.off_last_epochs is %g and training.epochs %g: nothing is mixed at all",
+            mixing.off_last_epochs,
+            config.epochs,
+        )
     if mixing.name != "none" and config.recipe in reasons:
         raise InputError(
             f"mixing.name: expected none with training.recipe {config.recipe},"

@@ -101,6 +101,11 @@ def fine_tune(
     layout.check(theta_0)
     train = training_images(train, config)
     plan = config.plan(len(train), num_batch_shards(layout.mesh))
+    if mixing.name != "none" and plan.batch_size < 2:
+        raise InputError(
+            f"mixing.name {mixing.name} mixes images of a batch with each other: expected a"
+            f" training.batch_size of 2 or more, found {plan.batch_size}"
+        )
     task = Task(classifier, theta_0, train, config, plan, layout, num_threads, mixing, validation)
     problem = RECIPES[config.recipe](task)
     task = task.without_steps() if problem.solved else task
@@ -264,11 +269,13 @@ def _finish(task: Task) -> Callable[[TrainState], TrainState] | None:
         return None
 
     def finish(state: TrainState) -> TrainState:
-        logger.info(
-            "the average over the steps is the result; the usual average, with its bias towards"
-            " the start, is the merged model at alpha = %.4f",
-            usual_average_alpha(decay, task.plan.total_steps),
-        )
+        logger.info("the average over the steps is the result")
+        if task.config.recipe != "lp_ft":  # which starts from another head than theta_0's
+            logger.info(
+                "the usual average, with its bias towards the start, is the merged model at"
+                " alpha = %.4f",
+                usual_average_alpha(decay, task.plan.total_steps),
+            )
         average = find_average(state.opt)
         copies = jax.tree_util.tree_map(jnp.copy, average)  # the state's own is donated
         return TrainState(state.step, copies, state.opt)

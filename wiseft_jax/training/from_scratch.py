@@ -68,7 +68,7 @@ def train_from_scratch(
     Args:
       resnet: The model.
       train: Labelled images.
-      config: How; ``recipe``, validation, saving and accumulation have no meaning here, and
+      config: How; validation has no meaning here, and ``recipe``, ``accumulation_steps`` and
         ``options`` are the default ones.
       mixing: How images are mixed.
       mesh: The devices; all devices by default, each with all parameters.
@@ -79,22 +79,14 @@ def train_from_scratch(
       ``{"params", "batch_stats"}``, float32 host arrays.
 
     Raises:
-      InputError: If the data don't fit, or ``config.options`` ask for anything.
+      InputError: If the data don't fit, or ``config`` asks for what isn't read here.
       NonFiniteLossError: If the loss or the gradient becomes NaN or infinite.
 
     Example:
       >>> resnet = make_resnet(10, preprocess)
       >>> variables = train_from_scratch(resnet, train, config, mixing=MixingConfig("smoothmix"))
     """
-    if config.options != TrainOptions():
-        given = ", ".join(
-            field.name
-            for field in dataclasses.fields(TrainOptions)
-            if getattr(config.options, field.name) != field.default
-        )
-        raise InputError(
-            f"training.options: training from scratch reads none of them; leave out {given}"
-        )
+    _check_read(config)
     check_matches(train, class_names or train.class_names, all_labelled=True)
     layout = Layout.of(mesh).for_training()
     plan = config.plan(len(train), num_batch_shards(layout.mesh))
@@ -129,6 +121,25 @@ def train_from_scratch(
     with contextlib.closing(log):
         done: Any = run_loop(state, step, problem, plan, layout.mesh, log, what="from scratch")
     return to_host({"params": done.params, "batch_stats": done.batch_stats})
+
+
+def _check_read(config: TrainConfig) -> None:
+    """Refuse what a run from scratch doesn't read."""
+    if config.recipe != "end_to_end" or config.accumulation_steps != 1:
+        raise InputError(
+            "training from scratch: expected training.recipe end_to_end and"
+            f" training.accumulation_steps 1, found {config.recipe} and"
+            f" {config.accumulation_steps}"
+        )
+    if config.options != TrainOptions():
+        given = ", ".join(
+            field.name
+            for field in dataclasses.fields(TrainOptions)
+            if getattr(config.options, field.name) != field.default
+        )
+        raise InputError(
+            f"training.options: training from scratch reads none of them; leave out {given}"
+        )
 
 
 @functools.lru_cache(maxsize=8)
