@@ -31,7 +31,7 @@ def test_learning_and_racing_add_their_files_and_a_section_of_the_report(
 ) -> None:
     before, told = contents(run), (run / "report.md").read_text()
     learning = ["--learn", "--learning.epochs", "1", "--learning.granularity", "global"]
-    racing = ["--race", "--racing.batch-size", "8", "--sweep.rule", "validation_best"]
+    racing = ["--race", "--racing.batch-size", "8"]
     assert main(["sweep", str(run), *learning, *racing, "-q", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     after = contents(run)

@@ -113,7 +113,8 @@ def test_bad_options_are_refused():
     images, targets = jnp.zeros((2, 4, 4, 3)), jnp.eye(2)
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"kind": "star"}, "kind: expected 'circle' or 'square', found 'star'"),
-        ({"sigma": (0.5, 0.2)}, "sigma: expected 0 <= low <= high"),
+        ({"sigma": (0.5, 0.2)}, "sigma: expected finite 0 <= low <= high"),
+        ({"sigma": (0.5, float("inf"))}, "sigma: expected finite 0 <= low <= high"),
         ({"k": -1.0}, "k: expected at least 0"),
         ({"pairing": "swap"}, "pairing: expected 'roll', 'flip' or 'permutation'"),
     ]

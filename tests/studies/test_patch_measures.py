@@ -39,7 +39,11 @@ def subject() -> Subject:
     def maps(theta: Any, images: np.ndarray, classes: np.ndarray) -> np.ndarray:
         return np.repeat([[[1.0, 1.0], [0.0, -1.0]]], len(images), 0)
 
-    return Subject(Cell("resnet", "none", 0), Family(None, None, logits, maps, lambda _: None), 0)
+    def nothing(*_: Any) -> None:
+        return None
+
+    family = Family(None, None, logits, maps, nothing, nothing, nothing)
+    return Subject(Cell("resnet", "none", 0), family, 0)
 
 
 @pytest.fixture(scope="module")

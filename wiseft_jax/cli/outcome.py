@@ -232,7 +232,9 @@ def _report_facts(config: ExperimentConfig, directory: RunDirectory) -> dict[str
     return {
         "model": f"{config.model.name}, prompts: {config.model.templates}",
         "fine-tuning": (
-            f"{training.recipe}, learning rate {training.learning_rate:g},"
+            f"{training.recipe}, L-BFGS to convergence"
+            if training.converges
+            else f"{training.recipe}, learning rate {training.learning_rate:g},"
             f" {training.epochs:g} epochs, batch {training.batch_size}, seed {training.seed}"
         ),
         "versions": ", ".join(f"{name} {versions[name]}" for name in shown),

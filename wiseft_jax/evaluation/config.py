@@ -23,7 +23,7 @@ class SweepConfig:
     """Which alphas are evaluated, how, and which one is chosen."""
 
     alphas: tuple[float, ...] = PAPER_ALPHAS
-    """Mixing coefficients: 0 is zero-shot, 1 is fine-tuned."""
+    """Mixing coefficients: 0 is zero-shot, 1 is fine-tuned, what lies outside extrapolates."""
     method: Literal["direct", "curve"] = "direct"
     """`direct`: run every alpha; `curve`: run a few nodes, and get every alpha between them."""
     curve: CurveConfig = CurveConfig()

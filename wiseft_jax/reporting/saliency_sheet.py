@@ -108,7 +108,7 @@ def saliency_figure(
             f"{column.score_name} {column.score:.3f}",
         ]
         axes.set_title("\n".join(lines), loc="center", fontsize=8.5, pad=6, fontweight="normal")
-    _draw_scales(figure, panels[:, 1:], [METHODS[method].signed for method in methods])
+    _draw_scales(figure, panels, [METHODS[method].signed for method in methods])
     figure.suptitle(title, x=0.012, ha="left", fontsize=11)
     add_footnote(figure, "each panel has a scale of its own; compare places, not strengths")
     return figure
