@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,6 +78,29 @@ def test_after_the_farewell_an_end_is_no_failure(trio: Trio):
     for alarm in trio.alarms:
         alarm.close()
     assert trio.nothing_more()
+
+
+def test_the_hub_outlives_a_line_that_is_closed_while_it_comes_in():
+    hub = Alarm(0, 2, lambda failure, count: None)
+    admit, closed = hub._admit, []
+
+    def admit_and_close() -> Any:
+        line = admit()
+        if line is not None and not closed:
+            line.close()
+            closed.append(line)
+        return line
+
+    hub._admit = admit_and_close  # type: ignore[method-assign]
+    invitation = hub.invite("127.0.0.1")
+    for _ in range(2):
+        other = Alarm(1, 2, lambda failure, count: None)
+        assert other.answer(invitation)
+        other.leave()
+        other.close()
+    assert closed
+    hub.leave()
+    hub.close()
 
 
 def test_of_two_failures_everybody_tells_one(trio: Trio):

@@ -270,7 +270,8 @@ class Alarm:
                     if key.fileobj is self._listener:
                         line = self._admit()
                         if line is not None:
-                            selector.register(line.socket, selectors.EVENT_READ, line)
+                            with contextlib.suppress(ValueError):  # hung up on meanwhile
+                                selector.register(line.socket, selectors.EVENT_READ, line)
                     elif not self._hear(key.data, key.data.receive()):
                         selector.unregister(key.fileobj)
 
