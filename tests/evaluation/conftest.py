@@ -41,13 +41,18 @@ def tiny_ends(directory: Path) -> tuple[Classifier, Params, Params]:
     """Return a tiny classifier, its start, and an end that noise has moved away from it."""
     clip = tiny_clip(directory, vision_layers=1)
     classifier, theta_0 = zero_shot_classifier(clip, NAMES)
+    return classifier, theta_0, moved(theta_0)
+
+
+def moved(theta: Params, share: float = 0.5) -> Params:
+    """Return parameters with noise, of a share of each leaf's standard deviation."""
     rng = np.random.default_rng(0)
 
-    def move(leaf: np.ndarray) -> np.ndarray:
-        noise = rng.standard_normal(leaf.shape).astype(np.float32)
-        return leaf + np.float32(0.5) * np.std(leaf) * noise
+    def move(leaf: Any) -> np.ndarray:
+        noise = rng.standard_normal(np.shape(leaf)).astype(np.float32)
+        return np.asarray(leaf + np.float32(share) * np.std(leaf) * noise, np.float32)
 
-    return classifier, theta_0, jax.tree_util.tree_map(move, theta_0)
+    return jax.tree_util.tree_map(move, theta)
 
 
 @pytest.fixture(scope="session")

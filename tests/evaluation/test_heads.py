@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import jax
 import numpy as np
 import pytest
 
-from tests.evaluation.conftest import Tiny
+from tests.evaluation.conftest import Tiny, moved
 from tests.helpers.tiny import tiny_clip
 from wiseft_jax.clip.two_towers import two_tower_classifier
 from wiseft_jax.core.errors import InputError
@@ -28,13 +27,7 @@ ALPHAS = (-0.25, 0.0, 0.3, 1.0)
 def towers(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Params, Params]:
     clip = tiny_clip(tmp_path_factory.mktemp("clip"), vision_layers=1)
     classifier, theta_0 = two_tower_classifier(clip, tiny.classifier.class_names)
-    rng = np.random.default_rng(0)
-
-    def move(leaf: Any) -> np.ndarray:
-        noise = rng.standard_normal(np.shape(leaf)).astype(np.float32)
-        return np.asarray(leaf + np.float32(0.3) * np.std(leaf) * noise, np.float32)
-
-    return classifier, theta_0, jax.tree_util.tree_map(move, theta_0)
+    return classifier, theta_0, moved(theta_0, 0.3)
 
 
 def test_logits_are_those_of_the_merged_towers(towers: Any, tiny: Tiny):
@@ -110,7 +103,7 @@ def test_a_race_says_when_it_saves_nothing(tiny: Tiny, caplog: pytest.LogCapture
 def test_a_race_says_that_logits_are_not_finite(tiny: Tiny, caplog: pytest.LogCaptureFixture):
     bias = np.full_like(tiny.theta_1["head"]["bias"], np.nan)
     end = {**tiny.theta_1, "head": {**tiny.theta_1["head"], "bias": bias}}
-    data = dataclasses.replace(tiny.datasets[1])
+    data = tiny.datasets[1]
     live = LiveRace(tiny.classifier, tiny.theta_0, end, data, (0.0, 0.5, 1.0))
     for _ in range(2):
         right = live(np.arange(3), np.arange(4), np.ones((3, 4), bool))

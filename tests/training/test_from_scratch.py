@@ -65,6 +65,12 @@ def test_options_that_are_not_read_are_refused():
             train(dataclasses.replace(CONFIG, **other))
 
 
+def test_an_image_alone_can_not_be_mixed():
+    alone = dataclasses.replace(CONFIG, batch_size=1)
+    with pytest.raises(InputError, match=r"training\.batch_size of 2 or more, found 1"):
+        train(alone, MixingConfig("smoothmix"))
+
+
 def test_runs_that_differ_in_their_seeds_share_a_program():
     from_scratch.scratch_step.cache_clear()
     for seed in (0, 1):

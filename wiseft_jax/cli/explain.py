@@ -18,6 +18,9 @@ from wiseft_jax.core.writers import check_writable
 from wiseft_jax.mixing.config import MixingConfig
 
 ALPHAS = (0.0, 0.5, 1.0)
+_MODELS = "run, --model, --resnet"
+_UNREAD_BY_MIXING = ("models", "text", "class_name", "methods", "mask")
+_UNREAD_BY_RESNETS = ("samples", "points", "seed")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,29 +117,22 @@ class ExplainArgs:
         if self.mixing_options != MixingConfig() and not self.mixing:
             raise InputError("--mixing-options.*: has no meaning without --mixing")
         if self.mixing:
-            self._refuse_unread()
+            self._refuse_given(_UNREAD_BY_MIXING, "--mixing")
         if self.models.resnet and self.text is not None:
             raise InputError("--text: a ResNet knows no texts; give --class-name or neither")
         if self.models.resnet and self.methods != get_args(MethodName):
             raise InputError("--methods: a ResNet has class activation maps alone; leave it out")
-        if self.models.resnet and (self.samples, self.points, self.seed) != (25, 32, 0):
-            raise InputError(
-                "--samples, --points, --seed: have no meaning with --resnet, which draws nothing"
-            )
+        if self.models.resnet:
+            self._refuse_given(_UNREAD_BY_RESNETS, "--resnet")
         if self.out.exists() and not self.out.is_dir():
             raise InputError(f"--out {self.out}: expected a directory to write, found a file")
 
-    def _refuse_unread(self) -> None:
-        """Refuse options that mixing doesn't read: it needs no model."""
+    def _refuse_given(self, names: tuple[str, ...], option: str) -> None:
+        """Refuse fields that aren't at their defaults, and that ``option`` doesn't read."""
         for field in dataclasses.fields(self):
-            read = field.name not in ("models", "text", "class_name", "methods", "mask")
-            if not read and getattr(self, field.name) != field.default:
-                name = (
-                    "run, --model, --resnet"
-                    if field.name == "models"
-                    else field.name.replace("_", "-")
-                )
-                raise InputError(f"--{name}: has no meaning with --mixing")
+            if field.name in names and getattr(self, field.name) != field.default:
+                name = _MODELS if field.name == "models" else field.name.replace("_", "-")
+                raise InputError(f"--{name}: has no meaning with {option}")
 
 
 def main(argv: Sequence[str]) -> int:

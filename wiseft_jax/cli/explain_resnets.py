@@ -13,6 +13,7 @@ from wiseft_jax.cli.explain_images import read_mask, read_pictures
 from wiseft_jax.cli.explain_maps import make_facts, map_numbers, row_batches, write_files
 from wiseft_jax.core.errors import InputError, unknown_name
 from wiseft_jax.core.writers import write_json
+from wiseft_jax.studies.patched import probabilities
 
 METHOD = "class_activation"
 
@@ -70,23 +71,29 @@ def _explain(
 ) -> tuple[np.ndarray, list[dict[str, Any]]]:
     """Return raw maps float32[N, h, w], and what is told of each image."""
     import jax
+    import jax.numpy as jnp
 
-    logits_of, maps_of = jax.jit(resnet.logits), jax.jit(resnet.class_activation_map)
+    place = None if class_name is None else names.index(class_name)
+
+    @jax.jit
+    def run(variables: Any, part: Any) -> tuple[Any, Any, Any]:  # both need the features, once
+        logits = resnet.logits(variables, part)
+        asked = logits.argmax(1) if place is None else jnp.full(len(part), place)
+        return logits, asked, resnet.class_activation_map(variables, part, asked)
+
     maps, records = [], []
     for rows, meant in row_batches(len(images)):
-        logits = np.asarray(logits_of(variables, images[rows]))
-        best = logits.argmax(1)
-        asked = best if class_name is None else np.full(len(rows), names.index(class_name))
-        maps.append(np.asarray(maps_of(variables, images[rows], asked))[:meant])
-        for row in range(meant):
-            scaled = np.exp(logits[row] - logits[row].max())
+        logits, asked, found = (np.asarray(each)[:meant] for each in run(variables, images[rows]))
+        maps.append(found)
+        shares = probabilities(logits)
+        for row, of in enumerate(asked):
             records.append(
                 {
                     "alpha": None,
-                    "target": names[asked[row]],
-                    "predicted": names[best[row]],
-                    "logit": float(logits[row, asked[row]]),
-                    "probability": float(scaled[asked[row]] / scaled.sum()),
+                    "target": names[of],
+                    "predicted": names[logits[row].argmax()],
+                    "logit": float(logits[row, of]),
+                    "probability": float(shares[row, of]),
                 }
             )
     return np.concatenate(maps), records

@@ -35,14 +35,14 @@ def read_preprocess(directory: Path, image_size: int | None) -> Preprocess:
       InputError: The file is not JSON, contradicts the model, or asks for what isn't supported.
     """
     path = directory / PREPROCESSOR_FILE
+    assumed = _SIZE if image_size is None else image_size
     if not path.is_file():
-        image_size = _SIZE if image_size is None else image_size
         _log.warning(
             "%s is missing: assuming %d pixels and CLIP's mean and standard deviation",
             path,
-            image_size,
+            assumed,
         )
-        return Preprocess(size=image_size, resize=image_size)
+        return Preprocess(size=assumed, resize=assumed)
     try:
         settings = json.loads(path.read_text("utf-8"))
     except ValueError as error:
@@ -50,8 +50,7 @@ def read_preprocess(directory: Path, image_size: int | None) -> Preprocess:
     if not isinstance(settings, dict):
         raise InputError(f"{path}: expected a JSON object, found {type(settings).__name__}.")
     _check_supported(path, settings)
-    default_size = _SIZE if image_size is None else image_size
-    resize = _pixels(path, "size", settings.get("size", default_size))
+    resize = _pixels(path, "size", settings.get("size", assumed))
     if settings.get("crop_pct") is not None:
         size, resize = resize, _before_crop(path, resize, settings["crop_pct"])
     else:

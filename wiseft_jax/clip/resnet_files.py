@@ -33,7 +33,6 @@ _SETTINGS = (
     "downsample_in_bottleneck",
 )
 _ENLARGED = "enlarged_to"
-_SIZE = 224
 
 
 def load_resnet(
@@ -72,8 +71,8 @@ def load_resnet(
     preprocess = read_preprocess(directory, None)
     if size is not None:
         preprocess = dataclasses.replace(preprocess, size=size, resize=size)
-    _check_settings(directory, settings)
     enlarged = settings.get(_ENLARGED, preprocess.size)
+    _check_settings(directory, settings.get("num_channels", 3), enlarged)
     resnet = make_resnet(len(bias), preprocess, settings, enlarged)
     images = jnp.zeros((1, enlarged, enlarged, 3))
     shapes = jax.eval_shape(resnet.module.init, jax.random.key(0), images)
@@ -133,8 +132,7 @@ def save_resnet(
     write_json(directory / "config.json", settings)
 
 
-def _check_settings(directory: Path, settings: dict[str, Any]) -> None:
-    channels, enlarged = settings.get("num_channels", 3), settings.get(_ENLARGED, _SIZE)
+def _check_settings(directory: Path, channels: Any, enlarged: Any) -> None:
     if channels != 3:
         raise InputError(f"{directory}/config.json: num_channels is {channels!r}; expected 3")
     if not isinstance(enlarged, int) or isinstance(enlarged, bool) or enlarged < 1:

@@ -109,11 +109,8 @@ def choose(backend: str, theta_0: Params, shared: Shared, layout: Layout) -> tup
       shared: What both share.
       layout: The devices.
     """
-    if "head" not in theta_0 and backend in ("delta", "linear"):
-        raise InputError(
-            f"backend {backend!r} needs a head that is linear in alpha; that of a model whose text"
-            " tower is trained is made of it at each alpha: use backend 'map'"
-        )
+    if backend in ("delta", "linear"):
+        check_linear_head(theta_0, f"backend {backend!r}", "backend 'map'")
     if backend != "auto":
         return backend, "asked for"
     encoder = list(flatten_paths(theta_0["encoder"]))
@@ -128,6 +125,24 @@ def choose(backend: str, theta_0: Params, shared: Shared, layout: Layout) -> tup
     elif frozen:
         reason += "; what follows from shared first layers alone runs once a batch"
     return "map", reason
+
+
+def check_linear_head(theta: Params, what: str, instead: str) -> None:
+    """Refuse ends whose head is made of a text tower.
+
+    Args:
+      theta: One end.
+      what: What needs a head that is linear in alpha.
+      instead: What to use in its place.
+
+    Raises:
+      InputError: Says why.
+    """
+    if "head" not in theta:
+        raise InputError(
+            f"{what} needs a head that is linear in alpha; that of a model whose text tower is"
+            f" trained is made of it at each alpha: use {instead}"
+        )
 
 
 def calibrate(

@@ -231,8 +231,9 @@ def verdict(job: CurveJob, state: Sureness, *, last: bool) -> tuple[bool, str] |
         rough = state.fell is not None and state.share > UNTRUSTED
         return not rough, BARRIER if rough else "" if config.exact else CHEAPER
     if last:
-        unsure = BARRIER if state.fell is not None else TOO_FEW
-        return state.share <= UNTRUSTED, "" if state.share <= UNTRUSTED else unsure
+        if state.share <= UNTRUSTED:
+            return True, ""
+        return False, TOO_FEW if state.fell is None else BARRIER
     return None
 
 

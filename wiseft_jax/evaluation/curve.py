@@ -18,13 +18,12 @@ import numpy as np
 from jax.sharding import Mesh
 
 from wiseft_jax.clip.classifier import Classifier
-from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import Layout
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.trees import check_same_structure
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.source import Dataset
-from wiseft_jax.evaluation.backend import BackendChoice, choose, shared_of
+from wiseft_jax.evaluation.backend import BackendChoice, check_linear_head, choose, shared_of
 from wiseft_jax.evaluation.batch_curve import AUDIT_FAILED
 from wiseft_jax.evaluation.curve_config import CurveConfig
 from wiseft_jax.evaluation.curve_pass import CurvePass
@@ -86,11 +85,7 @@ def curve(
     grid = check_alphas(alphas)
     check_datasets(classifier, datasets)
     check_same_structure(theta_1, theta_0)
-    if "head" not in theta_0:
-        raise InputError(
-            "a continuous curve needs a head that is linear in alpha; that of a model whose text"
-            " tower is trained is made of it at each alpha: use sweep, which evaluates every alpha"
-        )
+    check_linear_head(theta_0, "a continuous curve", "sweep, which evaluates every alpha")
     config = config or CurveConfig()
     layout = Layout.of(mesh)
     shared = shared_of("auto", classifier, theta_0, theta_1)

@@ -90,12 +90,11 @@ def best_runs(results: GridResults) -> dict[str, dict[str, Any]]:
     validation = [values for each, values in shown if each.split == "validation"]
     if not validation:
         return {}
-    found = {}
+    kinds, found = kinds_of(results, validation[0]), {}
     for kind in ("fine_tuned", "chosen"):
-        own = kinds_of(results, validation[0])
-        if kind not in own:
+        if kind not in kinds:
             continue
-        values, alphas = own[kind]
+        values, alphas = kinds[kind]
         place = int(values.argmax())
         at = results.alphas.index(float(alphas[place]))
         row = results.rows[place]

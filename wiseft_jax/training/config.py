@@ -201,6 +201,19 @@ def check_mixing(config: TrainConfig, mixing: MixingConfig) -> None:
         )
 
 
+def check_mixed_batch(plan: Plan, mixing: MixingConfig) -> None:
+    """Refuse mixing where a batch is one image.
+
+    Raises:
+      InputError: Says how large it must be.
+    """
+    if mixing.name != "none" and plan.batch_size < 2:
+        raise InputError(
+            f"mixing.name {mixing.name} mixes images of a batch with each other: expected a"
+            f" training.batch_size of 2 or more, found {plan.batch_size}"
+        )
+
+
 def check_captions(config: TrainConfig, caption_column: str | None) -> None:
     """Refuse captions with a recipe that reads none, and the recipe that reads them without.
 

@@ -27,7 +27,12 @@ from wiseft_jax.core.typing import Params
 from wiseft_jax.data.source import Dataset, check_matches
 from wiseft_jax.mixing.config import MixingConfig
 from wiseft_jax.training.averaging import find_average, usual_average_alpha
-from wiseft_jax.training.config import TWO_TOWER_RECIPES, TrainConfig, check_mixing
+from wiseft_jax.training.config import (
+    TWO_TOWER_RECIPES,
+    TrainConfig,
+    check_mixed_batch,
+    check_mixing,
+)
 from wiseft_jax.training.configured_step import configured_step
 from wiseft_jax.training.identity import Meta, describe_task, hash_task, make_check
 from wiseft_jax.training.log import TRAIN_LOG, TrainLog, drop_records_after
@@ -101,11 +106,7 @@ def fine_tune(
     layout.check(theta_0)
     train = training_images(train, config)
     plan = config.plan(len(train), num_batch_shards(layout.mesh))
-    if mixing.name != "none" and plan.batch_size < 2:
-        raise InputError(
-            f"mixing.name {mixing.name} mixes images of a batch with each other: expected a"
-            f" training.batch_size of 2 or more, found {plan.batch_size}"
-        )
+    check_mixed_batch(plan, mixing)
     task = Task(classifier, theta_0, train, config, plan, layout, num_threads, mixing, validation)
     problem = RECIPES[config.recipe](task)
     task = task.without_steps() if problem.solved else task

@@ -22,7 +22,7 @@ from wiseft_jax.core.typing import Params, PyTree
 from wiseft_jax.data.pipeline import train_batches
 from wiseft_jax.data.source import Dataset, check_matches
 from wiseft_jax.mixing.config import MixingConfig
-from wiseft_jax.training.config import Plan, TrainConfig
+from wiseft_jax.training.config import Plan, TrainConfig, check_mixed_batch
 from wiseft_jax.training.log import TrainLog
 from wiseft_jax.training.loop import run_loop
 from wiseft_jax.training.mixed_batch import make_mix
@@ -90,6 +90,7 @@ def train_from_scratch(
     check_matches(train, class_names or train.class_names, all_labelled=True)
     layout = Layout.of(mesh).for_training()
     plan = config.plan(len(train), num_batch_shards(layout.mesh))
+    check_mixed_batch(plan, mixing)
     share = process_share(layout.mesh)
 
     def batches(start_step: int) -> Any:
