@@ -72,7 +72,7 @@ class Predictor:
           batch_size: Images at once; the last batch is filled up.
         """
         count = len(images)
-        size = min(batch_size, count)
+        size = max(1, min(batch_size, count))
         found = np.empty(count, np.int32)
         for start in range(0, count, size):
             part = images[start : start + size]

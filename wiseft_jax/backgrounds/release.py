@@ -67,9 +67,14 @@ class Release:
         """Return where the mask of an image lies.
 
         Args:
-          image_id: ``CLASS/ID``, as ``image_id_of`` gives it.
+          image_id: ``CLASS/ID``, as ``image_ids`` gives it.
         """
         return self.root / MASKS_FOLDER / self.split / f"{image_id}.npy"
+
+    def image_ids(self, dataset: Dataset) -> list[str]:
+        """Return ``CLASS/STEM`` of each image's file, in the dataset's order."""
+        files = zip(dataset.source.ids, dataset.source.labels, strict=True)
+        return [f"{self.class_names[label]}/{Path(file).stem}" for file, label in files]
 
     def align(self, kind: str, image_ids: list[str]) -> tuple[Dataset, Int[np.ndarray, " N"]]:
         """Return a variant, and which of its images is each of ``image_ids``; -1 for none.
@@ -82,10 +87,10 @@ class Release:
         place = {image_id: index for index, image_id in enumerate(image_ids)}
         found = np.full(len(image_ids), -1, np.int64)
         strangers = []
-        for index, file in enumerate(dataset.source.ids):
-            image_id = _known_id(image_id_of(file, dataset.source.labels[index], self), place)
+        for index, named in enumerate(self.image_ids(dataset)):
+            image_id = _known_id(named, place)
             if image_id is None:
-                strangers.append(file)
+                strangers.append(dataset.source.ids[index])
             else:
                 found[place[image_id]] = index
         if strangers:
@@ -128,11 +133,6 @@ def open_release(root: Path | str, split: str = "val") -> Release:
     class_names = open_source(spec, SourceOptions()).class_names
     _check_in9(root, class_names)
     return Release(root, split, class_names, variants)
-
-
-def image_id_of(file: str, label: int, release: Release) -> str:
-    """Return ``CLASS/STEM`` of an image's file."""
-    return f"{release.class_names[label]}/{Path(file).stem}"
 
 
 def read_mask(path: Path, height: int, width: int) -> Bool[np.ndarray, "H W"]:

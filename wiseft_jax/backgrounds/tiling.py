@@ -16,7 +16,7 @@ from wiseft_jax.core.errors import InputError
 Box: TypeAlias = tuple[int, int, int, int]
 
 
-def check_box(box_xyxy: Sequence[int], height: int, width: int) -> Box:
+def check_box(box_xyxy: Sequence[float], height: int, width: int) -> Box:
     """Return the box as integers, if it lies in the image and leaves something of it.
 
     Args:

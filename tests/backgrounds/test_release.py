@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wiseft_jax.backgrounds.in9 import IN9_CLASSES
+from wiseft_jax.backgrounds.release import open_release, read_mask
+from wiseft_jax.core.errors import InputError
+
+
+def write_image(path: Path, value: int = 0) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((8, 8, 3), value, np.uint8)).save(path)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two images a class, named as published; a mixed_rand file carries another image's id."""
+    for label, folder in enumerate(IN9_CLASSES):
+        for image in ("n01_10", "n01_1"):
+            value = 20 * label + (image == "n01_1")
+            write_image(tmp_path / "original" / "val" / folder / f"{image}.JPEG", value)
+            mixed = tmp_path / "mixed_rand" / "val" / folder
+            write_image(mixed / f"fg_{image}_bg_n99_7.JPEG", value)
+            write_image(tmp_path / "only_bg_t" / "val" / folder / f"{image}_n99_7.JPEG", value)
+            mask = tmp_path / "fg_mask" / "val" / folder / f"{image}.npy"
+            mask.parent.mkdir(parents=True, exist_ok=True)
+            np.save(mask, np.eye(8, dtype=bool))
+    return tmp_path
+
+
+def ids_of(root: Path) -> list[str]:
+    release = open_release(root)
+    return release.image_ids(release.dataset("original"))
+
+
+def test_the_published_layout_is_read(root: Path):
+    release = open_release(root)
+    assert release.class_names == IN9_CLASSES
+    assert release.variants == ("original", "only_bg_t", "mixed_rand")
+    dataset = release.dataset("original")
+    assert dataset.labels.tolist() == np.repeat(np.arange(9), 2).tolist()
+    image_id = ids_of(root)[4]
+    assert read_mask(release.mask_path(image_id), 8, 8).sum() == 8
+
+
+@pytest.mark.parametrize("kind", ["mixed_rand", "only_bg_t", "original"])
+def test_images_are_found_by_their_foreground(root: Path, kind: str):
+    image_ids = ids_of(root)
+    dataset, found = open_release(root).align(kind, image_ids)
+    assert (found >= 0).all()
+    for image_id, index in zip(image_ids, found, strict=True):
+        file = Path(dataset.source.ids[index])
+        assert file.parent.name == image_id.split("/")[0]
+        stem = image_id.split("/")[1]
+        assert file.stem in (stem, f"fg_{stem}_bg_n99_7", f"{stem}_n99_7")
+
+
+def test_what_belongs_to_no_original_is_told(root: Path, caplog: pytest.LogCaptureFixture):
+    write_image(root / "mixed_rand" / "val" / IN9_CLASSES[0] / "fg_n77_1_bg_n01_1.JPEG")
+    (root / "mixed_rand" / "val" / IN9_CLASSES[3] / "fg_n01_1_bg_n99_7.JPEG").unlink()
+    image_ids = ids_of(root)
+    with caplog.at_level(logging.WARNING, "wiseft_jax"):
+        _, found = open_release(root).align("mixed_rand", image_ids)
+    assert "1 images of mixed_rand belong to no original: fg_n77_1_bg_n01_1.JPEG" in caplog.text
+    assert [image_ids[index] for index in np.flatnonzero(found < 0)] == [f"{IN9_CLASSES[3]}/n01_1"]
+
+
+@pytest.mark.parametrize(
+    ("array", "inside"),
+    [
+        (np.asarray([[True, False], [False, False]]), 1),
+        (np.asarray([[1, 255], [0, 0]], np.uint8), 2),
+        (np.asarray([[0.4, 0.6], [1.0, 0.0]], np.float32), 2),
+        (np.zeros((2, 2, 1), bool), 0),
+        (np.ones((2, 2, 3), np.uint8), 4),
+    ],
+)
+def test_masks_of_every_kind(tmp_path: Path, array: np.ndarray, inside: int):
+    np.save(tmp_path / "m.npy", array)
+    assert read_mask(tmp_path / "m.npy", 2, 2).sum() == inside
+
+
+def test_wrong_masks_are_refused(tmp_path: Path):
+    np.save(tmp_path / "small.npy", np.ones((2, 3), bool))
+    np.save(tmp_path / "words.npy", np.asarray([["a", "b"], ["c", "d"]]))
+    np.save(tmp_path / "object.npy", np.asarray([[{}, 1], [2, 3]]), allow_pickle=True)
+    (tmp_path / "empty.npy").write_bytes(b"")
+    for name, message in {
+        "small": "expected a mask of 2 x 2 .*found 2 x 3",
+        "words": "expected booleans or numbers",
+        "object": "not an array that can be read",
+        "empty": "not an array that can be read",
+        "missing": "no such mask",
+    }.items():
+        with pytest.raises(InputError, match=message):
+            read_mask(tmp_path / f"{name}.npy", 2, 2)
+
+
+def test_folders_with_other_names_are_refused(root: Path):
+    (root / "mixed_rand").rename(root / "Mixed Rand")
+    with pytest.raises(InputError, match="expected the folder to be called 'mixed_rand'"):
+        open_release(root)
+
+
+def test_classes_without_their_spaces_are_refused(root: Path):
+    for kind in ("original", "mixed_rand", "only_bg_t"):
+        folder = root / kind / "val" / "02_wheeled vehicle"
+        folder.rename(folder.with_name("02_wheeled_vehicle"))
+    with pytest.raises(InputError, match="'02_wheeled_vehicle': expected '02_wheeled vehicle'"):
+        open_release(root)
+
+
+def test_other_classes_of_one_variant_are_refused(root: Path):
+    folder = root / "mixed_rand" / "val" / "08_fish"
+    folder.rename(folder.with_name("08_whale"))
+    with pytest.raises(InputError, match="mixed_rand/val: expected the classes of original"):
+        open_release(root).dataset("mixed_rand")
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [("nowhere", "no such folder"), ("original", "expected folders original, only_bg_b")],
+)
+def test_what_is_no_release_is_refused(root: Path, where: str, message: str):
+    with pytest.raises(InputError, match=message):
+        open_release(root / where)
+
+
+def test_a_missing_split_or_variant_is_named(root: Path):
+    with pytest.raises(InputError, match=r"original/train: no such folder; .*without 'train'"):
+        open_release(root, "train")
+    with pytest.raises(InputError, match="has no variant 'no_fg'; it has original, only_bg_t"):
+        open_release(root).dataset("no_fg")
