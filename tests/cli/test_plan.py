@@ -43,6 +43,7 @@ def test_a_plan_as_json_and_as_tables(tiny: list[str], capsys: pytest.CaptureFix
     assert "train: tracing" in printed.err
 
 
+@pytest.mark.slow
 def test_how_the_sweep_runs_is_said(tiny: list[str], capsys: pytest.CaptureFixture):
     assert main(["plan", *tiny, "--sweep.method", "curve", "-q"]) == 0
     printed = capsys.readouterr().out
@@ -58,6 +59,7 @@ def test_how_the_sweep_runs_is_said(tiny: list[str], capsys: pytest.CaptureFixtu
     assert "expected ends that differ in the head alone" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_largest_batch_that_fits_is_said(tiny: list[str], capsys: pytest.CaptureFixture):
     # No more than 64 parts are suggested, so so large a batch can't be split until it fits.
     argv = [*tiny, "--images", "100000", "--training.batch-size", "100000", "--memory-gib", "0.003"]

@@ -54,7 +54,11 @@ SPLIT = MeshConfig(fsdp=8, min_shard_elements=2**10)
 
 @pytest.mark.parametrize(
     ("tower", "remat", "parts"),
-    [("scan", "none", 1), ("scan", "full", 2), ("transformers", "none", 1)],
+    [
+        ("scan", "full", 2),
+        pytest.param("scan", "none", 1, marks=pytest.mark.slow),
+        pytest.param("transformers", "none", 1, marks=pytest.mark.slow),
+    ],
 )
 def test_no_device_does_the_work_of_another_eight_devices(tower: Any, remat: Any, parts: int):
     training = {"batch_size": 256, "accumulation_steps": parts}

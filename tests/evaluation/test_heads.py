@@ -44,7 +44,10 @@ def test_logits_are_those_of_the_merged_towers(towers: Any, tiny: Tiny):
         np.testing.assert_allclose(logits(merged, images), expected, rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("backend", ["map", "sharded", "vmap"])
+@pytest.mark.parametrize(
+    "backend",
+    ["map", *(pytest.param(name, marks=pytest.mark.slow) for name in ("sharded", "vmap"))],
+)
 def test_a_sweep_is_the_evaluation_of_every_merged_model(towers: Any, tiny: Tiny, backend: str):
     classifier, *ends = towers
     data = tiny.datasets[1]

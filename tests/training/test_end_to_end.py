@@ -19,7 +19,7 @@ from wiseft_jax.training.fine_tune import fine_tune
 NAMES = ("red circle", "blue square")
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("dtype", [pytest.param("float32", marks=pytest.mark.slow), "bfloat16"])
 def test_the_whole_image_side_is_trained_in_float32(tmp_path: Path, dtype: str):
     clip = tiny_clip(tmp_path / "clip", vision_layers=1, dtype=dtype)
     classifier, theta_0 = zero_shot_classifier(clip, NAMES)

@@ -105,6 +105,7 @@ def assert_equal(found: dict[str, Any], expected: dict[str, Any]) -> None:
                 assert record["hits"] == other["hits"]
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one(alone: dict[str, Any], tmp_path: Path):
     assert_equal(outcome(2, 1, tmp_path, cases(fsdp=2)), alone)
 

@@ -140,6 +140,7 @@ def program(function: str, base: Path) -> str:
     )
 
 
+@pytest.mark.slow
 def test_training_resumes_bit_for_bit_in_two_processes_and_across(
     tmp_path: Path,
 ) -> None:

@@ -47,6 +47,7 @@ def test_it_learns_and_its_statistics_serve_other_images():
     assert right.mean() > 0.9
 
 
+@pytest.mark.slow
 def test_the_seed_alone_decides():
     mixing = MixingConfig("smoothmix")
     one, again = train(mixing=mixing), train(mixing=mixing)

@@ -28,6 +28,10 @@ from wiseft_jax.weights.coefficients import GROUPINGS, group_names
 
 CLASSES = 3
 TOWERS = ("transformers", "scan")
+TWO_ARE_SLOW = [
+    pytest.param(each, marks=pytest.mark.slow) if each in ("global", "module") else each
+    for each in GROUPINGS
+]
 ONE_IS_SLOW = [pytest.param("transformers", marks=pytest.mark.slow), "scan"]
 MIX = jax.jit(lerp_groups)
 EXPECTED_GROUPS = {
@@ -188,7 +192,7 @@ def test_equal_coefficients_are_the_one_lerp_and_ends_are_exact(
 
 
 @pytest.mark.parametrize("tower", ONE_IS_SLOW)
-@pytest.mark.parametrize("grouping", GROUPINGS)
+@pytest.mark.parametrize("grouping", TWO_ARE_SLOW)
 def test_the_gradient_is_that_of_jax_through_the_mixture(
     grouping: str, tower: str, pairs: dict[str, Pair]
 ):
@@ -304,7 +308,7 @@ def test_the_cost_is_one_forward_and_backward_for_any_number_of_groups(pairs: di
         assert plain < found < 1.05 * plain, grouping
 
 
-@pytest.mark.parametrize("grouping", ["block", "tensor"])
+@pytest.mark.parametrize("grouping", ["block", pytest.param("tensor", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("tower", ONE_IS_SLOW)
 def test_eight_devices_with_split_parameters_equal_one(
     grouping: str, tower: str, pairs: dict[str, Pair]
