@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from wiseft_jax.cli.main import main
-from wiseft_jax.cli.parse import unboxed
+from wiseft_jax.cli.parse import unboxed, with_suggestion
 from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.evaluation.config import SweepConfig
 from wiseft_jax.evaluation.curve_config import CurveConfig
@@ -91,3 +91,14 @@ def test_colours_and_other_frames_go_too() -> None:
     lines += ["| -------- |", "| c        |", "+----------+"]
     assert unboxed("\n".join(lines)) == "--a: b -\n\nc"
     assert unboxed("+- No help -+\n+-----------+\n") == "No help"
+
+
+def test_a_misspelt_choice_is_suggested(capsys: pytest.CaptureFixture) -> None:
+    assert main([*RUN, "--mixing.name", "smothmix"]) == 2
+    assert "'random_choice'). Did you mean 'smoothmix'?\n" in capsys.readouterr().err
+
+
+def test_what_is_close_to_no_choice_gets_no_suggestion() -> None:
+    text = "invalid choice 'qqq' for argument '--x'. Expected one of ('none', 'some')."
+    assert with_suggestion(text) == text
+    assert with_suggestion("something else") == "something else"

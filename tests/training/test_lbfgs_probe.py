@@ -10,6 +10,7 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.training import lbfgs_probe
 from wiseft_jax.training.lbfgs_probe import fit_probe
 
 
@@ -71,3 +72,31 @@ def test_a_constant_feature_and_an_absent_class_do_no_harm():
 def test_several_penalties_need_something_to_choose_on():
     with pytest.raises(InputError, match=r"probe_c: several values need validation images"):
         fit_probe(np.zeros((4, 2), np.float32), np.zeros(4, np.int32), 2, [1.0, 2.0])
+
+
+def test_a_probe_that_is_not_finite_is_never_chosen(
+    digits: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+):
+    features, labels = digits
+    minimise = lbfgs_probe.minimise
+    starts = []
+
+    def breaks_at(broken: set[float]):
+        def step(start, features, labels, strength, smoothing):
+            starts.append(np.isfinite(start["kernel"]).all())
+            found, *facts = minimise(start, features, labels, strength, smoothing)
+            if round(1 / (float(strength) * len(features)), 3) in broken:
+                found = {**found, "bias": found["bias"] * np.nan}
+            return found, *facts
+
+        monkeypatch.setattr(lbfgs_probe, "minimise", step)
+
+    data = (features[:200], labels[:200], 10)
+    breaks_at({0.1})
+    probe = fit_probe(*data, [0.01, 0.1, 1.0], (features[200:400], labels[200:400]))
+    assert [c for c, _ in probe.accuracies] == [0.01, 1.0]
+    assert np.isfinite(probe.head["kernel"]).all()
+    assert all(starts)  # the next one starts from the last that was finite
+    breaks_at({0.01, 0.1})
+    with pytest.raises(InputError, match=r"for no C .* stayed finite \(tried 0\.01, 0\.1\)"):
+        fit_probe(*data, [0.01, 0.1], (features[200:400], labels[200:400]))

@@ -12,13 +12,16 @@ from typing import Any, TypeVar
 
 import tyro
 
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, did_you_mean
 
 ArgsT = TypeVar("ArgsT")
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 _FRAME = "╭╮╰╯│─+|-"
 _UNBROKEN = "100000"
+_CHOICE = re.compile(
+    r"invalid choice '(?P<given>[^']*)'.*?[Ee]xpected one of \((?P<names>.*?)\)\.?"
+)
 
 
 def parse(args_type: type[ArgsT], argv: Sequence[str], verb: str, *, default: Any = None) -> ArgsT:
@@ -48,7 +51,7 @@ def parse(args_type: type[ArgsT], argv: Sequence[str], verb: str, *, default: An
     except SystemExit as stop:
         if not stop.code:
             raise
-        message, said = unboxed(said.getvalue()), io.StringIO()
+        message, said = with_suggestion(unboxed(said.getvalue())), io.StringIO()
         raise InputError(message) from None
     finally:
         sys.stderr.write(said.getvalue())
@@ -64,6 +67,20 @@ def unboxed(text: str) -> str:
     inner = [line[2:-2].rstrip() for line in lines[1:-1]]
     kept = [line for line in inner if line.strip(_FRAME) or not line]
     return "\n".join(kept) or lines[0].strip(_FRAME + " ")
+
+
+def with_suggestion(message: str) -> str:
+    """Return an error about a choice with the closest of the choices, where one is close.
+
+    Args:
+      message: As ``unboxed`` returns it.
+    """
+    found = _CHOICE.search(message)
+    if found is None:
+        return message
+    names = [name.strip().strip("'") for name in found["names"].split(",") if name.strip()]
+    hint = did_you_mean(found["given"], names)
+    return f"{message[: found.end()]}{hint}{message[found.end() :]}"
 
 
 @contextlib.contextmanager

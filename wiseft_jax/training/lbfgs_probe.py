@@ -67,7 +67,7 @@ def fit_probe(
       label_smoothing: As in ``cross_entropy``.
 
     Raises:
-      InputError: More than one C and nothing to choose on.
+      InputError: More than one C and nothing to choose on; no probe with finite weights.
 
     Source: Kumar et al. 2022 (LP-FT, arXiv 2202.10054), appendix B, for the probe before
     fine-tuning; Radford et al. 2021, appendix A.3, for L-BFGS.
@@ -91,7 +91,11 @@ def fit_probe(
     tried = []
     for c in ordered:
         strength = np.float32(1.0 / (c * len(features)))
-        start, steps, slope = _minimise(start, standard, targets, strength, label_smoothing)
+        found, steps, slope = minimise(start, standard, targets, strength, label_smoothing)
+        if not all(np.isfinite(leaf).all() for leaf in found.values()):
+            logger.warning("linear probe, C = %g: weights aren't finite; it is left out", c)
+            continue
+        start = found
         if not slope <= _TOLERANCE:
             logger.warning(
                 "linear probe, C = %g: stopped after %d steps with a gradient of %.1e; expected at"
@@ -104,7 +108,12 @@ def fit_probe(
         tried.append((c, accuracy))
         if best is None or (accuracy or 0.0) > best[1]:
             best = (c, accuracy or 0.0, head)
-    assert best is not None
+    if best is None:
+        raise InputError(
+            "linear probe: for no C of training.options.probe_c the weights stayed finite (tried"
+            f" {', '.join(f'{c:g}' for c in ordered)}); look for features that aren't finite, or"
+            " give a smaller C"
+        )
     known = tuple((c, accuracy) for c, accuracy in tried if accuracy is not None)
     return Probe(best[2], best[0], known)
 
@@ -123,7 +132,7 @@ def _accuracy(head: Params, validation: tuple[np.ndarray, np.ndarray] | None) ->
 
 
 @functools.partial(jax.jit, static_argnums=4)
-def _minimise(
+def minimise(
     start: Params,
     features: Float32[Array, "N D"],
     labels: Int[Array, " N"],
