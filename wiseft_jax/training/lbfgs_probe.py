@@ -139,7 +139,15 @@ def minimise(
     strength: Any,
     label_smoothing: float,
 ) -> tuple[Params, Any, Any]:
-    """Return the minimum, how many steps it took, and the largest component of the gradient."""
+    """Return the minimum, how many steps it took, and the largest component of the gradient.
+
+    Args:
+      start: ``{"kernel": [D, K], "bias": [K]}``.
+      features: Standardised.
+      labels: Their classes.
+      strength: Of the penalty, ``1 / (C N)``.
+      label_smoothing: As in ``cross_entropy``.
+    """
 
     def objective(params: Params) -> Any:
         products = jnp.matmul(features, params["kernel"], precision=jax.lax.Precision.HIGHEST)
