@@ -92,6 +92,20 @@ class TfdsSource:
         """Return the encoded image."""
         return bytes(self._example(int(index))[self._image_key])
 
+    def feature(self, index: int, name: str) -> np.ndarray:
+        """Return another feature of a record, decoded: ``segmentation_mask``, for example.
+
+        Raises:
+          InputError: If the data set has no such feature; names those that it has.
+        """
+        if name not in self._features:
+            listed = ", ".join(self._features)
+            raise InputError(
+                f"{self.name}: no feature {name!r}.{did_you_mean(name, self._features)} The"
+                f" features are {listed}."
+            )
+        return np.asarray(self._example(int(index))[name])
+
     @property
     def labels(self) -> Int[np.ndarray, "N"]:
         """The classes; reading them goes through all the records once, then they are cached."""

@@ -1,0 +1,125 @@
+"""``wiseft backgrounds build``: the eight variants of a user's images, or ImageNet-9L."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from wiseft_jax.backgrounds.build_config import BuildConfig
+from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
+from wiseft_jax.cli.parse import parse
+from wiseft_jax.core.errors import EXIT_DONE, InputError
+from wiseft_jax.core.writers import check_writable
+
+
+@dataclasses.dataclass(frozen=True)
+class BuildArgs:
+    """Make the eight variants of images, from masks, boxes or GrabCut.
+
+    Writes OUT/VARIANT/val/CLASS/ID.png and OUT/fg_mask/val/CLASS/ID.npy, as the published test set
+    lies, with pairs.jsonl, images.jsonl, rejected.jsonl (each with its reason) and manifest.json.
+    The same command goes on where it was interrupted; the same seed gives the same bytes.
+
+        wiseft backgrounds build --source folder:photos --masks masks --out DIR
+
+        wiseft backgrounds build --source folder:photos --boxes boxes.csv --segment grabcut
+        --out DIR
+
+        wiseft backgrounds build --in9l imagenet/train --out DIR
+    """
+
+    config: Annotated[BuildConfig, tyro.conf.arg(name="")]
+    out: Path | None = None
+    """The directory to write."""
+    in9l: Path | None = None
+    """ImageNet's training folder: list the images of ImageNet-9L, balanced over its nine classes,
+    in OUT/in9l.csv, to be read as table:OUT/in9l.csv. No masks or boxes are needed."""
+    links: bool = False
+    """With --in9l: link the images as well, as OUT/original/train/CLASS/FILE."""
+    workers: int = 0
+    """Processes; 0 is one for each core, at most 8."""
+    overwrite: bool = False
+    """Remove another build that is in --out."""
+    common: Common = CommonOptions()
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the part."""
+    args = parse(BuildArgs, argv, "backgrounds build", default=BuildArgs(BuildConfig()))
+    args.common.apply()
+    if args.out is None:
+        raise InputError("--out DIR: no directory is named; the images go there")
+    check_writable(args.out)
+    manifest = _interruptible(args, args.out)
+    if args.common.json:
+        print_json({"out": str(args.out), **manifest})
+    elif args.in9l is not None:
+        _show_in9l(manifest, args.out)
+    else:
+        _show(manifest, args.out)
+    return EXIT_DONE
+
+
+def _interruptible(args: BuildArgs, out: Path) -> dict[str, Any]:
+    try:
+        return _built(args, out)
+    except KeyboardInterrupt as error:
+        import sys
+
+        from wiseft_jax.core.interrupt import same_command
+
+        raise KeyboardInterrupt(
+            f"what is finished in {out} is intact; to go on: {same_command(sys.argv)}"
+        ) from error
+
+
+def _built(args: BuildArgs, out: Path) -> dict[str, Any]:
+    if args.in9l is not None:
+        given = args.config
+        if given.source or given.masks or given.boxes or given.segment != "none":
+            raise InputError(
+                "--in9l lists images of ImageNet; leave --source, --masks, --boxes out"
+            )
+        from wiseft_jax.backgrounds.in9l import build_in9l
+
+        return build_in9l(args.in9l, out, seed=given.seed, links=args.links)
+    if args.links:
+        raise InputError("--links belongs to --in9l")
+    from wiseft_jax.backgrounds.build import build
+
+    return build(args.config, out, workers=args.workers, overwrite=args.overwrite)
+
+
+def _show(manifest: dict[str, Any], out: Path) -> None:
+    from wiseft_jax.backgrounds.build_image import REASONS
+
+    counts = manifest["counts"]
+    rejected = [
+        (f"rejected: {reason}", str(count), REASONS[reason])
+        for reason, count in counts["reasons"].items()
+    ]
+    rows = [
+        *((name, str(count), "") for name, count in counts["classes"].items()),
+        *rejected,
+        ("all accepted", str(counts["accepted"]), f"of {counts['images']} images"),
+    ]
+    print_table("images by class, and why others were rejected", ("", "images", ""), rows)
+    print(f"variants  {', '.join(name for name in manifest['sha256'] if name != 'fg_mask')}")
+    if "mixed_same" not in manifest["sha256"]:
+        print("          boxes alone make no others: masks do (--masks, or --segment grabcut)")
+    print(f"images    {out}")
+    if counts["rejected"]:
+        print(f"rejected  {out / 'rejected.jsonl'}")
+
+
+def _show_in9l(manifest: dict[str, Any], out: Path) -> None:
+    from wiseft_jax.backgrounds.in9l import TABLE_FILE
+
+    per_class = str(manifest["per_class"])
+    rows = [(name, str(count), per_class) for name, count in manifest["available"].items()]
+    print_table(f"ImageNet-9L: {manifest['images']} images", ("", "there", "taken"), rows)
+    print(f"table     table:{out / TABLE_FILE}")
