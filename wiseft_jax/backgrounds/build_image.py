@@ -1,4 +1,4 @@
-"""One image: look whether it is fit, cut it, and write what it becomes. Runs in worker processes."""
+"""One image: look whether it is fit, cut it, write what it becomes; runs in worker processes."""
 
 from __future__ import annotations
 

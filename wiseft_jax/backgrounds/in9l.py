@@ -1,4 +1,4 @@
-"""ImageNet-9L: all of ImageNet's images of the 370 mapped classes, balanced; no boxes are needed."""
+"""ImageNet-9L: ImageNet's images of the 370 mapped classes, balanced; no boxes are needed."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def _check_out(out: Path, manifest: dict[str, Any]) -> None:
 
 
 def _write_links(root: Path, out: Path, rows: Sequence[tuple[str, str]]) -> None:
-    """Link each image as ``CLASS/FILE``, its WordNet id before a name that doesn't begin with it."""
+    """Link each image as ``CLASS/FILE``; a name without its WordNet id gets it in front."""
     with progress_bar("linking", len(rows)) as advance:
         for path, name in rows:
             wnid, file = Path(path).parts[0], "__".join(Path(path).parts[1:])
