@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import json
 import logging
 import os
 import re
@@ -93,7 +94,7 @@ def find_in9(root: Path) -> list[list[str]]:
     )
     strangers = [name for name in folders if not _WNID.match(name)]
     if strangers or len(folders) != IMAGENET_CLASSES:
-        other = f", of which {len(strangers)} aren't WordNet ids ({strangers[0]})"
+        other = f", of which {len(strangers)} aren't WordNet ids ({', '.join(strangers[:1])})"
         raise InputError(
             f"{root}: expected ImageNet's {IMAGENET_CLASSES} folders, named as n01440764 (their"
             f" sorted order is ImageNet's index), found {len(folders)}{other if strangers else ''}"
@@ -119,8 +120,6 @@ def _table(root: Path, rows: Sequence[tuple[str, str]]) -> str:
 
 
 def _check_out(out: Path, manifest: dict[str, Any]) -> None:
-    import json
-
     file = out / MANIFEST_FILE
     if not file.exists():
         if out.is_dir() and any(out.iterdir()):
