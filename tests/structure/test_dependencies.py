@@ -12,8 +12,14 @@ from packaging.requirements import Requirement
 
 from tests.structure.source_tree import PACKAGE, ROOT, Module, imports_of, package_modules
 
-EXTRAS_OF = {"wiseft_jax.quickstart": ("quickstart", "pretrain")}
+EXTRAS_OF = {
+    "wiseft_jax.quickstart": ("quickstart", "pretrain"),
+    "wiseft_jax.backgrounds": ("segment",),
+}
 """Part -> the extras that it may use beside the core dependencies."""
+
+OPTIONAL = {"cv2": ["opencv-python-headless"]}
+"""Library that needn't be installed here -> its distribution."""
 
 
 def _normal(name: str) -> str:
@@ -30,7 +36,7 @@ def declared(extras: Iterable[str]) -> set[str]:
 
 def undeclared_imports(modules: Iterable[Module]) -> list[str]:
     """Return the imports of libraries that the module's installation needn't have."""
-    providers = importlib.metadata.packages_distributions()
+    providers = {**importlib.metadata.packages_distributions(), **OPTIONAL}
     found = []
     for module in modules:
         allowed = declared(EXTRAS_OF.get(".".join(module.name.split(".")[:2]), ()))

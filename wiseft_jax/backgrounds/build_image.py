@@ -163,15 +163,16 @@ class ImageMaker:
         """Return the crop of the only box."""
         if not task.boxes:
             raise Rejected("box_missing")
-        if len(task.boxes) > 1:
+        corners, *others = task.boxes
+        if others:
             raise Rejected("several_objects", f"{len(task.boxes)} boxes")
-        box = whole_pixels(task.boxes[0], crop.width, crop.height)
+        box = whole_pixels(corners, crop.width, crop.height)
         x0, y0, x1, y1 = box
         if x0 >= x1 or y0 >= y1:
-            raise Rejected("box_empty", f"{list(task.boxes[0])}: expected x0 < x1 and y0 < y1")
+            raise Rejected("box_empty", f"{list(corners)}: expected x0 < x1 and y0 < y1")
         if x0 < 0 or y0 < 0 or x1 > crop.width or y1 > crop.height:
             size = f"{crop.width} x {crop.height}"
-            raise Rejected("box_outside", f"{list(task.boxes[0])}; the upright image is {size}")
+            raise Rejected("box_outside", f"{list(corners)}; the upright image is {size}")
         inside = self._check_box(box, crop)
         self._check_share(inside, crop.size, crop.size, "of the crop")
         return inside
