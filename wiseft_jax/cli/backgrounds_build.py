@@ -107,7 +107,7 @@ def _show(manifest: dict[str, Any], out: Path) -> None:
         *rejected,
         ("all accepted", str(counts["accepted"]), f"of {counts['images']} images"),
     ]
-    print_table("images by class, and why others were rejected", ("", "images", ""), rows)
+    print_table("images", ("", "images", ""), rows)
     print(f"variants  {', '.join(name for name in manifest['sha256'] if name != 'fg_mask')}")
     if "mixed_same" not in manifest["sha256"]:
         print("          boxes alone make no others: masks do (--masks, or --segment grabcut)")
