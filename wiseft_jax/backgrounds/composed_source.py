@@ -1,4 +1,4 @@
-"""A variant composed while it is read: originals, masks and Only-BG-T images, no files of its own."""
+"""A variant composed while it is read, of originals, masks and Only-BG-T images."""
 
 from __future__ import annotations
 
@@ -53,9 +53,7 @@ class ComposedSource:
         if variant.partner:
             dataset, place = release.align("only_bg_t", self._image_ids)
             self._refuse(np.flatnonzero(place < 0), "Only-BG-T images")
-            partners = pair_backgrounds(
-                self.labels, kind, seed, num_classes=len(self.class_names)
-            )
+            partners = pair_backgrounds(self.labels, kind, seed, num_classes=len(self.class_names))
             self._tiled, self._partners = dataset.source, place[partners]
 
     def __len__(self) -> int:

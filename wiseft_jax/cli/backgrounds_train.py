@@ -18,7 +18,7 @@ from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.core.run_lock import hold
 from wiseft_jax.core.writers import check_writable, write_text
-from wiseft_jax.quickstart.backgrounds_demo import DemoConfig
+from wiseft_jax.quickstart.backgrounds_demo_config import DemoConfig
 from wiseft_jax.studies import backgrounds_train as study
 from wiseft_jax.studies.backgrounds_train_config import MatrixConfig
 from wiseft_jax.studies.backgrounds_train_data import Pairing

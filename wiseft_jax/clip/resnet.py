@@ -149,9 +149,7 @@ def make_resnet(
     )
 
 
-def with_new_head(
-    resnet: ResNet, variables: Params, num_classes: int
-) -> tuple[ResNet, Params]:
+def with_new_head(resnet: ResNet, variables: Params, num_classes: int) -> tuple[ResNet, Params]:
     """Return a classifier of other classes on the same features: its head is zeros, to be trained.
 
     Args:

@@ -1,8 +1,8 @@
 """The train-on x test-on study of backgrounds: a model of each variant, tested on each variant.
 
 Xiao, Engstrom, Ilyas and Madry, "Noise or Signal: The Role of Image Backgrounds in Object
-Recognition" (ICLR 2021, arXiv 2006.09994), section 3 and appendix: models that see backgrounds alone
-learn the classes; models of original images lean on backgrounds; training on Mixed-Rand, where a
+Recognition" (ICLR 2021, arXiv 2006.09994), section 3 and appendix: models that see backgrounds
+alone learn the classes; models of original images lean on backgrounds; Mixed-Rand, where a
 background tells nothing, closes the BG-Gap.
 """
 
@@ -51,9 +51,7 @@ def prepare(directory: RunDirectory, config: MatrixConfig, *, overwrite: bool) -
     directory.prepare(config, resume=goes_on, overwrite=overwrite, neutral=_MAY_CHANGE)
 
 
-def matrix_study(
-    config: MatrixConfig, data: MatrixData, directory: RunDirectory
-) -> dict[str, Any]:
+def matrix_study(config: MatrixConfig, data: MatrixData, directory: RunDirectory) -> dict[str, Any]:
     """Train and test what isn't yet in ``directory``, and sum up all of it.
 
     Args:
@@ -105,9 +103,7 @@ def answers_file(directory: Path, name: str) -> Path:
     return directory / ANSWERS_DIR / f"{name}.safetensors"
 
 
-def _tested(
-    cell: Cell, kind: Kind, data: MatrixData, directory: Path
-) -> dict[str, np.ndarray]:
+def _tested(cell: Cell, kind: Kind, data: MatrixData, directory: Path) -> dict[str, np.ndarray]:
     """Return a model's answers, which are stored too."""
     theta, answers = None, kind.answers
     if cell.train_on == START:

@@ -16,7 +16,7 @@ from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.core.tensors import read_tensors, write_tensors
 from wiseft_jax.data.source import Dataset
-from wiseft_jax.studies.backgrounds_train_config import ARCHITECTURES, START, Cell, MatrixConfig
+from wiseft_jax.studies.backgrounds_train_config import ARCHITECTURES, Cell, MatrixConfig
 from wiseft_jax.studies.backgrounds_train_data import MatrixData
 
 logger = logging.getLogger(__name__)
@@ -148,7 +148,7 @@ def _resnets(config: MatrixConfig, data: MatrixData) -> Kind:
 def _as_it_is(
     path: Path, resnet: Any, variables: Any, names: tuple[str, ...], data: MatrixData
 ) -> tuple[Any, Callable[[Any, Any], Any]] | None:
-    """Return how a published ResNet answers: among the study's classes, or ImageNet's by the map."""
+    """Return how a published ResNet answers: the study's classes, or ImageNet's by the map."""
     import jax
 
     from wiseft_jax.backgrounds.in9 import IMAGENET_CLASSES, IMAGENET_TO_IN9, IN9_CLASSES
