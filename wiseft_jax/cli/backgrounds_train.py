@@ -19,9 +19,7 @@ from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.core.run_lock import hold
 from wiseft_jax.core.writers import check_writable, write_text
 from wiseft_jax.quickstart.backgrounds_demo_config import DemoConfig
-from wiseft_jax.studies import backgrounds_train as study
-from wiseft_jax.studies.backgrounds_train_config import MatrixConfig
-from wiseft_jax.studies.backgrounds_train_data import Pairing
+from wiseft_jax.studies.backgrounds_train_config import MatrixConfig, Pairing
 
 if TYPE_CHECKING:
     from wiseft_jax.studies.backgrounds_train_data import MatrixData
@@ -74,6 +72,8 @@ def main(argv: Sequence[str]) -> int:
     assert args.out is not None
     directory = RunDirectory(args.out)
     with together(args.common, DistributedConfig(), MeshConfig()):
+        from wiseft_jax.studies import backgrounds_train as study
+
         check_writable(directory.path)
         data = _data(args)
         with hold(directory.path, "study's directory"):  # what is there may be replaced
@@ -142,6 +142,8 @@ def _named(given: Sequence[str]) -> dict[str, str]:
 
 
 def _studied(args: TrainArgs, data: MatrixData, directory: RunDirectory) -> dict[str, Any]:
+    from wiseft_jax.studies import backgrounds_train as study
+
     try:
         return study.matrix_study(args.config, data, directory)
     except KeyboardInterrupt as error:

@@ -21,6 +21,10 @@ FittingRecipe: TypeAlias = Literal["end_to_end", "linear_probe", "lp_ft", "paint
 
 Architecture: TypeAlias = Literal["small", "resnet18", "resnet50"]
 
+Pairing: TypeAlias = Literal["new", "built"]
+"""``new``: mixed training images are composed, with another pairing for each seed; ``built``: those
+that lie in files are taken, the same for each seed."""
+
 START = "start"
 """What a model that isn't trained here is trained on, in cells and tables."""
 

@@ -8,7 +8,6 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -18,12 +17,9 @@ from wiseft_jax.backgrounds.release import Release, image_id_of, open_release
 from wiseft_jax.backgrounds.variants import VARIANTS
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.data.source import Dataset
+from wiseft_jax.studies.backgrounds_train_config import Pairing
 
 logger = logging.getLogger(__name__)
-
-Pairing: TypeAlias = Literal["new", "built"]
-"""``new``: mixed training images are composed, with another pairing for each seed; ``built``: those
-that lie in files are taken, the same for each seed."""
 
 TEST_SEED = 0
 """Of the pairing of composed test images."""
