@@ -39,12 +39,13 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> MatrixConfig:
     resnet = small_resnet()
     save_resnet(published, resnet, random_variables(resnet), ("dog", "musical box", "fish"))
     return MatrixConfig(
+        families=("resnet",),
         train_on=("original", "mixed_rand"),
         test_on=TESTS,
         seeds=2,
         epochs=2,
         batch_size=6,
-        resnet=published,
+        resnet=str(published),
     )
 
 
@@ -96,7 +97,7 @@ def test_published_weights_are_tested_as_they_are_and_trained_from(done: Any, co
         for each in (published, moved)
     ]
     assert 0 < np.abs(kernels[0] - kernels[1]).max() < 0.2  # it began there, not at random
-    assert str(config.resnet) in matrix["weights"]["resnet"]
+    assert config.resnet in matrix["weights"]["resnet"]
 
 
 def test_a_second_call_trains_what_is_missing_alone(

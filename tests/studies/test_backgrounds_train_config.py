@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from wiseft_jax.backgrounds.variants import VARIANTS
@@ -13,7 +11,7 @@ from wiseft_jax.studies.backgrounds_train_config import START, Cell, MatrixConfi
 
 def test_models_come_seed_by_seed_and_what_is_there_first():
     config = MatrixConfig(
-        families=("resnet", "clip"), train_on=("original", "no_fg"), seeds=2, resnet=Path("r50")
+        families=("resnet", "clip"), train_on=("original", "no_fg"), seeds=2, resnet="r50"
     )
     cells = config.cells(("in9l",))
     assert cells[:2] == (Cell("resnet", START, 0), Cell("clip", START, 0))
@@ -29,7 +27,7 @@ def test_models_come_seed_by_seed_and_what_is_there_first():
 
 
 def test_random_weights_are_not_tested_as_they_are():
-    assert {cell.train_on for cell in MatrixConfig().cells()} == set(VARIANTS)
+    assert {cell.train_on for cell in MatrixConfig(families=("resnet",)).cells()} == set(VARIANTS)
 
 
 def test_models_of_a_kind_differ_in_images_and_seed_alone():

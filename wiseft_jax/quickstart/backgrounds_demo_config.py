@@ -11,9 +11,9 @@ from wiseft_jax.core.errors import InputError
 class DemoConfig:
     """How the miniature is made."""
 
-    strength: float = 0.9
+    strength: float = 0.7
     """Probability that a background is of the digit's own kind; 0: it tells nothing."""
-    contrast: float = 0.35
+    contrast: float = 0.6
     """How far a digit's brightness is from its background's, in [0, 1]: less is harder."""
     noise: float = 0.06
     """Standard deviation of the noise on everything."""

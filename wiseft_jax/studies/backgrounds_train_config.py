@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from wiseft_jax.backgrounds.variants import VARIANTS
@@ -59,7 +58,7 @@ class MatrixConfig:
     (AdamW, a warm-up, then a cosine), without colour jitter, and for fewer epochs by default.
     """
 
-    families: tuple[Family, ...] = ("resnet",)
+    families: tuple[Family, ...] = ("clip",)
     """`resnet`: from random weights, or from `--resnet`; `clip`: `--model`, fine-tuned."""
     train_on: tuple[str, ...] = _VARIANTS
     """Variants to train a model on each; sets of `--also` and `--in9l` are trained on anyway."""
@@ -69,8 +68,9 @@ class MatrixConfig:
     """How many models of each kind, of seeds 0, 1, ...; each has its own pairing of backgrounds."""
     recipe: FittingRecipe = "end_to_end"
     """How CLIPs are fine-tuned."""
-    epochs: float = 4.0
-    """Passes over the training set, of every model; the paper's ResNets have 200."""
+    epochs: float = 1.0
+    """Passes over the training set, of every model: 1 suits the embedded CLIP on the miniature; a
+    ResNet from random weights wants many more (the paper's 200)."""
     batch_size: int = 64
     """Images per step."""
     resnet_learning_rate: float = 3e-3
@@ -82,9 +82,9 @@ class MatrixConfig:
     augmentation: AugmentationConfig = AugmentationConfig()
     architecture: Architecture = "small"
     """Of ResNets from random weights; `small` has 150,000 parameters."""
-    resnet: Path | None = None
-    """Weights that ResNets start from, such as microsoft/resnet-50's directory; they are tested
-    as they are too, if their classes are these, or ImageNet's thousand and these ImageNet-9's."""
+    resnet: str | None = None
+    """Directory of weights that ResNets start from, such as microsoft/resnet-50's; they
+    are tested as they are too, if their classes are these, or ImageNet's thousand and these ImageNet-9's."""
     model: str = "glyphclip"
     """The CLIP: `glyphclip` (the small embedded one), a local directory, or a hub id."""
     templates: str = "simple"

@@ -146,7 +146,7 @@ def _resnets(config: MatrixConfig, data: MatrixData) -> Kind:
 
 
 def _as_it_is(
-    path: Path, resnet: Any, variables: Any, names: tuple[str, ...], data: MatrixData
+    path: str, resnet: Any, variables: Any, names: tuple[str, ...], data: MatrixData
 ) -> tuple[Any, Callable[[Any, Any], Any]] | None:
     """Return how a published ResNet answers: the study's classes, or ImageNet's by the map."""
     import jax
