@@ -83,8 +83,8 @@ class MatrixConfig:
     architecture: Architecture = "small"
     """Of ResNets from random weights; `small` has 150,000 parameters."""
     resnet: str | None = None
-    """Directory of weights that ResNets start from, such as microsoft/resnet-50's; they
-    are tested as they are too, if their classes are these, or ImageNet's thousand and these ImageNet-9's."""
+    """Directory of weights that ResNets start from, such as microsoft/resnet-50's; they are
+    tested as they are too, if their classes are these, or ImageNet's with ImageNet-9's images."""
     model: str = "glyphclip"
     """The CLIP: `glyphclip` (the small embedded one), a local directory, or a hub id."""
     templates: str = "simple"
