@@ -77,7 +77,7 @@ def matrix_caption(matrix: Mapping[str, Any], family: str) -> str:
     trained = f"{joined_counts(matrix['n_train'])} to train on" if matrix["n_train"] else ""
     return (
         f"accuracy in %, columns: tested on; {'; '.join(parts)}; {count}, {trained};"
-        f" {matrix['epochs']:g} epochs; chance {100 * matrix['chance']:.1f} %; BG-Gap: Mixed-Same"
+        f" {_epochs(matrix)}; chance {100 * matrix['chance']:.1f} %; BG-Gap: Mixed-Same"
         f" minus Mixed-Rand, points; weights: {matrix['weights'][family]}"
     )
 
@@ -180,7 +180,7 @@ def matrix_figure(matrix: Mapping[str, Any]) -> Figure:
     add_footnote(
         figure,
         f"accuracy in %{f', means over {seeds} seeds' if seeds > 1 else ', one seed'}; n = {n} test"
-        f" images; {matrix['epochs']:g} epochs; chance {100 * matrix['chance']:.1f} %"
+        f" images; {_epochs(matrix)}; chance {100 * matrix['chance']:.1f} %"
         + ("; BG-Gap: Mixed-Same minus Mixed-Rand, points" if matrix["gaps"] else ""),
     )
     return figure
@@ -225,6 +225,10 @@ def _draw_panel(axes: Axes, matrix: Mapping[str, Any], family: str) -> None:
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     axes.set_title(f"{FAMILIES[family]}: trained on (lines), tested on (columns)")
+
+
+def _epochs(matrix: Mapping[str, Any]) -> str:
+    return f"{matrix['epochs']:g} epoch{'' if matrix['epochs'] == 1 else 's'}"
 
 
 def _families(matrix: Mapping[str, Any]) -> list[str]:
