@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.backgrounds.test_composed_source import CLASSES, masked_images, write_release
+from tests.helpers.masked_release import CLASSES, masked_images, write_release
 from wiseft_jax.backgrounds.variants import VARIANTS
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.data.pipeline import load_image
