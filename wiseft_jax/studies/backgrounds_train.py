@@ -82,8 +82,8 @@ def matrix_study(config: MatrixConfig, data: MatrixData, directory: RunDirectory
         logger.info("model %d of %d: %s", place, len(cells), cell.name)
         started = time.monotonic()
         found = _tested(cell, kinds[cell.family], data, directory.path)
-        row = _row(config, cell, data, found, images) | {"tests": tests}
-        row["secs"] = round(time.monotonic() - started, 1)
+        row = _row(config, cell, data, found, images)
+        row |= {"tests": tests, "secs": round(time.monotonic() - started, 1)}
         rows[cell.name] = row
         text = "".join(json.dumps(each) + "\n" for each in rows.values())
         write_text(directory.path / ROWS_FILE, text)

@@ -127,7 +127,9 @@ class MatrixConfig:
         Args:
           extras: Names of further training sets.
         """
-        started = [name for name in self.families if name == "clip" or self.resnet is not None]
+        started: list[Family] = [
+            name for name in self.families if name == "clip" or self.resnet is not None
+        ]
         return tuple(Cell(name, START, 0) for name in started) + tuple(
             Cell(family, name, seed)
             for seed in range(self.seeds)
