@@ -83,6 +83,7 @@ def test_the_matrix_is_what_the_stored_models_answer(done: Any):
     assert matrix["chance"] == pytest.approx(1 / 3)
 
 
+@pytest.mark.slow
 def test_published_weights_are_tested_as_they_are_and_trained_from(done: Any, config: MatrixConfig):
     path, matrix = done
     assert config.resnet is not None
@@ -100,6 +101,7 @@ def test_published_weights_are_tested_as_they_are_and_trained_from(done: Any, co
     assert config.resnet in matrix["weights"]["resnet"]
 
 
+@pytest.mark.slow
 def test_a_second_call_trains_what_is_missing_alone(
     done: Any, config: MatrixConfig, tmp_path: Path
 ):
@@ -118,6 +120,7 @@ def test_a_second_call_trains_what_is_missing_alone(
         assert again[key] == done[1][key]
 
 
+@pytest.mark.slow
 def test_further_test_sets_are_answered_by_the_models_that_are_there(
     done: Any, config: MatrixConfig, tmp_path: Path
 ):
@@ -133,6 +136,7 @@ def test_further_test_sets_are_answered_by_the_models_that_are_there(
     assert [each["values"] for each in cells] == [[value] for value in before]
 
 
+@pytest.mark.slow
 def test_other_options_and_other_images_are_refused(done: Any, config: MatrixConfig):
     path, _ = done
     with pytest.raises(InputError, match=r"these differ: epochs \(2\.0 -> 3\.0\)"):
