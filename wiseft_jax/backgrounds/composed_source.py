@@ -9,7 +9,7 @@ from jaxtyping import Bool, Int, Integer, UInt8
 
 from wiseft_jax.backgrounds.composition import COMPOSED, compose
 from wiseft_jax.backgrounds.pairing import pair_backgrounds
-from wiseft_jax.backgrounds.release import Release, image_id_of, read_mask
+from wiseft_jax.backgrounds.release import Release, read_mask
 from wiseft_jax.backgrounds.variants import variant_of
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.hashing import hash_bytes, hash_json
@@ -35,17 +35,15 @@ class ComposedSource:
         variant = variant_of(kind)
         if kind not in COMPOSED:
             raise InputError(f"{release.root}: {kind} is made from boxes, so it can't be composed")
-        self.original: Source = release.dataset("original").source
+        original = release.dataset("original")
+        self.original: Source = original.source
         self.name = kind
         self.class_names = release.class_names
         self.labels: Int[np.ndarray, " N"] = np.asarray(self.original.labels)
         self.ids: Sequence[str] = self.original.ids
         self._release = release
         self._seed = seed if variant.partner else None
-        self._image_ids = [
-            image_id_of(file, int(label), release)
-            for file, label in zip(self.ids, self.labels, strict=True)
-        ]
+        self._image_ids = release.image_ids(original)
         self._tiled: Source | None = None
         self._partners: Integer[np.ndarray, " N"] | None = None
         if kind != "original":

@@ -13,7 +13,7 @@ import numpy as np
 
 from wiseft_jax.backgrounds.composed_source import composed_dataset
 from wiseft_jax.backgrounds.masked_images import MaskedImages
-from wiseft_jax.backgrounds.release import Release, image_id_of, open_release
+from wiseft_jax.backgrounds.release import Release, open_release
 from wiseft_jax.backgrounds.variants import VARIANTS
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.data.source import Dataset
@@ -168,9 +168,7 @@ def _aligned_tests(release: Release, test_on: Sequence[str]) -> dict[str, Datase
     """Return test sets in the order of the originals; an image that a set lacks is said."""
     if "original" not in release.variants:
         return {kind: release.dataset(kind) for kind in test_on}
-    original = release.dataset("original")
-    pairs = zip(original.source.ids, original.labels, strict=True)
-    image_ids = [image_id_of(file, int(label), release) for file, label in pairs]
+    image_ids = release.image_ids(release.dataset("original"))
     found = {}
     for kind in test_on:
         dataset, place = release.align(kind, image_ids)
