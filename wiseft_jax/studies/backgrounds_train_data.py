@@ -8,11 +8,10 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from wiseft_jax.backgrounds.composed_source import composed_dataset
-from wiseft_jax.backgrounds.masked_images import MaskedImages
 from wiseft_jax.backgrounds.release import Release, open_release
 from wiseft_jax.backgrounds.variants import VARIANTS
 from wiseft_jax.core.errors import InputError
@@ -54,13 +53,13 @@ class MatrixData:
 
 
 def data_of_masked(
-    train: MaskedImages, test: MaskedImages, test_on: Sequence[str], limit: int | None = None
+    train: Any, test: Any, test_on: Sequence[str], limit: int | None = None
 ) -> MatrixData:
     """Return the study's images, composed in memory.
 
     Args:
-      train: Images to train on.
-      test: Images to test on.
+      train: ``MaskedImages`` to train on.
+      test: Those to test on.
       test_on: Variants.
       limit: At most so many images of each set, evenly spread; all by default.
     """
@@ -155,6 +154,8 @@ def _check_classes(class_names: Sequence[str]) -> None:
 
 def _of_release(release: Release, pairing: Pairing, kind: str, seed: int) -> Dataset:
     """Return a variant to train on: of its files, or composed."""
+    from wiseft_jax.backgrounds.composed_source import composed_dataset
+
     if kind in VARIANTS and VARIANTS[kind].partner and pairing == "new":
         return composed_dataset(release, kind, seed)
     there = (release.root / kind / release.split).is_dir()
