@@ -10,7 +10,6 @@ from jaxtyping import Bool
 
 from wiseft_jax.backgrounds.measures import background_gap
 from wiseft_jax.core.metrics import Accuracy
-from wiseft_jax.core.paired import bootstrap_differences
 from wiseft_jax.studies.patch_summary import t_interval
 
 _SAME, _RAND = "mixed_same", "mixed_rand"
@@ -75,6 +74,8 @@ def _gaps(
     interval: tuple[float, float] | None = t_interval(values)
     over = "seeds"
     if interval is None and paired:
+        from wiseft_jax.core.paired import bootstrap_differences
+
         found = bootstrap_differences(np.stack(pairs[0]), reference=1)
         interval, over = (float(found.low[0]), float(found.high[0])), "images"
     return _line(values, interval, over if interval else None)
