@@ -9,7 +9,7 @@ import pytest
 from tests.helpers.small_resnet import SETTINGS, SIZE, random_variables, small_resnet
 from tests.helpers.tiny import tiny_images
 from wiseft_jax.clip.load import resnet_module
-from wiseft_jax.clip.resnet import SMALL, make_resnet
+from wiseft_jax.clip.resnet import SMALL, make_resnet, with_new_head
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.core.trees import count_parameters, flatten_paths
@@ -64,6 +64,15 @@ def test_initial_weights_are_of_the_seed_and_the_head_is_zero():
         np.testing.assert_array_equal(one[path], same[path])
     assert all(not np.array_equal(one[path], other[path]) for path in kernels)
     assert np.all(logits_of(RESNET.init(0), IMAGES) == 0)
+
+
+def test_a_new_head_is_of_zeros_on_the_same_features():
+    resnet, variables = with_new_head(RESNET, VARIABLES, 5)
+    assert (resnet.num_classes, RESNET.num_classes) == (5, 3)
+    np.testing.assert_array_equal(resnet.logits(variables, IMAGES[:2]), np.zeros((2, 5)))
+    np.testing.assert_array_equal(
+        jax.jit(resnet.features_map)(variables, IMAGES), features_of(VARIABLES, IMAGES)
+    )
 
 
 def test_the_small_one_has_maps_of_8_x_8_for_32_pixels():

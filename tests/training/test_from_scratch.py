@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.helpers.small_resnet import small_resnet
+from tests.helpers.small_resnet import random_variables, small_resnet
 from tests.training.toy import toy_config, toy_dataset
+from wiseft_jax.clip.resnet import with_new_head
 from wiseft_jax.core.errors import InputError, NonFiniteLossError
 from wiseft_jax.core.mesh import make_mesh
 from wiseft_jax.core.trees import flatten_paths
@@ -104,6 +105,20 @@ def test_a_loss_that_is_not_finite_stops_the_run():
     config = dataclasses.replace(CONFIG, learning_rate=1e38, epochs=3.0)
     with pytest.raises(NonFiniteLossError, match=r"squares\["):
         train(config)
+
+
+def test_it_goes_on_from_given_weights_with_a_new_head():
+    published = random_variables(small_resnet(5), seed=4)
+    resnet, start = with_new_head(small_resnet(5), published, 3)
+    tiny = dataclasses.replace(CONFIG, learning_rate=1e-6)
+    moved = train_from_scratch(resnet, toy_dataset(48), tiny, mesh=make_mesh(1), start=start)
+    for path, leaf in flatten_paths(start["params"]["body"]).items():
+        found = flatten_paths(moved["params"]["body"])[path]
+        np.testing.assert_allclose(found, leaf, atol=1e-4)  # 1e-6 a step: near where it began
+    assert moved["params"]["head"]["kernel"].shape == (8, 3)
+    assert np.abs(moved["params"]["head"]["kernel"]).max() > 0
+    with pytest.raises(InputError, match=r"start: head/kernel: expected \(8, 3\), found \(8, 5\)"):
+        train_from_scratch(RESNET, toy_dataset(48), tiny, mesh=make_mesh(1), start=published)
 
 
 def test_labels_of_other_classes_are_refused():

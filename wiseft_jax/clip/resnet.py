@@ -149,6 +149,24 @@ def make_resnet(
     )
 
 
+def with_new_head(resnet: ResNet, variables: Params, num_classes: int) -> tuple[ResNet, Params]:
+    """Return a classifier of other classes on the same features: its head is zeros, to be trained.
+
+    Args:
+      resnet: The classifier.
+      variables: Its variables; the body and the running statistics are shared with the result.
+      num_classes: K of the new head.
+    """
+    width = resnet.module.config.hidden_sizes[-1]
+    head = {
+        "kernel": np.zeros((width, num_classes), np.float32),
+        "bias": np.zeros(num_classes, np.float32),
+    }
+    params = {"body": variables["params"]["body"], "head": head}
+    found = {"params": params, "batch_stats": variables["batch_stats"]}
+    return dataclasses.replace(resnet, num_classes=num_classes), found
+
+
 def _collections(variables: Params) -> dict[str, Any]:
     return {"params": variables["params"]["body"], "batch_stats": variables["batch_stats"]}
 

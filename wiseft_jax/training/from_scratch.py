@@ -1,4 +1,4 @@
-"""A ResNet trained from random initial weights: batch statistics beside the parameters."""
+"""A ResNet trained from random, or given, weights: batch statistics beside the parameters."""
 
 from __future__ import annotations
 
@@ -58,8 +58,9 @@ def train_from_scratch(
     mesh: Layout | Mesh | MeshConfig | None = None,
     num_threads: int = 16,
     class_names: tuple[str, ...] = (),
+    start: Params | None = None,
 ) -> Params:
-    """Return the variables of a ResNet trained on ``train`` from random weights.
+    """Return the variables of a ResNet trained on ``train`` from random weights, or from ``start``.
 
     Batches, crops, mixing, optimizer (AdamW, a cosine after a warm-up) and plan are those of
     fine-tuning with the same configuration; initial weights, order and draws are decided by
@@ -74,12 +75,14 @@ def train_from_scratch(
       mesh: The devices; all devices by default, each with all parameters.
       num_threads: Decoding threads.
       class_names: The classifier's classes; the training set's own by default.
+      start: Variables to begin with, such as published ones (``clip.resnet.with_new_head`` gives
+        them a head of other classes); random ones of ``config.seed`` by default.
 
     Returns:
       ``{"params", "batch_stats"}``, float32 host arrays.
 
     Raises:
-      InputError: If the data don't fit, or ``config`` asks for what isn't read here.
+      InputError: If the data or ``start`` don't fit, or ``config`` asks for what isn't read here.
       NonFiniteLossError: If the loss or the gradient becomes NaN or infinite.
 
     Example:
@@ -106,9 +109,10 @@ def train_from_scratch(
             **share,
         )
 
-    variables = resnet.init(config.seed)
+    variables = resnet.init(config.seed) if start is None else _checked(start, resnet)
     logger.info(
-        "training from scratch: %d images, %d steps of %d (%d of warm-up); %s parameters",
+        "training from %s: %d images, %d steps of %d (%d of warm-up); %s parameters",
+        "scratch" if start is None else "given weights",
         plan.num_examples,
         plan.total_steps,
         plan.batch_size,
@@ -120,8 +124,21 @@ def train_from_scratch(
     state = _initial_state(variables, config, plan, layout)
     log = TrainLog(None, plan, train.id, lambda: "none (a run from scratch keeps none)")
     with contextlib.closing(log):
-        done: Any = run_loop(state, step, problem, plan, layout.mesh, log, what="from scratch")
+        what = "from scratch" if start is None else "fine-tuning"
+        done: Any = run_loop(state, step, problem, plan, layout.mesh, log, what=what)
     return to_host({"params": done.params, "batch_stats": done.batch_stats})
+
+
+def _checked(start: Params, resnet: ResNet) -> Params:
+    """Return variables to begin with, if their head is one of the classifier's classes."""
+    expected = (resnet.module.config.hidden_sizes[-1], resnet.num_classes)
+    found = np.shape(start["params"]["head"]["kernel"])
+    if found != expected:
+        raise InputError(
+            f"start: head/kernel: expected {expected}, found {found}; give it a head of these"
+            " classes by clip.resnet.with_new_head"
+        )
+    return start
 
 
 def _check_read(config: TrainConfig) -> None:

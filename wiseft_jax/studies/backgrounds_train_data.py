@@ -1,0 +1,182 @@
+"""The images of the train-on x test-on study: of the miniature, or of a built directory."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import logging
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wiseft_jax.backgrounds.release import Release, open_release
+from wiseft_jax.backgrounds.variants import VARIANTS
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.data.source import Dataset
+from wiseft_jax.studies.backgrounds_train_config import Pairing
+
+logger = logging.getLogger(__name__)
+
+TEST_SEED = 0
+"""Of the pairing of composed test images."""
+
+
+@dataclasses.dataclass(frozen=True)
+class MatrixData:
+    """What is trained and tested on.
+
+    Attributes:
+      class_names: Folder names, in the order of labels.
+      train: ``(variant, seed) -> images``.
+      tests: Variant -> images, in the order of the originals where those are there.
+      extras: Name -> further training sets.
+      paired: Whether image i of each test set is of the same foreground.
+    """
+
+    class_names: tuple[str, ...]
+    train: Callable[[str, int], Dataset]
+    tests: Mapping[str, Dataset]
+    extras: Mapping[str, Dataset]
+    paired: bool
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What prompts call the classes: folder names without their numbers."""
+        return tuple(re.sub(r"^\d+_", "", name) for name in self.class_names)
+
+    def training_set(self, name: str, seed: int) -> Dataset:
+        """Return the images of a variant, or of a further set."""
+        return self.extras[name] if name in self.extras else self.train(name, seed)
+
+
+def data_of_masked(
+    train: Any, test: Any, test_on: Sequence[str], limit: int | None = None
+) -> MatrixData:
+    """Return the study's images, composed in memory.
+
+    Args:
+      train: ``MaskedImages`` to train on.
+      test: Those to test on.
+      test_on: Variants.
+      limit: At most so many images of each set, evenly spread; all by default.
+    """
+    _check_classes(train.class_names)
+
+    def training(kind: str, seed: int) -> Dataset:
+        return limited(train.dataset(kind, seed), limit)
+
+    tests = {kind: limited(test.dataset(kind, TEST_SEED), limit) for kind in test_on}
+    return MatrixData(train.class_names, training, tests, {}, paired=True)
+
+
+def data_of_release(
+    root: Path,
+    splits: tuple[str, str],
+    test_on: Sequence[str],
+    pairing: Pairing = "new",
+    limit: int | None = None,
+) -> MatrixData:
+    """Return the study's images of a directory that ``wiseft backgrounds build`` made.
+
+    Args:
+      root: Holds ``VARIANT/SPLIT/CLASS/FILE``.
+      splits: The folders to train and to test on.
+      test_on: Variants; each must lie in files.
+      pairing: Where mixed training images come from.
+      limit: At most so many images of each set, evenly spread; all by default.
+
+    Raises:
+      InputError: A split isn't there, or its classes differ; a variant to test on isn't there.
+    """
+    train, test = (open_release(root, split) for split in splits)
+    _check_classes(train.class_names)
+    if train.class_names != test.class_names:
+        raise InputError(
+            f"{root}: {splits[0]} has the classes {', '.join(train.class_names)}; {splits[1]} has"
+            f" {', '.join(test.class_names)}"
+        )
+    found = _aligned_tests(test, test_on)
+    sizes = {len(dataset) for dataset in found.values()}
+    paired = len(sizes) == 1 and "original" in test.variants
+    tests = {kind: limited(dataset, limit) for kind, dataset in found.items()}
+    make = functools.partial(_of_release, train, pairing)
+    return MatrixData(
+        train.class_names, lambda kind, seed: limited(make(kind, seed), limit), tests, {}, paired
+    )
+
+
+def load_extras(specs: Mapping[str, str], class_names: Sequence[str]) -> dict[str, Dataset]:
+    """Return further training sets, their classes matched by name.
+
+    Args:
+      specs: Name -> ``SCHEME:TARGET``.
+      class_names: The study's classes.
+
+    Raises:
+      InputError: A name is a variant's, or a set has other classes.
+    """
+    from wiseft_jax.data.load import load_dataset
+
+    found = {}
+    for name, spec in specs.items():
+        if name in VARIANTS or not re.fullmatch(r"[\w.-]+", name):
+            raise InputError(
+                f"--also {name}={spec}: expected a name of letters and digits that no variant has"
+            )
+        found[name] = load_dataset(
+            spec, classifier_class_names=class_names, split="train", name=name
+        )
+    return found
+
+
+def limited(dataset: Dataset, limit: int | None) -> Dataset:
+    """Return at most ``limit`` images, evenly spread over the set, so that no class is left out.
+
+    Args:
+      dataset: The images.
+      limit: How many; None: all.
+    """
+    if limit is None or limit >= len(dataset):
+        return dataset
+    return dataset.subset(np.linspace(0, len(dataset) - 1, limit).round().astype(np.int64))
+
+
+def _check_classes(class_names: Sequence[str]) -> None:
+    if len(class_names) < 2:
+        raise InputError(
+            f"expected two classes or more, found {', '.join(class_names)}: with one class every"
+            " answer is right, and no background can mislead"
+        )
+
+
+def _of_release(release: Release, pairing: Pairing, kind: str, seed: int) -> Dataset:
+    """Return a variant to train on: of its files, or composed."""
+    from wiseft_jax.backgrounds.composed_source import composed_dataset
+
+    if kind in VARIANTS and VARIANTS[kind].partner and pairing == "new":
+        return composed_dataset(release, kind, seed)
+    there = (release.root / kind / release.split).is_dir()
+    if not there and kind in ("no_fg", "only_fg"):
+        logger.info("%s: %s is composed of originals and masks", release.root, kind)
+        return composed_dataset(release, kind, seed)
+    return release.dataset(kind)
+
+
+def _aligned_tests(release: Release, test_on: Sequence[str]) -> dict[str, Dataset]:
+    """Return test sets in the order of the originals; an image that a set lacks is said."""
+    if "original" not in release.variants:
+        return {kind: release.dataset(kind) for kind in test_on}
+    image_ids = release.image_ids(release.dataset("original"))
+    found = {}
+    for kind in test_on:
+        dataset, place = release.align(kind, image_ids)
+        missing = int((place < 0).sum())
+        if missing:
+            logger.warning(
+                "%s: %s lacks %d of the %d originals", release.root, kind, missing, len(place)
+            )
+        found[kind] = dataset.subset(place[place >= 0])
+    return found
