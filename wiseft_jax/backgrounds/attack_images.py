@@ -14,7 +14,7 @@ from PIL import Image
 
 from wiseft_jax.backgrounds.attack_config import AttackConfig
 from wiseft_jax.backgrounds.masked_images import MaskedImages
-from wiseft_jax.backgrounds.release import Release, image_id_of, read_mask
+from wiseft_jax.backgrounds.release import Release, read_mask
 from wiseft_jax.backgrounds.variants import MASKS_FOLDER
 from wiseft_jax.core.errors import InputError, missing_path
 from wiseft_jax.core.hashing import hash_arrays, hash_json
@@ -193,12 +193,12 @@ def images_of_release(release: Release) -> AttackImages:
     Raises:
       InputError: If originals, Only-BG-T images or masks aren't there.
     """
-    originals = release.dataset("original").source
-    tiled = release.dataset("only_bg_t").source
+    original, background_set = release.dataset("original"), release.dataset("only_bg_t")
+    originals, tiled = original.source, background_set.source
     masks = release.root / MASKS_FOLDER / release.split
     if not masks.is_dir():
         raise missing_path(masks, "folder", f"Expected {MASKS_FOLDER}/{release.split}/CLASS/ID.npy")
-    ids = _ids(originals, release)
+    ids = release.image_ids(original)
     paths = [release.mask_path(each) for each in ids]
     stamps = [(path.stat().st_size, path.stat().st_mtime_ns) for path in paths if path.is_file()]
 
@@ -216,7 +216,7 @@ def images_of_release(release: Release) -> AttackImages:
         name=release.root.name,
         class_names=release.class_names,
         foregrounds=Side.whole(ids, originals.labels),
-        backgrounds=Side.whole(_ids(tiled, release), tiled.labels),
+        backgrounds=Side.whole(release.image_ids(background_set), tiled.labels),
         fingerprint=hash_json([originals.fingerprint(), tiled.fingerprint(), stamps]),
         image=image,
         mask=mask,
@@ -286,11 +286,6 @@ def prepare(pixels: np.ndarray, preprocess: Preprocess) -> np.ndarray:
 def _read_all(read: Reader, places: Sequence[int]) -> list[np.ndarray]:
     with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
         return list(pool.map(read, places))
-
-
-def _ids(source: Source, release: Release) -> list[str]:
-    pairs = zip(source.ids, source.labels.tolist(), strict=True)
-    return [image_id_of(file, label, release) for file, label in pairs]
 
 
 def _size(source: Source, place: int) -> tuple[int, int]:
