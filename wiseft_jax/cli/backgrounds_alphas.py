@@ -213,11 +213,15 @@ def _write(
     summary: dict[str, Any], others: Sequence[dict[str, Any]], directory: Path
 ) -> list[Path]:
     """Write the table and the pictures, and return the paths of what there is to look at."""
-    from wiseft_jax.reporting.backgrounds_alphas import alphas_markdown, draw_alphas
+    from wiseft_jax.reporting.backgrounds_alphas import draw_alphas
+    from wiseft_jax.reporting.backgrounds_alphas_table import alphas_markdown
     from wiseft_jax.reporting.backgrounds_progress import draw_progress
 
     write_text(directory / TABLE_FILE, alphas_markdown(summary))
-    named = [summary | {"name": directory.resolve().name}, *others]
+    models = [each["model"] for each in (summary, *others)]
+    alike = len(set(models)) < len(models)
+    own = {"name": directory.resolve().name if alike else summary["model"]}
+    named = [summary | own, *(each if alike else each | {"name": each["model"]} for each in others)]
     return [
         directory / TABLE_FILE,
         draw_alphas(summary, directory / CURVES_FILE)[0],
@@ -226,7 +230,7 @@ def _write(
 
 
 def _show(summary: dict[str, Any], files: Sequence[Path]) -> None:
-    from wiseft_jax.reporting.backgrounds_alphas import alphas_tables
+    from wiseft_jax.reporting.backgrounds_alphas_table import alphas_tables
 
     table_console().print(alphas_tables(summary))
     for file in files:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from wiseft_jax.backgrounds.variants import variant_of
 from wiseft_jax.core.config_io import config_hash, read_json
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.run_directory import RunDirectory
@@ -76,7 +77,7 @@ def fine_tuned_ends(
     Args:
       config: The study.
       model: A ``ModelConfig``.
-      train: The images; its classes' names without their numbers make the prompts.
+      train: A variant's images; its classes' names without their numbers make the prompts.
       directory: Where ``theta_1.safetensors`` lies.
 
     Raises:
@@ -92,13 +93,14 @@ def fine_tuned_ends(
     classifier, theta_0 = load_model(model, words(train.class_names))
     path, origin = directory.path / THETA_FILE, directory.path / "theta_1.json"
     trained_on = {"trained_on": train.fingerprint(), "set": train.name, "n": len(train)}
+    name = f"{model.name}, fine-tuned on {variant_of(train.name).title}"
     if path.is_file() and origin.is_file():
         if read_json(origin) != trained_on:
             raise InputError(
                 f"{path}: was trained on other images than today's; give another --out, or"
                 " --overwrite"
             )
-        return Ends(model.name, classifier, theta_0, unflatten_paths(read_tensors(path)))
+        return Ends(name, classifier, theta_0, unflatten_paths(read_tensors(path)))
     options = TrainConfig(
         learning_rate=config.learning_rate,
         epochs=config.epochs,
@@ -111,7 +113,7 @@ def fine_tuned_ends(
     theta_1 = fine_tune(classifier, theta_0, named, None, options)
     write_tensors(path, flatten_paths(theta_1))
     write_json(origin, trained_on)
-    return Ends(model.name, classifier, theta_0, theta_1)
+    return Ends(name, classifier, theta_0, theta_1)
 
 
 def alphas_study(
@@ -139,8 +141,8 @@ def alphas_study(
       InputError: The model has other classes, or what is there is of other images or models.
     """
     sets = {TEST: test} | ({} if validation is None else {VALIDATION: validation})
-    sets = {split: data.fitted(ends.classifier.class_names) for split, data in sets.items()}
     origin = {"ends": ends.hashes, "data": {k: data.fingerprint() for k, data in sets.items()}}
+    sets = {split: data.fitted(ends.classifier.class_names) for split, data in sets.items()}
     _check_origin(directory, origin)
     correct, answered = {}, {}
     for split, data in reversed(sets.items()):

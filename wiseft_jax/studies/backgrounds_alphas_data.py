@@ -1,4 +1,4 @@
-"""The images of the study along alpha: variants aligned by foreground, in a classifier's classes."""
+"""The images of the study along alpha: variants aligned by foreground, and their classes."""
 
 from __future__ import annotations
 
@@ -93,9 +93,7 @@ class AlphasData:
         return dataclasses.replace(self, class_names=names, sets=sets, attack=attack)
 
 
-def alphas_data_of_masked(
-    images: MaskedImages, seeds: int, limit: int | None = None
-) -> AlphasData:
+def alphas_data_of_masked(images: MaskedImages, seeds: int, limit: int | None = None) -> AlphasData:
     """Return the study's images of images in memory, composed.
 
     Args:

@@ -84,9 +84,7 @@ class Challenger:
         )
         if self._forward is None:
             self._forward = PairForward(predictor, self.config)
-        return attack_matrix(
-            predictor, self.images, self.config, forward=self._forward
-        ).predictions
+        return attack_matrix(predictor, self.images, self.config, forward=self._forward).predictions
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
