@@ -192,9 +192,8 @@ def alphas_markdown(summary: Mapping[str, Any]) -> str:
 
 
 def _parts(summary: Mapping[str, Any]) -> list[tuple[str, Any, str]]:
-    shares = (
-        "in %, with 95 % intervals (accuracies: Clopper-Pearson; means over pairings: bootstrap)"
-    )
+    accuracies = "in %, with 95 % intervals (Clopper-Pearson; means over pairings: bootstrap)"
+    shares = "in %, mean over pairings, with 95 % intervals (bootstrap over foregrounds)"
     return [
         ("backgrounds along alpha", measures_cells(summary), measures_caption(summary)),
         ("alphas chosen", choices_cells(summary), choices_caption(summary)),

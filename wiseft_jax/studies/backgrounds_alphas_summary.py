@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
+
+import numpy as np
+from jaxtyping import Bool
 
 from wiseft_jax.studies.backgrounds_alphas_config import AlphasConfig
 from wiseft_jax.studies.backgrounds_alphas_measures import (
@@ -15,6 +18,9 @@ from wiseft_jax.studies.backgrounds_alphas_measures import (
 )
 
 SCHEMA = 1
+
+Validation: TypeAlias = Mapping[str, Bool[np.ndarray, "A M"]]
+"""As ``Correct``, of other foregrounds."""
 
 
 def rows_of(
@@ -50,7 +56,7 @@ def rows_of(
 
 
 def choices_of(
-    config: AlphasConfig, validation: Correct | None, test: Correct, curves: Mapping[str, Curve]
+    config: AlphasConfig, validation: Validation | None, test: Correct, curves: Mapping[str, Curve]
 ) -> list[dict[str, Any]]:
     """Return the alphas that validation images choose, and what they are on test images.
 
