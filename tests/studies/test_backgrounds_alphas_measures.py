@@ -155,7 +155,7 @@ def test_the_challenge_is_counted_foreground_by_foreground():
         np.where(random.random((20, 5)) < rate, fronts[:, None], random.integers(0, 3, (20, 5)))
         for rate in (0.5, 0.95)
     ]
-    curves = challenge_curves(matrices, fronts, backs)
+    curves = challenge_curves(matrices, fronts, backs, SAMPLES)
     for place, matrix in enumerate(matrices):
         stands = sum(all(answer == fronts[f] for answer in matrix[f]) for f in range(20))
         fooled = sum(
@@ -166,6 +166,10 @@ def test_the_challenge_is_counted_foreground_by_foreground():
         assert binom.cdf(stands, 20, curves["challenge_accuracy"]["high"][place]) == pytest.approx(
             0.025
         )
+        pairs = list(itertools.combinations(range(5), 2))
+        two = [all(matrix[f, b] == fronts[f] for b in pair) for f in range(20) for pair in pairs]
+        assert curves["challenge_of/2"]["value"][place] == pytest.approx(np.mean(two))
+        assert curves["challenge_of/5"]["value"][place] == pytest.approx(stands / 20)
 
 
 def test_energies_are_compared_with_the_areas_of_the_same_images():

@@ -27,14 +27,15 @@ _LINES = {
     "accuracy/mixed_same": ("Mixed-Same", BLUE, "s", (0, (5, 1.6))),
     "accuracy/mixed_rand": ("Mixed-Rand", VERMILLION, "^", _SOLID),
     "gap": ("BG-Gap", BLACK, "o", _SOLID),
-    "challenge_accuracy": ("challenge accuracy", BLUE, "o", _SOLID),
-    "paper_fooled_rate": ("fooled by another class (paper)", VERMILLION, "^", (0, (5, 1.6))),
+    "paper_fooled_rate": ("turned to a background's class (paper)", VERMILLION, "^", (0, (5, 1.6))),
     "energy/true": ("of the true class", _GREEN, "o", _SOLID),
     "energy/predicted": ("of the answer", VERMILLION, "^", (0, (5, 1.6))),
 }
 """Measure -> label, colour, marker and dashes."""
 
 _SPLIT = "test"
+_FEWER = (1, 5)
+_SHADES = ("#9ecae1", "#5aa5cf")
 
 
 def draw_alphas(summary: Mapping[str, Any], path: Path | str) -> list[Path]:
@@ -118,8 +119,15 @@ def _draw_gap(axes: Axes, summary: Mapping[str, Any]) -> None:
 
 
 def _draw_challenge(axes: Axes, summary: Mapping[str, Any]) -> None:
-    _draw(axes, summary, ["challenge_accuracy", "paper_fooled_rate"])
-    axes.set_title("The challenge: every foreground on every background")
+    curves, most = summary["curves"][_SPLIT], summary["challenge"]["backgrounds"]["n"]
+    for count, shade in zip(_FEWER, _SHADES, strict=True):
+        if count < most and f"challenge_of/{count}" in curves:
+            curve = curves[f"challenge_of/{count}"]
+            _draw_curve(axes, summary, curve, (f"stands on {count} drawn", shade, "s", _SOLID))
+    label = f"stands on all {most}: challenge accuracy"
+    _draw_curve(axes, summary, curves["challenge_accuracy"], (label, BLUE, "o", _SOLID))
+    _draw(axes, summary, ["paper_fooled_rate"])
+    axes.set_title("The challenge: each foreground on many backgrounds")
     axes.set_ylabel("share of foregrounds")
     axes.set_ylim(-0.02, 1.02)
     axes.legend(frameon=False, handlelength=3.2)
@@ -137,24 +145,32 @@ def _draw_energy(axes: Axes, summary: Mapping[str, Any]) -> None:
 
 def _draw(axes: Axes, summary: Mapping[str, Any], names: list[str]) -> None:
     for name in names:
-        label, colour, marker, dashes = _LINES[name]
-        curve = summary["curves"][_SPLIT][name]
-        low, value, high = (
-            np.asarray([np.nan if each is None else each for each in curve[key]], float)
-            for key in ("low", "value", "high")
-        )
-        x = summary["alphas"]
-        axes.fill_between(x, low, high, color=colour, alpha=0.13, linewidth=0)
-        axes.plot(
-            x,
-            value,
-            color=colour,
-            marker=marker,
-            linestyle=dashes,
-            linewidth=1.8,
-            markersize=5,
-            label=label,
-        )
+        _draw_curve(axes, summary, summary["curves"][_SPLIT][name], _LINES[name])
+
+
+def _draw_curve(
+    axes: Axes,
+    summary: Mapping[str, Any],
+    curve: Mapping[str, Any],
+    style: tuple[str, str, str, Any],
+) -> None:
+    label, colour, marker, dashes = style
+    low, value, high = (
+        np.asarray([np.nan if each is None else each for each in curve[key]], float)
+        for key in ("low", "value", "high")
+    )
+    x = summary["alphas"]
+    axes.fill_between(x, low, high, color=colour, alpha=0.13, linewidth=0)
+    axes.plot(
+        x,
+        value,
+        color=colour,
+        marker=marker,
+        linestyle=dashes,
+        linewidth=1.8,
+        markersize=5,
+        label=label,
+    )
 
 
 def _points(value: float) -> str:

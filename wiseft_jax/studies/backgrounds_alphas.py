@@ -237,7 +237,8 @@ def _challenged(
         "upper_bound": len(backs) < backs.available,
         "rejected": list(images.rejected),
     }
-    return challenge_curves(matrices, fronts.labels, backs.labels), facts
+    curves = challenge_curves(matrices, fronts.labels, backs.labels, config.bootstrap_samples)
+    return curves, facts
 
 
 def _looked(

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Integer
 
+from wiseft_jax.backgrounds.attack_summary import accuracy_by_backgrounds
 from wiseft_jax.backgrounds.challenge import challenge_accuracy, paper_fooled_rate
 from wiseft_jax.backgrounds.measures import CATEGORIES, background_gap, image_categories
 from wiseft_jax.core.metrics import clopper_pearson
@@ -180,22 +181,49 @@ def challenge_curves(
     matrices: Sequence[Integer[np.ndarray, "F B"]],
     fg_class: Integer[np.ndarray, " F"],
     bg_class: Integer[np.ndarray, " B"],
+    samples: int,
 ) -> dict[str, Curve]:
-    """Return the challenge accuracy and the paper's rate along alpha, with exact intervals.
+    """Return the challenge accuracy and the paper's rate along alpha.
+
+    Of all B backgrounds, with exact intervals; and the challenge accuracy that fewer of them give
+    on an average, as that of many may be 0 at every alpha.
 
     Args:
-      matrices: One for each alpha.
+      matrices: One for each alpha, every pair tried.
       fg_class: Label of each foreground.
       bg_class: Label of each background.
+      samples: Of the bootstrap.
+
+    Returns:
+      ``challenge_accuracy``, ``paper_fooled_rate`` and ``challenge_of/M`` for M = 1, 2, 5, ... B.
     """
     count = len(fg_class)
     shares = {
         "challenge_accuracy": [challenge_accuracy(each, fg_class) for each in matrices],
         "paper_fooled_rate": [paper_fooled_rate(each, fg_class, bg_class) for each in matrices],
     }
-    return {
+    curves = {
         name: _exact(np.rint(np.asarray(each) * count).astype(int), count)
         for name, each in shares.items()
+    }
+    stands = [_stands(each, fg_class) for each in matrices]
+    for size in stands[0]:
+        values = np.stack([each[size] for each in stands])
+        curves[f"challenge_of/{size}"] = mean_curve(values, samples)
+    return curves
+
+
+def _stands(
+    matrix: Integer[np.ndarray, "F B"], fg_class: Integer[np.ndarray, " F"]
+) -> dict[int, Float64[np.ndarray, " F"]]:
+    """Return how likely each foreground stands against so many of the backgrounds, drawn."""
+    found = [
+        accuracy_by_backgrounds(matrix[[row]], fg_class[[row]]) for row in range(len(fg_class))
+    ]
+    sizes = [int(each["backgrounds"]) for each in found[0]]
+    return {
+        size: np.asarray([each[place]["challenge_accuracy"] for each in found])
+        for place, size in enumerate(sizes)
     }
 
 
