@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from matplotlib.ticker import FuncFormatter
 from wiseft_jax.core.writers import write_bytes
 from wiseft_jax.reporting.axes import percent
 from wiseft_jax.reporting.backgrounds_alphas_table import RULES, challenge_words
-from wiseft_jax.reporting.labels import add_footnote
+from wiseft_jax.reporting.labels import add_footnote, spread
 from wiseft_jax.reporting.style import BLACK, BLUE, GREY, STYLE, VERMILLION
 
 _GREEN = "#009E73"
@@ -27,15 +27,14 @@ _LINES = {
     "accuracy/mixed_same": ("Mixed-Same", BLUE, "s", (0, (5, 1.6))),
     "accuracy/mixed_rand": ("Mixed-Rand", VERMILLION, "^", _SOLID),
     "gap": ("BG-Gap", BLACK, "o", _SOLID),
-    "paper_fooled_rate": ("turned to a background's class (paper)", VERMILLION, "^", (0, (5, 1.6))),
     "energy/true": ("of the true class", _GREEN, "o", _SOLID),
     "energy/predicted": ("of the answer", VERMILLION, "^", (0, (5, 1.6))),
 }
 """Measure -> label, colour, marker and dashes."""
 
 _SPLIT = "test"
-_FEWER = (1, 5)
-_SHADES = ("#9ecae1", "#5aa5cf")
+_FEWER = {1: "#9ecae1", 5: "#5aa5cf"}
+_PALE = tuple(_FEWER.values())
 
 
 def draw_alphas(summary: Mapping[str, Any], path: Path | str) -> list[Path]:
@@ -120,17 +119,44 @@ def _draw_gap(axes: Axes, summary: Mapping[str, Any]) -> None:
 
 def _draw_challenge(axes: Axes, summary: Mapping[str, Any]) -> None:
     curves, most = summary["curves"][_SPLIT], summary["challenge"]["backgrounds"]["n"]
-    for count, shade in zip(_FEWER, _SHADES, strict=True):
-        if count < most and f"challenge_of/{count}" in curves:
-            curve = curves[f"challenge_of/{count}"]
-            _draw_curve(axes, summary, curve, (f"stands on {count} drawn", shade, "s", _SOLID))
-    label = f"stands on all {most}: challenge accuracy"
-    _draw_curve(axes, summary, curves["challenge_accuracy"], (label, BLUE, "o", _SOLID))
-    _draw(axes, summary, ["paper_fooled_rate"])
+    lines: list[tuple[str, str, str, str, Any]] = [
+        (f"challenge_of/{count}", f"right on {count} drawn", shade, "s", _SOLID)
+        for count, shade in _FEWER.items()
+        if count < most and f"challenge_of/{count}" in curves
+    ]
+    lines.append(
+        ("challenge_accuracy", f"right on all {most}:\nchallenge accuracy", BLUE, "o", _SOLID)
+    )
+    turned = "turned to a background's\nclass (paper)"
+    lines.append(("paper_fooled_rate", turned, VERMILLION, "^", (0, (5, 1.6))))
+    for name, *style in lines:
+        _draw_curve(axes, summary, curves[name], tuple(style))
     axes.set_title("The challenge: each foreground on many backgrounds")
     axes.set_ylabel("share of foregrounds")
-    axes.set_ylim(-0.02, 1.02)
-    axes.legend(frameon=False, handlelength=3.2)
+    axes.set_ylim(-0.04, 1.04)
+    _label_ends(axes, summary, lines)
+
+
+def _label_ends(
+    axes: Axes, summary: Mapping[str, Any], lines: Sequence[tuple[str, str, str, str, Any]]
+) -> None:
+    """Write each line's label at its right end, in room that is made for it."""
+    curves, (first, *_, last) = summary["curves"][_SPLIT], summary["alphas"]
+    width = last - first
+    ticks = axes.get_xticks()
+    axes.set_xlim(first - 0.05 * width, last + 0.52 * width)
+    axes.set_xticks([tick for tick in ticks if first <= round(tick, 9) <= last])
+    ends = [curves[name]["value"][-1] for name, *_ in lines]
+    for (_, label, colour, *_), y in zip(lines, spread(ends, 0.1, 0.0, 1.0), strict=True):
+        axes.annotate(
+            label,
+            (last, y),
+            xytext=(9, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8.5,
+            color=colour if colour not in _PALE else "0.35",
+        )
 
 
 def _draw_energy(axes: Axes, summary: Mapping[str, Any]) -> None:
@@ -182,8 +208,8 @@ def _footnote(summary: Mapping[str, Any]) -> str:
     lines = [
         f"{summary['model']}; n = {summary['n'][_SPLIT]} foregrounds ({summary['data'][_SPLIT]});"
         f" mixed sets: mean over {seeds} pairing{'s' if seeds > 1 else ''}"
-        + (" (grey: each)" if seeds > 1 else "")
-        + "; bands: 95 % intervals, pointwise, of other foregrounds (Clopper-Pearson, bootstrap)"
+        + (" (grey: each)" if seeds > 1 else ""),
+        "bands: 95 % intervals, pointwise, of other foregrounds (Clopper-Pearson, bootstrap)",
     ]
     if summary.get("challenge"):
         lines.append(challenge_words(summary["challenge"]))
