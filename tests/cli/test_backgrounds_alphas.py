@@ -43,7 +43,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     assert main(["train", "custom/folder", *options, "--out", str(run), "-q"]) == 0
     names = ("00_red", "01_green", "02_blue")
     for seed, split in enumerate(("val", "spare")):
-        made = dataclasses.replace(make_cutouts(12, seed), class_names=names)
+        made = dataclasses.replace(make_cutouts(12, seed, side=16), class_names=names)
         write_release(root / "set", made, split)
     return Workshop(run, root / "set")
 

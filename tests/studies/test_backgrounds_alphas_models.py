@@ -23,6 +23,7 @@ from wiseft_jax.studies.backgrounds_alphas_models import (
 )
 from wiseft_jax.weights.interpolate import lerp
 
+SIDE = 16
 NAMES = ("ant", "big bee", "cat")
 CONFIG = AlphasConfig(saliency_images=5, foregrounds=7, backgrounds=4)
 
@@ -37,14 +38,12 @@ def ends(tmp_path_factory: pytest.TempPathFactory) -> Ends:
     return Ends("tiny", one[0], one[1], other[1])
 
 
-def data(side: int = 8) -> AlphasData:
-    return alphas_data_of_masked(make_cutouts(12, side=side), 1).fitted(NAMES)
+def data() -> AlphasData:
+    return alphas_data_of_masked(make_cutouts(12, side=SIDE), 1).fitted(NAMES)
 
 
 def test_energies_are_those_of_maps_asked_for_one_by_one(ends: Ends):
     sample = saliency_sample(data(), CONFIG, ends.classifier.preprocess)
-    assert sample.images.shape == (5, 16, 16, 3)  # as the model takes them
-    assert sample.masks.shape == (5, 16, 16)
     predicted = np.asarray([2, 0, 1, 1, 0])
     with counted_compilations() as names:
         found = {alpha: energies_at(ends, alpha, sample, predicted) for alpha in (0.0, 0.3, 1.0)}
@@ -57,7 +56,8 @@ def test_energies_are_those_of_maps_asked_for_one_by_one(ends: Ends):
             maps = saliency_maps("grad_cam", *facts, theta["encoder"], sample.images, of)
             large = np.asarray(maps).repeat(8, 1).repeat(8, 2)
             total = large.sum((1, 2))
-            expected = np.where(total > 0, (large * sample.masks).sum((1, 2)) / total, np.nan)
+            inside = (large * sample.masks).sum((1, 2))
+            expected = np.divide(inside, total, out=np.full(5, np.nan), where=total > 0)
             np.testing.assert_allclose(both[name], expected, rtol=1e-4)
     assert not np.array_equal(found[0.0]["true"], found[1.0]["true"])
 
@@ -92,7 +92,7 @@ def test_more_than_there_are_is_all_of_them(ends: Ends):
 
 
 def test_an_image_without_a_usable_mask_is_left_out_and_named(ends: Ends):
-    cutouts = make_cutouts(12)
+    cutouts = make_cutouts(12, side=SIDE)
     masks = cutouts.masks.copy()
     masks[3] = True
     broken = alphas_data_of_masked(dataclasses.replace(cutouts, masks=masks), 1).fitted(NAMES)
