@@ -36,7 +36,9 @@ def change(difference: float) -> dict[str, float]:
 def choice(rule: str, alpha: float) -> dict[str, Any]:
     ends = {"value": 0.04, "low": 0.01, "high": 0.08}
     against = {"gap": change(-0.05), "original": change(-0.002), "mixed_rand": change(0.03)}
+    shares = {"chosen_in_samples": [0.1, 0.6, 0.3, 0.0, 0.0]} if rule == "smallest_gap" else {}
     return {
+        **shares,
         "rule": rule,
         "alpha": alpha,
         **dict.fromkeys(("gap", "original", "mixed_rand"), ends),

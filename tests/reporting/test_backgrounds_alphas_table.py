@@ -38,10 +38,12 @@ def test_what_was_not_measured_has_no_column():
 
 def test_choices_tell_gap_cost_and_intervals():
     heads, lines = choices_cells(summary())
-    assert heads[:4] == ["chosen by", "alpha", "BG-Gap", "Original"]
+    assert heads[:5] == ["chosen by", "alpha", "in resamples", "BG-Gap", "Original"]
+    assert [line[2] for line in lines] == ["60 %", ""]
     assert lines[0] == [
         "BG-Gap nearest to 0",
         "0.25",
+        "60 %",
         "4.0 (1.0..8.0)",
         "4.0 (1.0..8.0)",
         "-5.0 (-6.0..-4.0)",

@@ -84,7 +84,7 @@ def choices_cells(summary: Mapping[str, Any]) -> tuple[list[str], list[list[str]
       summary: The content of ``summary.json``.
     """
     heads = [
-        "chosen by", "alpha", "BG-Gap", "Original",
+        "chosen by", "alpha", "in resamples", "BG-Gap", "Original",
         "BG-Gap, change", "Original, change", "Mixed-Rand, change",
     ]  # fmt: skip
     lines = []
@@ -94,6 +94,7 @@ def choices_cells(summary: Mapping[str, Any]) -> tuple[list[str], list[list[str]
             [
                 RULES[row["rule"]],
                 f"{row['alpha']:g}",
+                _sureness(row, summary["alphas"]),
                 *(_value(**row[name]) for name in ("gap", "original")),
                 *(_change(**against[name]) for name in ("gap", "original", "mixed_rand")),
             ]
@@ -155,7 +156,8 @@ def choices_caption(summary: Mapping[str, Any]) -> str:
     return (
         f"chosen on {count} validation images, reported on {summary['n'][_TEST]} test images;"
         " changes against alpha = 1 in points, with 95 % intervals of the paired bootstrap over"
-        " foregrounds, not corrected for their number"
+        " foregrounds, not corrected for their number; in resamples: in how many bootstrap samples"
+        " of the validation images the same alpha is chosen"
     )
 
 
@@ -224,6 +226,12 @@ def _value(value: float | None, low: float | None, high: float | None) -> str:
     if value is None or low is None or high is None:
         return "none"
     return f"{_number(value)} ({_number(low)}..{_number(high)})"
+
+
+def _sureness(row: Mapping[str, Any], alphas: Sequence[float]) -> str:
+    if "chosen_in_samples" not in row:
+        return ""
+    return f"{100 * row['chosen_in_samples'][alphas.index(row['alpha'])]:.0f} %"
 
 
 def _change(difference: float, low: float, high: float) -> str:
