@@ -47,7 +47,7 @@ def test_each_panel_has_its_measures_with_bands():
 def test_the_chosen_alpha_is_marked_where_one_was_chosen():
     for chosen in (True, False):
         gap = figure_of(chosen=chosen).axes[1]
-        upright = [line for line in gap.lines if list(line.get_xdata()) == [0.25, 0.25]]
+        upright = [line for line in gap.lines if np.array_equal(line.get_xdata(), [0.25, 0.25])]
         assert len(upright) == chosen
         assert any("α = 0.25" in text.get_text() for text in gap.texts) == chosen
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -29,15 +30,15 @@ def test_each_variant_has_a_panel_with_every_model_and_alpha():
             assert x == curves["accuracy/original"]["value"]
             assert y == curves[f"accuracy/{kind}"]["value"]
         start, end = lines["zero-shot (α = 0)"], lines["fine-tuned (α = 1)"]
-        assert list(start.get_ydata()) == [curves[f"accuracy/{kind}"]["value"][0]]
-        assert list(end.get_xdata()) == [curves["accuracy/original"]["value"][-1]]
+        assert np.asarray(start.get_ydata()) == curves[f"accuracy/{kind}"]["value"][0]
+        assert np.asarray(end.get_xdata()) == curves["accuracy/original"]["value"][-1]
         low, high = axes.get_ylim()
         assert low < min(curves[f"accuracy/{kind}"]["low"])
         assert high > max(curves[f"accuracy/{kind}"]["high"])
 
 
 def test_a_variant_that_a_study_lacks_has_no_panel(tmp_path: Path):
-    other = summary() | {"name": "two"}
+    other: dict[str, Any] = summary() | {"name": "two"}
     del other["curves"]["test"]["accuracy/no_fg"]
     with matplotlib.rc_context(STYLE):
         figure = progress_figure([summary(), other])

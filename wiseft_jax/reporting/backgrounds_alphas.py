@@ -68,9 +68,8 @@ def alphas_figure(summary: Mapping[str, Any]) -> Figure:
     rows = -(-len(panels) // 2)
     figure = Figure(figsize=(12.4, 4.6 * rows + 0.6), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
-    figure.get_layout_engine().set(  # type: ignore[union-attr]
-        w_pad=0.12, h_pad=0.1, wspace=0.03, hspace=0.03
-    )
+    room = {"w_pad": 0.12, "h_pad": 0.1, "wspace": 0.03, "hspace": 0.03}
+    figure.get_layout_engine().set(**room)  # type: ignore[union-attr]
     grid = figure.subplots(rows, 2, squeeze=False).ravel()
     for axes, draw in zip(grid, panels, strict=False):
         draw(axes, summary)
@@ -129,8 +128,8 @@ def _draw_challenge(axes: Axes, summary: Mapping[str, Any]) -> None:
     )
     turned = "turned to a background's\nclass (paper)"
     lines.append(("paper_fooled_rate", turned, VERMILLION, "^", (0, (5, 1.6))))
-    for name, *style in lines:
-        _draw_curve(axes, summary, curves[name], tuple(style))
+    for name, label, colour, marker, dashes in lines:
+        _draw_curve(axes, summary, curves[name], (label, colour, marker, dashes))
     axes.set_title("The challenge: each foreground on many backgrounds")
     axes.set_ylabel("share of foregrounds")
     axes.set_ylim(-0.04, 1.04)

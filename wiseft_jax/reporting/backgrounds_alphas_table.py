@@ -173,8 +173,8 @@ def alphas_tables(summary: Mapping[str, Any]) -> Group:
     from rich.console import Group
 
     parts: list[Any] = []
-    for title, cells, caption in _parts(summary):
-        parts += [*([""] if parts else []), _table(title, *cells, caption)]
+    for title, (heads, lines), caption in _parts(summary):
+        parts += [*([""] if parts else []), _table(title, heads, lines, caption)]
     return Group(*parts)
 
 
@@ -213,7 +213,7 @@ def _cells(
         [
             f"{alpha:g}",
             *(
-                _value(*(curves[name][key][place] for key in ("value", "low", "high")))
+                _value(**{key: curves[name][key][place] for key in ("value", "low", "high")})
                 for name in shown
             ),
         ]

@@ -27,6 +27,7 @@ _STYLES = (
     ("#CC79A7", (0, (5, 1.4, 1, 1.4))),
     (BLACK, (0, (3, 1))),
 )
+_ENDS = {0.0: "zero-shot (α = 0)", 1.0: "fine-tuned (α = 1)"}
 _SPLIT = "test"
 _COLUMNS = 4
 _MARGIN = 0.06
@@ -77,7 +78,9 @@ def progress_figure(summaries: Sequence[Mapping[str, Any]]) -> Figure:
         _draw_variant(axes, summaries, kind)
     for axes in grid[len(kinds) :]:
         axes.set_axis_off()
-    handles, labels = grid[0].get_legend_handles_labels()
+    found = dict(zip(*reversed(grid[0].get_legend_handles_labels()), strict=True))
+    labels = sorted(found, key=lambda label: label in _ENDS.values())  # the models come first
+    handles = [found[label] for label in labels]
     if len(kinds) < len(grid):
         options = {"loc": "center left", "frameon": False, "handlelength": 3.2}
         grid[len(kinds)].legend(handles, labels, **options)
@@ -101,10 +104,7 @@ def _draw_variant(axes: Axes, summaries: Sequence[Mapping[str, Any]], kind: str)
         axes.errorbar(
             x, y, [low, high], fmt="o", color=colour, markersize=3.6, elinewidth=0.7, alpha=0.8
         )
-        for alpha, marker, face, label in (
-            (0.0, "s", "white", "zero-shot (α = 0)"),
-            (1.0, "D", colour, "fine-tuned (α = 1)"),
-        ):
+        for alpha, marker, face in ((0.0, "s", "white"), (1.0, "D", colour)):
             at = summary["alphas"].index(alpha)
             axes.plot(
                 x[at],
@@ -115,7 +115,7 @@ def _draw_variant(axes: Axes, summaries: Sequence[Mapping[str, Any]], kind: str)
                 markersize=8,
                 markeredgewidth=1.5,
                 linestyle="none",
-                label=label if place == 0 else None,
+                label=_ENDS[alpha] if place == 0 else None,
                 zorder=4,
             )
     original = [v for each in summaries for v in _original(each)]
