@@ -24,7 +24,7 @@ FEW += ["--saliency-images", "6", "--bootstrap-samples", "50"]
 
 @dataclasses.dataclass(frozen=True)
 class Workshop:
-    """A run that was fine-tuned on colours, and cut-outs of these classes in the published layout,
+    """A run whose head was trained on colours, and cut-outs of these classes in the published layout,
     in two splits."""
 
     run: Path
@@ -38,8 +38,8 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     photos, run = write_photos(root / "photos", per_class=4), root / "run"
     options = ["--model.name", str(model), "--data.train", f"folder:{photos}"]
     options += ["--data.test-fraction", "0.25", "--data.validation-fraction", "0.25"]
-    options += ["--training.epochs", "2", "--training.batch-size", "4"]
-    options += ["--training.learning-rate", "3e-3"]
+    options += ["--training.recipe", "linear_probe", "--training.batch-size", "8"]
+    options += ["--training.epochs", "2", "--training.learning-rate", "0.1"]
     assert main(["train", "custom/folder", *options, "--out", str(run), "-q"]) == 0
     names = ("00_red", "01_green", "02_blue")
     for seed, split in enumerate(("val", "spare")):
@@ -81,13 +81,22 @@ def test_a_run_on_a_set_in_the_published_layout(
     assert "challenge at alpha" not in printed.err  # it was there
     assert json.loads(printed.out) == {"study": str(out), **summary}
 
-    other = tmp_path / "other"
-    composed = [*command, "--pairing", "new", "--pairing-seeds", "2", "--foregrounds", "0"]
-    assert alphas(*composed, "--out", other, "-q") == 0
-    summary = json.loads((other / "summary.json").read_text())
+
+@pytest.mark.slow
+def test_pairings_can_be_composed_and_studies_drawn_together(
+    workshop: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    one, two, built = (tmp_path / name for name in ("one", "two", "built"))
+    command = ["--run", workshop.run, "--data", workshop.data, *FEW, "--foregrounds", "0", "-q"]
+    new = [*command, "--pairing", "new", "--pairing-seeds", "2", "--saliency-images", "0"]
+    assert alphas(*new, "--out", one) == 0
+    summary = json.loads((one / "summary.json").read_text())
     assert summary["pairing_seeds"] == 2
-    assert "challenge" not in summary
-    assert alphas(*command, "--out", out, "--beside", other, "-q") == 2  # other mixed images
+    assert summary["choices"] == []
+    assert not {"challenge", "saliency"} & summary.keys()
+    assert alphas(*new, "--out", two, "--beside", one) == 0
+    capsys.readouterr()
+    assert alphas(*command, "--out", built, "--beside", one) == 2  # other mixed images
     assert "of other images than" in capsys.readouterr().err
 
 
