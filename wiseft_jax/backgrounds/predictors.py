@@ -10,7 +10,6 @@ import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Int
@@ -30,7 +29,6 @@ from wiseft_jax.data.matching import describe_unmatched, normalise_name
 
 logger = logging.getLogger(__name__)
 
-_HASH_DIGITS = 12
 _NUMBER = re.compile(r"^\d+[_ ]+(?=\D)")
 _UNNAMED = re.compile(r"^LABEL_\d+$")
 
@@ -218,8 +216,8 @@ def resnet_predictor(
 
 
 def weights_text(source: str, params: Params) -> str:
-    """Return which weights these are: where they come from, and the beginning of their hash."""
-    return f"{source} (hash {hash_tree(params)[:_HASH_DIGITS]})"
+    """Return which weights these are: where they come from, and their hash."""
+    return f"{source} (hash {hash_tree(params)})"
 
 
 def _protocol(order: Int[np.ndarray, " K"] | None, class_names: Sequence[str]) -> str:

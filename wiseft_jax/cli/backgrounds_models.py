@@ -103,9 +103,7 @@ def _labels(names: Sequence[str]) -> dict[str, str]:
     return {name: name for name in names} if alike else short
 
 
-def _of_name(
-    name: str, label: str, options: ModelOptions, class_names: Sequence[str]
-) -> Predictor:
+def _of_name(name: str, label: str, options: ModelOptions, class_names: Sequence[str]) -> Predictor:
     if is_exported(name):
         return _of_export(Path(name).expanduser(), label, class_names)
     from wiseft_jax.backgrounds.predictors import thousand_predictor, zero_shot_predictor
@@ -154,9 +152,10 @@ def _of_run(options: ModelOptions, class_names: Sequence[str], among_others: boo
     config = load_config(str(directory.config_file))
     classifier, theta_0, theta_1 = load_endpoints(config, directory)
     ends = {0.0: " (zero-shot)", 1.0: " (fine-tuned)"}
-    found = []
+    found, plain = [], None
     for alpha in options.alphas:
-        plain, theta = settled(classifier, lerp(theta_0, theta_1, alpha))
+        one, theta = settled(classifier, lerp(theta_0, theta_1, alpha))
+        plain = plain or one  # the functions are the same: compiled once for all alphas
         label = f"α = {alpha:g}{ends.get(alpha, '')}"
         label = f"{options.run.name}, {label}" if among_others else label
         source = f"{options.run}, alpha {alpha:g}"
