@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Int, Integer, UInt8
 
 from wiseft_jax.backgrounds.masked_images import MaskedImages
-from wiseft_jax.backgrounds.release import Release, image_id_of, read_mask
+from wiseft_jax.backgrounds.release import Release, read_mask
 from wiseft_jax.backgrounds.tiling import box_of_mask
 from wiseft_jax.backgrounds.variants import MASKS_FOLDER
 from wiseft_jax.core.errors import InputError
@@ -101,10 +101,7 @@ def load_masked(release: Release, limit: int | None = None) -> MaskedImages:
     if lacks:
         raise InputError(f"{release.root}: {lacks}; originals, Only-BG-T and masks are needed")
     originals = release.dataset("original")
-    image_ids = [
-        image_id_of(file, label, release)
-        for file, label in zip(originals.source.ids, originals.labels, strict=True)
-    ]
+    image_ids = release.image_ids(originals)
     backgrounds, place = release.align("only_bg_t", image_ids)
     masked = np.asarray([release.mask_path(each).is_file() for each in image_ids])
     whole = np.flatnonzero(masked & (place >= 0))

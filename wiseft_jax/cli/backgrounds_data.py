@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.quickstart.backgrounds_demo import DemoConfig
+from wiseft_jax.quickstart.backgrounds_demo_config import DemoConfig
 
 if TYPE_CHECKING:
     from wiseft_jax.backgrounds.masked_images import MaskedImages
@@ -24,7 +24,7 @@ class DataOptions:
     """Which images: a release, or the miniature."""
 
     data: Path | None = None
-    """A directory in the published layout: the release, or what `wiseft backgrounds build` wrote."""
+    """The release, or what `wiseft backgrounds build` wrote."""
     split: str = SPLIT
     """The folder below each variant of `--data`."""
     demo: bool = False

@@ -6,16 +6,14 @@ training the background's kind is that of the digit with a chosen probability, e
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 from jaxtyping import Float, Int, Integer, UInt8
 
 from wiseft_jax.backgrounds.masked_images import MaskedImages
 from wiseft_jax.backgrounds.tiling import box_of_mask, tile_background
-from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.rng import numpy_stream
 from wiseft_jax.core.typing import Split
+from wiseft_jax.quickstart.backgrounds_demo_config import DemoConfig
 from wiseft_jax.quickstart.data import mnist_splits
 from wiseft_jax.quickstart.glyphs import SIDE, smooth_upsample
 from wiseft_jax.quickstart.painting import to_bytes
@@ -29,25 +27,6 @@ CLASS_NAMES: tuple[str, ...] = (
 _MARGIN = 0.5
 _EDGE = 96
 """Coverage, of 255, from which a pixel belongs to the digit."""
-
-
-@dataclasses.dataclass(frozen=True)
-class DemoConfig:
-    """How the miniature is made."""
-
-    strength: float = 0.9
-    """Probability that a background is of the digit's own kind; 0: it tells nothing."""
-    contrast: float = 0.35
-    """How far a digit's brightness is from its background's, in [0, 1]: less is harder."""
-    noise: float = 0.06
-    """Standard deviation of the noise on everything."""
-
-    def __post_init__(self) -> None:
-        """Check the fields."""
-        for field in ("strength", "contrast", "noise"):
-            value = getattr(self, field)
-            if not 0 <= value <= 1:
-                raise InputError(f"--{field}: expected a number in [0, 1], found {value}")
 
 
 def demo_images(split: Split, config: DemoConfig = DemoConfig(), seed: int = 0) -> MaskedImages:
