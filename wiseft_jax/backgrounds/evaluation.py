@@ -35,8 +35,8 @@ class Answers:
       class_names: The set's K classes, in the order of labels.
       ids: One an image.
       labels: int32[N].
-      kinds: Variant -> int32[M, N]: the class that is answered, -1 outside of ImageNet-9, ``UNTRIED``
-        (-2) where the variant has no such image.
+      kinds: Variant -> int32[M, N]: the class that is answered, -1 outside of ImageNet-9,
+        ``UNTRIED`` (-2) where the variant has no such image.
       origins: Variant -> ``"files"``, or ``"composed, pairing seed 0"``.
       seeds: ``mixed_same`` and ``mixed_rand`` -> int32[S, M, N], composed by the pairings of seeds
         0 to S - 1; empty where they can't be.
@@ -114,7 +114,7 @@ def _of_memory(
         kinds,
         origins,
         pairings,
-        tuple(how_fed(*images.images.shape[1:3], each.preprocess) for each in predictors),
+        _fed(images.images.shape[1], images.images.shape[2], predictors),
         (),
     )
 
@@ -139,7 +139,7 @@ def _of_release(
     notes = [] if names[0] == "original" else [f"no original: images are named by {names[0]}"]
     if len(chosen) < len(reference):
         notes.append(f"{len(chosen)} of {len(reference)} images are taken (--limit)")
-    kinds, origins, size = {}, {}, (0, 0)
+    kinds, origins, height, width = {}, {}, 0, 0
     for kind in release.variants:
         dataset, place = release.align(kind, every_id)
         place = place[chosen]
@@ -151,7 +151,7 @@ def _of_release(
         for start in range(0, len(there), step):
             part = there[start : start + step]
             pixels = read_images(dataset, place[part])
-            size = pixels.shape[1:3]
+            height, width = pixels.shape[1:3]
             found[:, part] = _ask(predictors, pixels, step)
         kinds[kind], origins[kind] = found, "files"
     lacks = what_lacks(release)
@@ -168,12 +168,16 @@ def _of_release(
     notes += [f"{kind}: not there" for kind in VARIANTS if kind not in kinds]
     for note in notes:
         logger.warning("%s: %s", release.root, note)
-    fed = tuple(how_fed(*size, each.preprocess) for each in predictors)
+    fed = _fed(height, width, predictors)
     ordered = {kind: kinds[kind] for kind in VARIANTS if kind in kinds}
     name = f"{release.root.name} {release.split}"
     return Answers(
         name, release.class_names, tuple(ids), labels, ordered, origins, pairings, fed, tuple(notes)
     )
+
+
+def _fed(height: int, width: int, predictors: Sequence[Predictor]) -> tuple[str, ...]:
+    return tuple(how_fed(height, width, each.preprocess) for each in predictors)
 
 
 def _placed(

@@ -114,14 +114,9 @@ def _accuracy(found: Int[np.ndarray, " N"], labels: Int[np.ndarray, " N"]) -> di
 
 
 def _classes(answers: Answers, place: int) -> dict[str, list[dict[str, Any]]]:
-    classes = range(len(answers.class_names))
+    members = [answers.labels == label for label in range(len(answers.class_names))]
     return {
-        kind: [
-            _accuracy(
-                found[place][answers.labels == label], answers.labels[answers.labels == label]
-            )
-            for label in classes
-        ]
+        kind: [_accuracy(found[place][each], answers.labels[each]) for each in members]
         for kind, found in answers.kinds.items()
     }
 
