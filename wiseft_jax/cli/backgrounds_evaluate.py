@@ -34,7 +34,7 @@ class EvaluateArgs:
     batch_size: int = 256
     """Images a batch."""
     out: Path | None = None
-    """Write rows.jsonl, summary.json, table.md, variants.png and answers.npz into this directory."""
+    """Write rows.jsonl, summary.json, table.md, variants.png, answers.npz into this directory."""
     common: Common = CommonOptions()
 
     def __post_init__(self) -> None:
