@@ -17,7 +17,6 @@ __getattr__, __dir__ = lazy_exports(
         "challenge_accuracy": "challenge",
         "compose": "composition",
         "evaluate_backgrounds": "evaluation",
-        "evaluation_summary": "evaluation_summary",
         "image_categories": "measures",
         "pair_backgrounds": "pairing",
         "paper_fooled_rate": "challenge",
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from wiseft_jax.backgrounds.challenge import paper_fooled_rate as paper_fooled_rate
     from wiseft_jax.backgrounds.composition import compose as compose
     from wiseft_jax.backgrounds.evaluation import evaluate_backgrounds as evaluate_backgrounds
-    from wiseft_jax.backgrounds.evaluation_summary import evaluation_summary as evaluation_summary
     from wiseft_jax.backgrounds.in9 import IMAGENET_TO_IN9 as IMAGENET_TO_IN9
     from wiseft_jax.backgrounds.in9 import IN9_CLASSES as IN9_CLASSES
     from wiseft_jax.backgrounds.measures import background_gap as background_gap
