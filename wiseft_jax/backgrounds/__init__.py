@@ -16,6 +16,7 @@ __getattr__, __dir__ = lazy_exports(
         "background_gap": "measures",
         "challenge_accuracy": "challenge",
         "compose": "composition",
+        "evaluate_backgrounds": "evaluation",
         "image_categories": "measures",
         "pair_backgrounds": "pairing",
         "paper_fooled_rate": "challenge",
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from wiseft_jax.backgrounds.challenge import challenge_accuracy as challenge_accuracy
     from wiseft_jax.backgrounds.challenge import paper_fooled_rate as paper_fooled_rate
     from wiseft_jax.backgrounds.composition import compose as compose
+    from wiseft_jax.backgrounds.evaluation import evaluate_backgrounds as evaluate_backgrounds
     from wiseft_jax.backgrounds.in9 import IMAGENET_TO_IN9 as IMAGENET_TO_IN9
     from wiseft_jax.backgrounds.in9 import IN9_CLASSES as IN9_CLASSES
     from wiseft_jax.backgrounds.measures import background_gap as background_gap

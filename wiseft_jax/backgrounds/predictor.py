@@ -49,13 +49,12 @@ class Predictor:
           params: Passed as an argument, so that a compiled function doesn't hold it.
           images: As ``logits``.
         """
-        best = jnp.argmax(self.logits(params, images), axis=-1).astype(jnp.int32)
-        return jnp.asarray(IMAGENET_TO_IN9)[best] if self.thousand else best
+        return _answers(self.logits, self.thousand, params, images)
 
-    @functools.cached_property
+    @property
     def compiled(self) -> Callable[[Any, Any], Any]:
-        """``answers``, compiled: once for each shape."""
-        return jax.jit(self.answers)
+        """``answers``, compiled: once for each shape, and for all models of the same functions."""
+        return _compiled(self.logits, self.thousand)
 
     @functools.cached_property
     def placed(self) -> Any:
@@ -82,3 +81,13 @@ class Predictor:
             answered = np.asarray(self.compiled(self.placed, part))
             found[start : start + size] = answered[: size - missing]
         return found
+
+
+def _answers(logits: Callable[[Any, Any], Any], thousand: bool, params: Any, images: Any) -> Any:
+    best = jnp.argmax(logits(params, images), axis=-1).astype(jnp.int32)
+    return jnp.asarray(IMAGENET_TO_IN9)[best] if thousand else best
+
+
+@functools.lru_cache(maxsize=16)
+def _compiled(logits: Callable[[Any, Any], Any], thousand: bool) -> Callable[[Any, Any], Any]:
+    return jax.jit(functools.partial(_answers, logits, thousand))

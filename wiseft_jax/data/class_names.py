@@ -95,8 +95,12 @@ class ClassNames:
         return [name for name in source_names if self._rename(name) is None]
 
 
-def read_class_names(path: Path | str) -> ClassNames:
+def read_class_names(path: Path | str, *, repeats: bool = False) -> ClassNames:
     """Read a file of class names: text, one a line; a JSON list; or a JSON object old -> new.
+
+    Args:
+      path: The file.
+      repeats: Whether a list may have a name more than once, as published lists of ImageNet's do.
 
     Raises:
       InputError: If it is missing or of another form, or a name is empty or (in a list) repeated.
@@ -119,7 +123,7 @@ def read_class_names(path: Path | str) -> ClassNames:
     if isinstance(value, dict):
         return ClassNames(str(path), tuple(dict.fromkeys(value.values())), value, is_list=False)
     repeated = sorted({name for name in value if value.count(name) > 1})
-    if repeated:
+    if repeated and not repeats:
         raise InputError(f"{path}: class names occur more than once: {', '.join(repeated)}")
     return ClassNames(str(path), tuple(value), {}, is_list=True)
 

@@ -1,0 +1,151 @@
+"""A release's images with their masks and backgrounds in memory, to compose other variants of."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import logging
+
+import numpy as np
+from jaxtyping import Int, Integer, UInt8
+
+from wiseft_jax.backgrounds.masked_images import MaskedImages
+from wiseft_jax.backgrounds.release import Release, read_mask
+from wiseft_jax.backgrounds.tiling import box_of_mask
+from wiseft_jax.backgrounds.variants import MASKS_FOLDER
+from wiseft_jax.core.errors import InputError
+from wiseft_jax.data.pipeline import load_image
+from wiseft_jax.data.source import Dataset
+
+logger = logging.getLogger(__name__)
+
+_THREADS = 8
+_SHOWN = 3
+NEEDED = ("original", "only_bg_t")
+
+
+def even_choice(labels: Integer[np.ndarray, " N"], limit: int | None) -> Int[np.ndarray, " M"]:
+    """Return which images a limit leaves: as many of each class as can be, evenly spaced.
+
+    Nothing is drawn: the same images for the same limit. Small classes give all that they have, and
+    the others more.
+
+    Args:
+      labels: Of all images.
+      limit: How many at most; None for all.
+
+    Returns:
+      int64[M], rising.
+
+    Raises:
+      InputError: If the limit is below 1.
+    """
+    if limit is None or limit >= len(labels):
+        return np.arange(len(labels))
+    if limit < 1:
+        raise InputError(f"--limit: expected at least 1, found {limit}")
+    members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    shares = np.zeros(len(members), np.int64)
+    while (left := limit - int(shares.sum())) > 0:
+        open_ = [at for at, each in enumerate(members) if shares[at] < len(each)]
+        for at in open_[:left]:
+            shares[at] += 1
+    kept = [
+        each[np.linspace(0, len(each) - 1, share).round().astype(np.int64)]
+        for each, share in zip(members, shares, strict=True)
+    ]
+    return np.sort(np.concatenate(kept))
+
+
+def what_lacks(release: Release) -> str | None:
+    """Return why mixed variants can't be composed of a release, or None where they can."""
+    missing = [name for name in NEEDED if name not in release.variants]
+    if not (release.root / MASKS_FOLDER / release.split).is_dir():
+        missing.append(f"{MASKS_FOLDER}/{release.split}")
+    return f"there is no {', no '.join(missing)}" if missing else None
+
+
+def read_images(
+    dataset: Dataset, positions: Integer[np.ndarray, " N"]
+) -> UInt8[np.ndarray, "N H W 3"]:
+    """Return images of a dataset, decoded in threads.
+
+    Raises:
+      InputError: One can't be read, or is of another size than the first.
+    """
+    with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
+        found = list(pool.map(lambda at: np.asarray(load_image(dataset, int(at))), positions))
+    for at, image in zip(positions, found, strict=True):
+        if image.shape != found[0].shape:
+            raise InputError(
+                f"{dataset.id(int(at))}: {image.shape[1]} x {image.shape[0]} pixels; expected"
+                f" {found[0].shape[1]} x {found[0].shape[0]}, as {dataset.id(int(positions[0]))}"
+            )
+    return np.stack(found) if found else np.zeros((0, 1, 1, 3), np.uint8)
+
+
+def load_masked(release: Release, limit: int | None = None) -> MaskedImages:
+    """Return originals, masks and Only-BG-T images of a release, aligned by name, in memory.
+
+    Images that lack a mask or a background are left out, with a warning that counts them. The
+    boxes, which a release doesn't hold, are those of the masks.
+
+    Args:
+      release: Where.
+      limit: At most so many images; see ``even_choice``.
+
+    Raises:
+      InputError: A folder is missing; a mask doesn't fit its image, is empty or full; images are of
+        different sizes.
+    """
+    lacks = what_lacks(release)
+    if lacks:
+        raise InputError(f"{release.root}: {lacks}; originals, Only-BG-T and masks are needed")
+    originals = release.dataset("original")
+    image_ids = release.image_ids(originals)
+    backgrounds, place = release.align("only_bg_t", image_ids)
+    masked = np.asarray([release.mask_path(each).is_file() for each in image_ids])
+    whole = np.flatnonzero(masked & (place >= 0))
+    _report(release, image_ids, np.flatnonzero(~masked), "have no mask")
+    _report(release, image_ids, np.flatnonzero(place < 0), "have no Only-BG-T image")
+    if not len(whole):
+        raise InputError(f"{release.root}: no original has both a mask and an Only-BG-T image")
+    chosen = whole[even_choice(originals.labels[whole], limit)]
+    images = read_images(originals, chosen)
+    tiled = read_images(backgrounds, place[chosen])
+    if tiled.shape != images.shape:
+        raise InputError(
+            f"{release.root}: only_bg_t's images are {tiled.shape[2]} x {tiled.shape[1]}, the"
+            f" originals {images.shape[2]} x {images.shape[1]}"
+        )
+    masks = np.stack([_mask(release, image_ids[at], *images.shape[1:3]) for at in chosen])
+    return MaskedImages(
+        images,
+        masks,
+        tiled,
+        np.asarray([box_of_mask(mask) for mask in masks]),
+        originals.labels[chosen],
+        release.class_names,
+        tuple(image_ids[at] for at in chosen),
+        f"{release.root} {release.split}",
+    )
+
+
+def _mask(release: Release, image_id: str, height: int, width: int) -> np.ndarray:
+    path = release.mask_path(image_id)
+    mask = read_mask(path, height, width)
+    if mask.all() or not mask.any():
+        kind = "full" if mask.all() else "empty"
+        raise InputError(f"{path}: the mask is {kind}; expected an object and a background")
+    return mask
+
+
+def _report(release: Release, image_ids: list[str], places: np.ndarray, what: str) -> None:
+    if len(places):
+        logger.warning(
+            "%s: %d of %d originals %s and are left out: %s",
+            release.root,
+            len(places),
+            len(image_ids),
+            what,
+            ", ".join(image_ids[at] for at in places[:_SHOWN]),
+        )
