@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _CELL_INCHES = 1.15
 _LEFT_INCHES = 1.25
+_SHOWN = 3
 _SECS = ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes"), (1.0, "s"))
 _HEAD = ("class", "n", "challenge accuracy", "fooled (paper)", "backgrounds", "mean", "strongest")
 
@@ -36,23 +37,19 @@ def attack_lines(summary: Mapping[str, Any]) -> list[str]:
     """
     model, challenge = summary["model"], summary["challenge_accuracy"]
     front, back = summary["foregrounds"], summary["backgrounds"]
+    sampled = summary["sampled_backgrounds"]
+    above = "; an upper bound, as backgrounds were sampled" if sampled else ""
     lines = [
         f"{model['name']}: {model['protocol']}; weights {model['weights']}",
         f"foregrounds: {front['n']} of {front['of']}; backgrounds: {back['n']} of {back['of']}"
         " Only-BG-T images",
-        f"challenge accuracy (no background breaks them): {share_text(challenge)}"
-        + (
-            "; an upper bound, as backgrounds were sampled"
-            if summary["sampled_backgrounds"]
-            else ""
-        ),
+        f"challenge accuracy (no background breaks them): {share_text(challenge)} %{above}",
         "fooled (paper: a background of another class makes the answer its own):"
-        f" {share_text(summary['paper_fooled_rate'])}" + _lower_bound(summary),
+        f" {share_text(summary['paper_fooled_rate'])} %{_lower_bound(summary)}",
     ]
     if front["rejected"]:
-        lines.append(
-            f"{len(front['rejected'])} foregrounds were left out: {'; '.join(front['rejected'][:3])}"
-        )
+        some = "; ".join(front["rejected"][:_SHOWN])
+        lines.append(f"{len(front['rejected'])} foregrounds were left out: {some}")
     return lines + [text for text in [_rate_text(summary["timing"])] if text]
 
 
@@ -166,7 +163,8 @@ def strongest_figure(summary: Mapping[str, Any], pictures: Sequence[np.ndarray])
     add_footnote(
         figure,
         "share of the foregrounds of other classes that a background turns into its own class;"
-        f" {front} foregrounds, {summary['backgrounds']['n']} backgrounds tried; {summary['model']['name']}",
+        f" {front} foregrounds, {summary['backgrounds']['n']} backgrounds tried;"
+        f" {summary['model']['name']}",
     )
     return figure
 
