@@ -278,8 +278,8 @@ def prepare(pixels: np.ndarray, preprocess: Preprocess) -> np.ndarray:
         return pixels
     if pixels.dtype == bool:
         nearest = dataclasses.replace(preprocess, interpolation="nearest")
-        grey = Image.fromarray(pixels.astype(np.uint8) * 255)
-        return eval_transform(nearest)(grey) > 0
+        grey = Image.fromarray(pixels.astype(np.uint8) * 255).convert("RGB")
+        return eval_transform(nearest)(grey)[..., 0] > 0
     return eval_transform(preprocess)(Image.fromarray(pixels))
 
 
