@@ -5,7 +5,7 @@ other. Compiling isn't counted. Prints a JSON row for each way and model, and ap
 ``--out``.
 
     python scripts/bench_backgrounds_attack.py --model small --rounds 20
-    python scripts/bench_backgrounds_attack.py --model b32 --foregrounds 2 --backgrounds 8 --rounds 4
+    python scripts/bench_backgrounds_attack.py --model b32 --foregrounds 2 --backgrounds 8
 """
 
 from __future__ import annotations
