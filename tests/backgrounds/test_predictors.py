@@ -52,6 +52,7 @@ def test_a_thousand_prompts_are_mapped_after_the_arg_max(clip: Clip):
     assert np.array_equal(found.predict(images), IMAGENET_TO_IN9[best])
 
 
+@pytest.mark.slow
 def test_a_resnets_classes_are_matched_by_name_in_any_order():
     resnet = small_resnet(9)
     variables = random_variables(resnet)

@@ -52,6 +52,7 @@ def alphas(*options: object) -> int:
     return main(["backgrounds", "alphas", *map(str, options)])
 
 
+@pytest.mark.slow
 def test_a_run_on_a_set_in_the_published_layout(
     workshop: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture
 ):

@@ -40,6 +40,7 @@ def backgrounds(*options: object) -> int:
     return main(["backgrounds", *map(str, options), "-q"])
 
 
+@pytest.mark.slow
 def test_resnets_of_both_kinds_side_by_side(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ):
