@@ -9,7 +9,7 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, NonFiniteLossError
 from wiseft_jax.training.lbfgs_probe import fit_probe
 
 
@@ -71,3 +71,27 @@ def test_a_constant_feature_and_an_absent_class_do_no_harm():
 def test_several_penalties_need_something_to_choose_on():
     with pytest.raises(InputError, match=r"probe_c: several values need validation images"):
         fit_probe(np.zeros((4, 2), np.float32), np.zeros(4, np.int32), 2, [1.0, 2.0])
+
+
+TOO_SMALL = 1e-45
+"""Its penalty 1 / (C N) is infinite in float32, so the loss is NaN."""
+
+
+def test_a_probe_that_is_not_finite_is_never_chosen(
+    digits: tuple[np.ndarray, np.ndarray], caplog: pytest.LogCaptureFixture
+):
+    features, labels = digits[0][:60], digits[1][:60]
+    validation = features, np.zeros_like(labels)  # what NaN answers, so that it would be right
+    with caplog.at_level(logging.WARNING, "wiseft_jax"):
+        probe = fit_probe(features, labels, 10, [TOO_SMALL, 0.01], validation)
+    alone = fit_probe(features, labels, 10, [0.01])
+    assert probe.c == 0.01
+    assert [c for c, _ in probe.accuracies] == [0.01]
+    np.testing.assert_array_equal(probe.head["kernel"], alone.head["kernel"])
+    assert "C = 1e-45: not finite" in caplog.text
+
+
+def test_no_finite_probe_is_an_error(digits: tuple[np.ndarray, np.ndarray]):
+    features, labels = digits[0][:60], digits[1][:60]
+    with pytest.raises(NonFiniteLossError, match=r"probe_c: expected a linear probe .* C = 1e-45"):
+        fit_probe(features, labels, 10, [TOO_SMALL])
