@@ -12,13 +12,14 @@ from typing import Any, TypeVar
 
 import tyro
 
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, did_you_mean
 
 ArgsT = TypeVar("ArgsT")
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 _FRAME = "╭╮╰╯│─+|-"
 _UNBROKEN = "100000"
+_CHOICE = re.compile(r"invalid choice '(?P<given>[^']*)' for .*Expected one of \((?P<known>.*)\)\.")
 
 
 def parse(args_type: type[ArgsT], argv: Sequence[str], verb: str, *, default: Any = None) -> ArgsT:
@@ -48,7 +49,7 @@ def parse(args_type: type[ArgsT], argv: Sequence[str], verb: str, *, default: An
     except SystemExit as stop:
         if not stop.code:
             raise
-        message, said = unboxed(said.getvalue()), io.StringIO()
+        message, said = suggesting(unboxed(said.getvalue())), io.StringIO()
         raise InputError(message) from None
     finally:
         sys.stderr.write(said.getvalue())
@@ -64,6 +65,20 @@ def unboxed(text: str) -> str:
     inner = [line[2:-2].rstrip() for line in lines[1:-1]]
     kept = [line for line in inner if line.strip(_FRAME) or not line]
     return "\n".join(kept) or lines[0].strip(_FRAME + " ")
+
+
+def suggesting(text: str) -> str:
+    """Return an error with "did you mean" behind each choice that isn't among those there are.
+
+    Args:
+      text: Unboxed.
+    """
+
+    def suggest(found: re.Match[str]) -> str:
+        known = re.findall(r"'([^']*)'", found["known"])
+        return found[0] + did_you_mean(found["given"], known)
+
+    return _CHOICE.sub(suggest, text)
 
 
 @contextlib.contextmanager
