@@ -9,6 +9,7 @@ import pytest
 
 from wiseft_jax.mixing.applied import applied_masks, applied_partners, mix_openly
 from wiseft_jax.mixing.config import MixingConfig
+from wiseft_jax.mixing.mixer import Pairing
 
 CONFIGS = {
     "circle": MixingConfig("smoothmix"),
@@ -58,7 +59,7 @@ def test_what_is_not_mixed_is_all_its_own():
 
 @pytest.mark.parametrize("alpha", [1e-3, 0.2])
 @pytest.mark.parametrize("pairing", ["roll", "flip"])
-def test_a_partner_with_a_share_of_nothing_is_named_too(alpha: float, pairing: str):
+def test_a_partner_with_a_share_of_nothing_is_named_too(alpha: float, pairing: Pairing):
     """With so small an alpha most draws of Mixup round to lambda = 0 or 1."""
     images = images_of(8)
     config = MixingConfig("mixup", alpha=alpha, pairing=pairing)
