@@ -20,6 +20,7 @@ def test_the_embedded_model_warns_of_what_it_does_not_know(
     with caplog.at_level(logging.WARNING):
         classifier, theta_0 = load_model(ModelConfig(templates=templates), ("one", "two"))
     assert ("knows rendered digits and letters only" in caplog.text) == said
+    assert "--model" not in caplog.text  # an option of some verbs, and of explain another
     assert classifier.class_names == ("one", "two")
     assert theta_0["head"]["kernel"].shape[1] == 2
 

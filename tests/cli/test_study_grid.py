@@ -139,6 +139,8 @@ def test_a_seed_that_draws_the_held_out_images_cannot_vary(
         (["--resume"], "--resume needs --out DIR"),
         (["--show"], "--show needs --out DIR"),
         (["--show", "--out", "no/such"], "no such file"),
+        (["--show", "a b"], "'a b'; the study's directory is given by --out: wiseft study grid"),
+        (["--show=x", "-q"], "wiseft study grid --show --out x"),
         (["no/preset"], "unknown preset 'no/preset'"),
         (["quickstart", "--checkpoints.directory", "x"], "checkpoints.directory: each run"),
     ],
@@ -171,6 +173,13 @@ def test_help_loads_nothing_heavy() -> None:
     said = light_help("study", "grid")
     assert "--vary" in said
     assert "--training.learning-rate" in said
+
+
+def test_a_study_in_the_place_of_a_preset_is_shown_how(
+    study: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert main(["study", "grid", str(study), "--show"]) == 2
+    assert f"to show it: wiseft study grid --show --out {study}" in capsys.readouterr().err
 
 
 @pytest.mark.slow

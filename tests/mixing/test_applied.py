@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wiseft_jax.mixing.applied import applied_masks, mix_openly
+from wiseft_jax.mixing.applied import applied_masks, applied_partners, mix_openly
 from wiseft_jax.mixing.config import MixingConfig
+from wiseft_jax.mixing.mixer import Pairing
 
 CONFIGS = {
     "circle": MixingConfig("smoothmix"),
@@ -54,3 +55,26 @@ def test_the_batch_is_the_mixers_own():
 def test_what_is_not_mixed_is_all_its_own():
     masks = applied_masks(MixingConfig("smoothmix", prob=0.0).build(), jax.random.key(0), (3, 4, 5))
     np.testing.assert_array_equal(masks, np.ones((3, 4, 5)))
+
+
+@pytest.mark.parametrize("alpha", [1e-3, 0.2])
+@pytest.mark.parametrize("pairing", ["roll", "flip"])
+def test_a_partner_with_a_share_of_nothing_is_named_too(alpha: float, pairing: Pairing):
+    """With so small an alpha most draws of Mixup round to lambda = 0 or 1."""
+    images = images_of(8)
+    config = MixingConfig("mixup", alpha=alpha, pairing=pairing)
+    found = mix_openly(config, jax.random.key(1), images)
+    expected = np.roll(np.arange(8), 1) if pairing == "roll" else np.arange(8)[::-1]
+    np.testing.assert_array_equal(found.partners, expected)
+    if alpha < 0.1:
+        assert (found.shares == 1).any()
+
+
+def test_what_is_not_mixed_has_no_partner():
+    config = MixingConfig("random_choice", choices=("cutmix", "mixup"), prob=0.5)
+    found = mix_openly(config, jax.random.key(2), images_of(16))
+    mixed = (found.images != images_of(16)).any((1, 2, 3))
+    assert 0 < mixed.sum() < 16
+    assert (found.partners[mixed] >= 0).all()
+    nobody = applied_partners(MixingConfig("mixup", prob=0.0).build(), jax.random.key(0), 3)
+    np.testing.assert_array_equal(nobody, -1)

@@ -196,3 +196,36 @@ def test_a_set_of_best_alphas_that_rests_on_doubt_says_so():
         row["summary"] |= {"uncertain_share": 0.02, "evaluated_share": 0.02}
     text = report_markdown(rows, selection=chosen(), curve_rows=told, possible_best=possible)
     assert "that this rests on" not in text
+
+
+def stars(axes: Any) -> list[tuple[float, float, Any]]:
+    """Return place and inner colour of each star."""
+    lines = [line for line in axes.lines if line.get_marker() == "*"]
+    return [(*(float(v[0]) for v in line.get_data()), line.get_color()) for line in lines]
+
+
+def test_an_alpha_between_those_asked_for_is_read_off_the_curve_and_says_so():
+    rows = sweep_rows()
+    lines = curve_rows(rows)
+    figure = curve_figure(rows, selection=chosen(0.45), curve_rows=lines)
+    left, right = figure.axes
+    name = "α = 0.45, chosen (read off the curve)"
+    for axes in (left, right):
+        assert name in [text.get_text() for text in axes.texts]
+    dense = continuous(lines, rows)
+    assert dense is not None
+    assert dense.reference is not None
+    assert dense.mean is not None
+    on_both = [series.points[0.45].value for series in (dense.reference, dense.mean)]
+    assert [y for _, y, _ in stars(right)] == pytest.approx(on_both)
+    assert [each[:2] for each in stars(left)] == [pytest.approx(tuple(on_both))]
+    assert {face for axes in (left, right) for *_, face in stars(axes)} == {"0.72"}
+
+
+def test_an_alpha_asked_for_is_marked_by_whether_it_was_run():
+    rows = sweep_rows()
+    for method, face, how in (("direct", "white", ""), ("curve", "0.72", " (read off the curve)")):
+        told: Any = [{**row, "method": method} for row in rows]
+        _, right = curve_figure(told, selection=chosen(0.4), curve_rows=curve_rows(rows)).axes
+        assert {each[2] for each in stars(right)} == {face}
+        assert f"α = 0.4, chosen{how}" in [text.get_text() for text in right.texts]

@@ -111,7 +111,7 @@ def test_chosen_may_be_an_end_or_the_default(alpha, name):
 def test_chosen_off_the_grid_is_a_line_without_a_point():
     left, right = curve_figure(sweep_rows(4), selection=chosen(0.5)).axes
     assert not any("chosen" in text for text in texts(left))
-    assert "α = 0.5, chosen" in texts(right)
+    assert "α = 0.5, chosen (not run)" in texts(right)
 
 
 def test_one_shift_needs_no_mean():

@@ -49,3 +49,9 @@ def test_any_number_of_blocks(count: int, tmp_path: Path):
 def test_no_block_is_refused():
     with pytest.raises(InputError, match="no mixer"):
         mixing_figure([])
+
+
+def test_an_image_that_is_not_mixed_says_so():
+    picture = MixedPicture(IMAGE, None, np.ones((16, 16)), IMAGE, 1.0)
+    (place,) = mixing_figure([MixingBlock("CutMix, now and then", [picture])]).subfigs
+    assert place.axes[1].texts[0].get_text() == "not mixed"

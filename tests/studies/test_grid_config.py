@@ -24,6 +24,7 @@ from wiseft_jax.studies.grid_config import (
     varied_name,
 )
 from wiseft_jax.training.config import TrainConfig
+from wiseft_jax.training.options import TrainOptions
 
 BASE = ExperimentConfig()
 
@@ -239,3 +240,36 @@ def test_configurations_are_named_as_they_are_typed() -> None:
     varied = {"training.learning_rate": 1e-5, "mixing.name": "none", "training.clip_norm": None}
     assert varied_name(varied) == "learning_rate 1e-05, mixing.name none, clip_norm none"
     assert varied_name({"training.options.nesterov": True}) == "options.nesterov true"
+
+
+LBFGS = dataclasses.replace(
+    BASE,
+    training=TrainConfig(recipe="linear_probe", options=TrainOptions(solver="lbfgs")),
+)
+
+
+@pytest.mark.parametrize(
+    "text", ["training.learning_rate=1e-3,1e-2", "training.epochs=1,2", "training.seed=0,1"]
+)
+def test_what_l_bfgs_does_not_read_cannot_vary(text: str) -> None:
+    axes = parse_axes(LBFGS, ["training.label_smoothing=0,0.1", text])
+    field = text.partition("=")[0]
+    with pytest.raises(InputError, match=rf"--vary {field}: not read .*label_smoothing.*probe_c"):
+        full_grid(LBFGS, axes)
+    with pytest.raises(InputError, match=rf"--vary {field}: not read"):
+        random_configurations(LBFGS, axes, 2, seed=0)
+    assert len(full_grid(LBFGS, axes[:1])) == 2
+
+
+def test_a_grid_over_solvers_may_vary_what_both_read_alone() -> None:
+    base = replaced(LBFGS, {"training.options.solver": "adamw"})
+    solvers = "training.options.solver=adamw,lbfgs"
+    assert len(full_grid(base, parse_axes(base, [solvers, "training.label_smoothing=0,0.1"]))) == 4
+    with pytest.raises(InputError, match=r"--vary training\.epochs: not read"):
+        full_grid(base, parse_axes(base, [solvers, "training.epochs=1,2"]))
+
+
+def test_a_seed_that_balances_classes_is_read() -> None:
+    base = replaced(LBFGS, {"training.options.class_balance": True})
+    assert len(full_grid(base, parse_axes(base, ["training.seed=0,1"]))) == 2
+    assert len(full_grid(LBFGS, default_axes(LBFGS))) == 2

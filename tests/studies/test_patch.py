@@ -126,3 +126,25 @@ def test_what_is_no_study_is_not_written_into(tmp_path: Path):
         patch.prepare(RunDirectory(tmp_path), CONFIG, overwrite=False)
     with pytest.raises(InputError, match="this isn't one"):
         patch.prepare(RunDirectory(tmp_path), CONFIG, overwrite=True)
+
+
+def test_stored_models_of_other_data_are_refused_before_anything_is_trained(tmp_path: Path):
+    directory, data = RunDirectory(tmp_path / "study"), few_images()
+    patch.prepare(directory, CONFIG, overwrite=False)
+    patch.check_data(directory, data)
+    patch.check_data(directory, data)
+    reversed_names = dataclasses.replace(data, class_names=data.class_names[::-1])
+    cases = {
+        "train": few_images(train=31),
+        "tests": few_images(test=23),
+        "class_names": reversed_names,
+    }
+    for name, other in cases.items():
+        with pytest.raises(InputError, match=rf"other classes \({name} differ"):
+            patch.patch_study(CONFIG, quickstart_config(), other, directory)
+    models = directory.path / "models"
+    (models / "resnet-none-0").mkdir(parents=True)
+    (directory.path / "data.json").unlink()
+    with pytest.raises(InputError, match=r"models are there, and no data\.json says"):
+        patch.patch_study(CONFIG, quickstart_config(), data, directory)
+    assert not (directory.path / "data.json").exists()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
+import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import pytest
 
 from tests.training.toy import toy_config, toy_dataset, toy_for, toy_options, toy_train
 from wiseft_jax.core.checkpoint import restore_params
+from wiseft_jax.core.checkpoint_config import CheckpointConfig
 from wiseft_jax.core.mesh import Layout, make_mesh
 from wiseft_jax.core.trees import flatten_paths
 from wiseft_jax.training.fine_tune import fine_tune
@@ -149,3 +153,34 @@ def test_a_converged_probe_is_saved_and_found_again(tmp_path: Path):
     assert step == 0
     assert_same(saved, theta_1["head"])
     assert_same(fine_tune(*arguments, run_dir=tmp_path, resume=True), theta_1)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_lp_ft_goes_on_from_its_probe_bit_for_bit(
+    kept: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    """Its penalty pulls towards the probe's head, so another head would show in the weights."""
+    classifier, theta_0 = toy_for("lp_ft")
+    validation = toy_dataset(30, seed=2, name="held-out")
+    train = toy_train("lp_ft", 24)
+    options = TrainOptions(probe_c=(0.1, 1.0), l2_to_theta_0=0.1)
+    config = toy_config(recipe="lp_ft", epochs=2, options=options)
+    saving = CheckpointConfig(save_every_steps=1)
+    arguments = (classifier, theta_0, train, validation, config)
+    whole = fine_tune(*arguments, run_dir=tmp_path / "whole", checkpoints=saving)
+    steps = sorted(
+        int(each.name) for each in (tmp_path / "whole/checkpoints").iterdir() if each.name.isdigit()
+    )
+    shutil.copytree(tmp_path / "whole", tmp_path / "part")
+    for step in steps[1:]:
+        shutil.rmtree(tmp_path / "part/checkpoints" / str(step))
+    if not kept:
+        (tmp_path / "part/probe.safetensors").write_bytes(b"damaged")
+    with caplog.at_level(logging.INFO, "wiseft_jax"):
+        again = fine_tune(*arguments, run_dir=tmp_path / "part", resume=True, checkpoints=saving)
+    assert_same(again, whole)
+    assert ("as it was chosen before" in caplog.text) is kept
+    assert ("is computed again" in caplog.text) is not kept
+    facts = json.loads((tmp_path / "part/probe.json").read_text())
+    assert [each["c"] for each in facts["tried"]] == [0.1, 1.0]
+    assert facts["c"] in (0.1, 1.0)

@@ -229,6 +229,7 @@ def _report_facts(config: ExperimentConfig, directory: RunDirectory) -> dict[str
     versions = read_json(directory.config_file)["versions"]
     shown = ("wiseft-jax", "jax", "flax", "optax", "transformers")
     training = config.training
+    probe = {"linear probe": probe_sentence(found)} if (found := _probe_of(directory)) else {}
     return {
         "model": f"{config.model.name}, prompts: {config.model.templates}",
         "fine-tuning": (
@@ -237,8 +238,31 @@ def _report_facts(config: ExperimentConfig, directory: RunDirectory) -> dict[str
             else f"{training.recipe}, learning rate {training.learning_rate:g},"
             f" {training.epochs:g} epochs, batch {training.batch_size}, seed {training.seed}"
         ),
+        **probe,
         "versions": ", ".join(f"{name} {versions[name]}" for name in shown),
     }
+
+
+def _probe_of(directory: RunDirectory) -> dict[str, Any] | None:
+    """Return which linear probe was chosen: ``c``, and ``tried``; None without one."""
+    if not directory.probe_file.is_file():
+        return None
+    stored = read_json(directory.probe_file)
+    return {"c": stored["c"], "tried": stored["tried"]}
+
+
+def probe_sentence(probe: Mapping[str, Any]) -> str:
+    """Return ``"L-BFGS, C = 1 (chosen by validation accuracy in %: 0.1: 90.0, 1: 95.0)"``.
+
+    Args:
+      probe: ``c``, and of each that was ``tried`` its ``c`` and ``validation_accuracy``.
+    """
+    accuracies = {each["c"]: f"{100 * each['validation_accuracy']:.1f}" for each in probe["tried"]}
+    text = f"L-BFGS, C = {probe['c']:g}"
+    if len(accuracies) < 2:
+        return text
+    listed = ", ".join(f"{c:g}: {accuracy}" for c, accuracy in accuracies.items())
+    return f"{text} (chosen by validation accuracy in %: {listed})"
 
 
 def print_outcome(
@@ -258,6 +282,7 @@ def print_outcome(
       as_json: Whether to print JSON.
       more: What else the JSON holds, by name.
     """
+    probe = _probe_of(directory)
     if as_json:
         print_json(
             {
@@ -266,6 +291,7 @@ def print_outcome(
                 "rows": outcome.sweep.rows,
                 "curves": [row["summary"] for row in outcome.sweep.curve_rows()],
                 "skipped": {name: list(ids) for name, ids in skipped.items()},
+                **({"probe": probe} if probe else {}),
                 **(more or {}),
             }
         )
@@ -275,6 +301,8 @@ def print_outcome(
     table = accuracy_table(outcome.sweep.rows, selection=outcome.selection.facts())
     table_console().print(table)
     print(outcome.selection.sentence)
+    if probe:
+        print(f"linear probe: {probe_sentence(probe)}")
     left_out = sum(map(len, skipped.values()))
     if left_out:
         print(f"{left_out} images could not be read and are left out; the report lists them")

@@ -19,9 +19,7 @@ ArgsT = TypeVar("ArgsT")
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 _FRAME = "╭╮╰╯│─+|-"
 _UNBROKEN = "100000"
-_CHOICE = re.compile(
-    r"invalid choice '(?P<given>[^']*)'.*?[Ee]xpected one of \((?P<names>.*?)\)\.?"
-)
+_CHOICE = re.compile(r"invalid choice '(?P<given>[^']*)' for .*Expected one of \((?P<known>.*)\)\.")
 
 
 def parse(args_type: type[ArgsT], argv: Sequence[str], verb: str, *, default: Any = None) -> ArgsT:
@@ -51,7 +49,7 @@ def parse(args_type: type[ArgsT], argv: Sequence[str], verb: str, *, default: An
     except SystemExit as stop:
         if not stop.code:
             raise
-        message, said = with_suggestion(unboxed(said.getvalue())), io.StringIO()
+        message, said = suggesting(unboxed(said.getvalue())), io.StringIO()
         raise InputError(message) from None
     finally:
         sys.stderr.write(said.getvalue())
@@ -69,18 +67,18 @@ def unboxed(text: str) -> str:
     return "\n".join(kept) or lines[0].strip(_FRAME + " ")
 
 
-def with_suggestion(message: str) -> str:
-    """Return an error about a choice with the closest of the choices, where one is close.
+def suggesting(text: str) -> str:
+    """Return an error with "did you mean" behind each choice that isn't among those there are.
 
     Args:
-      message: As ``unboxed`` returns it.
+      text: Unboxed.
     """
-    found = _CHOICE.search(message)
-    if found is None:
-        return message
-    names = [name.strip().strip("'") for name in found["names"].split(",") if name.strip()]
-    hint = did_you_mean(found["given"], names)
-    return f"{message[: found.end()]}{hint}{message[found.end() :]}"
+
+    def suggest(found: re.Match[str]) -> str:
+        known = re.findall(r"'([^']*)'", found["known"])
+        return found[0] + did_you_mean(found["given"], known)
+
+    return _CHOICE.sub(suggest, text)
 
 
 @contextlib.contextmanager

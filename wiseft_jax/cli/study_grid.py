@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +28,11 @@ from wiseft_jax.studies.grid_config import Variation, full_grid, random_configur
 from wiseft_jax.studies.grid_files import RunRow, StudyDirectory
 from wiseft_jax.studies.grid_summary import run_dawin, summarise
 
-USAGE = "usage: wiseft study grid [PRESET_OR_FILE] [options]   |   wiseft study grid --help"
+USAGE = (
+    "usage: wiseft study grid [PRESET_OR_FILE] [options]   |   wiseft study grid --help\n"
+    "       wiseft study grid --show --out DIR: what a study that is there says"
+)
+_SHOW = "wiseft study grid --show --out {}"
 QUICKSTART = "quickstart/digits"
 
 
@@ -58,7 +63,8 @@ class GridArgs:
     dawin: bool = False
     """Let DaWin take part among the rules: it runs each model once more, on all sets."""
     show: bool = False
-    """Show what the finished runs in --out say, and run nothing; no other option is needed."""
+    """Run nothing, and show what the finished runs of the study in --out say: `wiseft study grid
+    --show --out DIR`. It takes no value itself, and needs no other option."""
     dry_run: bool = False
     """List the configurations and their steps, and stop before anything is trained."""
     common: Common = CommonOptions()
@@ -68,6 +74,7 @@ def main(argv: Sequence[str]) -> int:
     """Run the study."""
     if {"-h", "--help"} & set(argv):
         print(USAGE + "\n")
+    _check_show(argv)
     named = bool(argv) and not argv[0].startswith("-")
     name, rest = (argv[0], argv[1:]) if named else (QUICKSTART, argv)
     preset = load_config(QUICKSTART if name == "quickstart" else name)
@@ -75,11 +82,32 @@ def main(argv: Sequence[str]) -> int:
     return execute(args)
 
 
+def _check_show(argv: Sequence[str]) -> None:
+    """Say where the directory of a study to show belongs, when it is given elsewhere."""
+    for place, given in enumerate(argv):
+        option, _, value = given.partition("=")
+        if option != "--show":
+            continue
+        following = argv[place + 1 : place + 2]
+        found = [value] if value else [each for each in following if not each.startswith("-")]
+        if found:
+            raise InputError(
+                f"--show takes no value, found {found[0]!r}; the study's directory is given by"
+                f" --out: {_SHOW.format(shlex.quote(found[0]))}"
+            )
+        if (Path(argv[0]) / "study.json").is_file():
+            raise InputError(
+                f"{argv[0]}: a study, where a preset or a file was expected; to show it:"
+                f" {_SHOW.format(shlex.quote(argv[0]))}"
+            )
+
+
 def execute(args: GridArgs) -> int:
     """Do what the options say."""
     for name in ("resume", "show"):
         if getattr(args, name) and args.out is None:
-            raise InputError(f"--{name} needs --out DIR: the study")
+            command = f" ({_SHOW.format('DIR')})" if name == "show" else ""
+            raise InputError(f"--{name} needs --out DIR: the study{command}")
     if args.show:
         args.common.apply()
         directory = StudyDirectory(Path(args.out or ""))

@@ -45,8 +45,8 @@ def load_model(
 
     if config.name == "glyphclip" and config.templates != "digits":
         logger.warning(
-            "the embedded glyphclip knows rendered digits and letters only; for photographs give a"
-            " CLIP: --model.name DIRECTORY_OR_HUB_ID"
+            "model.name: the embedded glyphclip knows rendered digits and letters only; photographs"
+            " want a run with another CLIP, a directory or a hub id"
         )
     clip = load_clip(config.name, config.compute_dtype, config.tower, config.remat)
     make: Any = zero_shot_classifier

@@ -75,6 +75,11 @@ class RunDirectory:
         return self.path / "endpoints.json"
 
     @property
+    def probe_file(self) -> Path:
+        """Which linear probe by L-BFGS was chosen, where the recipe makes one."""
+        return self.path / "probe.json"
+
+    @property
     def selection_file(self) -> Path:
         """The chosen alpha, the rule and its cost."""
         return self.path / "selection.json"

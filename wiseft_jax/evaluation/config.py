@@ -45,6 +45,11 @@ class SweepConfig:
     select_on: Annotated[str | None, tyro.conf.arg(aliases=["--select-on"])] = None
     """Name of the dataset to choose on; naming a test or shifted set is an oracle, and is said."""
 
+    @property
+    def extrapolated(self) -> tuple[float, ...]:
+        """The alphas that lie beyond both ends."""
+        return tuple(alpha for alpha in self.alphas if not 0 <= alpha <= 1)
+
     def __post_init__(self) -> None:
         """Check alphas and sizes.
 

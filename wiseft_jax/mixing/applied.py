@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32
+from jaxtyping import Array, Float, Float32, Int32
 
 from wiseft_jax.mixing.config import MixingConfig
 from wiseft_jax.mixing.mixer import Mixer
@@ -22,7 +22,7 @@ class Mixture:
       images: float32[B, H, W, C], in the scale of the sources.
       masks: float32[B, H, W]: how much of each pixel is the image's own.
       shares: float32[B]: lam, the share of the image's own target.
-      partners: int64[B]: whom each image is mixed with; -1 where its target has nobody else.
+      partners: int64[B]: whom each image is mixed with, however little; -1 where with nobody.
     """
 
     images: np.ndarray
@@ -51,10 +51,9 @@ def mix_openly(
     mixed, targets = mixer(key, jnp.asarray(images), jnp.eye(len(images), dtype=jnp.float32))
     soft = np.array(targets)
     shares = soft.diagonal().copy()
-    np.fill_diagonal(soft, 0)
-    partners = np.where(soft.max(1) > 0, soft.argmax(1), -1)
     count, height, width = images.shape[:3]
     masks = applied_masks(config.build(0.0), key, (count, height, width))
+    partners = np.asarray(applied_partners(config.build(0.0), key, count), np.int64)
     return Mixture(np.asarray(mixed), np.asarray(masks), shares, partners)
 
 
@@ -76,3 +75,24 @@ def applied_masks(mixer: Mixer, key: Array, shape: tuple[int, int, int]) -> Floa
         return mixer(key, jnp.broadcast_to(own, (*shape, 1)), targets)[0][row, ..., 0]
 
     return jax.jit(lambda rows: jax.lax.map(mask_of, rows))(rows)
+
+
+def applied_partners(mixer: Mixer, key: Array, count: int) -> Int32[Array, " B"]:
+    """Return whom each image is mixed with, by mixing; -1 where with nobody.
+
+    Only row j's target is NaN: it shows where j takes part, even with a share that rounds to 0.
+
+    Args:
+      mixer: With its options bound.
+      key: As the batch had it.
+      count: B.
+    """
+    rows = jnp.arange(count, dtype=jnp.int32)
+    images = jnp.zeros((count, 4, 4, 1))
+
+    def touched_by(row: Array) -> Array:
+        targets = jnp.where(rows == row, jnp.nan, 0.0)[:, None]
+        return jnp.isnan(mixer(key, images, targets)[1][:, 0]) & (rows != row)
+
+    touched = jax.jit(lambda rows: jax.lax.map(touched_by, rows))(rows)
+    return jnp.where(touched.any(0), touched.argmax(0).astype(jnp.int32), -1)

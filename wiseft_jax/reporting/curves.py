@@ -18,6 +18,7 @@ from wiseft_jax.core.curve_rows import CurveRow
 from wiseft_jax.core.results import Row
 from wiseft_jax.core.writers import write_bytes
 from wiseft_jax.reporting.axes import percent, set_logit_scale
+from wiseft_jax.reporting.chosen import Chosen
 from wiseft_jax.reporting.continuous import continuous
 from wiseft_jax.reporting.labels import Label, add_footnote, named, place_labels, spread
 from wiseft_jax.reporting.series import Curves, Series, Value
@@ -89,15 +90,16 @@ def curve_figure(
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.08, wspace=0.02)  # type: ignore[union-attr]
     if title:
         figure.suptitle(title, x=0.012, ha="left", fontsize=12.5)
-    add_footnote(figure, _footnote(curves, selection, dense))
-    _draw_by_alpha(panels[0, -1], curves, chosen, dense)
+    mark = None if chosen is None else Chosen.of(chosen, curves, dense, rows)
+    add_footnote(figure, _footnote(curves, selection, dense, mark))
+    _draw_by_alpha(panels[0, -1], curves, mark, dense)
     if both:
         # Last: labels look for free places, which move with the layout.
-        _draw_path(panels[0, 0], curves, chosen, dense)
+        _draw_path(panels[0, 0], curves, mark, dense)
     return figure
 
 
-def _draw_path(axes: Axes, curves: Curves, chosen: float | None, dense: Curves | None) -> None:
+def _draw_path(axes: Axes, curves: Curves, mark: Chosen | None, dense: Curves | None) -> None:
     reference, mean = curves.reference, curves.mean
     assert reference is not None
     assert mean is not None
@@ -105,7 +107,8 @@ def _draw_path(axes: Axes, curves: Curves, chosen: float | None, dense: Curves |
     xs = [_inside(reference.points[alpha], reference.n) for alpha in alphas]
     ys = [_inside(mean.points[alpha], mean.n) for alpha in alphas]
     x, y = [each.value for each in xs], [each.value for each in ys]
-    marked = _marked(alphas, chosen)
+    chosen = None if mark is None else mark.alpha
+    marked = _marked(alphas, mark)
     shown = [i for i, alpha in enumerate(alphas) if alpha in marked] or list(range(len(alphas)))
     set_logit_scale(axes, "x", x + [v for i in shown for v in (xs[i].low, xs[i].high)])
     set_logit_scale(axes, "y", y + [v for i in shown for v in (ys[i].low, ys[i].high)])
@@ -127,12 +130,18 @@ def _draw_path(axes: Axes, curves: Curves, chosen: float | None, dense: Curves |
             capsize=2.5,
             zorder=2,
         )
+        face = mark.face if mark is not None and alphas[index] == chosen else "white"
         axes.plot(
-            x[index], y[index], marker, markersize=size, color="white", markeredgecolor=BLACK,
+            x[index], y[index], marker, markersize=size, color=face, markeredgecolor=BLACK,
             markeredgewidth=1.5, zorder=5,
         )  # fmt: skip
         bold = {"fontweight": "bold"} if alphas[index] == chosen else {}
         labels.append(Label(x[index], y[index], name, True, {"fontsize": 9.5, **bold}))
+    if mark is not None and chosen not in alphas and mark.reference and mark.mean:
+        at = _inside(mark.reference, reference.n).value, _inside(mark.mean, mean.n).value
+        axes.plot(*at, "*", markersize=15, color=mark.face, markeredgecolor=BLACK, zorder=5)
+        name = f"α = {chosen:g}, chosen{mark.how}"
+        labels.append(Label(*at, name, True, {"fontsize": 9.5, "fontweight": "bold"}))
     rest = [index for index in _round_first(alphas) if index not in shown]
     small = {"fontsize": 8, "color": "0.35"}
     labels += [Label(x[i], y[i], f"{alphas[i]:g}", False, small) for i in rest]
@@ -166,16 +175,17 @@ def _inside(point: Value, n: int) -> Value:
     return Value(*(min(max(v, edge), 1 - edge) for v in (point.value, point.low, point.high)))
 
 
-def _marked(alphas: Sequence[float], chosen: float | None) -> dict[float, tuple[str, float, str]]:
+def _marked(alphas: Sequence[float], mark: Chosen | None) -> dict[float, tuple[str, float, str]]:
     """Return marker, size and name of the alphas that stand out, the chosen one last."""
     marked = {
         0.0: ("s", 8.0, "zero-shot (α = 0)"),
         0.5: ("D", 7.5, "α = 0.5"),
         1.0: ("^", 9.0, "fine-tuned (α = 1)"),
     }
-    if chosen is not None:
-        name = {0.0: "zero-shot, chosen (α = 0)", 1.0: "fine-tuned, chosen (α = 1)"}
-        marked[chosen] = ("*", 15.0, name.get(chosen, f"α = {chosen:g}, chosen"))
+    if mark is not None:
+        ends = {0.0: "zero-shot, chosen (α = 0)", 1.0: "fine-tuned, chosen (α = 1)"}
+        name = ends.get(mark.alpha, f"α = {mark.alpha:g}, chosen")
+        marked[mark.alpha] = ("*", 15.0, name + mark.how)
     return {alpha: marked[alpha] for alpha in marked if alpha in alphas}
 
 
@@ -186,7 +196,7 @@ def _round_first(alphas: Sequence[float]) -> list[int]:
     )
 
 
-def _draw_by_alpha(axes: Axes, curves: Curves, chosen: float | None, dense: Curves | None) -> None:
+def _draw_by_alpha(axes: Axes, curves: Curves, mark: Chosen | None, dense: Curves | None) -> None:
     drawn = []
     lines = {} if dense is None else {(each.name, each.split): each for each in dense.all}
     for series, style in _styled(curves):
@@ -216,8 +226,8 @@ def _draw_by_alpha(axes: Axes, curves: Curves, chosen: float | None, dense: Curv
     axes.set_ylabel("accuracy")
     axes.set_title("Accuracy against α")
     _label_ends(axes, drawn, high, width)
-    if chosen is not None:
-        _mark_chosen(axes, curves, chosen)
+    if mark is not None:
+        _mark_chosen(axes, mark)
 
 
 def _draw_line(axes: Axes, line: Series, direct: Series, style: Mapping[str, Any]) -> None:
@@ -238,10 +248,11 @@ def _draw_line(axes: Axes, line: Series, direct: Series, style: Mapping[str, Any
     axes.plot(direct.alphas, direct.values, "o", color=style["color"], markersize=size)
 
 
-def _mark_chosen(axes: Axes, curves: Curves, chosen: float) -> None:
+def _mark_chosen(axes: Axes, mark: Chosen) -> None:
+    chosen = mark.alpha
     axes.axvline(chosen, color="0.25", linewidth=1.2, linestyle=(0, (1, 1.5)), zorder=1)
     axes.annotate(
-        f"α = {chosen:g}, chosen",
+        f"α = {chosen:g}, chosen{mark.how}",
         (chosen, 1),
         xycoords=("data", "axes fraction"),
         xytext=(0, 3),
@@ -251,11 +262,10 @@ def _mark_chosen(axes: Axes, curves: Curves, chosen: float) -> None:
         fontweight="bold",
         annotation_clip=False,
     )
-    for series in (curves.reference, curves.mean):
-        point = None if series is None else series.at(chosen)
+    for point in (mark.reference, mark.mean):
         if point is not None:
             axes.plot(
-                chosen, point.value, "*", markersize=13, color="white", markeredgecolor=BLACK,
+                chosen, point.value, "*", markersize=13, color=mark.face, markeredgecolor=BLACK,
                 markeredgewidth=1.3, zorder=5,
             )  # fmt: skip
 
@@ -322,7 +332,12 @@ def _short(name: str, most: int = 26) -> str:
     return name if len(name) <= most else name[: most - 1] + "…"
 
 
-def _footnote(curves: Curves, selection: Mapping[str, Any] | None, dense: Curves | None) -> str:
+def _footnote(
+    curves: Curves,
+    selection: Mapping[str, Any] | None,
+    dense: Curves | None,
+    mark: Chosen | None,
+) -> str:
     parts = []
     if curves.reference is not None:
         parts.append(f"n = {curves.reference.n} ({_short(curves.reference.name)})")
@@ -334,6 +349,8 @@ def _footnote(curves: Curves, selection: Mapping[str, Any] | None, dense: Curves
     if len(curves.shifts) > 1:
         interval += "; of the mean: combined as if the shifts were independent"
     text = "; ".join([", ".join(parts), interval]) if parts else interval
+    if mark is not None and mark.how and (mark.reference or mark.mean):
+        text += "; grey star: read off the curve, not run"
     if dense is not None:
         text += "\nlines: the continuous curve, points: the alphas asked for; dark bands: between"
         text += " them, uncertain predictions counted as wrong or right"

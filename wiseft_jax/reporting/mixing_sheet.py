@@ -99,7 +99,8 @@ def _draw_block(place: Any, block: MixingBlock) -> None:
     panels = place.subplots(len(block.pictures), 4, squeeze=False)
     for row, picture in zip(panels, block.pictures, strict=True):
         _show(row[0], picture.own)
-        _show(row[1], picture.partner)
+        whole = bool((picture.mask == 1).all())
+        _show(row[1], picture.partner, "not mixed" if whole else "none")
         _show(row[2], picture.mask)
         _show(row[3], picture.result)
         row[2].set_xlabel(f"mean {picture.mask.mean():.3f}", fontsize=8, labelpad=2)
@@ -108,14 +109,16 @@ def _draw_block(place: Any, block: MixingBlock) -> None:
         axes.set_title(title, loc="center", fontsize=8.5, pad=3, fontweight="normal")
 
 
-def _show(axes: Axes, pixels: np.ndarray | None) -> None:
+def _show(axes: Axes, pixels: np.ndarray | None, instead: str = "") -> None:
     axes.grid(False)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(pixels is not None)
     axes.spines[:].set_color("0.75")
     if pixels is None:
-        axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center", va="center", color="0.4")
+        axes.text(
+            0.5, 0.5, instead, transform=axes.transAxes, ha="center", va="center", color="0.4"
+        )
         axes.set_aspect("equal")
         return
     axes.imshow(pixels, interpolation="nearest", cmap="gray", vmin=0, vmax=1)

@@ -6,7 +6,7 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from wiseft_jax.core.errors import InputError, unknown_name
@@ -27,6 +27,15 @@ FIXED = {
     "name": _NOTHING,
 } | {f"training.{name}": _NOTHING for name in RESULT_NEUTRAL}
 """Fields, and groups, that may not be varied -> why."""
+
+
+READ_BY_LBFGS = (
+    "training.recipe",
+    "training.label_smoothing",
+    "training.options.solver",
+    "training.options.class_balance",
+)
+"""What decides a linear probe by L-BFGS and may vary; it chooses among ``probe_c`` by itself."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,6 +127,32 @@ def parse_axes(config: Any, texts: Sequence[str]) -> tuple[Axis, ...]:
             raise InputError(f"--vary {field}: given twice; list all its values at once")
         axes.append(_axis(field, declared[field], listed))
     return tuple(axes)
+
+
+def check_read(config: ExperimentConfig, fields: Iterable[str]) -> None:
+    """Refuse to vary what a configuration doesn't read: its runs would all be the same.
+
+    Args:
+      config: One of the study.
+      fields: Dotted names of the fields that vary.
+
+    Raises:
+      InputError: Names the first one, and what is read.
+    """
+    training = config.training
+    if not training.converges:
+        return
+    read = {*READ_BY_LBFGS}
+    if training.options.class_balance:
+        read.add("training.seed")  # draws the images that are repeated
+    unread = [field for field in fields if field not in read]
+    if unread:
+        raise InputError(
+            f"--vary {unread[0]}: not read by training.recipe linear_probe with"
+            " training.options.solver lbfgs, which goes on to convergence; of what can vary it"
+            f" reads {', '.join(sorted(read))} (among training.options.probe_c it chooses by"
+            " itself). Leave it out, or give --training.options.solver adamw"
+        )
 
 
 def _check_may_vary(field: str, declared: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from wiseft_jax.core.config_io import to_dict
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.hashing import hash_json
 from wiseft_jax.experiment import RESUME_MAY_CHANGE, ExperimentConfig
-from wiseft_jax.studies.grid_axes import Axis, shown
+from wiseft_jax.studies.grid_axes import Axis, check_read, shown
 
 NEUTRAL = tuple(name for name in RESUME_MAY_CHANGE if name != "sweep.")
 """Fields, and groups, that decide no result of a study but for rounding."""
@@ -153,6 +153,8 @@ def _built(config: ExperimentConfig, combinations: Sequence[dict[str, Any]]) -> 
             f"{len(problems)} of {len(combinations)} configurations are invalid by themselves:"
             f" {listed}"
         )
+    for each in found:
+        check_read(each.config, each.varied)
     return found
 
 

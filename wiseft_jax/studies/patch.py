@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from wiseft_jax.core.config_io import config_hash
+from wiseft_jax.core.config_io import config_hash, read_json
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.core.saliency import enlarge_map
@@ -33,7 +33,14 @@ from wiseft_jax.studies.patch_measures import (
     measure,
     write_examples,
 )
-from wiseft_jax.studies.patch_models import Family, Saliency, Subject, make_families, trained
+from wiseft_jax.studies.patch_models import (
+    MODELS_DIR,
+    Family,
+    Saliency,
+    Subject,
+    make_families,
+    trained,
+)
 from wiseft_jax.studies.patch_summary import differences, mean_curves, over_seeds
 from wiseft_jax.studies.patched import predicted, probabilities
 
@@ -41,6 +48,7 @@ logger = logging.getLogger(__name__)
 
 ROWS_FILE = "rows.jsonl"
 SUMMARY_FILE = "summary.json"
+DATA_FILE = "data.json"
 _SCHEMA = 1
 _MAY_CHANGE = ("seeds", "bootstrap_samples")
 """What a study that goes on may change: it has the models that are there, and more or fewer."""
@@ -59,6 +67,44 @@ def prepare(directory: RunDirectory, config: PatchConfig, *, overwrite: bool) ->
             f"{directory.path}: isn't empty, and no study is there; give another --out"
         )
     directory.prepare(config, resume=goes_on, overwrite=overwrite, neutral=_MAY_CHANGE)
+
+
+def check_data(directory: RunDirectory, data: ExperimentData) -> None:
+    """Write what the study's models are trained and measured on, or check that it is that still.
+
+    Args:
+      directory: What ``prepare`` made.
+      data: The datasets.
+
+    Raises:
+      InputError: If there are models of other images or classes, or of nobody knows which.
+    """
+    path = directory.path / DATA_FILE
+    facts = {
+        "schema": _SCHEMA,
+        "class_names": list(data.class_names),
+        "train": data.train.fingerprint(),
+        "tests": {each.name: each.fingerprint() for each in data.tests},
+    }
+    if not path.is_file():
+        models = directory.path / MODELS_DIR
+        measured = (directory.path / ROWS_FILE).is_file()  # whose rows say on what
+        if not measured and models.is_dir() and any(models.iterdir()):
+            raise InputError(
+                f"{models}: models are there, and no {DATA_FILE} says on which images and classes"
+                " they were trained; give another --out, or --overwrite"
+            )
+        write_json(path, facts)
+        return
+    stored = read_json(path)
+    found = stored if isinstance(stored, dict) else {}
+    differing = [name for name, value in facts.items() if found.get(name) != value]
+    if differing:
+        raise InputError(
+            f"{directory.path}: its models were trained or measured on other images than today's,"
+            f" or for other classes ({', '.join(differing)} differ, see {DATA_FILE}); give another"
+            " --out, or --overwrite"
+        )
 
 
 def patch_study(
@@ -84,9 +130,10 @@ def patch_study(
     from wiseft_jax.core.hashing import hash_json
 
     identity = hash_json([data.train.fingerprint(), *(each.fingerprint() for each in data.tests)])
+    rows = _read_rows(directory, identity)
+    check_data(directory, data)
     families = make_families(config, experiment, data, saliency)
     images = make_test_images(config, data, _preprocess(families))
-    rows = _read_rows(directory, identity)
     done = {(row["family"], row["mixer"], row["seed"]) for row in rows}
     for place, cell in enumerate(config.cells, 1):
         stored = examples_file(directory.path, cell).is_file()

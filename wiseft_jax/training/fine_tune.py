@@ -107,7 +107,9 @@ def fine_tune(
     train = training_images(train, config)
     plan = config.plan(len(train), num_batch_shards(layout.mesh))
     check_mixed_batch(plan, mixing)
-    task = Task(classifier, theta_0, train, config, plan, layout, num_threads, mixing, validation)
+    kept = {"run_dir": None if run_dir is None else Path(run_dir), "resume": resume}
+    facts = (classifier, theta_0, train, config, plan, layout, num_threads, mixing, validation)
+    task = Task(*facts, **kept)
     problem = RECIPES[config.recipe](task)
     task = task.without_steps() if problem.solved else task
     validate = _make_validate(problem, validation, evaluate, layout)

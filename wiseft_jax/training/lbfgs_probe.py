@@ -14,7 +14,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Float32, Int
 
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, NonFiniteLossError
 from wiseft_jax.core.typing import Params
 from wiseft_jax.training.losses import cross_entropy
 
@@ -55,8 +55,8 @@ def fit_probe(
         min_{W, b}  mean_i CE(W^T x_i + b, y_i) + |W|^2 / (2 C N)
 
     which is scikit-learn's ``LogisticRegression(C)``. Standardisation is folded back: W / s, and
-    b - m^T (W / s). Each C starts from the solution of the one below it. Of equal accuracies the
-    smallest C wins.
+    b - m^T (W / s). Each C starts from the finite solution below it. Of equal accuracies the
+    smallest C wins; a probe that isn't finite never does.
 
     Args:
       features: One row an image; as the head will see them, so L2-normalised.
@@ -67,7 +67,8 @@ def fit_probe(
       label_smoothing: As in ``cross_entropy``.
 
     Raises:
-      InputError: More than one C and nothing to choose on; no probe with finite weights.
+      InputError: More than one C and nothing to choose on.
+      NonFiniteLossError: If no probe is finite.
 
     Source: Kumar et al. 2022 (LP-FT, arXiv 2202.10054), appendix B, for the probe before
     fine-tuning; Radford et al. 2021, appendix A.3, for L-BFGS.
@@ -90,10 +91,12 @@ def fit_probe(
     best: tuple[float, float, Params] | None = None
     tried = []
     for c in ordered:
-        strength = np.float32(1.0 / (c * len(features)))
-        found, steps, slope = minimise(start, standard, targets, strength, label_smoothing)
-        if not all(np.isfinite(leaf).all() for leaf in found.values()):
-            logger.warning("linear probe, C = %g: weights aren't finite; it is left out", c)
+        with np.errstate(over="ignore"):  # infinite: such a probe is left out below
+            strength = np.float32(1.0 / (c * len(features)))
+        found, steps, slope = _minimise(start, standard, targets, strength, label_smoothing)
+        head = _folded(found, mean, deviation)
+        if not all(np.isfinite(each).all() for each in head.values()):
+            logger.warning("linear probe, C = %g: not finite after %d steps; left out", c, steps)
             continue
         start = found
         if not slope <= _TOLERANCE:
@@ -101,7 +104,6 @@ def fit_probe(
                 "linear probe, C = %g: stopped after %d steps with a gradient of %.1e; expected at"
                 " most %.0e", c, steps, slope, _TOLERANCE,
             )  # fmt: skip
-        head = _folded(start, mean, deviation)
         accuracy = _accuracy(head, validation)
         logger.info("linear probe, C = %g: %d steps, validation accuracy %s", c, steps,
                     "not known" if accuracy is None else f"{accuracy:.4f}")  # fmt: skip
@@ -109,10 +111,10 @@ def fit_probe(
         if best is None or (accuracy or 0.0) > best[1]:
             best = (c, accuracy or 0.0, head)
     if best is None:
-        raise InputError(
-            "linear probe: for no C of training.options.probe_c the weights stayed finite (tried"
-            f" {', '.join(f'{c:g}' for c in ordered)}); look for features that aren't finite, or"
-            " give a smaller C"
+        raise NonFiniteLossError(
+            "training.options.probe_c: expected a linear probe of finite weights, found none with"
+            f" C = {', '.join(f'{c:g}' for c in ordered)}; give other values, and check that the"
+            " model's features are finite"
         )
     known = tuple((c, accuracy) for c, accuracy in tried if accuracy is not None)
     return Probe(best[2], best[0], known)
@@ -132,22 +134,14 @@ def _accuracy(head: Params, validation: tuple[np.ndarray, np.ndarray] | None) ->
 
 
 @functools.partial(jax.jit, static_argnums=4)
-def minimise(
+def _minimise(
     start: Params,
     features: Float32[Array, "N D"],
     labels: Int[Array, " N"],
     strength: Any,
     label_smoothing: float,
 ) -> tuple[Params, Any, Any]:
-    """Return the minimum, how many steps it took, and the largest component of the gradient.
-
-    Args:
-      start: ``{"kernel": [D, K], "bias": [K]}``.
-      features: Standardised.
-      labels: Their classes.
-      strength: Of the penalty, ``1 / (C N)``.
-      label_smoothing: As in ``cross_entropy``.
-    """
+    """Return the minimum, how many steps it took, and the largest component of the gradient."""
 
     def objective(params: Params) -> Any:
         products = jnp.matmul(features, params["kernel"], precision=jax.lax.Precision.HIGHEST)

@@ -17,7 +17,9 @@ from wiseft_jax.core.typing import Params
 from wiseft_jax.data.source import Dataset
 from wiseft_jax.training.end_to_end import end_to_end
 from wiseft_jax.training.features import encode_dataset
+from wiseft_jax.training.identity import describe_task, hash_task
 from wiseft_jax.training.lbfgs_probe import fit_probe
+from wiseft_jax.training.probe_file import read_probe, write_probe
 from wiseft_jax.training.problem import Problem, Task
 from wiseft_jax.training.rates import learning_rate_factors
 
@@ -79,10 +81,18 @@ def lp_ft(task: Task) -> Problem:
 def converged_head(task: Task, features: Callable[[Dataset], dict[str, np.ndarray]]) -> Params:
     """Return the head of a linear probe by L-BFGS; validation accuracy chooses its penalty.
 
+    It is kept in the run directory, and a resumed run takes it from there.
+
     Raises:
       InputError: Several penalties and no validation set.
     """
     options = task.config.options
+    identity = "" if task.run_dir is None else hash_task(describe_task(task))
+    if task.run_dir is not None and task.resume:
+        stored = read_probe(task.run_dir, identity)
+        if stored is not None:
+            logger.info("linear probe: C = %g, as it was chosen before", stored.c)
+            return stored.head
     validation = None if task.validation is None else _rows(features(task.validation))
     probe = fit_probe(
         *_rows(features(task.train)),
@@ -92,6 +102,8 @@ def converged_head(task: Task, features: Callable[[Dataset], dict[str, np.ndarra
         task.config.label_smoothing,
     )
     logger.info("linear probe: C = %g is chosen", probe.c)
+    if task.run_dir is not None:
+        write_probe(task.run_dir, probe, identity)
     return probe.head
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from wiseft_jax.clip.classifier import Classifier
@@ -61,6 +62,8 @@ class Task:
       num_threads: Decoding threads.
       mixing: How images are mixed, in recipes that train on images.
       validation: Held-out images; L-BFGS chooses its penalty on them.
+      run_dir: Where a probe by L-BFGS is kept; None: nowhere.
+      resume: Whether the one that is there is taken.
     """
 
     classifier: Classifier
@@ -72,6 +75,8 @@ class Task:
     num_threads: int = 16
     mixing: MixingConfig = MixingConfig()
     validation: Dataset | None = None
+    run_dir: Path | None = None
+    resume: bool = False
 
     def without_steps(self) -> Task:
         """Return the task of a problem that is solved already."""
