@@ -273,7 +273,7 @@ def _configured_sweep(config: ExperimentConfig) -> Any:
         return functools.partial(curve, config=config.sweep.curve, **options)
     from wiseft_jax.evaluation.sweep import sweep
 
-    names = ("backend", "chunk_size", "keep_logits")
+    names = ("backend", "chunk_size", "calibrate", "keep_logits")
     options |= {name: getattr(config.sweep, name) for name in names}
     return functools.partial(sweep, **options)
 

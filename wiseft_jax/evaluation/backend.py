@@ -1,45 +1,35 @@
-"""Which back-end a sweep uses, and why: what differs between the ends, memory, a short timing.
+"""Which back-end a sweep uses, and why: what differs between the ends, the devices, memory.
 
-All back-ends agree within float rounding, so a choice changes no result beyond that: on float32
-logits by at most 1e-4, on predictions only where the margin is below 2e-4. The choice is part of
-the result, and asking for it by name and chunk gives the same bits again.
+How many alphas at once is ``evaluation.calibration``'s to time. All back-ends agree within float
+rounding, so a choice changes no result beyond that: on float32 logits by at most 1e-4, on
+predictions only where the margin is below 2e-4. The choice is part of the result, and asking for it
+by name and chunk gives the same bits again.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import logging
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 from jax.sharding import Mesh
 
 from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.clip.delta import same_paths
-from wiseft_jax.core.distributed import of_first
 from wiseft_jax.core.errors import InputError, unknown_name
-from wiseft_jax.core.mesh import Layout, process_share, put_batch
+from wiseft_jax.core.mesh import Layout
 from wiseft_jax.core.mesh_config import ALPHA_AXIS
 from wiseft_jax.core.trees import flatten_paths
 from wiseft_jax.core.typing import Params
-from wiseft_jax.evaluation.engine import BACKENDS, EngineConfig, compiled_step, padded_alphas
+from wiseft_jax.evaluation.engine import BACKENDS, EngineConfig
 from wiseft_jax.evaluation.merging import Shared, find_shared
 
 logger = logging.getLogger(__name__)
 
 _LISTED = 5
-_SPARE = 0.8
-"""Share of the free memory that copies of the weights may take."""
-
-_TRIED_CHUNK = 4
-_PAYS_OFF = 10.0
-"""How many compilations' time a sweep must take before a second program is compiled for it."""
-
-_FASTER = 0.95
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,107 +133,6 @@ def check_linear_head(theta: Params, what: str, instead: str) -> None:
             f"{what} needs a head that is linear in alpha; that of a model whose text tower is"
             f" trained is made of it at each alpha: use {instead}"
         )
-
-
-def calibrate(
-    classifier: Classifier,
-    ends: tuple[Params, Params],
-    config: EngineConfig,
-    alphas: tuple[float, ...],
-    num_images: int,
-) -> tuple[EngineConfig, str]:
-    """Return the configuration with the faster chunk of alphas, and why; runs a batch of zeros.
-
-    On a CPU nothing is timed: more than one alpha at once was measured to be slower there. On
-    accelerators one alpha at once is timed against several, where these fit into the free memory
-    and the sweep is long enough to pay for a second compilation. Process 0 decides.
-
-    Args:
-      classifier: The model.
-      ends: Both ends, on the devices.
-      config: The default.
-      alphas: The sweep's.
-      num_images: Images of all datasets.
-    """
-    platform = config.layout.mesh.devices.flat[0].platform
-    if platform == "cpu":
-        return config, "on a CPU more than one alpha at once was measured to be slower"
-    return of_faster_chunk(
-        classifier, ends, config, alphas, num_images, available_bytes(config.layout.mesh)
-    )
-
-
-def of_faster_chunk(
-    classifier: Classifier,
-    ends: tuple[Params, Params],
-    config: EngineConfig,
-    alphas: tuple[float, ...],
-    num_images: int,
-    free_bytes: int | None,
-) -> tuple[EngineConfig, str]:
-    """Time chunks on any device; see ``calibrate``.
-
-    Args:
-      classifier: The model.
-      ends: Both ends, on the devices.
-      config: The default.
-      alphas: The sweep's.
-      num_images: Images of all datasets.
-      free_bytes: Free memory of a device; None: unknown.
-    """
-    at_once = config.layout.mesh.shape[ALPHA_AXIS]
-    larger = max(config.chunk_size, _TRIED_CHUNK * at_once)
-    largest = -(-len(alphas) // at_once) * at_once
-    size = sum(leaf.nbytes for leaf in jax.tree_util.tree_leaves(ends[0]))
-    if free_bytes is not None:
-        fitting = int(_SPARE * free_bytes / max(size, 1)) * at_once
-        largest = min(largest, max(fitting, at_once))
-    larger = min(larger, largest)
-    default = dataclasses.replace(config, chunk_size=min(config.chunk_size, largest))
-    sizes = of_first([default.chunk_size, at_once, larger])
-    default = dataclasses.replace(config, chunk_size=sizes[0])
-    others = [size for size in sizes[1:] if size != sizes[0]]
-    if not others:
-        return default, "no other number of alphas at once fits"
-    compiling, seconds = time_step(classifier, ends, default, alphas)
-    whole = seconds * num_images / config.batch_size
-    if of_first(whole < _PAYS_OFF * compiling * len(others)):
-        return default, f"about {whole:.0f} s of work, too little to time another"
-    rates = {sizes[0]: seconds}
-    for chunk in others:
-        tried = dataclasses.replace(config, chunk_size=chunk)
-        rates[chunk] = time_step(classifier, ends, tried, alphas)[1]
-    best = min(rates, key=lambda chunk: rates[chunk])
-    chosen = best if rates[best] < _FASTER * seconds else sizes[0]
-    listed = ", ".join(f"{chunk}: {1e3 * rates[chunk]:.0f} ms" for chunk in sorted(rates))
-    reason = f"a batch took, by alphas at once, {listed}"
-    return dataclasses.replace(config, chunk_size=of_first(chosen)), of_first(reason)
-
-
-def time_step(
-    classifier: Classifier, ends: tuple[Params, Params], config: EngineConfig, alphas: Any
-) -> tuple[float, float]:
-    """Return the seconds of compiling the step, and of running it for all alphas on one batch."""
-    mesh = config.layout.mesh
-    size = classifier.preprocess.size
-    rows = config.batch_size // process_share(mesh)["process_count"]
-    batch = put_batch(
-        {
-            "image": np.zeros((rows, size, size, 3), np.uint8),
-            "mask": np.ones(rows, bool),
-            "index": np.arange(rows, dtype=np.int32),
-        },
-        mesh,
-    )
-    step, groups = compiled_step(classifier, config), padded_alphas(alphas, config.chunk_size)
-
-    def run() -> float:
-        begin = time.perf_counter()
-        jax.block_until_ready([step(*ends, padded, count, batch) for padded, count in groups])
-        return time.perf_counter() - begin
-
-    first, second = run(), run()
-    return max(first - second, 0.0), second
 
 
 def available_bytes(mesh: Mesh) -> int | None:

@@ -35,6 +35,9 @@ class SweepConfig:
     """Images a batch; 64 on a CPU and 256 elsewhere when not given."""
     chunk_size: int | None = None
     """Alphas evaluated at once by `map`; a measured default when not given."""
+    calibrate: Literal["auto", "always", "never"] = "auto"
+    """Whether the backend `auto` times several numbers of alphas at once on the first batch, up to
+    all of them, and takes the fastest: `auto` where the sweep is long enough for that to pay."""
     keep_logits: bool = False
     """Whether the logits are stored too, not only predictions, margins and entropies."""
     rule: Literal["constant", "validation_best", "smallest_within_one_point"] = "constant"
@@ -65,10 +68,18 @@ class SweepConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"sweep.{name}: expected at least 1, found {value}")
+        if self.calibrate == "always":
+            for name, default in (("backend", "auto"), ("chunk_size", None)):
+                if getattr(self, name) != default:
+                    raise InputError(
+                        f"sweep.calibrate: always leaves nothing to time with sweep.{name}"
+                        f" {getattr(self, name)}; give one of them"
+                    )
         if self.method == "curve":
             for name, default in (
                 ("backend", "auto"),
                 ("chunk_size", None),
+                ("calibrate", "auto"),
                 ("keep_logits", False),
             ):
                 if getattr(self, name) != default:

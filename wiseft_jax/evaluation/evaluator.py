@@ -42,8 +42,8 @@ def evaluate(
     """Return the predictions of one model.
 
     It runs the program that ``sweep`` runs with the same options, where the ends of the sweep share
-    no leaf of the encoder and nothing was timed: at either end both then give the same
-    predictions, bit for bit. Otherwise they agree as back-ends do.
+    no leaf of the encoder and no timing chose another number of alphas at once: at either end both
+    then give the same predictions, bit for bit. Otherwise they agree as back-ends do.
 
     Args:
       classifier: The model as a function of its parameters.

@@ -27,11 +27,11 @@ from wiseft_jax.core.writers import write_json
 from wiseft_jax.data.source import Dataset
 from wiseft_jax.evaluation.backend import (
     BackendChoice,
-    calibrate,
     choose,
     shared_of,
     warn_if_too_large,
 )
+from wiseft_jax.evaluation.calibration import Calibrate, calibrated
 from wiseft_jax.evaluation.curve_result import Curve
 from wiseft_jax.evaluation.engine import EngineConfig
 from wiseft_jax.evaluation.evaluator import check_dataset, evaluate_alphas
@@ -188,6 +188,7 @@ def sweep(
     backend: str = "auto",
     batch_size: int | None = None,
     chunk_size: int | None = None,
+    calibrate: Calibrate = "auto",
     config_hash: str = "",
     keep_logits: bool = False,
     mesh: Layout | Mesh | MeshConfig | None = None,
@@ -208,11 +209,13 @@ def sweep(
         alphas at once, with as many copies of the weights; ``"sharded"``: as ``map``, with
         different alphas on different devices; ``"delta"``: without merging, at twice the products;
         ``"linear"``: two matrices of logits, where only the head differs. ``"auto"`` chooses
-        ``linear``, ``sharded`` if the mesh has an axis of alphas, or ``map``.
+        ``linear``, ``sharded`` if the mesh has an axis of alphas, ``map``, or by a timing ``vmap``.
       batch_size: Images a batch, rounded up to a multiple of the device count; by default 64 on
         a CPU and 256 elsewhere.
       chunk_size: Alphas that are evaluated at once; by default 1 on a CPU, and on accelerators by
-        the size of the weights, or with ``"auto"`` by a short timing where the sweep is long.
+        the size of the weights, or by a timing.
+      calibrate: Whether the backend ``"auto"`` times several numbers of alphas at once on the first
+        batch: ``"auto"`` where the sweep is so long that it pays, ``"always"`` or ``"never"``.
       config_hash: The hash of the configuration, for the rows.
       keep_logits: Whether to keep the logits too: ``4 * A * N * K`` bytes a dataset.
       mesh: The devices, and how parameters and alphas are split over them; all devices by default,
@@ -252,11 +255,10 @@ def sweep(
         shared=shared,
     )
     ends = placed(config, theta_0, theta_1)
-    if backend == "auto" and name == "map" and chunk_size is None:
-        images = sum(len(dataset) for dataset in datasets)
-        config, timed = calibrate(classifier, ends, config, grid, images)
+    if backend == "auto" and name in ("map", "sharded") and chunk_size is None:
+        config, timed = calibrated(classifier, ends, config, grid, datasets, calibrate)
         reason += f"; {timed}"
-    choice = BackendChoice(name, config.chunk_size, reason)
+    choice = BackendChoice(config.backend, config.chunk_size, reason)
     return _run(classifier, ends, datasets, grid, config, choice, config_hash)
 
 
