@@ -47,6 +47,13 @@ def test_rows_survive_a_round_trip_by_file_and_by_directory(tmp_path: Path):
     assert results.read_rows(str(tmp_path)) == rows
 
 
+def test_rows_with_and_without_a_band_are_read(tmp_path: Path):
+    rows = [row() | {"method": "curve", "band_low": 0.5, "band_high": 1.0}, row()]
+    results.write_rows(tmp_path / results.RESULTS_FILE, rows)
+    assert results.read_rows(tmp_path) == rows
+    assert results.metrics_at(rows[:1], 0.5)["photos/test"]["band_low"] == 0.5
+
+
 def test_blank_lines_are_no_rows(tmp_path: Path):
     path = tmp_path / "results.jsonl"
     path.write_text("\n" + json.dumps(row()) + "\n\n")

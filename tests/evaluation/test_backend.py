@@ -1,4 +1,4 @@
-"""Which back-end is chosen, and why: what differs, the devices, memory."""
+"""Which back-end is chosen, and why: what differs, devices, memory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import dataclasses
 import logging
 
 import jax
-import numpy as np
 import pytest
 
 from wiseft_jax.core.errors import InputError
@@ -79,7 +78,7 @@ def test_the_choice_is_said_recorded_and_saved(tiny, caplog, tmp_path):
         )
     (line,) = [text for text in caplog.messages if text.startswith("back-end")]
     assert line.startswith("back-end map, alphas at once: 1 (")
-    assert "batches of images, too few to time another number at once" in line
+    assert "2 batches of images, too few to time another number at once" in line
     assert isinstance(result.backend, BackendChoice)
     assert result.backend.reason in line
     result.save(tmp_path)
@@ -93,11 +92,8 @@ def test_the_choice_is_said_recorded_and_saved(tiny, caplog, tmp_path):
 
 
 @pytest.fixture
-def job(tiny):
-    config = EngineConfig.resolve(tiny.theta_0, num_alphas=8, batch_size=8, mesh=make_mesh(1))
-    ends = config.layout.place(tiny.theta_0), config.layout.place(tiny.theta_1)
-    alphas = tuple(np.linspace(0, 1, 8).tolist())
-    return tiny.classifier, ends, config, alphas
+def config(tiny):
+    return EngineConfig.resolve(tiny.theta_0, num_alphas=8, batch_size=8, mesh=make_mesh(1))
 
 
 def test_free_memory(tmp_path):
@@ -126,11 +122,11 @@ def test_memory_of_a_cpu_is_the_machines():
     assert free is None or free > 2**20
 
 
-def test_too_little_memory_is_told(job, monkeypatch, caplog):
-    config = dataclasses.replace(job[2], backend="vmap", chunk_size=8)
+def test_too_little_memory_is_told(tiny, config, monkeypatch, caplog):
+    config = dataclasses.replace(config, backend="vmap", chunk_size=8)
     monkeypatch.setattr(module, "available_bytes", lambda mesh: 10**9)
-    warn_if_too_large(config, job[1][0])
+    warn_if_too_large(config, tiny.theta_0)
     assert not caplog.text
     monkeypatch.setattr(module, "available_bytes", lambda mesh: 10**3)
-    warn_if_too_large(config, job[1][0])
+    warn_if_too_large(config, tiny.theta_0)
     assert "at 8 alphas at once take about" in caplog.text

@@ -1,4 +1,4 @@
-"""How many alphas at once: a timing on the first batch, where it pays, of programs that agree."""
+"""How many alphas at once: what is timed, when it pays, and what is chosen."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import jax
 import numpy as np
 import pytest
 
+from tests.evaluation.conftest import dataset
+from tests.helpers.compilations import counted_compilations
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import make_mesh
 from wiseft_jax.core.mesh_config import MeshConfig
@@ -18,13 +20,8 @@ from wiseft_jax.evaluation.config import SweepConfig
 from wiseft_jax.evaluation.engine import EngineConfig
 from wiseft_jax.evaluation.sweep import sweep
 
-ALPHAS = tuple(np.linspace(0, 1, 8).tolist())
 PLENTY = 2**40
-
-
-def long(tiny, images):
-    """Return a dataset of so many images: the first one, again and again."""
-    return tiny.datasets[0].subset(np.zeros(images, np.int64))
+ALPHAS = tuple(np.linspace(0, 1, 8).tolist())
 
 
 @pytest.fixture
@@ -34,120 +31,141 @@ def job(tiny):
     return tiny.classifier, ends, config, ALPHAS
 
 
-def with_times(monkeypatch, compiling, seconds):
-    """Let the clock say what a test wants; return the list of what was timed."""
+def sizes(found: tuple[EngineConfig, list[EngineConfig]]) -> list[tuple[int, str]]:
+    return [(config.chunk_size, config.backend) for config in (found[0], *found[1])]
+
+
+def bytes_of(job) -> int:
+    return sum(leaf.nbytes for leaf in jax.tree_util.tree_leaves(job[1][0]))
+
+
+def with_times(monkeypatch, seconds, *, compiling=1.0, one=1.0):
+    """Replace the clock: what each chunk takes; a chunk that isn't in ``seconds`` is an error."""
     seen = []
 
     def time(classifier, ends, config, alphas, batch):
-        seen.append((config.backend, config.chunk_size))
+        seen.append(config.chunk_size)
         return seconds[config.chunk_size]
 
-    monkeypatch.setattr(module, "_first_batch", lambda *_: None)
-    monkeypatch.setattr(module, "_compiled_and_tried", lambda *_: (compiling, seconds[1] / 8))
     monkeypatch.setattr(module, "time_step", time)
-    monkeypatch.setattr(module, "compiled_step", lambda *_: None)
+    monkeypatch.setattr(module, "_compiled_and_tried", lambda *args: (compiling, one))
     return seen
 
 
-@pytest.mark.parametrize(
-    ("four", "eight", "chosen"),
-    [
-        (0.5, 0.7, ("map", 4)),
-        (0.7, 0.5, ("vmap", 8)),
-        (0.97, 0.96, ("map", 1)),  # within the noise
-        (2.0, float("inf"), ("map", 1)),
-    ],
-)
-def test_the_fastest_is_taken_if_it_is_clearly_faster(tiny, job, monkeypatch, four, eight, chosen):
-    seen = with_times(monkeypatch, 1.0, {1: 1.0, 4: four, 8: eight})
-    config, reason = calibrated(*job, [long(tiny, 8 * 1000)], free_bytes=PLENTY)
-    assert (config.backend, config.chunk_size) == chosen
-    assert seen == [("map", 1), ("map", 4), ("vmap", 8)]
-    assert f"by alphas at once, 1: 1000 ms, 4: {1000 * four:.0f} ms, 8: " in reason
-    assert ("not enough memory" in reason) == (eight == float("inf"))
-    best = f"{chosen[1]} was the fastest" if chosen[1] > 1 else "no other was at least 5 % faster"
-    assert best in reason
+def test_candidates_are_one_four_and_all_alphas_at_once(job):
+    assert sizes(candidates(job[2], job[1][0], 8, PLENTY)) == [(1, "map"), (4, "map"), (8, "vmap")]
+    assert sizes(candidates(job[2], job[1][0], 3, PLENTY)) == [(1, "map"), (3, "vmap")]
+    assert sizes(candidates(job[2], job[1][0], 1, PLENTY)) == [(1, "map")]
+    many = sizes(candidates(job[2], job[1][0], 101, PLENTY))
+    assert many == [(1, "map"), (4, "map"), (32, "map")]  # as many as a call has room for
 
 
-def test_a_sweep_of_few_batches_is_not_even_tried(tiny, job, monkeypatch):
-    seen = with_times(monkeypatch, 1.0, {1: 1.0})
-    config, reason = calibrated(*job, [long(tiny, 8 * 100)], free_bytes=PLENTY)
-    assert (config, seen) == (job[2], [])
-    assert reason == "100 batches of images, too few to time another number at once"
-
-
-def test_a_sweep_that_is_short_beside_compiling_times_no_other(tiny, job, monkeypatch):
-    seen = with_times(monkeypatch, 60.0, {1: 0.1})
-    config, reason = calibrated(*job, [long(tiny, 8 * 200)], free_bytes=PLENTY)
-    assert (config.chunk_size, seen) == (1, [])
-    assert reason.startswith("about 20 s of work and 60.0 s of compiling, too little work")
-
-
-@pytest.mark.parametrize(("when", "timed"), [("always", 3), ("never", 0)])
-def test_it_may_be_asked_for_or_forbidden(tiny, job, monkeypatch, when, timed):
-    seen = with_times(monkeypatch, 60.0, {1: 1.0, 4: 0.5, 8: 0.8})
-    config, reason = calibrated(*job, [long(tiny, 8)], when, free_bytes=PLENTY)
-    assert len(seen) == timed
-    assert config.chunk_size == (4 if timed else 1)
-    assert ("as asked for" in reason) == (timed == 0)
+def test_candidates_over_an_axis_of_alphas_are_multiples_of_it(tiny):
+    mesh = MeshConfig(data=4, alpha=2)
+    config = EngineConfig.resolve(tiny.theta_0, backend="sharded", batch_size=8, mesh=mesh)
+    found = sizes(candidates(config, tiny.theta_0, 11, PLENTY))
+    assert found == [(2, "sharded"), (8, "sharded"), (12, "sharded")]
 
 
 def test_memory_bounds_the_candidates(job):
-    _, ends, config, _ = job
-    model = sum(leaf.nbytes for leaf in jax.tree_util.tree_leaves(ends[0]))
-
-    def sizes(free, default=config):
-        first, others = candidates(default, ends[0], 8, free)
-        return [(each.backend, each.chunk_size) for each in (first, *others)]
-
-    assert sizes(PLENTY) == [("map", 1), ("map", 4), ("vmap", 8)]
-    assert sizes(int(5.2 * model)) == [("map", 1), ("map", 2)]
-    assert sizes(model) == [("map", 1)]
-    assert sizes(model, dataclasses.replace(config, chunk_size=4)) == [("map", 1)]
+    model = bytes_of(job)
+    assert sizes(candidates(job[2], job[1][0], 8, 11 * model)) == [(1, "map"), (4, "map")]
+    assert sizes(candidates(job[2], job[1][0], 8, 6 * model)) == [(1, "map"), (2, "map")]
+    config, reason = calibrated(*job, [dataset(9, "few")], "always", model)
+    assert (config, reason.split(",")[0]) == (job[2], "no other number of alphas at once fits")
+    large = dataclasses.replace(job[2], chunk_size=8)
+    assert sizes(candidates(large, job[1][0], 8, 6 * model)) == [(2, "map"), (1, "map")]
 
 
-def test_alphas_on_an_axis_of_devices_stay_on_it(tiny):
-    config = EngineConfig.resolve(
-        tiny.theta_0, num_alphas=8, batch_size=8, backend="sharded", mesh=MeshConfig(alpha=2)
+@pytest.mark.parametrize(
+    ("seconds", "chosen", "why"),
+    [
+        ({1: 1.0, 4: 0.5, 8: 0.7}, (4, "map"), "4 was the fastest"),
+        ({1: 1.0, 4: 0.9, 8: 0.4}, (8, "vmap"), "8 was the fastest"),
+        ({1: 1.0, 4: 0.97, 8: 2.0}, (1, "map"), "no other was at least 5 % faster than 1"),
+    ],
+)
+def test_the_fastest_is_taken_if_it_is_clearly_faster(job, monkeypatch, seconds, chosen, why):
+    seen = with_times(monkeypatch, seconds)
+    config, reason = calibrated(*job, [dataset(8 * 40, "many")], "auto", PLENTY)
+    assert (config.chunk_size, config.backend, seen) == (*chosen, [1, 4, 8])
+    listed = ", ".join(f"{size}: {1000 * taken:.0f} ms" for size, taken in seconds.items())
+    assert reason == (f"all 8 alphas on the first batch took, by alphas at once, {listed}; {why}")
+
+
+def test_what_has_no_memory_is_not_chosen(job, monkeypatch):
+    with_times(monkeypatch, {1: 1.0, 4: 0.5, 8: float("inf")})
+    config, reason = calibrated(*job, [dataset(9, "few")], "always", PLENTY)
+    assert config.chunk_size == 4
+    assert "8: not enough memory; 4 was the fastest" in reason
+
+
+def test_few_batches_pay_for_no_second_program(job, monkeypatch):
+    seen = with_times(monkeypatch, {})
+    found = calibrated(*job, [dataset(8 * 15, "a"), dataset(8 * 4 + 1, "b")], "auto", PLENTY)
+    assert found == (job[2], "20 batches of images, too few to time another number at once")
+    assert seen == []
+
+
+def test_a_sweep_that_is_short_beside_compiling_is_not_timed(job, monkeypatch):
+    seen = with_times(monkeypatch, {}, compiling=5.0, one=0.01)
+    config, reason = calibrated(*job, [dataset(8 * 40, "many")], "auto", PLENTY)
+    assert (config, seen) == (job[2], [])
+    assert reason == (
+        "about 3 s of work and 5.0 s of compiling, too little work to time another number at once"
     )
-    default, others = candidates(config, tiny.theta_0, 8, PLENTY)
-    found = [(each.backend, each.chunk_size) for each in (default, *others)]
-    assert found == [("sharded", 2), ("sharded", 8)]
 
 
-def test_timings_are_of_the_step_itself_and_change_no_prediction(tiny, caplog):
+def test_it_is_timed_always_or_never_when_that_is_asked_for(tiny, job, monkeypatch):
+    seen = with_times(monkeypatch, {1: 1.0, 4: 0.5, 8: 0.7}, compiling=1e9)
+    few = [dataset(9, "few")]
+    assert calibrated(*job, few, "never", PLENTY) == (job[2], "nothing was timed, as asked for")
+    assert seen == []
+    assert calibrated(*job, few, "always", PLENTY)[0].chunk_size == 4
+
+
+def test_timings_are_of_the_step_itself(tiny, job):
+    config, reason = calibrated(*job, [dataset(9, "few")], "always", PLENTY)
+    assert config.chunk_size in (1, 4, 8)
+    assert reason.startswith("all 8 alphas on the first batch took, by alphas at once, 1: ")
+    assert time_step(*job, module._first_batch(tiny.classifier, tiny.datasets[0], job[2])) > 0
+
+
+@pytest.mark.parametrize("fastest", [1, 4, 5])
+def test_each_candidate_is_compiled_once_and_the_chosen_one_is_run(
+    tiny, monkeypatch, caplog, fastest
+):
+    """The results are those of the back-end that was chosen, asked for by name: bit for bit."""
+    real = module.time_step
+
+    def time(classifier, ends, config, alphas, batch):
+        real(classifier, ends, config, alphas, batch)
+        return 1.0 if config.chunk_size == fastest else 2.0
+
+    monkeypatch.setattr(module, "time_step", time)
+    alphas = (0.0, 0.25, 0.5, 0.75, 1.0)
+    ends, data = (tiny.theta_0, tiny.theta_1), tiny.datasets[:2]
     options = {"batch_size": 8, "mesh": make_mesh(1)}
-    with caplog.at_level(logging.INFO):
-        timed = sweep(
-            *(tiny.classifier, tiny.theta_0, tiny.theta_1, tiny.datasets[:1], ALPHAS),
-            calibrate="always",
-            **options,
-        )
-    plain = sweep(
-        *(tiny.classifier, tiny.theta_0, tiny.theta_1, tiny.datasets[:1], ALPHAS),
-        calibrate="never",
-        **options,
-    )
+    with counted_compilations() as compiled, caplog.at_level(logging.INFO):
+        found = sweep(tiny.fresh(), *ends, data, alphas, calibrate="always", **options)
+    assert compiled.count("step") == 3
+    name = "vmap" if fastest == 5 else "map"
+    assert (found.backend.name, found.backend.chunk_size) == (name, fastest)
     (line,) = [text for text in caplog.messages if text.startswith("back-end")]
-    assert "all 8 alphas on the first batch took, by alphas at once, 1: " in line
-    assert timed.backend is not None
-    assert timed.backend.name in ("map", "vmap")
-    name = tiny.datasets[0].name
-    found, expected = timed.predictions[name], plain.predictions[name]
-    differ = found.top1 != expected.top1
-    assert (expected.margin[differ] < 2e-4).all()
-    np.testing.assert_allclose(found.margin, expected.margin, rtol=0, atol=2e-4)
+    assert line.startswith(f"back-end {name}, alphas at once: {fastest} (")
+    assert "1: " in line
+    assert "ms" in line
+    asked = {"backend": "vmap"} if fastest == 5 else {"backend": "map", "chunk_size": fastest}
+    same = sweep(tiny.classifier, *ends, data, alphas, **asked, **options)
+    for key, predictions in same.predictions.items():
+        assert found.predictions[key].margin.tobytes() == predictions.margin.tobytes()
+        assert found.predictions[key].top1.tobytes() == predictions.top1.tobytes()
 
 
-def test_what_does_not_fit_takes_for_ever(job, monkeypatch):
-    def step(*_):
-        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory")
-
-    monkeypatch.setattr(module, "compiled_step", lambda *_: step)
-    assert time_step(*job, None) == float("inf")
-
-
-@pytest.mark.parametrize("option", [{"backend": "map"}, {"chunk_size": 2}])
-def test_always_beside_what_it_would_choose_is_refused(option):
-    with pytest.raises(InputError, match=r"sweep\.calibrate: always leaves nothing to time"):
-        SweepConfig(calibrate="always", **option)
+def test_options_that_leave_nothing_to_time_are_refused():
+    with pytest.raises(InputError, match=r"sweep\.calibrate: always .* sweep\.chunk_size 4"):
+        SweepConfig(calibrate="always", chunk_size=4)
+    with pytest.raises(InputError, match=r"sweep\.calibrate: always .* sweep\.backend map"):
+        SweepConfig(calibrate="always", backend="map")
+    with pytest.raises(InputError, match=r"sweep\.calibrate: has no meaning with sweep\.method"):
+        SweepConfig(calibrate="always", method="curve")

@@ -98,6 +98,11 @@ def test_the_band_holds_the_truth(tiny: Tiny, distance: str) -> None:
         truth = expected.correct.sum(axis=1)
         assert (each.low[places] <= truth).all()
         assert (truth <= each.high[places]).all()
+        for row, place in zip(each.rows(), places, strict=True):  # what was run has no band
+            low, high = each.low[place] / each.n, each.high[place] / each.n
+            band = (row.get("band_low", low), row.get("band_high", high))
+            assert band == (low, high)
+            assert ("band_low" in row) == (row["method"] == "curve") or low == high
         assert (each.low <= each.hits).all()
         assert (each.hits <= each.high).all()
 
@@ -292,6 +297,26 @@ def test_nan_features_are_certain_of_nothing(tiny: Tiny) -> None:
     each = found.curves["nine"]
     assert not each.certain[1:].any()
     assert each.predictions.correct[1:].sum() == 0
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_steps_and_flips_know_what_is_not_finite(tiny: Tiny, exact: bool) -> None:
+    """The head at alpha = 1 is NaN: what is right at 0 is lost, nothing is won, steps add up."""
+    theta_1 = jax.tree_util.tree_map(np.copy, moved(tiny.theta_0, 0.1))
+    theta_1["head"]["kernel"][0, 0] = np.nan
+    ends, data, grid = (tiny.theta_0, theta_1), [dataset(9, "nine")], (0.0, 0.5, 1.0)
+    data[0].labels[3] = -1
+    config = CurveConfig(exact=exact, audit=0)
+    each = curve(tiny.classifier, *ends, data, grid, config=config).curves["nine"]
+    direct = sweep(tiny.classifier, *ends, data, grid).predictions["nine"]
+    np.testing.assert_array_equal(each.predictions.correct, direct.correct)
+    right = int(direct.correct[0].sum())
+    assert right > 0
+    lost, won = each.crossings.flips(each.predictions.labels)
+    assert (len(lost), len(won)) == (right, 0)
+    _, hits = each.crossings.steps(int(each.hits[0]), each.predictions.labels)
+    assert hits[-1] == each.hits[-1] == 0
+    assert each.best()[0] == right
 
 
 def test_images_that_cannot_be_read_are_left_out(tiny: Tiny, tmp_path: Any) -> None:

@@ -90,10 +90,15 @@ def cases(request, tmp_path_factory) -> dict[bool, Case]:
     return {head_only: make_case(classifier, theta_0, head_only) for head_only in (False, True)}
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_back_ends_agree_and_repeat_bit_for_bit(cases, backend):
+ON_ONE_DEVICE = [(backend, 1) for backend in BACKENDS if backend != "sharded"]  # it needs two
+
+
+@pytest.mark.parametrize(
+    ("backend", "devices"), [*((backend, 8) for backend in BACKENDS), *ON_ONE_DEVICE]
+)
+def test_back_ends_agree_and_repeat_bit_for_bit(cases, backend, devices):
     case = cases[backend == "linear"]
-    result = case.run(backend)
+    result = case.run(backend, mesh=make_mesh(devices))
     found = result.predictions["test"]
     assert found.logits.shape == (5, 21, 3)
     assert (found.top1.shape, found.correct.shape, found.margin.shape) == ((5, 21),) * 3
@@ -103,7 +108,7 @@ def test_back_ends_agree_and_repeat_bit_for_bit(cases, backend):
     for _, example, margin in disagreements(found, case.direct):
         assert margin < 2e-4, example
     assert result.backend.name == ("map" if backend == "auto" else backend)
-    again = case.run(backend).predictions["test"]
+    again = case.run(backend, mesh=make_mesh(devices)).predictions["test"]
     assert again.logits.tobytes() == found.logits.tobytes()
     assert again.margin.tobytes() == found.margin.tobytes()
     assert again.top1.tobytes() == found.top1.tobytes()

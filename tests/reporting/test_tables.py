@@ -100,3 +100,19 @@ def test_alpha_names(alpha, is_chosen, name):
 def test_no_rows():
     with pytest.raises(InputError, match="no top-1 rows"):
         accuracy_table([])
+
+
+def test_bands_are_printed_where_they_are_wider_than_a_tenth_of_a_point():
+    rows = set_rows("a", [0.5, 0.6]) + set_rows("b", [0.7, 0.8], role="shift")
+    rows += set_rows("c", [0.7, 0.8], role="shift")
+    rows[0] |= {"method": "curve", "band_low": 0.49, "band_high": 0.512}
+    rows[1] |= {"method": "curve", "band_low": 0.6, "band_high": 0.6002}
+    rows[3] |= {"method": "curve", "band_low": 0.78, "band_high": 0.8}
+    text = markdown_table(rows)
+    assert "| 50.0 (49.0 to 51.2) | 70.0 | 70.0 | 70.0 |" in text
+    assert "| 60.0 | 80.0 (79.0 to 80.0) | 80.0 (78.0 to 80.0) | 80.0 |" in text
+    terminal = printed(rows)
+    assert "(49.0-" in terminal
+    assert "51.2)" in terminal
+    assert "what is uncertain counted as wrong, as right" in " ".join(terminal.split())
+    assert "uncertain" not in printed(set_rows("a", [0.5, 0.6]))

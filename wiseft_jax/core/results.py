@@ -20,8 +20,8 @@ RESULTS_FILE = "results.jsonl"
 METHODS = ("direct", "curve")
 
 
-class Row(TypedDict):
-    """One measured value. Accuracies are fractions in [0, 1]; the interval is 95 %."""
+class Measured(TypedDict):
+    """What each row has. Accuracies are fractions in [0, 1]; the interval is 95 %."""
 
     schema: int
     dataset: str
@@ -37,7 +37,19 @@ class Row(TypedDict):
     config_hash: str
 
 
-REQUIRED = tuple(Row.__annotations__)
+class Row(Measured, total=False):
+    """One measured value; of a continuous curve with its band.
+
+    ``band_low`` and ``band_high`` are the value with every prediction that is still uncertain
+    counted as wrong, and as right; rows of direct evaluation have none. Rows of the method
+    ``curve`` that were written before bands were have none either.
+    """
+
+    band_low: float
+    band_high: float
+
+
+REQUIRED = tuple(Measured.__annotations__)
 
 
 def accuracy_row(
@@ -167,9 +179,9 @@ def mean_over_shifts(rows: Sequence[Row]) -> dict[float, float]:
 
 def metrics_at(rows: Iterable[Row], alpha: float) -> dict[str, dict[str, Any]]:
     """Return what was measured at one alpha, by ``"dataset/split"``: for the record of a model."""
-    fields = ("metric", "value", "n", "ci_low", "ci_high", "role")
+    fields = ("metric", "value", "n", "ci_low", "ci_high", "role", "band_low", "band_high")
     return {
-        f"{row['dataset']}/{row['split']}": {field: row[field] for field in fields}
+        f"{row['dataset']}/{row['split']}": {field: row[field] for field in fields if field in row}
         for row in rows
         if row["alpha"] == alpha
     }

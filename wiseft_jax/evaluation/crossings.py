@@ -14,6 +14,8 @@ from jaxtyping import Float64, Int, Int32, Int64
 
 from wiseft_jax.evaluation.logit_polynomial import LogitPolynomial, PairDifference
 
+NO_CLASS = -2
+"""In place of a class where logits are not finite: no label is that, not even a missing one."""
 _RESOLUTION = 2.0**-40
 """How closely a crossing is located, relative to the interval."""
 _MAX_HALVINGS = 64
@@ -26,8 +28,8 @@ class Crossings:
     Attributes:
       alpha: Where.
       example: Whose.
-      before: The class below it.
-      after: The class above it.
+      before: The class below it; ``NO_CLASS`` where logits are not finite.
+      after: The class above it; likewise.
     """
 
     alpha: Float64[np.ndarray, " C"]
@@ -164,7 +166,7 @@ def reconcile(
     Args:
       crossings: As found on a polynomial.
       grid: Places, rising.
-      top1: The predictions there that count.
+      top1: The predictions there that count; ``NO_CLASS`` where logits are not finite.
     """
     cell = np.clip(np.searchsorted(grid, crossings.alpha, side="right") - 1, 0, len(grid) - 2)
     order = np.lexsort((crossings.alpha, cell, crossings.example))

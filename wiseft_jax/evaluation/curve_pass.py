@@ -23,7 +23,7 @@ from wiseft_jax.evaluation.batch_curve import (
     evaluate_batch,
 )
 from wiseft_jax.evaluation.collected import Collected
-from wiseft_jax.evaluation.crossings import Crossings, find_crossings, reconcile
+from wiseft_jax.evaluation.crossings import NO_CLASS, Crossings, find_crossings, reconcile
 from wiseft_jax.evaluation.curve_config import CurveConfig
 from wiseft_jax.evaluation.curve_result import Audit, Curve
 from wiseft_jax.evaluation.engine import EngineConfig, compiled_step
@@ -182,7 +182,9 @@ class CurvePass:
         right = ((top1 == labels[None]) & ~np.isnan(margin))[:, read]
         counted, settled = (labels[read] >= 0)[None], settled[:, read]
         collected.arrays = {name: collected.arrays[name][asked] for name in self._direct_values}
-        crossings = reconcile(Crossings.join(self._crossings), self._job.grid, top1)
+        # What isn't finite is no class, which a flip may come from and lead to.
+        classes = np.where(np.isnan(margin), np.int32(NO_CLASS), top1)
+        crossings = reconcile(Crossings.join(self._crossings), self._job.grid, classes)
         return Curve(
             predictions=collected.predictions(self._alphas, skipped),
             certain=certain[asked][:, read],

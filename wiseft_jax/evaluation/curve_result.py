@@ -99,10 +99,17 @@ class Curve:
         return bool((self.certain | self.direct).all())
 
     def rows(self, config_hash: str = "") -> list[Row]:
-        """Return one result row for each alpha asked for; ``"direct"`` where every pair was run."""
+        """Return one result row for each alpha asked for; ``"direct"`` where every pair was run.
+
+        The others have the band: what is uncertain counted as wrong, and as right.
+        """
         rows = self.predictions.rows(config_hash)
-        for row, direct in zip(rows, self.direct, strict=True):
+        places = np.searchsorted(self.points, np.asarray(self.predictions.alphas))
+        for row, direct, place in zip(rows, self.direct, places, strict=True):
             row["method"] = "direct" if direct.all() else "curve"
+            if row["method"] == "curve":
+                row["band_low"] = float(self.low[place] / self.n)
+                row["band_high"] = float(self.high[place] / self.n)
         return rows
 
     def summary(self) -> dict[str, Any]:

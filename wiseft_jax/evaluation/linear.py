@@ -20,6 +20,7 @@ from jaxtyping import Bool, Float, Float32, Float64, Int, Int32, Int64
 
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.evaluation.entropy import softmax_entropy
+from wiseft_jax.evaluation.envelope import walk
 
 logger = logging.getLogger(__name__)
 
@@ -173,7 +174,8 @@ class LinearLogits:
     """The logits of both ends; between them (and beyond) they are linear in alpha.
 
     An example with a logit that is not finite at either end is invalid: it counts as wrong at
-    every alpha, and cross-entropy leaves it out; a warning says how many there are.
+    every alpha but the other end, if its logits are finite there, and cross-entropy leaves it out;
+    a warning says how many there are.
 
     Attributes:
       logits_0: float[N, K] at alpha = 0.
@@ -198,13 +200,28 @@ class LinearLogits:
         if not (self.labels >= 0).any():
             raise InputError("labels: none is given, so there is no accuracy")
         if invalid := int(np.sum(~self.valid)):
-            logger.warning("the logits of %d examples are not finite; they count as wrong", invalid)
+            logger.warning(
+                "the logits of %d examples are not finite at one end at least, so not between the"
+                " ends; they count as wrong but at an end where they are finite (%d examples)",
+                invalid,
+                int(np.sum(self.finite_at(0.0) ^ self.finite_at(1.0))),
+            )
 
     @functools.cached_property
     def valid(self) -> Bool[np.ndarray, " N"]:
         """Whether all logits of an example are finite."""
-        finite = np.isfinite(self.logits_0) & np.isfinite(self.logits_1)
-        return np.asarray(finite.all(axis=1))
+        return self.finite_at(0.0) & self.finite_at(1.0)
+
+    def finite_at(self, end: float) -> Bool[np.ndarray, " N"]:
+        """Return whether all logits of an example are finite at one end, 0 or 1."""
+        logits = self.logits_1 if end else self.logits_0
+        return np.isfinite(logits).all(axis=1)
+
+    def at_one_end(self) -> Iterator[tuple[float, np.ndarray, np.ndarray]]:
+        """Yield ``(end, rows, classes)`` of the examples that are finite at that end alone."""
+        for end, logits in ((0.0, self.logits_0), (1.0, self.logits_1)):
+            rows = np.flatnonzero(self.finite_at(end) & ~self.valid)
+            yield end, rows, logits[rows].argmax(axis=1)
 
     def curve(self) -> LinearCurve:
         """Return the accuracy at every real alpha."""
@@ -233,6 +250,9 @@ class LinearLogits:
                 closed[rows] = (first >= label[:, 0]) & np.isfinite(ends[rows])
             right[rows] = ~never.any(axis=1)
         right &= self.valid & (self.labels >= 0)
+        for end, rows, classes in self.at_one_end():
+            low[rows] = high[rows] = end
+            right[rows] = classes == self.labels[rows]
         right &= (low < high) | ((low == high) & low_closed & high_closed)
         return LinearCurve(low, high, low_closed, high_closed, right, int(np.sum(self.labels >= 0)))
 
@@ -247,7 +267,7 @@ class LinearLogits:
         Returns:
           ``(top1, margin, entropy)`` as in ``Predictions``: of equal logits the first; the margin
           is inf with one class. Where the logits of an end are not finite the class is 0, the
-          margin NaN and the entropy log K.
+          margin NaN and the entropy log K, at every alpha but the other end, where they may be.
         """
         shape = (len(alphas), len(self.labels))
         top1, margin = np.zeros(shape, np.int32), np.full(shape, np.nan, np.float32)
@@ -255,21 +275,19 @@ class LinearLogits:
         for rows, z_0, slope in self._chunks(self.valid):
             z_1 = self.logits_1[rows].astype(np.float64)
             for index, alpha in enumerate(alphas):
-                if z_0.shape[1] == 1:
-                    margin[index, rows] = np.inf
-                    continue
                 # Exact at both ends, which z_0 + alpha * slope is not.
                 z = z_1 if alpha == 1 else z_0 + alpha * slope
-                best = z.argmax(axis=1)
-                top = np.take_along_axis(z, best[:, None], 1)[:, 0]
-                second = np.where(np.arange(z.shape[1])[None] == best[:, None], -np.inf, z)
-                top1[index, rows] = best
-                margin[index, rows] = top - second.max(axis=1)
-                entropy[index, rows] = softmax_entropy(z)
+                top1[index, rows], margin[index, rows], entropy[index, rows] = _summary(z)
+        for end, rows, _ in self.at_one_end():
+            z = (self.logits_1 if end else self.logits_0)[rows].astype(np.float64)
+            for index in [index for index, alpha in enumerate(alphas) if alpha == end]:
+                top1[index, rows], margin[index, rows], entropy[index, rows] = _summary(z)
         return top1, margin, entropy
 
     def crossings(self, low: float = 0.0, high: float = 1.0) -> Crossings:
         """Return every change of a prediction on ``[low, high]``: the upper envelope of the lines.
+
+        Of the valid examples; see ``at_one_end`` for what else has predictions.
 
         It walks from ``low`` to the right: among the lines that rise faster than the present one,
         the first to meet it takes over (of several at one point, the steepest). The slope only
@@ -287,7 +305,7 @@ class LinearLogits:
         found = [
             step
             for rows, z_0, slope in self._chunks(self.valid)
-            for step in _walk(rows, z_0, slope, low, high)
+            for step in walk(rows, z_0, slope, low, high)
         ]
         columns = [np.concatenate(column) for column in zip(*found, strict=True)] if found else []
         example, alpha, before, after, at = columns or [np.zeros(0)] * 5
@@ -355,34 +373,12 @@ class LinearLogits:
             yield rows, z_0, self.logits_1[rows].astype(np.float64) - z_0
 
 
-def _walk(
-    rows: np.ndarray, z_0: np.ndarray, slope: np.ndarray, low: float, high: float
-) -> Iterator[tuple[np.ndarray, ...]]:
-    """Yield ``(example, alpha, before, after, at)``, one crossing of each row that has more."""
-    z = z_0 + low * slope
-    at_low = z.argmax(axis=1)
-    ties = z == z.max(axis=1, keepdims=True)
-    current = np.where(ties, slope, -np.inf).argmax(axis=1)
-    if (moved := at_low != current).any():
-        here = np.full(int(moved.sum()), low)
-        yield rows[moved], here, at_low[moved], current[moved], at_low[moved]
-    alpha = np.full(len(rows), low)
-    while len(rows):
-        rise = slope - np.take_along_axis(slope, current[:, None], 1)
-        lead = np.take_along_axis(z_0, current[:, None], 1) - z_0
-        with np.errstate(divide="ignore", invalid="ignore"):
-            # A steeper line is not above the present one, so it meets it here or later; where
-            # rounding says earlier, it is here.
-            meets = np.where(rise > 0, np.maximum(lead / rise, alpha[:, None]), np.inf)
-        first = meets.argmin(axis=1)
-        alpha = np.take_along_axis(meets, first[:, None], 1)[:, 0]
-        goes_on = alpha <= high
-        if not goes_on.any():
-            return
-        rows, alpha, before = rows[goes_on], alpha[goes_on], current[goes_on]
-        z_0, slope, meets, first = (x[goes_on] for x in (z_0, slope, meets, first))
-        current = np.where(meets == alpha[:, None], slope, -np.inf).argmax(axis=1)
-        yield rows, alpha, before, current, np.minimum(before, first)
+def _summary(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the class, the margin (inf with one class) and the entropy of rows of logits."""
+    best = z.argmax(axis=1)
+    top = np.take_along_axis(z, best[:, None], 1)[:, 0]
+    second = np.where(np.arange(z.shape[1])[None] == best[:, None], -np.inf, z)
+    return best, top - second.max(axis=1), softmax_entropy(z)
 
 
 def _check_range(low: float, high: float) -> None:

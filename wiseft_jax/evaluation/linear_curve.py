@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 
 from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.source import Dataset
-from wiseft_jax.evaluation.crossings import Crossings
+from wiseft_jax.evaluation.crossings import NO_CLASS, Crossings
 from wiseft_jax.evaluation.curve_config import CurveConfig
 from wiseft_jax.evaluation.curve_pass import working_grid
 from wiseft_jax.evaluation.curve_result import Audit, Curve
@@ -63,7 +64,10 @@ def linear_curve_of(
         high=hits,
         n=int(np.sum(labelled)),
         crossings=Crossings.join(
-            [Crossings.of(changes.alpha, changes.example, changes.before, changes.after)]
+            [
+                Crossings.of(changes.alpha, changes.example, changes.before, changes.after),
+                *_at_one_end(lines, float(points[0]), float(points[-1])),
+            ]
         ),
         nodes=np.ones(len(found), np.int32),
         estimate=np.zeros(len(found), np.float32),
@@ -72,3 +76,13 @@ def linear_curve_of(
         passes=1.0,
         note="only the head differs: exact",
     )
+
+
+def _at_one_end(lines: LinearLogits, low: float, high: float) -> Iterator[Crossings]:
+    """Yield how examples whose logits are finite at one end alone come to it, and leave it."""
+    for end, rows, classes in lines.at_one_end():
+        where, none = np.full(len(rows), end), np.full(len(rows), NO_CLASS)
+        if low < end:
+            yield Crossings.of(where, rows, none, classes)
+        if end < high:
+            yield Crossings.of(where, rows, classes, none)

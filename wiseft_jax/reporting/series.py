@@ -15,11 +15,20 @@ MEAN_OF_SHIFTS = "mean of shifts"
 
 @dataclasses.dataclass(frozen=True)
 class Value:
-    """An accuracy with its 95 % interval; fractions."""
+    """An accuracy with its 95 % interval; fractions.
+
+    Attributes:
+      value: The accuracy.
+      low: The interval's lower end.
+      high: Its upper end.
+      band: Of a continuous curve, the accuracy with what is uncertain counted as wrong, and as
+        right; None of what was counted.
+    """
 
     value: float
     low: float
     high: float
+    band: tuple[float, float] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,12 +123,18 @@ def all_series(rows: Sequence[Row]) -> list[Series]:
             role=own[0]["role"],
             n=own[0]["n"],
             points={
-                row["alpha"]: Value(row["value"], row["ci_low"], row["ci_high"])
+                row["alpha"]: Value(row["value"], row["ci_low"], row["ci_high"], _band(row))
                 for row in sorted(own, key=lambda row: row["alpha"])
             },
         )
         for (name, split), own in found.items()
     ]
+
+
+def _band(row: Row) -> tuple[float, float] | None:
+    if "band_low" not in row or "band_high" not in row:
+        return None
+    return row["band_low"], row["band_high"]
 
 
 def mean_of(shifts: Sequence[Series]) -> Series | None:
@@ -142,4 +157,8 @@ def _mean(values: Sequence[Value]) -> Value:
     mean = sum(each.value for each in values) / count
     down = math.sqrt(sum((each.value - each.low) ** 2 for each in values)) / count
     up = math.sqrt(sum((each.high - each.value) ** 2 for each in values)) / count
-    return Value(mean, max(0.0, mean - down), min(1.0, mean + up))
+    band = None
+    if any(each.band for each in values):
+        bands = [each.band or (each.value, each.value) for each in values]
+        band = sum(low for low, _ in bands) / count, sum(high for _, high in bands) / count
+    return Value(mean, max(0.0, mean - down), min(1.0, mean + up), band)

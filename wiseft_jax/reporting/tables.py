@@ -55,11 +55,14 @@ def accuracy_table(
     cells = accuracy_cells(rows, selection=selection)
     caption = "accuracy in % on n images; alpha 0: zero-shot, 1: fine-tuned"
     caption += ", *: chosen" if cells.chosen is not None else ""
+    if any(_has_band(each.at(alpha)) for each in cells.sets for alpha in cells.alphas):
+        caption += "; (low-high): what is uncertain counted as wrong, as right"
     lines = []
     for index, alpha in enumerate(cells.alphas):
         mark = " *" if index == cells.chosen else ""
         row = [
-            _cell(each.at(alpha), "\n{low}-\n{high}" if intervals else "") for each in cells.sets
+            _cell(each.at(alpha), "\n{low}-\n{high}" if intervals else "", "\n({low}-\n{high})")
+            for each in cells.sets
         ]
         lines.append([f"{alpha:g}{mark}", *row])
     return WideTable(
@@ -78,14 +81,15 @@ def markdown_table(
     selection: Mapping[str, Any] | None = None,
     intervals: bool = False,
 ) -> str:
-    """Return the same table in Markdown."""
+    """Return the same table in Markdown; in parentheses the band of a continuous curve."""
     cells = accuracy_cells(rows, selection=selection)
     header = ["alpha", *(f"{escaped(e.name)} ({_purpose(e, cells.curves)})" for e in cells.sets)]
     rule = [":--", *["--:"] * len(cells.sets)]
     body = []
     for index, alpha in enumerate(cells.alphas):
         row = [
-            _cell(each.at(alpha), " [{low}, {high}]" if intervals else "") for each in cells.sets
+            _cell(each.at(alpha), " [{low}, {high}]" if intervals else "", " ({low} to {high})")
+            for each in cells.sets
         ]
         row = [alpha_name(alpha, chosen=index == cells.chosen), *row]
         body.append([f"**{cell}**" for cell in row] if index == cells.chosen else row)
@@ -117,11 +121,22 @@ def alpha_name(alpha: float, chosen: bool = False) -> str:
     return f"{alpha:g} {', '.join(words)}".strip()
 
 
-def _cell(point: Value | None, interval: str) -> str:
+def _cell(point: Value | None, interval: str, band: str) -> str:
     if point is None:
         return "-"
+    text = f"{100 * point.value:.1f}"
+    if point.band is not None and _has_band(point):
+        low, high = (f"{100 * bound:.1f}" for bound in point.band)
+        text += band.format(low=low, high=high)
     low, high = (f"{100 * bound:.1f}" for bound in (point.low, point.high))
-    return f"{100 * point.value:.1f}" + interval.format(low=low, high=high)
+    return text + interval.format(low=low, high=high)
+
+
+def _has_band(point: Value | None) -> bool:
+    """Return whether a cell has a band that is wider than what is printed."""
+    if point is None or point.band is None:
+        return False
+    return len({f"{100 * share:.1f}" for share in (point.value, *point.band)}) > 1
 
 
 def _head(series: Series, curves: Curves) -> tuple[str, str, str]:
