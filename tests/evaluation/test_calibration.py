@@ -87,7 +87,7 @@ def test_memory_bounds_the_candidates(job):
 )
 def test_the_fastest_is_taken_if_it_is_clearly_faster(job, monkeypatch, seconds, chosen, why):
     seen = with_times(monkeypatch, seconds)
-    config, reason = calibrated(*job, [dataset(8 * 40, "many")], "auto", PLENTY)
+    config, reason = calibrated(*job, [dataset(8 * 200, "many")], "auto", PLENTY)
     assert (config.chunk_size, config.backend, seen) == (*chosen, [1, 4, 8])
     listed = ", ".join(f"{size}: {1000 * taken:.0f} ms" for size, taken in seconds.items())
     assert reason == (f"all 8 alphas on the first batch took, by alphas at once, {listed}; {why}")
@@ -109,10 +109,10 @@ def test_few_batches_pay_for_no_second_program(job, monkeypatch):
 
 def test_a_sweep_that_is_short_beside_compiling_is_not_timed(job, monkeypatch):
     seen = with_times(monkeypatch, {}, compiling=5.0, one=0.01)
-    config, reason = calibrated(*job, [dataset(8 * 40, "many")], "auto", PLENTY)
+    config, reason = calibrated(*job, [dataset(8 * 200, "many")], "auto", PLENTY)
     assert (config, seen) == (job[2], [])
     assert reason == (
-        "about 3 s of work and 5.0 s of compiling, too little work to time another number at once"
+        "about 16 s of work and 5.0 s of compiling, too little work to time another number at once"
     )
 
 

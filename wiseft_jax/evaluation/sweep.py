@@ -212,10 +212,8 @@ def sweep(
         ``linear``, ``sharded`` if the mesh has an axis of alphas, ``map``, or by a timing ``vmap``.
       batch_size: Images a batch, rounded up to a multiple of the device count; by default 64 on
         a CPU and 256 elsewhere.
-      chunk_size: Alphas that are evaluated at once; by default 1 on a CPU, and on accelerators by
-        the size of the weights, or by a timing.
-      calibrate: Whether the backend ``"auto"`` times several numbers of alphas at once on the first
-        batch: ``"auto"`` where the sweep is so long that it pays, ``"always"`` or ``"never"``.
+      chunk_size: Alphas at once; by default 1 on a CPU, else by the size of the weights, or timed.
+      calibrate: Whether the backend ``"auto"`` times how many at once; ``"auto"``: where that pays.
       config_hash: The hash of the configuration, for the rows.
       keep_logits: Whether to keep the logits too: ``4 * A * N * K`` bytes a dataset.
       mesh: The devices, and how parameters and alphas are split over them; all devices by default,
