@@ -180,8 +180,9 @@ def mean_over_shifts(rows: Sequence[Row]) -> dict[float, float]:
 def metrics_at(rows: Iterable[Row], alpha: float) -> dict[str, dict[str, Any]]:
     """Return what was measured at one alpha, by ``"dataset/split"``: for the record of a model."""
     fields = ("metric", "value", "n", "ci_low", "ci_high", "role", "band_low", "band_high")
+    known: Iterable[tuple[Row, dict[str, Any]]] = ((row, dict(row)) for row in rows)
     return {
-        f"{row['dataset']}/{row['split']}": {field: row[field] for field in fields if field in row}
-        for row in rows
+        f"{row['dataset']}/{row['split']}": {name: all_[name] for name in fields if name in all_}
+        for row, all_ in known
         if row["alpha"] == alpha
     }

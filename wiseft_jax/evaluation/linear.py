@@ -215,7 +215,7 @@ class LinearLogits:
     def finite_at(self, end: float) -> Bool[np.ndarray, " N"]:
         """Return whether all logits of an example are finite at one end, 0 or 1."""
         logits = self.logits_1 if end else self.logits_0
-        return np.isfinite(logits).all(axis=1)
+        return np.asarray(np.isfinite(logits).all(axis=1))
 
     def at_one_end(self) -> Iterator[tuple[float, np.ndarray, np.ndarray]]:
         """Yield ``(end, rows, classes)`` of the examples that are finite at that end alone."""

@@ -60,4 +60,5 @@ def _between(line: Series, alpha: float) -> Value | None:
         return None
     points = line.points.values()
     columns = zip(*((each.value, each.low, each.high) for each in points), strict=True)
-    return Value(*(float(np.interp(alpha, line.alphas, column)) for column in columns))
+    value, low, high = (float(np.interp(alpha, line.alphas, column)) for column in columns)
+    return Value(value, low, high)

@@ -172,7 +172,10 @@ def _path(curves: Curves) -> tuple[list[float], list[float]]:
 def _inside(point: Value, n: int) -> Value:
     """Return ``point`` at least half an example away from 0 and 1, which are infinitely far."""
     edge = 0.5 / n
-    return Value(*(min(max(v, edge), 1 - edge) for v in (point.value, point.low, point.high)))
+    value, low, high = (
+        min(max(each, edge), 1 - edge) for each in (point.value, point.low, point.high)
+    )
+    return Value(value, low, high)
 
 
 def _marked(alphas: Sequence[float], mark: Chosen | None) -> dict[float, tuple[str, float, str]]:
