@@ -74,8 +74,12 @@ if __name__ == "__main__":
 def test_workers_end_when_the_program_is_killed(tmp_path: Path):
     file = tmp_path / "program.py"
     file.write_text(PROGRAM)
+    root = str(Path(__file__).resolve().parents[2])
     with subprocess.Popen(
-        [sys.executable, str(file)], stdout=subprocess.PIPE, text=True
+        [sys.executable, str(file)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": root},
     ) as program:
         assert program.stdout is not None
         worker = int(program.stdout.readline())
