@@ -51,7 +51,8 @@ def _is_light(module: Module) -> bool:
     """Whether ``module`` is on the way to ``--help``: the command line and the configurations."""
     parts = module.name.split(".")[1:]
     first, last = parts[:1], parts[-1:]
-    if parts[-1].startswith(LOADED_LATE) and not parts[-1].endswith("_config"):
+    name = module.name.rpartition(".")[2]
+    if name.startswith(LOADED_LATE) and not name.endswith("_config"):
         return first == ["cli"]
     return first in (["cli"], ["experiment"], ["studies"]) or last in (["config"], ["specs"])
 
