@@ -140,6 +140,10 @@ def test_a_seed_that_draws_the_held_out_images_cannot_vary(
         (["--show"], "--show needs --out DIR"),
         (["--show", "--out", "no/such"], "no such file"),
         (["--show", "a b"], "'a b'; the study's directory is given by --out: wiseft study grid"),
+        (["--show", "--out", "."], ".: there is no study (no study.json); --show needs the --out"),
+        (["--show", "--out", "x", "--resume"], "--resume: has no meaning with --show"),
+        (["--show", "--out", "x", "--vary", "training.epochs=1"], "--vary: has no meaning"),
+        (["--show", "--out", "x", "--dry-run"], "--dry-run: has no meaning with --show"),
         (["--show=x", "-q"], "wiseft study grid --show --out x"),
         (["no/preset"], "unknown preset 'no/preset'"),
         (["quickstart", "--checkpoints.directory", "x"], "checkpoints.directory: each run"),
@@ -180,6 +184,8 @@ def test_a_study_in_the_place_of_a_preset_is_shown_how(
 ) -> None:
     assert main(["study", "grid", str(study), "--show"]) == 2
     assert f"to show it: wiseft study grid --show --out {study}" in capsys.readouterr().err
+    assert main(["study", "grid", str(study), "--resume"]) == 2
+    assert f"to continue it: PRESET_OR_FILE ... --out {study} --resume" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -201,7 +201,10 @@ def test_a_set_of_best_alphas_that_rests_on_doubt_says_so():
 def stars(axes: Any) -> list[tuple[float, float, Any]]:
     """Return place and inner colour of each star."""
     lines = [line for line in axes.lines if line.get_marker() == "*"]
-    return [(*(float(v[0]) for v in line.get_data()), line.get_color()) for line in lines]
+    places = [np.asarray(line.get_xydata())[0] for line in lines]
+    return [
+        (float(x), float(y), line.get_color()) for (x, y), line in zip(places, lines, strict=True)
+    ]
 
 
 def test_an_alpha_between_those_asked_for_is_read_off_the_curve_and_says_so():

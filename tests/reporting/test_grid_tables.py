@@ -76,7 +76,9 @@ def test_rules_are_in_points_with_both_intervals() -> None:
     assert rows["dawin"] == ["-"] * 7
     assert rows["dawin_on_grid"][0] == "by image"
     assert "fixed by other shifts" in rows
-    assert missing_sentences(grid_facts()) == ["dawin: missing: the two models"]
+    assert missing_sentences(grid_facts()) == [
+        "dawin: missing: the two models (--dawin, with --resume for a finished study, runs them)"
+    ]
 
 
 def test_sentences_say_what_is_left_of_the_scatter() -> None:

@@ -74,7 +74,7 @@ def main(argv: Sequence[str]) -> int:
     """Run the study."""
     if {"-h", "--help"} & set(argv):
         print(USAGE + "\n")
-    _check_show(argv)
+    _check_places_of_names(argv)
     named = bool(argv) and not argv[0].startswith("-")
     name, rest = (argv[0], argv[1:]) if named else (QUICKSTART, argv)
     preset = load_config(QUICKSTART if name == "quickstart" else name)
@@ -82,12 +82,14 @@ def main(argv: Sequence[str]) -> int:
     return execute(args)
 
 
-def _check_show(argv: Sequence[str]) -> None:
-    """Say where the directory of a study to show belongs, when it is given elsewhere."""
+def _check_places_of_names(argv: Sequence[str]) -> None:
+    """Say where the directory of a study belongs, when it is given elsewhere."""
+    shows = False
     for place, given in enumerate(argv):
         option, _, value = given.partition("=")
         if option != "--show":
             continue
+        shows = True
         following = argv[place + 1 : place + 2]
         found = [value] if value else [each for each in following if not each.startswith("-")]
         if found:
@@ -95,11 +97,28 @@ def _check_show(argv: Sequence[str]) -> None:
                 f"--show takes no value, found {found[0]!r}; the study's directory is given by"
                 f" --out: {_SHOW.format(shlex.quote(found[0]))}"
             )
-        if (Path(argv[0]) / "study.json").is_file():
+    if argv and StudyDirectory(Path(argv[0])).study_file.is_file():
+        study = shlex.quote(argv[0])
+        how = _SHOW.format(study) if shows else f"PRESET_OR_FILE ... --out {study} --resume"
+        raise InputError(
+            f"{argv[0]}: a study, where a preset or a file was expected; to"
+            f" {'show' if shows else 'continue'} it: {how}"
+        )
+
+
+def _check_shown(args: GridArgs, directory: StudyDirectory) -> None:
+    """Refuse what showing doesn't read, and a directory without a study."""
+    for name in ("resume", "vary", "random", "keep_checkpoints", "dawin", "dry_run"):
+        if getattr(args, name):
             raise InputError(
-                f"{argv[0]}: a study, where a preset or a file was expected; to show it:"
-                f" {_SHOW.format(shlex.quote(argv[0]))}"
+                f"--{name.replace('_', '-')}: has no meaning with --show, which runs nothing; leave"
+                " one of them out"
             )
+    if directory.path.is_dir() and not directory.study_file.is_file():
+        raise InputError(
+            f"{directory.path}: there is no study (no {directory.study_file.name}); --show needs"
+            " the --out of wiseft study grid"
+        )
 
 
 def execute(args: GridArgs) -> int:
@@ -111,6 +130,7 @@ def execute(args: GridArgs) -> int:
     if args.show:
         args.common.apply()
         directory = StudyDirectory(Path(args.out or ""))
+        _check_shown(args, directory)
         show_study(summarise(directory), directory, as_json=args.common.json)
         return EXIT_DONE
     base = base_of_study(args.config, keep_checkpoints=args.keep_checkpoints)

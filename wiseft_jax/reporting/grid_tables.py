@@ -20,6 +20,7 @@ KINDS = {
 """Kind of model -> its name in a table, in the order of the rows."""
 
 RULE_NAMES = {"fixed_by_other_shifts": "fixed by other shifts"}
+_HOW_TO_RUN = " (--dawin, with --resume for a finished study, runs them)"
 _RULES_HEAD = ("below the oracle", "over shifts", "over runs")
 _FIXED_HEAD = ("below the best fixed", "over shifts", "over runs")
 
@@ -154,7 +155,10 @@ def missing_sentences(facts: Mapping[str, Any]) -> list[str]:
     for name, rule in _rules(facts).items():
         if rule["missing"]:
             found.setdefault(rule["missing"], []).append(RULE_NAMES.get(name, name))
-    return [f"{', '.join(names)}: {reason}" for reason, names in found.items()]
+    return [
+        f"{', '.join(names)}: {reason}" + (_HOW_TO_RUN if "dawin" in names else "")
+        for reason, names in found.items()
+    ]
 
 
 def grid_sentences(facts: Mapping[str, Any]) -> list[str]:
