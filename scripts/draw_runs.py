@@ -26,6 +26,7 @@ from wiseft_jax.core.errors import InputError  # noqa: E402
 from wiseft_jax.core.results import read_rows  # noqa: E402
 from wiseft_jax.reporting.axes import percent  # noqa: E402
 from wiseft_jax.reporting.labels import add_footnote  # noqa: E402
+from wiseft_jax.reporting.saving import save_figure  # noqa: E402
 from wiseft_jax.reporting.series import Curves, Series  # noqa: E402
 from wiseft_jax.reporting.style import BLACK, BLUE, GREY, STYLE, VERMILLION  # noqa: E402
 
@@ -39,7 +40,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path, help="run directories, named by their folder")
     parser.add_argument("--out", type=Path, required=True, help="the picture, .png or .svg")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.out.suffix not in (".png", ".svg"):
+        parser.error(f"--out: expected a name that ends in .png or .svg, found {args.out}")
+    return args
 
 
 def read_run(run: Path) -> tuple[Series, Series]:
@@ -105,9 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         axes.set_ylabel(f"mean accuracy on the shifts (n = {mean.n})")
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
         add_footnote(figure, "large markers: α = 0, 0.5 and, filled, 1; all start at α = 0")
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        metadata = {"Software": None} if args.out.suffix == ".png" else {"Date": None}
-        figure.savefig(args.out, metadata=metadata)
+        save_figure(figure, args.out, args.out.suffix[1:])
     print(table(runs))
     return 0
 

@@ -208,11 +208,11 @@ def _label(name: str, class_names: Sequence[str], *, given: bool) -> int:
 
 
 def _show(rows: Sequence[dict[str, Any]], out: Path) -> None:
-    from wiseft_jax.reporting.backgrounds_evaluation import TITLES
+    from wiseft_jax.reporting.backgrounds_titles import VARIANT_TITLES
 
     lines = [
         (
-            row["image"], row["model"], TITLES[kind], cell["predicted"], f"{cell['score']:.3f}",
+            row["image"], row["model"], VARIANT_TITLES[kind], cell["predicted"], f"{cell['score']:.3f}",
             "right" if cell["right"] else "wrong", cell["partner"] or "",
         )
         for row in rows
@@ -224,7 +224,7 @@ def _show(rows: Sequence[dict[str, Any]], out: Path) -> None:
         {(row["model"], row["protocol"], row["weights"]) for row in rows}
     ):
         print(f"{model}: {protocol}; {weights}")
-    missing = [TITLES[kind] for kind in TITLES if kind not in rows[0]["cells"]]
+    missing = [VARIANT_TITLES[kind] for kind in VARIANT_TITLES if kind not in rows[0]["cells"]]
     if missing:
         print(f"not shown, for want of backgrounds: {', '.join(missing)} (--data, --background)")
     print(f"-> {out}")

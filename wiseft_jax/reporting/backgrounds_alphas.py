@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from wiseft_jax.core.writers import write_bytes
 from wiseft_jax.reporting.axes import percent
 from wiseft_jax.reporting.backgrounds_alphas_table import RULES, challenge_words
 from wiseft_jax.reporting.labels import add_footnote, spread
+from wiseft_jax.reporting.saving import save_png_and_svg
 from wiseft_jax.reporting.style import BLACK, BLUE, GREY, STYLE, VERMILLION
 
 _GREEN = "#009E73"
@@ -44,15 +43,9 @@ def draw_alphas(summary: Mapping[str, Any], path: Path | str) -> list[Path]:
       summary: The content of the study's ``summary.json``.
       path: Where to; ``alphas.png`` gives ``alphas.png`` and ``alphas.svg``.
     """
-    stem = Path(path).with_suffix("")
-    paths = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
     with matplotlib.rc_context(STYLE):
         figure = alphas_figure(summary)
-        for target, metadata in zip(paths, ({"Software": None}, {"Date": None}), strict=True):
-            image = io.BytesIO()
-            figure.savefig(image, format=target.suffix[1:], metadata=metadata)
-            write_bytes(target, image.getvalue())
-    return paths
+        return save_png_and_svg(figure, path)
 
 
 def alphas_figure(summary: Mapping[str, Any]) -> Figure:

@@ -5,20 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from wiseft_jax.reporting.backgrounds_titles import VARIANT_TITLES
+from wiseft_jax.reporting.plain_table import plain_markdown, plain_table
+
 if TYPE_CHECKING:
     from rich.console import Group
-
-VARIANTS = {
-    "original": "Original",
-    "only_bg_b": "Only-BG-B",
-    "only_bg_t": "Only-BG-T",
-    "no_fg": "No-FG",
-    "only_fg": "Only-FG",
-    "mixed_same": "Mixed-Same",
-    "mixed_rand": "Mixed-Rand",
-    "mixed_next": "Mixed-Next",
-}
-"""Variant -> as the paper writes it."""
 
 COLUMNS = {
     "accuracy/original": "Original",
@@ -64,7 +55,7 @@ def variants_cells(summary: Mapping[str, Any]) -> tuple[list[str], list[list[str
     Args:
       summary: The content of ``summary.json``.
     """
-    others = {f"accuracy/{name}": title for name, title in VARIANTS.items()}
+    others = {f"accuracy/{name}": title for name, title in VARIANT_TITLES.items()}
     return _cells(summary, {name: each for name, each in others.items() if name not in COLUMNS})
 
 
@@ -174,7 +165,7 @@ def alphas_tables(summary: Mapping[str, Any]) -> Group:
 
     parts: list[Any] = []
     for title, (heads, lines), caption in _parts(summary):
-        parts += [*([""] if parts else []), _table(title, heads, lines, caption)]
+        parts += [*([""] if parts else []), plain_table(title, heads, lines, caption)]
     return Group(*parts)
 
 
@@ -186,8 +177,7 @@ def alphas_markdown(summary: Mapping[str, Any]) -> str:
     """
     text = ""
     for title, (heads, lines), caption in _parts(summary):
-        rule = [":---", *["---:"] * (len(heads) - 1)]
-        body = "\n".join(f"| {' | '.join(line)} |" for line in (heads, rule, *lines))
+        body = plain_markdown(heads, lines, first=":---")
         text += f"## {title[0].upper()}{title[1:]}\n\n" + (f"{body}\n\n" if lines else "")
         text += f"{caption[0].upper()}{caption[1:]}.\n\n"
     return text.rstrip("\n") + "\n"
@@ -240,24 +230,3 @@ def _change(difference: float, low: float, high: float) -> str:
 
 def _number(value: float) -> str:
     return f"{round(100 * value, 1) + 0.0:.1f}"
-
-
-def _table(title: str, heads: Sequence[str], lines: Sequence[Sequence[str]], caption: str) -> Any:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(
-        title=Text(title),
-        title_justify="left",
-        caption=Text(caption),
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    for place, head in enumerate(heads):
-        table.add_column(Text(head), justify="right" if place else "left", overflow="fold")
-    for line in lines:
-        table.add_row(*map(Text, line))
-    return table

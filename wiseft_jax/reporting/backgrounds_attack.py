@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +13,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.core.writers import write_bytes
 from wiseft_jax.reporting.labels import add_footnote
+from wiseft_jax.reporting.saving import save_figure
 from wiseft_jax.reporting.style import STYLE
 from wiseft_jax.reporting.tables import escaped
 
@@ -120,13 +119,9 @@ def draw_strongest(
     Raises:
       InputError: If there is none: after an early exit backgrounds have no rates.
     """
-    target = Path(path).with_suffix(".png")
     with matplotlib.rc_context(STYLE):
         figure = strongest_figure(summary, pictures)
-        image = io.BytesIO()
-        figure.savefig(image, format="png", metadata={"Software": None})
-    write_bytes(target, image.getvalue())
-    return target
+        return save_figure(figure, Path(path).with_suffix(".png"))
 
 
 def strongest_figure(summary: Mapping[str, Any], pictures: Sequence[np.ndarray]) -> Figure:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,20 +11,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.core.writers import write_bytes
+from wiseft_jax.reporting.backgrounds_titles import VARIANT_TITLES
 from wiseft_jax.reporting.labels import add_footnote
+from wiseft_jax.reporting.saving import save_figure
 from wiseft_jax.reporting.style import BLACK, BLUE, GREY, STYLE, VERMILLION
 
-TITLES = {
-    "original": "Original",
-    "only_bg_b": "Only-BG-B",
-    "only_bg_t": "Only-BG-T",
-    "no_fg": "No-FG",
-    "only_fg": "Only-FG",
-    "mixed_same": "Mixed-Same",
-    "mixed_rand": "Mixed-Rand",
-    "mixed_next": "Mixed-Next",
-}
 GAPS = {"files": "as released", "composed": "composed"}
 _COLOURS = (BLUE, VERMILLION, BLACK, GREY, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _MARKS = "osD^vPX*"
@@ -49,7 +39,7 @@ def evaluation_tables(summary: Mapping[str, Any]) -> list[Table]:
     ]
     lines = [
         (
-            TITLES[kind],
+            VARIANT_TITLES[kind],
             *(_interval(each["variants"][kind]) for each in models),
             _counts(models, kind),
         )
@@ -74,7 +64,7 @@ def evaluation_tables(summary: Mapping[str, Any]) -> list[Table]:
             (name, *(_percent(model["classes"][kind][label]) for kind in kinds))
             for label, name in enumerate(summary["class_names"])
         ]
-        header = ("class", *(TITLES[kind] for kind in kinds))
+        header = ("class", *(VARIANT_TITLES[kind] for kind in kinds))
         tables.append((f"accuracy of each class in %: {model['name']}", header, rows))
     return tables
 
@@ -101,10 +91,7 @@ def draw_evaluation(summary: Mapping[str, Any], path: Path | str) -> Path:
     """
     with matplotlib.rc_context(STYLE):
         figure = evaluation_figure(summary)
-        encoded = io.BytesIO()
-        figure.savefig(encoded, format="png", metadata={"Software": None})
-    write_bytes(path, encoded.getvalue())
-    return Path(path)
+        return save_figure(figure, path)
 
 
 def evaluation_figure(summary: Mapping[str, Any]) -> Figure:
@@ -116,7 +103,7 @@ def evaluation_figure(summary: Mapping[str, Any]) -> Figure:
     models: Sequence[Mapping[str, Any]] = summary["models"]
     if not models:
         raise InputError("there are no models to draw")
-    kinds = [kind for kind in TITLES if kind in models[0]["variants"]]
+    kinds = [kind for kind in VARIANT_TITLES if kind in models[0]["variants"]]
     height = 1.9 + len(kinds) * max(0.36, 0.17 * len(models))
     figure = Figure(figsize=(7.4, height), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
@@ -140,7 +127,7 @@ def evaluation_figure(summary: Mapping[str, Any]) -> Figure:
     chance = 100 / len(summary["class_names"])
     axes.axvline(chance, color=GREY, linewidth=1, linestyle=":")
     axes.text(chance, -0.62, " chance", color=GREY, fontsize=8.5, va="bottom")
-    axes.set_yticks(range(len(kinds)), [TITLES[kind] for kind in kinds])
+    axes.set_yticks(range(len(kinds)), [VARIANT_TITLES[kind] for kind in kinds])
     axes.set_ylim(len(kinds) - 0.4, -0.65)
     axes.set_xlim(0, 100)
     axes.set_xlabel("accuracy, %")

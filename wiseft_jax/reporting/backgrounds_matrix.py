@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.core.writers import write_bytes
+from wiseft_jax.reporting.backgrounds_titles import VARIANT_TITLES
+from wiseft_jax.reporting.plain_table import plain_markdown, plain_table
+from wiseft_jax.reporting.saving import save_png_and_svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from rich.console import Group
 
-TITLES = {
-    "original": "Original",
-    "only_bg_b": "Only-BG-B",
-    "only_bg_t": "Only-BG-T",
-    "no_fg": "No-FG",
-    "only_fg": "Only-FG",
-    "mixed_same": "Mixed-Same",
-    "mixed_rand": "Mixed-Rand",
-    "mixed_next": "Mixed-Next",
-    "in9l": "IN-9L",
-}
+TITLES = {**VARIANT_TITLES, "in9l": "IN-9L"}
 """Set -> as the paper writes it; other sets keep their names."""
 
 FAMILIES = {"resnet": "ResNet", "clip": "CLIP"}
@@ -105,7 +96,7 @@ def matrix_tables(matrix: Mapping[str, Any]) -> Group:
     tables: list[Any] = []
     for family in _families(matrix):
         heads, lines = matrix_cells(matrix, family)
-        tables += [*([""] if tables else []), _table(FAMILIES[family], heads, lines)]
+        tables += [*([""] if tables else []), plain_table(FAMILIES[family], heads, lines)]
         tables.append(_plain(matrix_caption(matrix, family)))
     return Group(*tables)
 
@@ -119,8 +110,7 @@ def matrix_markdown(matrix: Mapping[str, Any]) -> str:
     parts = []
     for family in _families(matrix):
         heads, lines = matrix_cells(matrix, family)
-        rule = ["---", *["---:"] * (len(heads) - 1)]
-        table = "\n".join("| " + " | ".join(line) + " |" for line in (heads, rule, *lines))
+        table = plain_markdown(heads, lines)
         parts.append(f"{FAMILIES[family]}:\n\n{table}\n\n{matrix_caption(matrix, family)}.\n")
     return "\n".join(parts)
 
@@ -139,15 +129,9 @@ def draw_matrix(matrix: Mapping[str, Any], path: Path | str) -> list[Path]:
 
     from wiseft_jax.reporting.style import STYLE
 
-    stem = Path(path).with_suffix("")
-    paths = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
     with matplotlib.rc_context(STYLE):
         figure = matrix_figure(matrix)
-        for target, metadata in zip(paths, ({"Software": None}, {"Date": None}), strict=True):
-            image = io.BytesIO()
-            figure.savefig(image, format=target.suffix[1:], metadata=metadata)
-            write_bytes(target, image.getvalue())
-    return paths
+        return save_png_and_svg(figure, path)
 
 
 def matrix_figure(matrix: Mapping[str, Any]) -> Figure:
@@ -243,25 +227,6 @@ def _cell(found: Mapping[str, Any], sign: str = "") -> str:
         return f"{value} ± {100 * (found['high'] - found['mean']):.1f}"
     low, high = (round(100 * end, 1) + 0.0 for end in (found["low"], found["high"]))
     return f"{value} ({low:.1f}..{high:.1f})"
-
-
-def _table(title: str, heads: Sequence[str], lines: Sequence[Sequence[str]]) -> Any:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(
-        title=Text(title),
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    for place, head in enumerate(heads):
-        table.add_column(Text(head), justify="right" if place else "left", overflow="fold")
-    for line in lines:
-        table.add_row(*map(Text, line))
-    return table
 
 
 def _plain(text: str) -> Any:

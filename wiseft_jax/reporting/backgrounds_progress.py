@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.core.writers import write_bytes
 from wiseft_jax.reporting.axes import percent
-from wiseft_jax.reporting.backgrounds_alphas_table import VARIANTS
+from wiseft_jax.reporting.backgrounds_titles import VARIANT_TITLES
 from wiseft_jax.reporting.labels import add_footnote
+from wiseft_jax.reporting.saving import save_png_and_svg
 from wiseft_jax.reporting.style import BLACK, BLUE, GREY, STYLE, VERMILLION
 
 _STYLES = (
@@ -43,15 +42,9 @@ def draw_progress(summaries: Sequence[Mapping[str, Any]], path: Path | str) -> l
     Raises:
       InputError: As ``progress_figure``.
     """
-    stem = Path(path).with_suffix("")
-    paths = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
     with matplotlib.rc_context(STYLE):
         figure = progress_figure(summaries)
-        for target, metadata in zip(paths, ({"Software": None}, {"Date": None}), strict=True):
-            image = io.BytesIO()
-            figure.savefig(image, format=target.suffix[1:], metadata=metadata)
-            write_bytes(target, image.getvalue())
-    return paths
+        return save_png_and_svg(figure, path)
 
 
 def progress_figure(summaries: Sequence[Mapping[str, Any]]) -> Figure:
@@ -66,7 +59,7 @@ def progress_figure(summaries: Sequence[Mapping[str, Any]]) -> Figure:
       InputError: Two studies are of other images, so that their points can't be compared.
     """
     _check_comparable(summaries)
-    kinds = [kind for kind in VARIANTS if kind != "original" and _in_all(summaries, kind)]
+    kinds = [kind for kind in VARIANT_TITLES if kind != "original" and _in_all(summaries, kind)]
     columns = min(_COLUMNS, len(kinds))
     rows = -(-len(kinds) // columns)
     size = (3.3 * columns + 0.5, 3.3 * rows + 1.0)
@@ -124,9 +117,9 @@ def _draw_variant(axes: Axes, summaries: Sequence[Mapping[str, Any]], kind: str)
     axes.set_xlim(min(original) - pad, max(original) + pad)
     room = _MARGIN * max(max(ends) - min(ends), 0.02)
     axes.set_ylim(min(ends) - room, max(ends) + room)
-    axes.set_title(VARIANTS[kind])
+    axes.set_title(VARIANT_TITLES[kind])
     axes.set_xlabel("accuracy on Original")
-    axes.set_ylabel(f"accuracy on {VARIANTS[kind]}")
+    axes.set_ylabel(f"accuracy on {VARIANT_TITLES[kind]}")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: percent(round(value, 4))))
     axes.locator_params(axis="x", nbins=5)

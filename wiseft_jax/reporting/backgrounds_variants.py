@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,9 +12,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.core.writers import write_bytes
-from wiseft_jax.reporting.backgrounds_evaluation import TITLES
+from wiseft_jax.reporting.backgrounds_titles import VARIANT_TITLES
 from wiseft_jax.reporting.labels import add_footnote
+from wiseft_jax.reporting.saving import save_figure
 from wiseft_jax.reporting.style import BLACK, STYLE, VERMILLION
 
 _CELL = 1.18
@@ -35,10 +34,7 @@ def draw_variants(rows: Sequence[Mapping[str, Any]], path: Path | str, *, note: 
     """
     with matplotlib.rc_context(STYLE):
         figure = variants_figure(rows, note=note)
-        encoded = io.BytesIO()
-        figure.savefig(encoded, format="png", metadata={"Software": None})
-    write_bytes(path, encoded.getvalue())
-    return Path(path)
+        return save_figure(figure, path)
 
 
 def variants_figure(rows: Sequence[Mapping[str, Any]], *, note: str = "") -> Figure:
@@ -54,7 +50,7 @@ def variants_figure(rows: Sequence[Mapping[str, Any]], *, note: str = "") -> Fig
     """
     if not rows:
         raise InputError("there are no images to draw")
-    kinds = [kind for kind in TITLES if any(kind in row["cells"] for row in rows)]
+    kinds = [kind for kind in VARIANT_TITLES if any(kind in row["cells"] for row in rows)]
     size = (len(kinds) * _CELL + 1.2, len(rows) * (_CELL + 0.46) + 0.75)
     figure = Figure(figsize=size, dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
@@ -81,7 +77,7 @@ def variants_figure(rows: Sequence[Mapping[str, Any]], *, note: str = "") -> Fig
             "\n".join(words), rotation=0, ha="right", va="center", labelpad=8, fontsize=8.5
         )
     for axes, kind in zip(panels[0], kinds, strict=True):
-        axes.set_title(TITLES[kind], fontsize=9, pad=5, loc="center")
+        axes.set_title(VARIANT_TITLES[kind], fontsize=9, pad=5, loc="center")
     if note:
         add_footnote(figure, note)
     return figure

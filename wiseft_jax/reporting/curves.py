@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,11 +15,11 @@ from matplotlib.ticker import FuncFormatter
 
 from wiseft_jax.core.curve_rows import CurveRow
 from wiseft_jax.core.results import Row
-from wiseft_jax.core.writers import write_bytes
 from wiseft_jax.reporting.axes import percent, set_logit_scale
 from wiseft_jax.reporting.chosen import Chosen
 from wiseft_jax.reporting.continuous import continuous
 from wiseft_jax.reporting.labels import Label, add_footnote, named, place_labels, spread
+from wiseft_jax.reporting.saving import save_png_and_svg
 from wiseft_jax.reporting.series import Curves, Series, Value
 from wiseft_jax.reporting.style import BLACK, GREY, STYLE, VERMILLION
 
@@ -57,17 +56,11 @@ def draw_curve(
     Raises:
       InputError: If there are no rows to draw.
     """
-    stem = Path(path).with_suffix("")
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
         # One alpha far outside [0, 1] leaves no room for labels; the rest is still right.
         warnings.filterwarnings("ignore", "constrained_layout not applied")
         figure = curve_figure(rows, selection=selection, title=title, curve_rows=curve_rows)
-        paths = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
-        for target, metadata in zip(paths, ({"Software": None}, {"Date": None}), strict=True):
-            image = io.BytesIO()
-            figure.savefig(image, format=target.suffix[1:], metadata=metadata)
-            write_bytes(target, image.getvalue())
-    return paths
+        return save_png_and_svg(figure, path)
 
 
 def curve_figure(

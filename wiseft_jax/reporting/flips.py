@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,8 +15,8 @@ from matplotlib.ticker import FuncFormatter
 
 from wiseft_jax.core.curve_rows import CurveRow
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.core.writers import write_bytes
 from wiseft_jax.reporting.labels import add_footnote, broken, named, shortened
+from wiseft_jax.reporting.saving import save_png_and_svg
 from wiseft_jax.reporting.style import BLACK, BLUE, STYLE, VERMILLION
 
 _COLUMNS = 3
@@ -43,15 +42,9 @@ def draw_flips(curve_rows: Sequence[CurveRow], path: Path | str, *, title: str =
     Raises:
       InputError: If there is no curve.
     """
-    stem = Path(path).with_suffix("")
     with matplotlib.rc_context(STYLE):
         figure = flips_figure(curve_rows, title=title)
-        paths = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
-        for target, metadata in zip(paths, ({"Software": None}, {"Date": None}), strict=True):
-            image = io.BytesIO()
-            figure.savefig(image, format=target.suffix[1:], metadata=metadata)
-            write_bytes(target, image.getvalue())
-    return paths
+        return save_png_and_svg(figure, path)
 
 
 def flips_figure(curve_rows: Sequence[CurveRow], *, title: str = "") -> Figure:

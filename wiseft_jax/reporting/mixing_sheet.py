@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.core.writers import write_bytes
+from wiseft_jax.reporting.saving import save_figure
 from wiseft_jax.reporting.style import STYLE
 
 _SIDE = 1.15
@@ -67,10 +66,7 @@ def draw_mixing(blocks: Sequence[MixingBlock], path: Path | str) -> Path:
     """
     with matplotlib.rc_context(STYLE):
         figure = mixing_figure(blocks)
-        encoded = io.BytesIO()
-        figure.savefig(encoded, format="png", metadata={"Software": None})
-    write_bytes(path, encoded.getvalue())
-    return Path(path)
+        return save_figure(figure, path)
 
 
 def mixing_figure(blocks: Sequence[MixingBlock]) -> Figure:

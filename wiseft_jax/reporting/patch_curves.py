@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.core.writers import write_bytes
 from wiseft_jax.reporting.axes import percent
 from wiseft_jax.reporting.labels import add_footnote
 from wiseft_jax.reporting.patch_table import MIXERS
+from wiseft_jax.reporting.saving import save_png_and_svg
 from wiseft_jax.reporting.style import BLACK, BLUE, STYLE, VERMILLION
 
 _STYLES = {
@@ -39,15 +38,9 @@ def draw_patch_curves(summary: Mapping[str, Any], path: Path | str) -> list[Path
     Raises:
       InputError: If no model was fine-tuned, so that there is no curve.
     """
-    stem = Path(path).with_suffix("")
-    paths = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
     with matplotlib.rc_context(STYLE):
         figure = patch_curves_figure(summary)
-        for target, metadata in zip(paths, ({"Software": None}, {"Date": None}), strict=True):
-            image = io.BytesIO()
-            figure.savefig(image, format=target.suffix[1:], metadata=metadata)
-            write_bytes(target, image.getvalue())
-    return paths
+        return save_png_and_svg(figure, path)
 
 
 def patch_curves_figure(summary: Mapping[str, Any]) -> Figure:

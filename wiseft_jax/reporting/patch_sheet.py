@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.core.writers import write_bytes
 from wiseft_jax.reporting.labels import add_footnote
 from wiseft_jax.reporting.patch_table import FAMILIES, MIXERS
+from wiseft_jax.reporting.saving import save_figure
 from wiseft_jax.reporting.style import BLACK, STYLE, VERMILLION
 
 _CELL_INCHES = 1.42
@@ -37,13 +36,9 @@ def draw_sheet(rows: Sequence[Mapping[str, Any]], path: Path | str, *, note: str
     Raises:
       InputError: If there are no rows.
     """
-    target = Path(path).with_suffix(".png")
     with matplotlib.rc_context(STYLE):
         figure = sheet_figure(rows, note=note)
-        image = io.BytesIO()
-        figure.savefig(image, format="png", metadata={"Software": None})
-    write_bytes(target, image.getvalue())
-    return target
+        return save_figure(figure, Path(path).with_suffix(".png"))
 
 
 def sheet_figure(rows: Sequence[Mapping[str, Any]], *, note: str = "") -> Figure:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from wiseft_jax.reporting.plain_table import plain_markdown, plain_table
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -134,12 +136,14 @@ def patch_tables(summary: Mapping[str, Any]) -> Group:
     """
     from rich.console import Group
 
-    tables: list[Any] = [_table("patch study", *measures_cells(summary), measures_caption(summary))]
+    tables: list[Any] = [
+        plain_table("patch study", *measures_cells(summary), measures_caption(summary))
+    ]
     against = default_against(summary)
     heads, lines = differences_cells(summary, against)
     if lines:
         caption = differences_caption(summary)
-        tables += ["", _table(f"{MIXERS[against]} against the others", heads, lines, caption)]
+        tables += ["", plain_table(f"{MIXERS[against]} against the others", heads, lines, caption)]
     return Group(*tables)
 
 
@@ -151,38 +155,12 @@ def patch_markdown(summary: Mapping[str, Any]) -> str:
     """
     against = default_against(summary)
     heads, lines = measures_cells(summary)
-    text = f"{_markdown(heads, lines)}\n\n{measures_caption(summary)}.\n"
+    text = f"{plain_markdown(heads, lines)}\n\n{measures_caption(summary)}.\n"
     heads, lines = differences_cells(summary, against)
     if lines:
-        text += f"\n{MIXERS[against]} against the others:\n\n{_markdown(heads, lines)}\n\n"
+        text += f"\n{MIXERS[against]} against the others:\n\n{plain_markdown(heads, lines)}\n\n"
         text += f"{differences_caption(summary)}.\n"
     return text
-
-
-def _table(title: str, heads: Sequence[str], lines: Sequence[Sequence[str]], caption: str) -> Any:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(
-        title=Text(title),
-        title_justify="left",
-        caption=Text(caption),
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    for place, head in enumerate(heads):
-        table.add_column(Text(head), justify="right" if place else "left", overflow="fold")
-    for line in lines:
-        table.add_row(*map(Text, line))
-    return table
-
-
-def _markdown(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    rule = ["---", *["---:"] * (len(heads) - 1)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in (heads, rule, *lines))
 
 
 def _mean(row: Mapping[str, Any]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,9 +17,9 @@ from matplotlib.figure import Figure
 
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.saliency import METHODS
-from wiseft_jax.core.writers import write_bytes
 from wiseft_jax.reporting.labels import add_footnote
 from wiseft_jax.reporting.overlays import SIGNED, UNSIGNED, enlarge_image, overlay_map
+from wiseft_jax.reporting.saving import save_figure
 from wiseft_jax.reporting.style import STYLE
 
 _SIDE = 1.55
@@ -68,10 +67,7 @@ def draw_saliency(
     """
     with matplotlib.rc_context(STYLE):
         figure = saliency_figure(image, columns, title=title, mask=mask)
-        encoded = io.BytesIO()
-        figure.savefig(encoded, format="png", metadata={"Software": None})
-    write_bytes(path, encoded.getvalue())
-    return Path(path)
+        return save_figure(figure, path)
 
 
 def saliency_figure(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,10 +17,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.core.writers import write_bytes
 from wiseft_jax.reporting.axes import percent, set_logit_scale
 from wiseft_jax.reporting.grid_tables import kinds_shown
 from wiseft_jax.reporting.labels import add_footnote
+from wiseft_jax.reporting.saving import save_png_and_svg
 from wiseft_jax.reporting.style import BLACK, STYLE
 
 RATE = "training.learning_rate"
@@ -46,15 +45,9 @@ def draw_scatter(facts: Mapping[str, Any], path: Path | str) -> list[Path]:
     Raises:
       InputError: If there is neither a reference set nor a shift to draw.
     """
-    stem = Path(path).with_suffix("")
     with matplotlib.rc_context(STYLE):
         figure = scatter_figure(facts)
-        paths = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
-        for target, metadata in zip(paths, ({"Software": None}, {"Date": None}), strict=True):
-            image = io.BytesIO()
-            figure.savefig(image, format=target.suffix[1:], metadata=metadata)
-            write_bytes(target, image.getvalue())
-    return paths
+        return save_png_and_svg(figure, path)
 
 
 def scatter_figure(facts: Mapping[str, Any]) -> Figure:

@@ -1,0 +1,42 @@
+"""Figures as files: the same bytes for the same figure, written atomically."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wiseft_jax.core.writers import write_bytes
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# What matplotlib would write into the file by itself: its version, or the time.
+_METADATA: dict[str, Any] = {"png": {"Software": None}, "svg": {"Date": None}}
+
+
+def save_figure(figure: Figure, path: Path | str, kind: str = "png") -> Path:
+    """Write a figure, and return its path.
+
+    Call it within the style's ``rc_context``, which an SVG reads when it is saved.
+
+    Args:
+      figure: What to write.
+      path: Where to, whatever its suffix.
+      kind: ``"png"`` or ``"svg"``.
+    """
+    target, encoded = Path(path), io.BytesIO()
+    figure.savefig(encoded, format=kind, metadata=_METADATA[kind])
+    write_bytes(target, encoded.getvalue())
+    return target
+
+
+def save_png_and_svg(figure: Figure, path: Path | str) -> list[Path]:
+    """Write a figure in both formats, and return both paths; see ``save_figure``.
+
+    Args:
+      figure: What to write.
+      path: Where to; its suffix is left out.
+    """
+    stem = Path(path).with_suffix("")
+    return [save_figure(figure, stem.with_suffix(f".{kind}"), kind) for kind in _METADATA]
