@@ -7,7 +7,14 @@ import pytest
 
 from tests.data.builders import CLASSES
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.data.source import ArraySource, Dataset, Source, array_dataset, check_matches
+from wiseft_jax.data.source import (
+    ArraySource,
+    Dataset,
+    Source,
+    array_dataset,
+    check_matches,
+    evenly,
+)
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 4, 5, 3)).astype(np.uint8)
 LABELS = np.array([0, 1, 2, 0, 1, -1])
@@ -126,3 +133,9 @@ def test_labels_outside_the_classes_are_named(label: int, lowest: int):
     message = rf"some: memory\[4\] has the label {label}, expected {lowest} to 2 \(1 images"
     with pytest.raises(InputError, match=message):
         check_matches(dataset, CLASSES, all_labelled=label == -1)
+
+
+def test_a_limit_is_spread_evenly_over_all():
+    assert evenly(5, None).tolist() == evenly(5, 9).tolist() == [0, 1, 2, 3, 4]
+    assert evenly(101, 3).tolist() == [0, 50, 100]
+    assert len(set(evenly(10, 7).tolist())) == 7

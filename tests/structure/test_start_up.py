@@ -43,17 +43,10 @@ def guilty(statements: list[str], forbidden: set[str]) -> dict[str, list[str]]:
     return {text: sorted(names & forbidden) for text, names in loaded.items() if names & forbidden}
 
 
-LOADED_LATE = ("backgrounds_alphas",)
-"""Studies that the command line loads when they run; their configurations are light."""
-
-
 def _is_light(module: Module) -> bool:
     """Whether ``module`` is on the way to ``--help``: the command line and the configurations."""
     parts = module.name.split(".")[1:]
     first, last = parts[:1], parts[-1:]
-    name = module.name.rpartition(".")[2]
-    if name.startswith(LOADED_LATE) and not name.endswith("_config"):
-        return first == ["cli"]
     return first in (["cli"], ["experiment"], ["studies"]) or last in (["config"], ["specs"])
 
 

@@ -11,12 +11,12 @@ import pytest
 
 from tests.backgrounds.cutouts import make_cutouts
 from tests.helpers.release_layout import write_release
+from wiseft_jax.backgrounds.class_folders import spoken_names
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.studies.backgrounds_alphas_data import (
     AlphasData,
     alphas_data_of_masked,
     alphas_data_of_release,
-    words,
 )
 
 CUTOUTS = make_cutouts(12)
@@ -126,4 +126,4 @@ def test_other_images_or_pairings_have_another_fingerprint():
 
 
 def test_prompts_say_classes_without_numbers():
-    assert words(("02_wheeled vehicle", "1_a_b", "07")) == ("wheeled vehicle", "a b", "07")
+    assert spoken_names(("02_wheeled vehicle", "1_a_b", "07")) == ("wheeled vehicle", "a b", "07")

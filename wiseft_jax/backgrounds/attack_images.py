@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int, Integer, UInt8
-from PIL import Image
 
 from wiseft_jax.backgrounds.attack_config import AttackConfig
+from wiseft_jax.backgrounds.feeding import fed_image, fed_mask
 from wiseft_jax.backgrounds.masked_images import MaskedImages
 from wiseft_jax.backgrounds.release import Release, read_mask
 from wiseft_jax.backgrounds.variants import MASKS_FOLDER
@@ -22,7 +22,6 @@ from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.core.rng import numpy_stream
 from wiseft_jax.data.decode import decode_image, open_image
 from wiseft_jax.data.source import Source
-from wiseft_jax.data.transforms import eval_transform
 
 logger = logging.getLogger(__name__)
 
@@ -274,13 +273,9 @@ def prepare(pixels: np.ndarray, preprocess: Preprocess) -> np.ndarray:
       pixels: uint8[H, W, 3], or bool[H, W], which is resized to the nearest.
       preprocess: The model's.
     """
-    if pixels.shape[:2] == (preprocess.size, preprocess.size):
-        return pixels
     if pixels.dtype == bool:
-        nearest = dataclasses.replace(preprocess, interpolation="nearest")
-        grey = Image.fromarray(pixels.astype(np.uint8) * 255).convert("RGB")
-        return eval_transform(nearest)(grey)[..., 0] > 0
-    return eval_transform(preprocess)(Image.fromarray(pixels))
+        return fed_mask(pixels, preprocess, "nearest")
+    return fed_image(pixels, preprocess)
 
 
 def _read_all(read: Reader, places: Sequence[int]) -> list[np.ndarray]:

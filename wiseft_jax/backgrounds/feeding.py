@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, UInt8
@@ -69,7 +70,7 @@ def fit_masked(images: MaskedImages, preprocess: Preprocess) -> MaskedImages:
     size = preprocess.size
     if images.images.shape[1:3] == (size, size):
         return images
-    masks = np.stack([_fed_mask(mask, preprocess) for mask in images.masks])
+    masks = np.stack([fed_mask(mask, preprocess) for mask in images.masks])
     gone = [name for name, mask in zip(images.ids, masks, strict=True) if not mask.any()]
     if gone:
         raise InputError(
@@ -85,7 +86,20 @@ def fit_masked(images: MaskedImages, preprocess: Preprocess) -> MaskedImages:
     )
 
 
-def _fed_mask(mask: Bool[np.ndarray, "H W"], preprocess: Preprocess) -> Bool[np.ndarray, "S S"]:
+def fed_mask(
+    mask: Bool[np.ndarray, "H W"],
+    preprocess: Preprocess,
+    interpolation: Literal["bilinear", "nearest"] = "bilinear",
+) -> Bool[np.ndarray, "S S"]:
+    """Return a mask at a model's size, resized and cropped as its image is by ``fed_image``.
+
+    Args:
+      mask: True where the object is.
+      preprocess: The model's.
+      interpolation: Between pixels; half and more is inside.
+    """
+    if mask.shape == (preprocess.size, preprocess.size):
+        return mask
     grey = np.repeat(np.where(mask, 255, 0).astype(np.uint8)[..., None], 3, axis=-1)
-    smooth = dataclasses.replace(preprocess, interpolation="bilinear")
-    return fed_image(grey, smooth)[..., 0] >= _INSIDE
+    resized = dataclasses.replace(preprocess, interpolation=interpolation)
+    return fed_image(grey, resized)[..., 0] >= _INSIDE

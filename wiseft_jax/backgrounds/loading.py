@@ -14,7 +14,7 @@ from wiseft_jax.backgrounds.tiling import box_of_mask
 from wiseft_jax.backgrounds.variants import MASKS_FOLDER
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.data.pipeline import load_image
-from wiseft_jax.data.source import Dataset
+from wiseft_jax.data.source import Dataset, evenly
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +50,7 @@ def even_choice(labels: Integer[np.ndarray, " N"], limit: int | None) -> Int[np.
         for at in open_[:left]:
             shares[at] += 1
     kept = [
-        each[np.linspace(0, len(each) - 1, share).round().astype(np.int64)]
-        for each, share in zip(members, shares, strict=True)
+        each[evenly(len(each), int(share))] for each, share in zip(members, shares, strict=True)
     ]
     return np.sort(np.concatenate(kept))
 

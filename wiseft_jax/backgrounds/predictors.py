@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
+from wiseft_jax.backgrounds.class_folders import class_key, is_numbered, spoken_names
 from wiseft_jax.backgrounds.in9 import IMAGENET_CLASSES, IN9_CLASSES
 from wiseft_jax.backgrounds.predictor import Predictor
 from wiseft_jax.clip.classifier import Classifier, make_classifier, zero_shot_classifier
@@ -25,11 +26,10 @@ from wiseft_jax.clip.zero_shot import zero_shot_head
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.trees import hash_tree
 from wiseft_jax.core.typing import Params
-from wiseft_jax.data.matching import describe_unmatched, normalise_name
+from wiseft_jax.data.matching import describe_unmatched
 
 logger = logging.getLogger(__name__)
 
-_NUMBER = re.compile(r"^\d+[_ ]+(?=\D)")
 _UNNAMED = re.compile(r"^LABEL_\d+$")
 
 
@@ -42,9 +42,9 @@ def coarse_names(class_names: Sequence[str]) -> tuple[str, ...]:
     Args:
       class_names: Folder names.
     """
-    if not all(_NUMBER.match(name) for name in class_names):
+    if not all(map(is_numbered, class_names)):
         return tuple(class_names)
-    return tuple(_NUMBER.sub("", name).replace("_", " ") for name in class_names)
+    return spoken_names(class_names)
 
 
 def zero_shot_predictor(
@@ -232,8 +232,8 @@ def _order(
     model_names: Sequence[str], class_names: Sequence[str], where: str
 ) -> Int[np.ndarray, " K"] | None:
     """Return which of the model's classes each of the set's is; None for ImageNet's thousand."""
-    keys = [_key(name) for name in model_names]
-    wanted = [_key(name) for name in class_names]
+    keys = [class_key(name) for name in model_names]
+    wanted = [class_key(name) for name in class_names]
     if sorted(keys) == sorted(wanted) and len(set(keys)) == len(keys):
         return np.asarray([keys.index(key) for key in wanted])
     if len(model_names) == IMAGENET_CLASSES:
@@ -243,7 +243,7 @@ def _order(
     if unnamed and len(model_names) == len(class_names):
         logger.warning("%s: its classes have no names; they are taken by position", where)
         return np.arange(len(class_names))
-    missing = [name for name in class_names if _key(name) not in keys]
+    missing = [name for name in class_names if class_key(name) not in keys]
     raise InputError(
         f"{where}: the model has {len(model_names)} classes; expected the set's"
         f" {len(class_names)}, or ImageNet's 1000."
@@ -251,12 +251,8 @@ def _order(
     )
 
 
-def _key(name: str) -> str:
-    return normalise_name(_NUMBER.sub("", name))
-
-
 def _check_is_in9(class_names: Sequence[str], where: str) -> None:
-    if [_key(name) for name in class_names] != [_key(name) for name in IN9_CLASSES]:
+    if [class_key(name) for name in class_names] != [class_key(name) for name in IN9_CLASSES]:
         raise InputError(
             f"{where}: a model of ImageNet's 1000 classes answers for ImageNet-9 alone; the set's"
             f" classes are {', '.join(class_names[:3])}, ..., expected {', '.join(IN9_CLASSES)}"

@@ -212,8 +212,8 @@ def _show(rows: Sequence[dict[str, Any]], out: Path) -> None:
 
     lines = [
         (
-            row["image"], row["model"], VARIANT_TITLES[kind], cell["predicted"], f"{cell['score']:.3f}",
-            "right" if cell["right"] else "wrong", cell["partner"] or "",
+            row["image"], row["model"], VARIANT_TITLES[kind], cell["predicted"],
+            f"{cell['score']:.3f}", "right" if cell["right"] else "wrong", cell["partner"] or "",
         )
         for row in rows
         for kind, cell in row["cells"].items()

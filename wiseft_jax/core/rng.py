@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
-import jax
 import numpy as np
+
+if TYPE_CHECKING:  # drawing on the host loads no JAX
+    import jax
 
 
 def stable_hash(name: str) -> int:
@@ -24,6 +27,8 @@ def stream(root: jax.Array, name: str, step: int | jax.Array = 0) -> jax.Array:
     Returns:
       A key that depends on nothing but the three arguments.
     """
+    import jax
+
     return jax.random.fold_in(jax.random.fold_in(root, stable_hash(name)), step)
 
 

@@ -186,6 +186,18 @@ class Dataset:
         return dataclasses.replace(self, **(fields | changes))
 
 
+def evenly(count: int, limit: int | None) -> Int[np.ndarray, "M"]:
+    """Return at most ``limit`` of ``count`` positions, evenly spread, rising, both ends among them.
+
+    Args:
+      count: How many there are.
+      limit: How many to keep; None: all.
+    """
+    if limit is None or limit >= count:
+        return np.arange(count)
+    return np.linspace(0, count - 1, limit).round().astype(np.int64)
+
+
 def check_matches(
     dataset: Dataset, class_names: Sequence[str], *, all_labelled: bool = False
 ) -> None:

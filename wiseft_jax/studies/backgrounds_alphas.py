@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from wiseft_jax.backgrounds.class_folders import spoken_names
 from wiseft_jax.backgrounds.variants import variant_of
 from wiseft_jax.core.config_io import config_hash, read_json
 from wiseft_jax.core.errors import InputError
@@ -24,7 +25,7 @@ from wiseft_jax.core.tensors import read_tensors, write_tensors
 from wiseft_jax.core.writers import write_json, write_text
 from wiseft_jax.data.source import Dataset
 from wiseft_jax.studies.backgrounds_alphas_config import RESULT_NEUTRAL, AlphasConfig
-from wiseft_jax.studies.backgrounds_alphas_data import AlphasData, words
+from wiseft_jax.studies.backgrounds_alphas_data import AlphasData
 from wiseft_jax.studies.backgrounds_alphas_measures import (
     Curve,
     challenge_curves,
@@ -40,6 +41,7 @@ from wiseft_jax.studies.backgrounds_alphas_models import (
     saliency_sample,
 )
 from wiseft_jax.studies.backgrounds_alphas_summary import SCHEMA, choices_of, rows_of
+from wiseft_jax.studies.continued import prepare_study
 from wiseft_jax.studies.patch_models import grad_cam_maps
 
 logger = logging.getLogger(__name__)
@@ -60,13 +62,7 @@ def prepare(directory: RunDirectory, config: AlphasConfig, *, overwrite: bool) -
     Raises:
       InputError: If there is another study, or something else; names what differs.
     """
-    goes_on = directory.config_file.is_file() and not overwrite
-    there = directory.path.is_dir() and any(directory.path.iterdir())
-    if there and not goes_on and not overwrite:
-        raise InputError(
-            f"{directory.path}: isn't empty, and no study is there; give another --out"
-        )
-    directory.prepare(config, resume=goes_on, overwrite=overwrite, neutral=RESULT_NEUTRAL)
+    prepare_study(directory, config, overwrite=overwrite, may_change=RESULT_NEUTRAL)
 
 
 def fine_tuned_ends(
@@ -90,7 +86,7 @@ def fine_tuned_ends(
     from wiseft_jax.training.config import TrainConfig
     from wiseft_jax.training.fine_tune import fine_tune
 
-    classifier, theta_0 = load_model(model, words(train.class_names))
+    classifier, theta_0 = load_model(model, spoken_names(train.class_names))
     path, origin = directory.path / THETA_FILE, directory.path / "theta_1.json"
     trained_on = {"trained_on": train.fingerprint(), "set": train.name, "n": len(train)}
     name = f"{model.name}, fine-tuned on {variant_of(train.name).title}"

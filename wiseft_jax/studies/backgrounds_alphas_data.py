@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,19 +16,18 @@ from wiseft_jax.backgrounds.attack_images import (
     images_in_memory,
     images_of_release,
 )
+from wiseft_jax.backgrounds.class_folders import class_key
 from wiseft_jax.backgrounds.composed_source import composed_dataset
 from wiseft_jax.backgrounds.masked_images import MaskedImages
 from wiseft_jax.backgrounds.release import Release, open_release
 from wiseft_jax.backgrounds.variants import VARIANTS
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.hashing import hash_json
-from wiseft_jax.data.matching import describe_unmatched, normalise_name
-from wiseft_jax.data.source import Dataset
+from wiseft_jax.data.matching import describe_unmatched
+from wiseft_jax.data.source import Dataset, evenly
 from wiseft_jax.studies.backgrounds_alphas_config import REQUIRED
 
 logger = logging.getLogger(__name__)
-
-_NUMBER = re.compile(r"^\d+[_ ]+(?=\D)")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -71,9 +69,11 @@ class AlphasData:
         Raises:
           InputError: The classifier has other classes; names those that it lacks.
         """
-        keys, wanted = ([_key(each) for each in names] for names in (class_names, self.class_names))
+        keys, wanted = (
+            [class_key(each) for each in names] for names in (class_names, self.class_names)
+        )
         if sorted(keys) != sorted(wanted) or len(set(keys)) != len(keys):
-            missing = [name for name in self.class_names if _key(name) not in keys]
+            missing = [name for name in self.class_names if class_key(name) not in keys]
             lacks = f" It lacks:{describe_unmatched(missing, class_names)}" if missing else ""
             raise InputError(
                 f"{self.name}: the run has {len(class_names)} classes, these images"
@@ -101,7 +101,7 @@ def alphas_data_of_masked(images: MaskedImages, seeds: int, limit: int | None = 
       seeds: How many pairings of each mixed variant.
       limit: At most so many images, evenly spread; backgrounds are drawn among all.
     """
-    chosen = _evenly(len(images), limit)
+    chosen = evenly(len(images), limit)
     sets = {}
     for kind, variant in VARIANTS.items():
         for seed in range(seeds if variant.partner else 1):
@@ -148,17 +148,12 @@ def alphas_data_of_release(
             "%s: %d of %d originals are left out: they lack images of %s",
             *(root, len(image_ids) - len(kept), len(image_ids), ", ".join(lacking)),
         )
-    chosen = kept[_evenly(len(kept), limit)]
+    chosen = kept[evenly(len(kept), limit)]
     sets = {
         name: dataclasses.replace(dataset.subset(place[chosen]), name=name)
         for name, (dataset, place) in found.items()
     }
     return AlphasData(f"{root.name} {split}", release.class_names, sets, attack, chosen)
-
-
-def words(class_names: Sequence[str]) -> tuple[str, ...]:
-    """Return what prompts call the classes: folders' names without their numbers."""
-    return tuple(_NUMBER.sub("", name).replace("_", " ") for name in class_names)
 
 
 def _check_variants(release: Release, *, composed: bool) -> None:
@@ -174,13 +169,3 @@ def _check_variants(release: Release, *, composed: bool) -> None:
 
 def _relabelled(side: Side, order: Int[np.ndarray, " K"]) -> Side:
     return dataclasses.replace(side, labels=order[side.labels])
-
-
-def _evenly(count: int, limit: int | None) -> Int[np.ndarray, " M"]:
-    if limit is None or limit >= count:
-        return np.arange(count)
-    return np.linspace(0, count - 1, limit).round().astype(np.int64)
-
-
-def _key(name: str) -> str:
-    return normalise_name(_NUMBER.sub("", name))

@@ -10,12 +10,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Integer, UInt8
 
-from wiseft_jax.backgrounds.attack import PairForward, attack_matrix
 from wiseft_jax.backgrounds.attack_config import AttackConfig
 from wiseft_jax.backgrounds.attack_images import AttackImages, stratified_sample
-from wiseft_jax.backgrounds.predictor import Predictor
 from wiseft_jax.core.saliency import energy_in_mask, enlarge_map
-from wiseft_jax.core.trees import hash_tree
 from wiseft_jax.studies.backgrounds_alphas_config import AlphasConfig
 from wiseft_jax.studies.backgrounds_alphas_data import AlphasData
 from wiseft_jax.studies.patch_models import grad_cam_maps, in_batches
@@ -43,6 +40,8 @@ class Ends:
     @functools.cached_property
     def hashes(self) -> dict[str, str]:
         """Which parameters they are."""
+        from wiseft_jax.core.trees import hash_tree
+
         return {name: hash_tree(getattr(self, name)) for name in ("theta_0", "theta_1")}
 
     def merged(self, alpha: float) -> tuple[Any, Any]:
@@ -67,10 +66,13 @@ class Challenger:
         self.config = AttackConfig(
             chunk_foregrounds=min(8, rows), chunk_backgrounds=min(32, columns)
         )
-        self._forward: PairForward | None = None
+        self._forward: Any = None  # a PairForward
 
     def at(self, alpha: float) -> Integer[np.ndarray, "F B"]:
         """Return the answers at an alpha; the first call compiles for all."""
+        from wiseft_jax.backgrounds.attack import PairForward, attack_matrix
+        from wiseft_jax.backgrounds.predictor import Predictor
+
         classifier, theta = self.ends.merged(alpha)
         predictor = Predictor(
             f"{self.ends.name}, alpha {alpha:g}",

@@ -25,6 +25,7 @@ from wiseft_jax.studies.backgrounds_train_config import START, Cell, MatrixConfi
 from wiseft_jax.studies.backgrounds_train_data import MatrixData
 from wiseft_jax.studies.backgrounds_train_models import Kind, answer, make_kinds, trained
 from wiseft_jax.studies.backgrounds_train_summary import matrix_of
+from wiseft_jax.studies.continued import prepare_study, read_model_rows
 
 logger = logging.getLogger(__name__)
 
@@ -42,13 +43,7 @@ def prepare(directory: RunDirectory, config: MatrixConfig, *, overwrite: bool) -
     Raises:
       InputError: If there is another study, or something else; names what differs.
     """
-    goes_on = directory.config_file.is_file() and not overwrite
-    there = directory.path.is_dir() and any(directory.path.iterdir())
-    if there and not goes_on and not overwrite:
-        raise InputError(
-            f"{directory.path}: isn't empty, and no study is there; give another --out"
-        )
-    directory.prepare(config, resume=goes_on, overwrite=overwrite, neutral=_MAY_CHANGE)
+    prepare_study(directory, config, overwrite=overwrite, may_change=_MAY_CHANGE)
 
 
 def matrix_study(config: MatrixConfig, data: MatrixData, directory: RunDirectory) -> dict[str, Any]:
@@ -196,10 +191,7 @@ def _read_rows(directory: RunDirectory) -> dict[str, dict[str, Any]]:
     path = directory.path / ROWS_FILE
     if not path.is_file():
         return {}
-    try:
-        rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON lines ({error}); remove it to test again") from None
+    rows = read_model_rows(path, "test")
     logger.info("%s: %d models are there already", directory.path, len(rows))
     return {Cell(row["family"], row["train_on"], row["seed"]).name: row for row in rows}
 

@@ -10,12 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from wiseft_jax.backgrounds.release import Release, open_release
 from wiseft_jax.backgrounds.variants import VARIANTS
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.data.source import Dataset
+from wiseft_jax.data.source import Dataset, evenly
 from wiseft_jax.studies.backgrounds_train_config import Pairing
 
 logger = logging.getLogger(__name__)
@@ -141,7 +139,7 @@ def limited(dataset: Dataset, limit: int | None) -> Dataset:
     """
     if limit is None or limit >= len(dataset):
         return dataset
-    return dataset.subset(np.linspace(0, len(dataset) - 1, limit).round().astype(np.int64))
+    return dataset.subset(evenly(len(dataset), limit))
 
 
 def _check_classes(class_names: Sequence[str]) -> None:

@@ -24,6 +24,7 @@ from wiseft_jax.core.saliency import enlarge_map
 from wiseft_jax.core.tensors import read_tensors
 from wiseft_jax.core.writers import write_json, write_text
 from wiseft_jax.experiment import ExperimentConfig, ExperimentData
+from wiseft_jax.studies.continued import prepare_study, read_model_rows
 from wiseft_jax.studies.patch_config import Cell, PatchConfig
 from wiseft_jax.studies.patch_measures import (
     TestImages,
@@ -60,13 +61,7 @@ def prepare(directory: RunDirectory, config: PatchConfig, *, overwrite: bool) ->
     Raises:
       InputError: If there is another study, or something else; names what differs.
     """
-    goes_on = directory.config_file.is_file() and not overwrite
-    there = directory.path.is_dir() and any(directory.path.iterdir())
-    if there and not goes_on and not overwrite:
-        raise InputError(
-            f"{directory.path}: isn't empty, and no study is there; give another --out"
-        )
-    directory.prepare(config, resume=goes_on, overwrite=overwrite, neutral=_MAY_CHANGE)
+    prepare_study(directory, config, overwrite=overwrite, may_change=_MAY_CHANGE)
 
 
 def check_data(directory: RunDirectory, data: ExperimentData) -> None:
@@ -283,10 +278,7 @@ def _read_rows(directory: RunDirectory, identity: str) -> list[dict[str, Any]]:
     path = directory.path / ROWS_FILE
     if not path.is_file():
         return []
-    try:
-        rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON lines ({error}); remove it to measure again") from None
+    rows = read_model_rows(path, "measure")
     if any(row["data"] != identity for row in rows):
         raise InputError(
             f"{directory.path}: its models were trained or measured on other images than today's;"
