@@ -10,8 +10,9 @@ def test_the_published_folders_are_spoken_as_prompts_have_them():
 
 
 @pytest.mark.parametrize(
-    ("folder", "numbered"), [("02_wheeled vehicle", True), ("7 eight", True), ("cat", False), ("007", False)]
-)  # fmt: skip
+    ("folder", "numbered"),
+    [("02_wheeled vehicle", True), ("7 eight", True), ("cat", False), ("007", False)],
+)
 def test_a_number_alone_is_a_name(folder: str, numbered: bool):
     assert is_numbered(folder) == numbered
     assert (spoken_names((folder,))[0] != folder) == numbered
