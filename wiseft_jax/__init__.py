@@ -16,6 +16,7 @@ __getattr__, __dir__ = lazy_exports(
         "CurveConfig": "evaluation.curve_config",
         "Dataset": "data.source",
         "LearnAlphasConfig": "training.learn_config",
+        "LogitClassifier": "clip.logit_classifier",
         "RaceConfig": "evaluation.race_config",
         "Selection": "evaluation.select",
         "SweepResult": "evaluation.sweep",
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from wiseft_jax.clip.export import load_classifier as load_classifier
     from wiseft_jax.clip.load import Clip as Clip
     from wiseft_jax.clip.load import load_clip as load_clip
+    from wiseft_jax.clip.logit_classifier import LogitClassifier as LogitClassifier
     from wiseft_jax.clip.zero_shot import zero_shot_head as zero_shot_head
     from wiseft_jax.core.paired import best_set as best_set
     from wiseft_jax.core.paired import mcnemar as mcnemar

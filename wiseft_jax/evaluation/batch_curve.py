@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32
 
 from wiseft_jax.core.lobatto import LEVELS
+from wiseft_jax.core.mesh import to_host
 from wiseft_jax.core.typing import Params
 from wiseft_jax.evaluation.curve_config import UNTRUSTED, CurveConfig
 from wiseft_jax.evaluation.engine import EngineConfig
@@ -46,7 +47,8 @@ class CurveJob:
       asked: Places of the former in ``grid``.
       config: How.
       least: The fewest nodes.
-      scale: The logits' scale: the largest norm of a class's weights.
+      scale: The logits' scale: the largest norm of a class's weights; of logits without a head
+        each batch finds its own.
     """
 
     classifier: Any
@@ -75,8 +77,10 @@ class CurveJob:
         return NodePlan(tuple(count for count in LEVELS if count <= most), self.low, self.high)
 
     @property
-    def heads(self) -> tuple[Params, Params]:
-        """The heads of both ends."""
+    def heads(self) -> tuple[Params, Params] | None:
+        """The heads of both ends; None of a model of logits, which are interpolated then."""
+        if "head" not in self.ends[0]:
+            return None
         return self.ends[0]["head"], self.ends[1]["head"]
 
     @property
@@ -159,6 +163,8 @@ def evaluate_batch(job: CurveJob, images: Any, mask: Bool[np.ndarray, " B"]) -> 
         job.classifier, job.engine, job.ends, np.concatenate([own, plan.nodes[:first]]), images
     )
     values = jnp.concatenate(parts)
+    if job.heads is None:
+        job = dataclasses.replace(job, scale=_largest(values))
     at_ends, values = values[: len(own)], values[len(own) :]
     previous = None
     for count in levels:
@@ -182,6 +188,12 @@ def evaluate_batch(job: CurveJob, images: Any, mask: Bool[np.ndarray, " B"]) -> 
             return dataclasses.replace(batch, trusted=trusted, note=note)
         previous = error
     raise AssertionError("the last level always has a verdict")
+
+
+def _largest(values: Any) -> float:
+    """Return the largest absolute value of those that are finite."""
+    finite = jnp.where(jnp.isfinite(values), jnp.abs(values), 0.0)
+    return float(to_host(jnp.max(finite)))
 
 
 def _middle(estimates: np.ndarray) -> float:

@@ -18,6 +18,8 @@ import numpy as np
 from jax.sharding import Mesh
 
 from wiseft_jax.clip.classifier import Classifier
+from wiseft_jax.clip.logit_classifier import LogitClassifier
+from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import Layout
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.trees import check_same_structure
@@ -53,7 +55,8 @@ def curve(
     """Return the accuracy of every alpha on every dataset, from few forward passes.
 
     Features are interpolated in alpha by a polynomial through nested Chebyshev-Lobatto nodes
-    (``core.lobatto``), then normalised and given to the exactly interpolated head;
+    (``core.lobatto``), then normalised and given to the exactly interpolated head; of a
+    ``LogitClassifier``, which has no features, the logits are interpolated themselves.
     docs/alpha-engine.md has the mathematics, what was measured, and the limits.
 
     Args:
@@ -85,7 +88,13 @@ def curve(
     grid = check_alphas(alphas)
     check_datasets(classifier, datasets)
     check_same_structure(theta_1, theta_0)
-    check_linear_head(theta_0, "a continuous curve", "sweep, which evaluates every alpha")
+    if not isinstance(classifier, LogitClassifier):
+        check_linear_head(theta_0, "a continuous curve", "sweep, which evaluates every alpha")
+    elif set(theta_0) != {"encoder"}:
+        raise InputError(
+            'theta of a LogitClassifier: expected {"encoder": its parameters}, found the keys'
+            f" {', '.join(map(str, theta_0))}"
+        )
     config = config or CurveConfig()
     layout = Layout.of(mesh)
     shared = shared_of("auto", classifier, theta_0, theta_1)

@@ -67,10 +67,7 @@ class CurvePass:
         self._classifier, self._ends = classifier, ends
         self._all_direct = least > config.max_nodes
         grid, asked = working_grid(alphas, config.points)
-        kernels = [to_host(end["head"]["kernel"]) for end in ends]
-        biases = [to_host(end["head"]["bias"]) for end in ends]
-        wide = [np.asarray(array, np.float64) for array in (*kernels, *biases)]
-        self._heads = (wide[0], wide[2], wide[1], wide[3])
+        self._heads, scale = _wide_heads(ends)
         self._job = CurveJob(
             classifier=classifier,
             engine=engine,
@@ -79,7 +76,7 @@ class CurvePass:
             asked=asked,
             config=config,
             least=min(least, config.max_nodes),
-            scale=max(float(np.linalg.norm(kernel, axis=0).max()) for kernel in kernels),
+            scale=scale,
         )
         size = (len(alphas), len(dataset))
         self._direct = np.zeros(size, bool)
@@ -204,6 +201,18 @@ class CurvePass:
             passes=forward_rows / (-(-len(self._dataset) // size) * size),
             note=AUDIT_FAILED if self._all_direct else "; ".join(self._notes),
         )
+
+
+def _wide_heads(ends: tuple[Any, Any]) -> tuple[Any, float]:
+    """Return ``LogitPolynomial.heads`` and the logits' scale; ``(None, 1)`` without heads."""
+    if "head" not in ends[0]:
+        return None, 1.0
+    kernels, biases = (
+        [np.asarray(to_host(end["head"][name]), np.float64) for end in ends]
+        for name in ("kernel", "bias")
+    )
+    scale = max(float(np.linalg.norm(kernel, axis=0).max()) for kernel in kernels)
+    return (kernels[0], biases[0], kernels[1], biases[1]), scale
 
 
 def one_ahead(items: Iterator[_T]) -> Iterator[_T]:
