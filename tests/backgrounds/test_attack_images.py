@@ -161,6 +161,14 @@ def test_the_fingerprint_tells_images_and_masks(root: Path):
     assert images_in_memory(other).fingerprint != images_in_memory(CUTOUTS).fingerprint
 
 
+def test_resizing_is_said(caplog: pytest.LogCaptureFixture):
+    images = images_in_memory(CUTOUTS)
+    images.warn_of_size(PREPROCESS)
+    assert not caplog.records
+    images.warn_of_size(Preprocess(size=24, resize=24))
+    assert "the first is 8 x 8) aren't of the model's size, 24 x 24" in caplog.text
+
+
 def test_other_sizes_are_prepared_and_the_models_own_is_left_alone():
     image, mask = CUTOUTS.images[0], CUTOUTS.masks[0]
     resizes_first = Preprocess(size=SIDE, resize=SIDE + 3)

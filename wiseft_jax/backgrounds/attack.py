@@ -202,6 +202,7 @@ def attack_matrix(
             f"{predictor.name}: has {found} classes, and {images.name} has {expected}"
             f" ({', '.join(images.class_names[:3])}, ...); give a model of the same classes"
         )
+    images.warn_of_size(predictor.preprocess)
     work = _Work(predictor, images, config, files, forward or PairForward(predictor, config), stop)
     blocks = list(work.blocks())
     left = work.total - sum(work.settled(block) for block in blocks)

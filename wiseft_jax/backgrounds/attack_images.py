@@ -159,6 +159,20 @@ class AttackImages:
         places = [int(self.backgrounds.places[column]) for column in columns]
         return np.stack(_read_all(lambda place: prepare(self.tiled(place), preprocess), places))
 
+    def warn_of_size(self, preprocess: Preprocess) -> None:
+        """Log where images aren't of the model's size, and so are resized before composing.
+
+        Args:
+          preprocess: The model's.
+        """
+        height, width = self.image(int(self.foregrounds.places[0])).shape[:2]
+        if (height, width) != (preprocess.size, preprocess.size):
+            logger.warning(
+                "%s: its images (the first is %d x %d) aren't of the model's size, %d x %d:"
+                " foregrounds, masks and backgrounds are resized, then put together",
+                *(self.name, width, height, preprocess.size, preprocess.size),
+            )
+
     def identity(self) -> dict[str, Any]:
         """Return what tells these images from others."""
         return {
