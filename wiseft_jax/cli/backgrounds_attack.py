@@ -14,6 +14,7 @@ from wiseft_jax.cli.backgrounds_models import ModelOptions, open_predictors
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, table_console
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.together import together
+from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.distributed_config import DistributedConfig
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.run_lock import hold
@@ -137,7 +138,10 @@ def _attacked(
         files.write_matrix(found.predictions)
         summary = attack_summary(found.predictions, images, early_exit=args.config.early_exit)
         summary |= {"schema": 1, "model": identity["model"], "options": identity["options"]}
-        summary["timing"] = timing(found.pairs, found.secs, found.compile_secs, images)
+        if found.pairs or not files.summary_file.is_file():
+            summary["timing"] = timing(found.pairs, found.secs, found.compile_secs, images)
+        else:  # nothing was left to try: the rate is that of the call that tried the last
+            summary["timing"] = read_json(files.summary_file)["timing"]
         write_json(
             files.images_file,
             {
