@@ -7,33 +7,65 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from jaxtyping import Array, Float, Float32, UInt8
+from jaxtyping import Array, Float, Float32, Int, UInt8
 
 from wiseft_jax.clip.classifier import Classifier
-from wiseft_jax.clip.towers import Tower
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.core.typing import ComputeDtype, Params, Remat
+from wiseft_jax.core.typing import ComputeDtype, Params, PyTree, Remat
 
 
 @dataclasses.dataclass(frozen=True)
-class LogitTower(Tower):
-    """What stands for the tower of a model that has none: it computes in float32."""
+class LogitTower:
+    """What an evaluation asks of a tower, of a model that has none: it computes in float32."""
 
     name: str = "logits"
     config: Any = None
     dtype: ComputeDtype = "float32"
     remat: Remat = "none"
 
-    def to_canonical(self, params: Params) -> Params:
-        """Refuse: only a CLIP's parameters have a canonical tree.
+    def with_dtype(self, dtype: ComputeDtype) -> LogitTower:
+        """Return itself for float32.
 
         Raises:
-          InputError: Says what can be used.
+          InputError: For another dtype: what ``logits_fn`` computes in is its own affair.
         """
-        raise InputError(
-            "a LogitClassifier has no CLIP's parameters: back-end 'delta' and exports are ruled"
-            " out; use backend 'map'"
-        )
+        if dtype != "float32":
+            raise InputError(f"a LogitClassifier is evaluated in float32, found {dtype}")
+        return self
+
+    def template(self) -> PyTree:
+        """Refuse, as everything below that a CLIP's tower does."""
+        raise _no_clip()
+
+    def from_canonical(self, params: Params) -> Params:
+        """Refuse: only a CLIP's parameters have a canonical tree."""
+        raise _no_clip()
+
+    def to_canonical(self, params: Params) -> Params:
+        """Refuse: only a CLIP's parameters have a canonical tree."""
+        raise _no_clip()
+
+    def image_features(
+        self, params: Params, pixels: Float[Array | np.ndarray, "B H W 3"]
+    ) -> Float32[Array, "B D"]:
+        """Refuse: what comes before the logits isn't known."""
+        raise _no_clip()
+
+    def text_features(
+        self,
+        params: Params,
+        ids: Int[Array | np.ndarray, "B T"],
+        mask: Int[Array | np.ndarray, "B T"],
+    ) -> Float32[Array, "B D"]:
+        """Refuse: there is no text encoder."""
+        raise _no_clip()
+
+
+def _no_clip() -> InputError:
+    return InputError(
+        "a LogitClassifier has no CLIP's parameters: back-end 'delta' and exports are ruled out;"
+        " use backend 'map'"
+    )
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
