@@ -26,7 +26,7 @@ def root(tmp_path: Path) -> Path:
             write_image(tmp_path / "original" / "val" / folder / f"{image}.JPEG", value)
             mixed = tmp_path / "mixed_rand" / "val" / folder
             write_image(mixed / f"fg_{image}_bg_n99_7.JPEG", value)
-            write_image(tmp_path / "only_bg_t" / "val" / folder / f"{image}_n99_7.JPEG", value)
+            write_image(tmp_path / "only_bg_t" / "val" / folder / f"{image}.JPEG", value)
             mask = tmp_path / "fg_mask" / "val" / folder / f"{image}.npy"
             mask.parent.mkdir(parents=True, exist_ok=True)
             np.save(mask, np.eye(8, dtype=bool))
@@ -57,7 +57,7 @@ def test_images_are_found_by_their_foreground(root: Path, kind: str):
         file = Path(dataset.source.ids[index])
         assert file.parent.name == image_id.split("/")[0]
         stem = image_id.split("/")[1]
-        assert file.stem in (stem, f"fg_{stem}_bg_n99_7", f"{stem}_n99_7")
+        assert file.stem == (f"fg_{stem}_bg_n99_7" if kind == "mixed_rand" else stem)
 
 
 def test_what_belongs_to_no_original_is_told(root: Path, caplog: pytest.LogCaptureFixture):
@@ -68,6 +68,63 @@ def test_what_belongs_to_no_original_is_told(root: Path, caplog: pytest.LogCaptu
         _, found = open_release(root).align("mixed_rand", image_ids)
     assert "1 images of mixed_rand belong to no original: fg_n77_1_bg_n01_1.JPEG" in caplog.text
     assert [image_ids[index] for index in np.flatnonzero(found < 0)] == [f"{IN9_CLASSES[3]}/n01_1"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("only_bg_t", "n01_1_n99_7"),  # an id with something after it is another id
+        ("only_bg_t", "n01_1_b"),
+        ("only_bg_t", "fg_n01_1_bg_n99_7"),  # only mixed images have two
+        ("mixed_rand", "n01_1_n99_7"),
+        ("mixed_rand", "fg_n01_1"),
+        ("mixed_rand", "fg_n01_1_b_bg_n99_7"),
+        ("mixed_rand", "bg_n99_7_fg_n01_1"),
+    ],
+)
+def test_a_name_that_only_begins_as_an_originals_is_a_strangers(
+    root: Path, caplog: pytest.LogCaptureFixture, kind: str, name: str
+):
+    folder = root / kind / "val" / IN9_CLASSES[2]
+    (there,) = folder.glob("*n01_1[_.]*JPEG") if kind == "mixed_rand" else folder.glob("n01_1.*")
+    there.rename(folder / f"{name}.JPEG")
+    image_ids = ids_of(root)
+    with caplog.at_level(logging.WARNING, "wiseft_jax"):
+        _, found = open_release(root).align(kind, image_ids)
+    assert f"1 images of {kind} belong to no original: {name}.JPEG" in caplog.text
+    assert [image_ids[index] for index in np.flatnonzero(found < 0)] == [f"{IN9_CLASSES[2]}/n01_1"]
+
+
+def test_a_further_image_of_an_original_is_told_and_not_taken(
+    root: Path, caplog: pytest.LogCaptureFixture
+):
+    write_image(root / "mixed_rand" / "val" / IN9_CLASSES[0] / "fg_n01_1_bg_n99_8.JPEG")
+    image_ids = ids_of(root)
+    with caplog.at_level(logging.WARNING, "wiseft_jax"):
+        dataset, found = open_release(root).align("mixed_rand", image_ids)
+    assert "1 images of mixed_rand are of originals that have one already" in caplog.text
+    assert "aren't taken: fg_n01_1_bg_n99_8.JPEG" in caplog.text
+    taken = found[image_ids.index(f"{IN9_CLASSES[0]}/n01_1")]
+    assert Path(dataset.source.ids[taken]).name == "fg_n01_1_bg_n99_7.JPEG"
+
+
+@pytest.mark.parametrize("kind", ["original", "only_bg_t", "mixed_rand"])
+def test_two_files_of_one_name_are_refused(root: Path, kind: str):
+    first = sorted((root / kind / "val" / IN9_CLASSES[4]).iterdir())[0]
+    write_image(first.with_suffix(".png"))
+    with pytest.raises(InputError, match=f"is called {IN9_CLASSES[4]}/{first.stem} too"):
+        open_release(root).align(kind, ids_of(root))
+
+
+def test_an_id_may_have_the_mark_of_a_background_in_it(tmp_path: Path):
+    """``fg_a_bg_b_bg_c`` is of ``a_bg_b`` where that is there alone, of neither beside ``a``."""
+    for folder, images in (("0_x", ("a_bg_b",)), ("1_y", ("a_bg_b", "a"))):
+        for image in images:
+            write_image(tmp_path / "original" / "val" / folder / f"{image}.png")
+        write_image(tmp_path / "mixed_same" / "val" / folder / "fg_a_bg_b_bg_c.png")
+    image_ids = ids_of(tmp_path)
+    assert image_ids == ["0_x/a_bg_b", "1_y/a", "1_y/a_bg_b"]
+    assert open_release(tmp_path).align("mixed_same", image_ids)[1].tolist() == [0, -1, -1]
 
 
 @pytest.mark.parametrize(
