@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.helpers.masked_release import CLASSES, masked_images, write_release
+from wiseft_jax.backgrounds.class_folders import spoken_names
 from wiseft_jax.backgrounds.variants import VARIANTS
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.data.pipeline import load_image
@@ -48,6 +49,13 @@ def test_files_and_memory_give_the_same_images(root: Path):
         np.testing.assert_array_equal(one.labels, other.labels)
     for kind, dataset in memory.tests.items():
         np.testing.assert_array_equal(pixels(dataset), pixels(files.tests[kind]))
+
+
+def test_prompts_call_classes_as_everywhere():
+    names = ("02_wheeled vehicle", "1_polar_bear", "tabby_cat")
+    images = dataclasses.replace(masked_images(), class_names=names)
+    words = data_of_masked(images, images, ("original",)).words
+    assert words == spoken_names(names) == ("wheeled vehicle", "polar bear", "tabby cat")
 
 
 def test_each_seed_has_its_pairing_unless_files_are_asked_for(root: Path):
