@@ -7,7 +7,6 @@ import pytest
 from wiseft_jax.backgrounds.in9 import IMAGENET_TO_IN9, IN9_CLASSES, IN9_NAMES, to_in9
 from wiseft_jax.core.errors import InputError
 
-
 PUBLISHED = "151d90b11eb6a53fec987f20c1664f11f94b268540037a1d097dff9c45cde7fe"
 """SHA-256 of the map's canonical form, of the content of the published ``in_to_in9.json``.
 
