@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from wiseft_jax.backgrounds.in9 import IN9_CLASSES
-from wiseft_jax.backgrounds.release import open_release, read_mask
+from wiseft_jax.backgrounds.mask_files import read_mask
+from wiseft_jax.backgrounds.release import open_release
 from wiseft_jax.core.errors import InputError
 
 
@@ -125,37 +126,6 @@ def test_an_id_may_have_the_mark_of_a_background_in_it(tmp_path: Path):
     image_ids = ids_of(tmp_path)
     assert image_ids == ["0_x/a_bg_b", "1_y/a", "1_y/a_bg_b"]
     assert open_release(tmp_path).align("mixed_same", image_ids)[1].tolist() == [0, -1, -1]
-
-
-@pytest.mark.parametrize(
-    ("array", "inside"),
-    [
-        (np.asarray([[True, False], [False, False]]), 1),
-        (np.asarray([[1, 255], [0, 0]], np.uint8), 2),
-        (np.asarray([[0.4, 0.6], [1.0, 0.0]], np.float32), 2),
-        (np.zeros((2, 2, 1), bool), 0),
-        (np.ones((2, 2, 3), np.uint8), 4),
-    ],
-)
-def test_masks_of_every_kind(tmp_path: Path, array: np.ndarray, inside: int):
-    np.save(tmp_path / "m.npy", array)
-    assert read_mask(tmp_path / "m.npy", 2, 2).sum() == inside
-
-
-def test_wrong_masks_are_refused(tmp_path: Path):
-    np.save(tmp_path / "small.npy", np.ones((2, 3), bool))
-    np.save(tmp_path / "words.npy", np.asarray([["a", "b"], ["c", "d"]]))
-    np.save(tmp_path / "object.npy", np.asarray([[{}, 1], [2, 3]]), allow_pickle=True)
-    (tmp_path / "empty.npy").write_bytes(b"")
-    for name, message in {
-        "small": "expected a mask of 2 x 2 .*found 2 x 3",
-        "words": "expected booleans or numbers",
-        "object": "not an array that can be read",
-        "empty": "not an array that can be read",
-        "missing": "no such mask",
-    }.items():
-        with pytest.raises(InputError, match=message):
-            read_mask(tmp_path / f"{name}.npy", 2, 2)
 
 
 def test_folders_with_other_names_are_refused(root: Path):

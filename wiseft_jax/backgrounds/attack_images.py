@@ -13,8 +13,9 @@ from jaxtyping import Bool, Int, Integer, UInt8
 
 from wiseft_jax.backgrounds.attack_config import AttackConfig
 from wiseft_jax.backgrounds.feeding import fed_image, fed_mask
+from wiseft_jax.backgrounds.mask_files import read_mask
 from wiseft_jax.backgrounds.masked_images import MaskedImages
-from wiseft_jax.backgrounds.release import Release, read_mask
+from wiseft_jax.backgrounds.release import Release
 from wiseft_jax.backgrounds.variants import MASKS_FOLDER
 from wiseft_jax.core.errors import InputError, missing_path
 from wiseft_jax.core.hashing import hash_arrays, hash_json

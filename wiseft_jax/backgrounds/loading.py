@@ -8,8 +8,9 @@ import logging
 import numpy as np
 from jaxtyping import Int, Integer, UInt8
 
+from wiseft_jax.backgrounds.mask_files import read_mask
 from wiseft_jax.backgrounds.masked_images import MaskedImages
-from wiseft_jax.backgrounds.release import Release, read_mask
+from wiseft_jax.backgrounds.release import Release
 from wiseft_jax.backgrounds.tiling import box_of_mask
 from wiseft_jax.backgrounds.variants import MASKS_FOLDER
 from wiseft_jax.core.errors import InputError

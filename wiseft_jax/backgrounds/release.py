@@ -18,7 +18,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 
 from wiseft_jax.backgrounds.in9 import IN9_CLASSES
 from wiseft_jax.backgrounds.variants import MASKS_FOLDER, VARIANTS, variant_of
@@ -158,30 +158,6 @@ def open_release(root: Path | str, split: str = "val") -> Release:
     class_names = open_source(spec, SourceOptions()).class_names
     _check_in9(root, class_names)
     return Release(root, split, class_names, variants)
-
-
-def read_mask(path: Path, height: int, width: int) -> Bool[np.ndarray, "H W"]:
-    """Read a mask ``.npy``: booleans, or numbers of which those above 0 (floats: 0.5) are inside.
-
-    Raises:
-      InputError: It isn't there, isn't an array, or is of another size than the image.
-    """
-    if not path.is_file():
-        raise missing_path(path, "mask")
-    try:
-        found = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: not an array that can be read ({error})") from None
-    if found.ndim == 3 and found.shape[-1] in (1, 3):
-        found = found[..., 0]
-    if found.shape != (height, width):
-        raise InputError(
-            f"{path}: expected a mask of {height} x {width} (rows x columns), as its image, found"
-            f" {' x '.join(map(str, found.shape))}"
-        )
-    if found.dtype.kind not in "buif":
-        raise InputError(f"{path}: expected booleans or numbers, found {found.dtype}")
-    return found > (0.5 if found.dtype.kind == "f" else 0)
 
 
 def _original_of(image_id: str, known: Collection[str], *, mixed: bool) -> str | None:
