@@ -82,12 +82,17 @@ def test_a_directory_in_the_published_layout(tmp_path: Path, capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "expected --data ROOT"),
+        ([], "no images are named: give --data ROOT"),
         (["--demo", "--data", "x"], "found both"),
         (["--demo"], "--out DIR: no directory is named"),
         (["--demo", "--foregrounds", "0", "--out", "o"], "--foregrounds: expected an integer >= 1"),
         (["--data", "nowhere", "--out", "o"], "nowhere: no such folder"),
-        (["--data", ".", "--strength", "0.5", "--out", "o"], "are of --demo; leave them out"),
+        (
+            ["--data", ".", "--demo-options.strength", "0.5", "--out", "o"],
+            "--demo-options.*, --demo-seed: have no meaning without --demo",
+        ),
+        (["--data", ".", "--demo-split", "validation", "--out", "o"], "--demo-split: has no"),
+        (["--demo", "--split", "train", "--out", "o"], "--split: has no meaning without --data"),
         (["--demo", "--model", "glyphclip", "nothere", "--out", "o"], "nothere"),
         (["--demo", "--run", "r", "--alphas", "0", "1", "--out", "o"], "give one alpha"),
     ],

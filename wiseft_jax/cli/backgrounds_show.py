@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 from wiseft_jax.backgrounds.mask_config import MaskOptions
-from wiseft_jax.cli.backgrounds_data import DataOptions, demo_test_images
+from wiseft_jax.cli.backgrounds_data import DataOptions, open_whole
 from wiseft_jax.cli.backgrounds_models import ModelOptions, open_predictors
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
 from wiseft_jax.cli.parse import parse
@@ -66,8 +66,6 @@ class ShowArgs:
                     raise InputError(f"--{name}: has no meaning with --demo")
             if self.mask_options != MaskOptions():
                 raise InputError("--mask-foreground, --mask-instances: have no meaning with --demo")
-        if self.data.limit is not None:
-            raise InputError("--limit: has no meaning here; --images says how many digits")
         if len(self.background) > len(_KINDS):
             raise InputError(f"--background: expected at most 3, found {len(self.background)}")
         if self.out.suffix.lower() != ".png":
@@ -140,9 +138,11 @@ def _of_demo(args: ShowArgs) -> tuple[list[Shown], tuple[str, ...]]:
     """Return the first digit of some classes, evenly spaced; partners are the pairing's."""
     import numpy as np
 
+    from wiseft_jax.backgrounds.masked_images import MaskedImages
     from wiseft_jax.backgrounds.variants import VARIANTS
 
-    every = demo_test_images(args.data)
+    every = open_whole(args.data)
+    assert isinstance(every, MaskedImages)
     count = min(args.images, len(every.class_names))
     wanted = np.linspace(0, len(every.class_names) - 1, count).round().astype(int)
     places = [int(np.flatnonzero(every.labels == label)[0]) for label in wanted]
