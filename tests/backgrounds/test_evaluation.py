@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from tests.backgrounds.cutouts import make_cutouts, make_predictor
-from tests.helpers.release_layout import write_release
 from tests.helpers.small_release import (
     linear_answers,
     linear_predictor,
     small_images,
+    write_release,
     write_small_release,
 )
 from wiseft_jax.backgrounds.challenge import UNTRIED

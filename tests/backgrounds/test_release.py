@@ -55,7 +55,7 @@ def test_images_are_found_by_their_foreground(root: Path, kind: str):
     dataset, found = open_release(root).align(kind, image_ids)
     assert (found >= 0).all()
     for image_id, index in zip(image_ids, found, strict=True):
-        file = Path(dataset.source.ids[index])
+        file = Path(dataset.source.ids[int(index)])
         assert file.parent.name == image_id.split("/")[0]
         stem = image_id.split("/")[1]
         assert file.stem == (f"fg_{stem}_bg_n99_7" if kind == "mixed_rand" else stem)
@@ -106,7 +106,7 @@ def test_a_further_image_of_an_original_is_told_and_not_taken(
     assert "1 images of mixed_rand are of originals that have one already" in caplog.text
     assert "aren't taken: fg_n01_1_bg_n99_8.JPEG" in caplog.text
     taken = found[image_ids.index(f"{IN9_CLASSES[0]}/n01_1")]
-    assert Path(dataset.source.ids[taken]).name == "fg_n01_1_bg_n99_7.JPEG"
+    assert Path(dataset.source.ids[int(taken)]).name == "fg_n01_1_bg_n99_7.JPEG"
 
 
 @pytest.mark.parametrize("kind", ["original", "only_bg_t", "mixed_rand"])

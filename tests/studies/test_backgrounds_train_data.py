@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers.masked_release import CLASSES, masked_images, write_release
+from tests.helpers.small_release import CLASSES, masked_images, write_release
 from wiseft_jax.backgrounds.class_folders import spoken_names
-from wiseft_jax.backgrounds.variants import VARIANTS
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.data.pipeline import load_image
 from wiseft_jax.data.source import Dataset
@@ -32,8 +31,8 @@ def pixels(dataset: Dataset) -> np.ndarray:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    write_release(tmp_path, masked_images(), ("original", "only_bg_t", "mixed_same"), "train")
-    return write_release(tmp_path, masked_images(2), tuple(VARIANTS), "val")
+    write_release(tmp_path, masked_images(), "train", ("original", "only_bg_t", "mixed_same"))
+    return write_release(tmp_path, masked_images(2))
 
 
 def test_files_and_memory_give_the_same_images(root: Path):

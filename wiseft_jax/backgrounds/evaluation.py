@@ -237,13 +237,13 @@ def _asked(
             sizes.setdefault((pixels.shape[1], pixels.shape[2]))
             kinds[kind][:, columns[there]] = _ask(predictors, pixels, step)
             originals = pixels if kind == "original" else originals
-        if masked is None or originals is None:
+        if masked is None or originals is None or not masked.whole[at].any():
             continue
         there = np.flatnonzero(masked.whole[at])
         images, fronts = originals[there], at[there]
-        masks = masked.read_masks(fronts, *images.shape[1:3]) if len(there) else None
+        masks = masked.read_masks(fronts, *images.shape[1:3])
         for kind, tables in partners.items():
-            for seed, table in enumerate(tables if masks is not None else ()):
+            for seed, table in enumerate(tables):
                 pixels = masked.compose(images, masks, table[fronts], kind)
                 pairings[kind][seed][:, columns[there]] = _ask(predictors, pixels, step)
     return kinds, pairings, list(sizes)
