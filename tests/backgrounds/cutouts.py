@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from PIL import Image
 
 from wiseft_jax.backgrounds.masked_images import MaskedImages
 from wiseft_jax.backgrounds.predictor import Predictor
@@ -63,17 +61,3 @@ def answers_one_by_one(images: MaskedImages, weights: np.ndarray) -> np.ndarray:
             pixels[inside] = images.images[front][inside]
             found[front, back] = int((pixels.ravel() @ weights.astype(int)).argmax())
     return found
-
-
-def write_release(images: MaskedImages, root: Path) -> Path:
-    """Write originals, Only-BG-T images and masks in the published layout; return ``root``."""
-    for index, image_id in enumerate(images.ids):
-        folder, stem = image_id.split("/")
-        for kind, pixels in (("original", images.images), ("only_bg_t", images.tiled)):
-            path = root / kind / "val" / folder / f"{stem}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(pixels[index]).save(path)
-        path = root / "fg_mask" / "val" / folder / f"{stem}.npy"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.save(path, images.masks[index])
-    return root

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.backgrounds.cutouts import CLASS_NAMES, SIDE, make_cutouts, write_release
+from tests.backgrounds.cutouts import CLASS_NAMES, SIDE, make_cutouts
+from tests.helpers.small_release import write_release
 from wiseft_jax.backgrounds.attack_config import AttackConfig
 from wiseft_jax.backgrounds.attack_images import (
     AttackImages,
@@ -32,7 +33,7 @@ ALL = AttackConfig()
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    return write_release(CUTOUTS, tmp_path / "bg_challenge")
+    return write_release(tmp_path / "bg_challenge", CUTOUTS)
 
 
 def opened(root: Path) -> AttackImages:

@@ -26,8 +26,9 @@ from tests.backgrounds.cut_outs import (
 from wiseft_jax.backgrounds.build import build
 from wiseft_jax.backgrounds.build_config import BuildConfig
 from wiseft_jax.backgrounds.manifest import read_rows
+from wiseft_jax.backgrounds.mask_files import read_mask
 from wiseft_jax.backgrounds.pairing import pair_backgrounds
-from wiseft_jax.backgrounds.release import open_release, read_mask
+from wiseft_jax.backgrounds.release import open_release
 from wiseft_jax.backgrounds.tiling import box_of_mask, largest_strip
 from wiseft_jax.backgrounds.variants import VARIANTS
 from wiseft_jax.core.errors import InputError

@@ -17,8 +17,6 @@ from wiseft_jax.core.errors import InputError
         ({"seed": -1}, "--seed: expected 0 or more"),
         ({"max_box": 0.0}, "--max-box: expected a share"),
         ({"min_kept": 1.5}, "--min-kept: expected a share"),
-        ({"mask_foreground": ("pet",)}, "--mask-foreground 'pet'"),
-        ({"mask_foreground": ("9-3",)}, "the lower value first"),
         ({"mask_foreground": ("1",), "mask_instances": True}, "not both"),
     ],
 )

@@ -15,7 +15,8 @@ from tests.backgrounds.cut_outs import disc
 from tests.data.builders import CLASSES, MiniPhotos, encode, pixels, prepare_array_record
 from wiseft_jax.backgrounds.build import build
 from wiseft_jax.backgrounds.build_config import BuildConfig
-from wiseft_jax.backgrounds.release import open_release, read_mask
+from wiseft_jax.backgrounds.mask_files import read_mask
+from wiseft_jax.backgrounds.release import open_release
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.data.specs import open_source
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers.masked_release import CLASSES, masked_images, write_release
+from tests.helpers.small_release import CLASSES, masked_images, write_release
 from wiseft_jax.backgrounds.composed_source import ComposedSource, composed_dataset
 from wiseft_jax.backgrounds.release import open_release
 from wiseft_jax.core.errors import InputError
@@ -16,7 +16,7 @@ from wiseft_jax.core.errors import InputError
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    return write_release(tmp_path, masked_images(), ("original", "only_bg_t"), "train")
+    return write_release(tmp_path, masked_images(), "train", ("original", "only_bg_t"))
 
 
 @pytest.mark.parametrize("kind", ["original", "no_fg", "only_fg", "mixed_same", "mixed_next"])

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.backgrounds.cutouts import make_cutouts, make_predictor
 from tests.helpers.small_release import (
     linear_answers,
     linear_predictor,
     small_images,
+    write_release,
     write_small_release,
 )
 from wiseft_jax.backgrounds.challenge import UNTRIED
@@ -76,6 +79,55 @@ def test_without_masks_the_files_alone_are_asked(root: Path):
     assert len(answers.ids) == 9
     assert answers.seeds == {}
     assert "pairings can't be composed: there is no fg_mask/val" in answers.notes
+
+
+def test_a_limit_takes_images_of_the_whole_sets_answers(root: Path):
+    """One of each class: its Mixed-Same partner isn't among those that are taken."""
+    whole = evaluate_backgrounds(open_release(root), MODELS, seeds=2)
+    few = evaluate_backgrounds(open_release(root), MODELS, seeds=2, limit=9, batch_size=4)
+    places = [whole.ids.index(each) for each in few.ids]
+    assert few.labels.tolist() == list(range(9))
+    for found, expected in ((few.kinds, whole.kinds), (few.seeds, whole.seeds)):
+        assert found.keys() == expected.keys()
+        for kind, answers in found.items():
+            assert np.array_equal(answers, expected[kind][..., places])
+    assert few.notes == ("9 of 18 images are taken (--limit)",)
+
+
+def test_images_that_are_taken_may_all_lack_masks(tmp_path: Path):
+    images = small_images(3)
+    root = write_small_release(tmp_path, images)
+    taken = evaluate_backgrounds(open_release(root), MODELS, seeds=1, limit=9)
+    for each in taken.ids:
+        (root / "fg_mask" / "val" / f"{each}.npy").unlink()
+    answers = evaluate_backgrounds(open_release(root), MODELS, seeds=1, limit=9)
+    assert answers.ids == taken.ids
+    assert answers.seeds == {}
+    assert any("no image has both a mask and an Only-BG-T" in note for note in answers.notes)
+    np.save(root / "fg_mask" / "val" / f"{answers.ids[2]}.npy", np.eye(8, dtype=bool))
+    one = evaluate_backgrounds(open_release(root), MODELS, seeds=1, limit=9)
+    for made in one.seeds.values():
+        assert np.flatnonzero(made[0, 0] != UNTRIED).tolist() == [2]
+    assert any("8 of 9 images aren't composed" in note for note in one.notes)
+
+
+def test_a_batch_is_in_memory_at_a_time(tmp_path: Path):
+    """Less than the originals alone take; the models have answered before, and are compiled."""
+    images = make_cutouts(48, side=96)
+    kinds = ("original", "only_bg_t", "mixed_same")
+    release = open_release(write_release(tmp_path, images, kinds=kinds))
+    models = [make_predictor(side=96)]
+    expected = evaluate_backgrounds(images, models, seeds=2, batch_size=4)
+    evaluate_backgrounds(release, models, seeds=1, limit=4, batch_size=4)
+    tracemalloc.start()
+    try:
+        found = evaluate_backgrounds(release, models, seeds=2, batch_size=4)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < images.images.nbytes
+    places = [expected.ids.index(each) for each in found.ids]
+    assert np.array_equal(found.kinds["original"], expected.kinds["original"][:, places])
 
 
 def test_a_thousand_classes_are_mapped_after_the_arg_max():

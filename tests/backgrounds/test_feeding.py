@@ -1,14 +1,13 @@
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.helpers.small_release import small_images
-from wiseft_jax.backgrounds.feeding import fed_images, fit_masked, how_fed
-from wiseft_jax.backgrounds.tiling import box_of_mask
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.backgrounds.attack_images import prepare
+from wiseft_jax.backgrounds.build_crop import Crop
+from wiseft_jax.backgrounds.feeding import fed_images, fed_mask, how_fed
 from wiseft_jax.core.preprocess import Preprocess
 
 IMAGES = small_images()
@@ -18,27 +17,40 @@ def test_images_of_the_models_size_are_fed_as_they_are():
     """Even where the model's own preprocessing would enlarge them before its crop."""
     preprocess = Preprocess(size=8, resize=10)
     assert fed_images(IMAGES.images, preprocess) is IMAGES.images
-    assert fit_masked(IMAGES, preprocess) is IMAGES
+    mask = IMAGES.masks[0]
+    assert fed_mask(mask, preprocess) is mask
     assert how_fed(8, 8, preprocess) == "fed without resizing (8 x 8)"
 
 
 def test_others_are_prepared_with_their_masks():
     preprocess = Preprocess(size=16, resize=16, interpolation="nearest")
-    found = fit_masked(IMAGES, preprocess)
-    assert np.array_equal(found.images, IMAGES.images.repeat(2, 1).repeat(2, 2))
-    assert np.array_equal(found.tiled, IMAGES.tiled.repeat(2, 1).repeat(2, 2))
-    areas = found.masks.sum((1, 2)) / IMAGES.masks.sum((1, 2))
-    assert np.all(np.abs(areas - 4) < 0.5)
-    assert found.boxes.tolist() == [list(box_of_mask(mask)) for mask in found.masks]
+    found = fed_images(IMAGES.images, preprocess)
+    assert np.array_equal(found, IMAGES.images.repeat(2, 1).repeat(2, 2))
+    for mask in IMAGES.masks:
+        assert np.array_equal(fed_mask(mask, preprocess), mask.repeat(2, 0).repeat(2, 1))
     assert how_fed(8, 8, preprocess) == "8 x 8 resized to 16 (nearest)"
     assert (
         how_fed(8, 8, Preprocess(size=4, resize=6)) == "8 x 8 resized to 6 (bicubic), 4 x 4 cropped"
     )
 
 
-def test_an_object_that_vanishes_is_an_error():
-    masks = np.zeros_like(IMAGES.masks)
-    masks[:, 0, 0] = True
-    tiny = dataclasses.replace(IMAGES, masks=masks)
-    with pytest.raises(InputError, match="nothing of the object is left"):
-        fit_masked(tiny, Preprocess(size=2, resize=4))
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear", "nearest", "lanczos"])
+@pytest.mark.parametrize(
+    ("height", "width", "size"), [(24, 24, 8), (17, 30, 9), (30, 17, 9), (5, 7, 12)]
+)
+def test_a_mask_is_resized_by_one_rule_everywhere(
+    height: int, width: int, size: int, interpolation: str
+):
+    """To the nearest, whatever the image's interpolation; the crop's middle is the image's."""
+    mask = np.random.default_rng(0).random((height, width)) < 0.5
+    preprocess = Preprocess(size=size, resize=size, interpolation=interpolation)  # type: ignore[arg-type]
+    found = fed_mask(mask, preprocess)
+    grey = Image.fromarray(mask.astype(np.uint8))
+    shape = (
+        (size, int(size * height / width)) if width < height else (int(size * width / height), size)
+    )
+    resized = np.asarray(grey.resize(shape, Image.Resampling.NEAREST)).astype(bool)
+    top, left = (resized.shape[0] - size) // 2, (resized.shape[1] - size) // 2
+    assert np.array_equal(found, resized[top : top + size, left : left + size])
+    assert np.array_equal(prepare(mask, preprocess), found)  # the attack's
+    assert np.array_equal(Crop(width, height, size).mask(mask), found)  # a build's

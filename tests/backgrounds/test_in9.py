@@ -1,12 +1,31 @@
+import hashlib
+import json
+
 import numpy as np
 import pytest
 
 from wiseft_jax.backgrounds.in9 import IMAGENET_TO_IN9, IN9_CLASSES, IN9_NAMES, to_in9
 from wiseft_jax.core.errors import InputError
 
+PUBLISHED = "151d90b11eb6a53fec987f20c1664f11f94b268540037a1d097dff9c45cde7fe"
+"""SHA-256 of the map's canonical form, of the content of the published ``in_to_in9.json``.
+
+MadryLab/backgrounds_challenge, commit 46d224bb02a2, whose file maps index to label, in an order of
+its own; the form is ``canonical``'s.
+"""
+
+
+def canonical(labels: list[int]) -> bytes:
+    """Return the labels of indices 0 to 999 in order, as a JSON list without spaces."""
+    return json.dumps(labels, separators=(",", ":")).encode()
+
 
 def test_the_map_has_the_published_checksum():
     assert IMAGENET_TO_IN9.shape == (1000,)
+    assert hashlib.sha256(canonical(IMAGENET_TO_IN9.tolist())).hexdigest() == PUBLISHED
+    other = IMAGENET_TO_IN9.copy()
+    other[[171, 170]] = other[[170, 171]]  # of the same sum and counts
+    assert hashlib.sha256(canonical(other.tolist())).hexdigest() != PUBLISHED
     assert IMAGENET_TO_IN9.sum() == 313
     assert (IMAGENET_TO_IN9 == -1).sum() == 630
 

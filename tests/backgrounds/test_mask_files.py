@@ -10,7 +10,13 @@ from PIL import Image
 
 from tests.backgrounds.cut_outs import disc, save_mask
 from wiseft_jax.backgrounds.build_items import Item
-from wiseft_jax.backgrounds.mask_files import MaskError, MaskValues, find_masks, read_mask_values
+from wiseft_jax.backgrounds.mask_files import (
+    MaskError,
+    MaskValues,
+    find_masks,
+    read_mask,
+    read_mask_values,
+)
 from wiseft_jax.core.errors import InputError
 
 ITEMS = [
@@ -138,3 +144,65 @@ def test_files_that_are_no_masks_are_refused(tmp_path: Path):
         with pytest.raises(MaskError) as error:
             read_mask_values(file)
         assert error.value.reason == "mask_unreadable"
+
+
+@pytest.mark.parametrize(
+    ("array", "inside"),
+    [
+        (np.asarray([[True, False], [False, False]]), 1),
+        (np.asarray([[1, 1], [0, 0]], np.uint8), 2),
+        (np.asarray([[255, 255], [0, 255]], np.uint8), 3),
+        (np.asarray([[0.4, 0.6], [1.0, 0.0]], np.float32), 2),
+        (np.zeros((2, 2, 1), bool), 0),
+        (np.ones((2, 2, 3), np.uint8), 4),
+    ],
+)
+def test_arrays_of_every_kind(tmp_path: Path, array: np.ndarray, inside: int):
+    np.save(tmp_path / "m.npy", array)
+    assert read_mask(tmp_path / "m.npy", 2, 2).sum() == inside
+
+
+def test_wrong_masks_are_refused_by_their_files(tmp_path: Path):
+    np.save(tmp_path / "small.npy", np.ones((2, 3), bool))
+    np.save(tmp_path / "words.npy", np.asarray([["a", "b"], ["c", "d"]]))
+    np.save(tmp_path / "object.npy", np.asarray([[{}, 1], [2, 3]]), allow_pickle=True)
+    np.save(tmp_path / "colours.npy", np.arange(12).reshape(2, 2, 3))
+    np.save(tmp_path / "void.npy", np.asarray([[0, 1], [1, 255]], np.uint8))
+    touch(tmp_path / "empty.npy")
+    for name, message in {
+        "small": "expected a mask of 2 x 2 .*found 2 x 3",
+        "words": "expected numbers, found <U1",
+        "object": "can't be read",
+        "colours": "expected one plane",
+        "void": r"values 0, 1, 255; expected two, .*--mask-foreground",
+        "empty": "can't be read",
+        "missing": "no such mask",
+    }.items():
+        with pytest.raises(InputError, match=rf"{name}\.npy.*{message}"):
+            read_mask(tmp_path / f"{name}.npy", 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("values", "given", "inside"),
+    [
+        ([[0, 255], [255, 0]], MaskValues(), [[0, 1], [1, 0]]),
+        ([[0, 100], [255, 255]], MaskValues(), None),  # no value is taken by a threshold
+        ([[0, 100], [255, 255]], MaskValues(((128, 255),)), [[0, 0], [1, 1]]),
+        ([[1, 2], [3, 1]], MaskValues(), None),
+        ([[1, 2], [3, 1]], MaskValues(((1, 1),)), [[1, 0], [0, 1]]),
+        ([[0, 7], [255, 7]], MaskValues(), None),
+        ([[0, 7], [255, 7]], MaskValues(instances=True), [[0, 1], [0, 1]]),
+    ],
+)
+def test_an_array_and_a_picture_are_read_by_the_same_rule(
+    tmp_path: Path, values: list, given: MaskValues, inside: list | None
+):
+    array = np.asarray(values, np.uint8)
+    np.save(tmp_path / "m.npy", array)
+    Image.fromarray(array).save(tmp_path / "m.png")
+    for path in (tmp_path / "m.npy", tmp_path / "m.png"):
+        if inside is None:
+            with pytest.raises(InputError, match="say which are the object"):
+                read_mask(path, 2, 2, given)
+        else:
+            np.testing.assert_array_equal(read_mask(path, 2, 2, given), np.asarray(inside, bool))

@@ -18,10 +18,14 @@ def test_it_may_be_negative_and_takes_arrays():
     assert np.allclose(gaps, [-0.1, 0.0])
 
 
-@pytest.mark.parametrize("given", [87.3, -0.1, np.asarray([0.5, 1.2])])
-def test_a_percentage_is_refused(given: object):
-    with pytest.raises(InputError, match=r"fractions in \[0, 1\]"):
+@pytest.mark.parametrize(
+    "given", [87.3, -0.1, np.nan, np.asarray([0.5, 1.2]), np.asarray([np.nan, 1.0])]
+)
+def test_what_is_no_fraction_is_refused(given: object):
+    with pytest.raises(InputError, match=r"acc_same: expected fractions in \[0, 1\]"):
         background_gap(given, 0.5)
+    with pytest.raises(InputError, match=r"acc_rand: expected fractions in \[0, 1\]"):
+        background_gap(0.5, given)
 
 
 def test_the_categories_are_those_of_the_paper():

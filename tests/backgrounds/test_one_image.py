@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from tests.helpers.small_release import linear_predictor, small_images, write_small_release
 from wiseft_jax.backgrounds.in9 import IMAGENET_TO_IN9, IN9_CLASSES
@@ -12,12 +11,10 @@ from wiseft_jax.backgrounds.one_image import (
     OUTSIDE,
     answers_to,
     image_variants,
-    read_object_mask,
     release_partners,
 )
 from wiseft_jax.backgrounds.release import open_release
 from wiseft_jax.backgrounds.variants import VARIANTS
-from wiseft_jax.core.errors import InputError
 
 IMAGES = small_images()
 
@@ -67,13 +64,3 @@ def test_partners_are_of_the_right_classes(tmp_path: Path):
         assert found["mixed_next"][0].startswith(IN9_CLASSES[0])
         for name, picture in found.values():
             assert np.array_equal(picture, IMAGES.tiled[IMAGES.ids.index(name)])
-
-
-def test_masks_are_arrays_or_pictures(tmp_path: Path):
-    mask = IMAGES.masks[1]
-    np.save(tmp_path / "m.npy", mask)
-    Image.fromarray(mask.astype(np.uint8) * 255).save(tmp_path / "m.png")
-    for name in ("m.npy", "m.png"):
-        assert np.array_equal(read_object_mask(tmp_path / name, 8, 8), mask)
-        with pytest.raises(InputError, match="expected a mask of 9 x 8"):
-            read_object_mask(tmp_path / name, 9, 8)

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from wiseft_jax.backgrounds.in9 import IN9_CLASSES
-from wiseft_jax.backgrounds.release import open_release, read_mask
+from wiseft_jax.backgrounds.mask_files import read_mask
+from wiseft_jax.backgrounds.release import open_release
 from wiseft_jax.core.errors import InputError
 
 
@@ -26,7 +27,7 @@ def root(tmp_path: Path) -> Path:
             write_image(tmp_path / "original" / "val" / folder / f"{image}.JPEG", value)
             mixed = tmp_path / "mixed_rand" / "val" / folder
             write_image(mixed / f"fg_{image}_bg_n99_7.JPEG", value)
-            write_image(tmp_path / "only_bg_t" / "val" / folder / f"{image}_n99_7.JPEG", value)
+            write_image(tmp_path / "only_bg_t" / "val" / folder / f"{image}.JPEG", value)
             mask = tmp_path / "fg_mask" / "val" / folder / f"{image}.npy"
             mask.parent.mkdir(parents=True, exist_ok=True)
             np.save(mask, np.eye(8, dtype=bool))
@@ -54,10 +55,10 @@ def test_images_are_found_by_their_foreground(root: Path, kind: str):
     dataset, found = open_release(root).align(kind, image_ids)
     assert (found >= 0).all()
     for image_id, index in zip(image_ids, found, strict=True):
-        file = Path(dataset.source.ids[index])
+        file = Path(dataset.source.ids[int(index)])
         assert file.parent.name == image_id.split("/")[0]
         stem = image_id.split("/")[1]
-        assert file.stem in (stem, f"fg_{stem}_bg_n99_7", f"{stem}_n99_7")
+        assert file.stem == (f"fg_{stem}_bg_n99_7" if kind == "mixed_rand" else stem)
 
 
 def test_what_belongs_to_no_original_is_told(root: Path, caplog: pytest.LogCaptureFixture):
@@ -71,34 +72,60 @@ def test_what_belongs_to_no_original_is_told(root: Path, caplog: pytest.LogCaptu
 
 
 @pytest.mark.parametrize(
-    ("array", "inside"),
+    ("kind", "name"),
     [
-        (np.asarray([[True, False], [False, False]]), 1),
-        (np.asarray([[1, 255], [0, 0]], np.uint8), 2),
-        (np.asarray([[0.4, 0.6], [1.0, 0.0]], np.float32), 2),
-        (np.zeros((2, 2, 1), bool), 0),
-        (np.ones((2, 2, 3), np.uint8), 4),
+        ("only_bg_t", "n01_1_n99_7"),  # an id with something after it is another id
+        ("only_bg_t", "n01_1_b"),
+        ("only_bg_t", "fg_n01_1_bg_n99_7"),  # only mixed images have two
+        ("mixed_rand", "n01_1_n99_7"),
+        ("mixed_rand", "fg_n01_1"),
+        ("mixed_rand", "fg_n01_1_b_bg_n99_7"),
+        ("mixed_rand", "bg_n99_7_fg_n01_1"),
     ],
 )
-def test_masks_of_every_kind(tmp_path: Path, array: np.ndarray, inside: int):
-    np.save(tmp_path / "m.npy", array)
-    assert read_mask(tmp_path / "m.npy", 2, 2).sum() == inside
+def test_a_name_that_only_begins_as_an_originals_is_a_strangers(
+    root: Path, caplog: pytest.LogCaptureFixture, kind: str, name: str
+):
+    folder = root / kind / "val" / IN9_CLASSES[2]
+    (there,) = folder.glob("*n01_1[_.]*JPEG") if kind == "mixed_rand" else folder.glob("n01_1.*")
+    there.rename(folder / f"{name}.JPEG")
+    image_ids = ids_of(root)
+    with caplog.at_level(logging.WARNING, "wiseft_jax"):
+        _, found = open_release(root).align(kind, image_ids)
+    assert f"1 images of {kind} belong to no original: {name}.JPEG" in caplog.text
+    assert [image_ids[index] for index in np.flatnonzero(found < 0)] == [f"{IN9_CLASSES[2]}/n01_1"]
 
 
-def test_wrong_masks_are_refused(tmp_path: Path):
-    np.save(tmp_path / "small.npy", np.ones((2, 3), bool))
-    np.save(tmp_path / "words.npy", np.asarray([["a", "b"], ["c", "d"]]))
-    np.save(tmp_path / "object.npy", np.asarray([[{}, 1], [2, 3]]), allow_pickle=True)
-    (tmp_path / "empty.npy").write_bytes(b"")
-    for name, message in {
-        "small": "expected a mask of 2 x 2 .*found 2 x 3",
-        "words": "expected booleans or numbers",
-        "object": "not an array that can be read",
-        "empty": "not an array that can be read",
-        "missing": "no such mask",
-    }.items():
-        with pytest.raises(InputError, match=message):
-            read_mask(tmp_path / f"{name}.npy", 2, 2)
+def test_a_further_image_of_an_original_is_told_and_not_taken(
+    root: Path, caplog: pytest.LogCaptureFixture
+):
+    write_image(root / "mixed_rand" / "val" / IN9_CLASSES[0] / "fg_n01_1_bg_n99_8.JPEG")
+    image_ids = ids_of(root)
+    with caplog.at_level(logging.WARNING, "wiseft_jax"):
+        dataset, found = open_release(root).align("mixed_rand", image_ids)
+    assert "1 images of mixed_rand are of originals that have one already" in caplog.text
+    assert "aren't taken: fg_n01_1_bg_n99_8.JPEG" in caplog.text
+    taken = found[image_ids.index(f"{IN9_CLASSES[0]}/n01_1")]
+    assert Path(dataset.source.ids[int(taken)]).name == "fg_n01_1_bg_n99_7.JPEG"
+
+
+@pytest.mark.parametrize("kind", ["original", "only_bg_t", "mixed_rand"])
+def test_two_files_of_one_name_are_refused(root: Path, kind: str):
+    first = sorted((root / kind / "val" / IN9_CLASSES[4]).iterdir())[0]
+    write_image(first.with_suffix(".png"))
+    with pytest.raises(InputError, match=f"is called {IN9_CLASSES[4]}/{first.stem} too"):
+        open_release(root).align(kind, ids_of(root))
+
+
+def test_an_id_may_have_the_mark_of_a_background_in_it(tmp_path: Path):
+    """``fg_a_bg_b_bg_c`` is of ``a_bg_b`` where that is there alone, of neither beside ``a``."""
+    for folder, images in (("0_x", ("a_bg_b",)), ("1_y", ("a_bg_b", "a"))):
+        for image in images:
+            write_image(tmp_path / "original" / "val" / folder / f"{image}.png")
+        write_image(tmp_path / "mixed_same" / "val" / folder / "fg_a_bg_b_bg_c.png")
+    image_ids = ids_of(tmp_path)
+    assert image_ids == ["0_x/a_bg_b", "1_y/a", "1_y/a_bg_b"]
+    assert open_release(tmp_path).align("mixed_same", image_ids)[1].tolist() == [0, -1, -1]
 
 
 def test_folders_with_other_names_are_refused(root: Path):

@@ -14,7 +14,7 @@ from PIL import Image
 from tests.backgrounds.cutouts import make_cutouts
 from tests.helpers.light_help import light_help
 from tests.helpers.photos import write_photos
-from tests.helpers.release_layout import write_release
+from tests.helpers.small_release import write_release
 from tests.helpers.tiny import tiny_clip_directory
 from wiseft_jax.cli.main import main
 from wiseft_jax.evaluation.predictions import Predictions

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.backgrounds.cutouts import make_cutouts, write_release
+from tests.backgrounds.cutouts import make_cutouts
+from tests.helpers.small_release import write_release
 from wiseft_jax.backgrounds.challenge import challenge_accuracy
 from wiseft_jax.cli.main import main
 
@@ -68,7 +69,7 @@ def test_an_early_exit_gives_the_same_challenge_accuracy(attacked: Path, tmp_pat
 
 
 def test_a_directory_in_the_published_layout(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    root = write_release(make_cutouts(side=32), tmp_path / "set")
+    root = write_release(tmp_path / "set", make_cutouts(side=32))
     np.save(next((root / "fg_mask" / "val" / "02_cat").iterdir()), np.zeros((32, 32), bool))
     command = ["backgrounds", "attack", "--data", str(root), "--model", "glyphclip", "-q"]
     assert main([*command, "--out", str(tmp_path / "out")]) == 0
@@ -82,12 +83,17 @@ def test_a_directory_in_the_published_layout(tmp_path: Path, capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "expected --data ROOT"),
+        ([], "no images are named: give --data ROOT"),
         (["--demo", "--data", "x"], "found both"),
         (["--demo"], "--out DIR: no directory is named"),
         (["--demo", "--foregrounds", "0", "--out", "o"], "--foregrounds: expected an integer >= 1"),
         (["--data", "nowhere", "--out", "o"], "nowhere: no such folder"),
-        (["--data", ".", "--strength", "0.5", "--out", "o"], "are of --demo; leave them out"),
+        (
+            ["--data", ".", "--demo-options.strength", "0.5", "--out", "o"],
+            "--demo-options.*, --demo-seed: have no meaning without --demo",
+        ),
+        (["--data", ".", "--demo-split", "validation", "--out", "o"], "--demo-split: has no"),
+        (["--demo", "--split", "train", "--out", "o"], "--split: has no meaning without --data"),
         (["--demo", "--model", "glyphclip", "nothere", "--out", "o"], "nothere"),
         (["--demo", "--run", "r", "--alphas", "0", "1", "--out", "o"], "give one alpha"),
     ],
@@ -115,7 +121,7 @@ def test_more_foregrounds_than_there_are(tmp_path: Path, capsys: pytest.CaptureF
 def test_a_set_without_what_it_takes(
     kind: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    root = write_release(make_cutouts(side=32), tmp_path / "set")
+    root = write_release(tmp_path / "set", make_cutouts(side=32))
     shutil.rmtree(root / kind)
     command = ["backgrounds", "attack", "--data", str(root), "--model", "glyphclip"]
     assert main([*command, "--out", str(tmp_path / "o")]) == 2

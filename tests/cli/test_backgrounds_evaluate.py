@@ -109,6 +109,27 @@ def test_an_image_of_a_release_is_shown(root: Path, tmp_path: Path, capsys: pyte
     assert (tmp_path / "v.png").is_file()
 
 
+def test_a_mask_of_many_values_is_shown_by_those_that_are_said(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    """A picture with smooth edges: no threshold is guessed."""
+    values = np.where(IMAGES.masks[5], 200, 0).astype(np.uint8)
+    values[0, 0] = 90
+    Image.fromarray(values).save(tmp_path / "mask.png")
+    image = root / "set" / "original" / "val" / f"{IMAGES.ids[5]}.png"
+    given = (image, "--mask", tmp_path / "mask.png", "--resnet", root / "nine")
+    assert backgrounds("show", *given, "--out", tmp_path / "v.png") == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "values 0, 90, 200; expected two" in said
+    assert "--mask-foreground" in said
+    again = (*given, "--mask-foreground", "128-255", "--out", tmp_path / "v.png", "--json")
+    assert backgrounds("show", *again) == 0
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert row["cells"]["only_fg"]["predicted"] in IN9_CLASSES
+    assert backgrounds("show", "--demo", "--mask-foreground", "1") == 2
+    assert "have no meaning with --demo" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("mask", "options", "said"),
     [

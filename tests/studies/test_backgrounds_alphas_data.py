@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.backgrounds.cutouts import make_cutouts
-from tests.helpers.release_layout import write_release
+from tests.helpers.small_release import write_release
 from wiseft_jax.backgrounds.class_folders import spoken_names
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.studies.backgrounds_alphas_data import (

@@ -193,7 +193,18 @@ def test_the_smallest_gap_is_nearest_to_zero_and_the_more_accurate_of_equal_ones
     place, shares = smallest_gap(correct, 500)
     assert place == 2
     assert sum(shares) == pytest.approx(1)
-    assert shares[1] == 1  # the same foregrounds: in each sample equal, and the first of equal ones
+    assert shares[2] == 1  # the same foregrounds: equal in each sample, which has the same rule
     drawn = drawn_gaps(same, rand, 500)
     assert drawn.shape == (500, 4)
     assert drawn[:, 3].max() < 0
+
+
+def test_samples_break_ties_by_their_own_accuracy_on_original():
+    """Gaps are all 0; each alpha is right on its half, so a sample has either more of the one."""
+    nothing, original = np.zeros((2, 100), bool), np.zeros((2, 100), bool)
+    original[0, :50] = original[1, 50:] = True
+    correct = {"original": original, "mixed_same/0": nothing, "mixed_rand/0": nothing}
+    place, shares = smallest_gap(correct, 2000)
+    assert place == 0  # equally accurate: the first
+    even = 0.0796  # of 100 drawn, 50 of each half; then the first
+    assert shares[1] == pytest.approx((1 - even) / 2, abs=5 * 0.5 / 2000**0.5)

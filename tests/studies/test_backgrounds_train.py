@@ -12,7 +12,7 @@ import jax
 import numpy as np
 import pytest
 
-from tests.helpers.masked_release import masked_images
+from tests.helpers.small_release import masked_images
 from tests.helpers.small_resnet import random_variables, small_resnet
 from wiseft_jax.clip.resnet_files import load_resnet, save_resnet
 from wiseft_jax.core.errors import InputError

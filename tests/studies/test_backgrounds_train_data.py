@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers.masked_release import CLASSES, masked_images, write_release
-from wiseft_jax.backgrounds.variants import VARIANTS
+from tests.helpers.small_release import CLASSES, masked_images, write_release
+from wiseft_jax.backgrounds.class_folders import spoken_names
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.data.pipeline import load_image
 from wiseft_jax.data.source import Dataset
@@ -31,8 +31,8 @@ def pixels(dataset: Dataset) -> np.ndarray:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    write_release(tmp_path, masked_images(), ("original", "only_bg_t", "mixed_same"), "train")
-    return write_release(tmp_path, masked_images(2), tuple(VARIANTS), "val")
+    write_release(tmp_path, masked_images(), "train", ("original", "only_bg_t", "mixed_same"))
+    return write_release(tmp_path, masked_images(2))
 
 
 def test_files_and_memory_give_the_same_images(root: Path):
@@ -48,6 +48,13 @@ def test_files_and_memory_give_the_same_images(root: Path):
         np.testing.assert_array_equal(one.labels, other.labels)
     for kind, dataset in memory.tests.items():
         np.testing.assert_array_equal(pixels(dataset), pixels(files.tests[kind]))
+
+
+def test_prompts_call_classes_as_everywhere():
+    names = ("02_wheeled vehicle", "1_polar_bear", "tabby_cat")
+    images = dataclasses.replace(masked_images(), class_names=names)
+    words = data_of_masked(images, images, ("original",)).words
+    assert words == spoken_names(names) == ("wheeled vehicle", "polar bear", "tabby cat")
 
 
 def test_each_seed_has_its_pairing_unless_files_are_asked_for(root: Path):

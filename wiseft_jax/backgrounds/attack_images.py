@@ -13,8 +13,9 @@ from jaxtyping import Bool, Int, Integer, UInt8
 
 from wiseft_jax.backgrounds.attack_config import AttackConfig
 from wiseft_jax.backgrounds.feeding import fed_image, fed_mask
+from wiseft_jax.backgrounds.mask_files import read_mask
 from wiseft_jax.backgrounds.masked_images import MaskedImages
-from wiseft_jax.backgrounds.release import Release, read_mask
+from wiseft_jax.backgrounds.release import Release
 from wiseft_jax.backgrounds.variants import MASKS_FOLDER
 from wiseft_jax.core.errors import InputError, missing_path
 from wiseft_jax.core.hashing import hash_arrays, hash_json
@@ -140,7 +141,7 @@ class AttackImages:
         Args:
           rows: Of the matrix.
           preprocess: The model's; images of its size are as they are, others are resized and
-            cropped, masks alike (nearest).
+            cropped, masks alike (``fed_mask``).
         """
         places = [int(self.foregrounds.places[row]) for row in rows]
         images = _read_all(lambda place: prepare(self.image(place), preprocess), places)
@@ -284,11 +285,11 @@ def prepare(pixels: np.ndarray, preprocess: Preprocess) -> np.ndarray:
     """Return an image, or a mask, of the model's size; one that has it is returned as it is.
 
     Args:
-      pixels: uint8[H, W, 3], or bool[H, W], which is resized to the nearest.
+      pixels: uint8[H, W, 3], or bool[H, W], a mask; see ``fed_image`` and ``fed_mask``.
       preprocess: The model's.
     """
     if pixels.dtype == bool:
-        return fed_mask(pixels, preprocess, "nearest")
+        return fed_mask(pixels, preprocess)
     return fed_image(pixels, preprocess)
 
 

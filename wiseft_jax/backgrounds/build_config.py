@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Literal
 
+from wiseft_jax.backgrounds.mask_config import MaskOptions
 from wiseft_jax.core.errors import InputError
 
 SPLIT = "val"
@@ -14,7 +15,7 @@ PATHS = ("source", "masks", "boxes", "data_dir")
 
 
 @dataclasses.dataclass(frozen=True)
-class BuildConfig:
+class BuildConfig(MaskOptions):
     """What to build from, and which images are fit for it."""
 
     source: str = ""
@@ -27,11 +28,6 @@ class BuildConfig:
     they give original, only_bg_b and only_bg_t; the others take --segment grabcut."""
     segment: Literal["none", "grabcut"] = "none"
     """Make masks from boxes by OpenCV's GrabCut (pip install 'wiseft-jax[segment]')."""
-    mask_foreground: tuple[str, ...] = ()
-    """Values of masks that are the object, as in 1 or 128-255 (Oxford-IIIT Pet's trimaps: 1). Not
-    needed for masks of two values, of which the lower is 0."""
-    mask_instances: bool = False
-    """Each value of a mask is an object of its own, 0 background and 255 nothing (Pascal VOC)."""
     size: int = 224
     """Side of the images: the shorter side is resized to it, the middle is cropped."""
     seed: int = 0
@@ -61,9 +57,7 @@ class BuildConfig:
                     f"--{name.replace('_', '-')}: expected a share in (0, 1], found"
                     f" {getattr(self, name)}"
                 )
-        if self.mask_instances and self.mask_foreground:
-            raise InputError("give --mask-foreground or --mask-instances, not both")
-        self.foreground_values()
+        MaskOptions.__post_init__(self)
 
     def check_given(self) -> None:
         """Raise unless it is said what to build from, once.
@@ -92,26 +86,6 @@ class BuildConfig:
     def has_masks(self) -> bool:
         """Whether there will be masks, so that all eight variants can be made."""
         return self.masks is not None or self.segment == "grabcut"
-
-    def foreground_values(self) -> tuple[tuple[int, int], ...]:
-        """Return the ranges of ``mask_foreground``, both ends included.
-
-        Raises:
-          InputError: If one is no number or range.
-        """
-        ranges = []
-        for text in self.mask_foreground:
-            first, _, last = text.partition("-")
-            try:
-                low, high = int(first), int(last or first)
-            except ValueError:
-                raise InputError(
-                    f"--mask-foreground {text!r}: expected a value or a range, as in 1 or 128-255"
-                ) from None
-            if low > high:
-                raise InputError(f"--mask-foreground {text}: expected the lower value first")
-            ranges.append((low, high))
-        return tuple(ranges)
 
     def parameters(self) -> dict[str, Any]:
         """Return what decides the result beside the images, as JSON."""

@@ -8,7 +8,10 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 from PIL import Image
 
+from wiseft_jax.backgrounds.feeding import fed_mask
 from wiseft_jax.backgrounds.tiling import Box
+from wiseft_jax.core.preprocess import Preprocess
+from wiseft_jax.data.transforms import eval_transform
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,12 +43,11 @@ class Crop:
 
     def image(self, image: Image.Image) -> UInt8[np.ndarray, "S S 3"]:
         """Return the pixels of the crop of an RGB image; bicubic."""
-        return np.asarray(self._cut(image, Image.Resampling.BICUBIC))
+        return eval_transform(Preprocess(self.size, self.size))(image)
 
     def mask(self, mask: Bool[np.ndarray, "H W"]) -> Bool[np.ndarray, "S S"]:
-        """Return the crop of a mask; each pixel is the nearest of the mask's."""
-        grey = Image.fromarray(mask.astype(np.uint8))
-        return np.asarray(self._cut(grey, Image.Resampling.NEAREST)) > 0
+        """Return the crop of a mask, by the rule of ``fed_mask``."""
+        return fed_mask(mask, Preprocess(self.size, self.size))
 
     def box(self, box: Box) -> tuple[Box, float]:
         """Return the part of a box that is in the crop, and its share of the box's area.
@@ -60,11 +62,3 @@ class Crop:
         down = [min(max(value - top, 0), self.size) for value in (y0, y1)]
         kept = (across[1] - across[0]) * (down[1] - down[0])
         return (across[0], down[0], across[1], down[1]), kept / area if area else 0.0
-
-    def _cut(self, image: Image.Image, resampling: Image.Resampling) -> Image.Image:
-        if self.resized != image.size:
-            image = image.resize(self.resized, resampling)
-        left, top = self.corner
-        if image.size == (self.size, self.size):
-            return image
-        return image.crop((left, top, left + self.size, top + self.size))

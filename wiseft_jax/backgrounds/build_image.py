@@ -16,8 +16,13 @@ from wiseft_jax.backgrounds.box_files import Corners, whole_pixels
 from wiseft_jax.backgrounds.build_config import SPLIT, BuildConfig
 from wiseft_jax.backgrounds.build_crop import Crop
 from wiseft_jax.backgrounds.composition import compose
-from wiseft_jax.backgrounds.mask_files import MaskError, MaskValues, one_plane, read_mask_values
-from wiseft_jax.backgrounds.release import read_mask
+from wiseft_jax.backgrounds.mask_files import (
+    MaskError,
+    MaskValues,
+    one_plane,
+    read_mask,
+    read_mask_values,
+)
 from wiseft_jax.backgrounds.segment import SegmentationError, grab_cut
 from wiseft_jax.backgrounds.tiling import Box, blacken_box, box_of_mask, tile_background
 from wiseft_jax.backgrounds.variants import MASKS_FOLDER
@@ -138,7 +143,7 @@ class ImageMaker:
         """Return the crop of the mask, and the box around it."""
         if task.mask is None:
             raise Rejected("mask_missing")
-        values = MaskValues(self.config.foreground_values(), self.config.mask_instances)
+        values = MaskValues.of(self.config)
         try:
             found = task.mask
             plane = read_mask_values(found) if isinstance(found, Path) else one_plane(found)

@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Bool, Int, Integer, UInt8
 
 from wiseft_jax.backgrounds.composition import COMPOSED, compose
+from wiseft_jax.backgrounds.mask_files import read_mask
 from wiseft_jax.backgrounds.pairing import pair_backgrounds
-from wiseft_jax.backgrounds.release import Release, read_mask
+from wiseft_jax.backgrounds.release import Release
 from wiseft_jax.backgrounds.variants import variant_of
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.hashing import hash_bytes, hash_json

@@ -12,12 +12,19 @@ from jaxtyping import Int, Integer
 
 from wiseft_jax.backgrounds.challenge import UNTRIED
 from wiseft_jax.backgrounds.feeding import fed_images, how_fed
-from wiseft_jax.backgrounds.loading import even_choice, load_masked, read_images, what_lacks
+from wiseft_jax.backgrounds.loading import (
+    MaskedRelease,
+    even_choice,
+    open_masked,
+    read_images,
+    what_lacks,
+)
 from wiseft_jax.backgrounds.masked_images import MaskedImages
 from wiseft_jax.backgrounds.predictor import Predictor
 from wiseft_jax.backgrounds.release import Release
 from wiseft_jax.backgrounds.variants import VARIANTS
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.data.source import Dataset
 
 logger = logging.getLogger(__name__)
 
@@ -67,13 +74,16 @@ def evaluate_backgrounds(
 
     Each image is read once for all models. Mixed-Same and Mixed-Rand are composed anew by several
     pairings where originals, masks and Only-BG-T images are there; a release's own files are asked
-    besides.
+    besides. Of a release a batch is in memory at a time, for which an Only-BG-T image is read again
+    whenever a pairing lends it; pairings are drawn over the whole set, whatever the limit, so an
+    image's answers don't depend on it.
 
     Args:
       images: In memory, or a release.
       predictors: The models.
       seeds: Pairings of the BG-Gap; 0 for a release's files alone.
-      limit: At most so many images of a release, as many of each class; the rest isn't read.
+      limit: At most so many images of a release, as many of each class; of the rest only the
+        backgrounds that these get are read.
       batch_size: Images at a time.
 
     Raises:
@@ -126,72 +136,121 @@ def _of_release(
     limit: int | None,
     batch_size: int,
 ) -> Answers:
-    names = [name for name in _REFERENCES if name in release.variants]
-    if not names:
-        raise InputError(
-            f"{release.root}: expected one of {', '.join(_REFERENCES)}, by whose files images are"
-            f" named, found {', '.join(release.variants)} alone"
-        )
-    reference = release.dataset(names[0])
-    chosen = even_choice(reference.labels, limit)
+    reference = _reference(release)
     every_id = release.image_ids(reference)
-    ids = [every_id[at] for at in chosen]
-    notes = [] if names[0] == "original" else [f"no original: images are named by {names[0]}"]
-    if len(chosen) < len(reference):
-        notes.append(f"{len(chosen)} of {len(reference)} images are taken (--limit)")
-    kinds, origins, height, width = {}, {}, 0, 0
-    for kind in release.variants:
-        dataset, place = release.align(kind, every_id)
-        place = place[chosen]
-        there = np.flatnonzero(place >= 0)
-        if len(there) < len(ids):
-            notes.append(f"{kind}: {len(ids) - len(there)} of {len(ids)} images aren't there")
-        found = np.full((len(predictors), len(ids)), UNTRIED, np.int32)
-        step = min(batch_size, len(ids))
-        for start in range(0, len(there), step):
-            part = there[start : start + step]
-            pixels = read_images(dataset, place[part])
-            height, width = pixels.shape[1:3]
-            found[:, part] = _ask(predictors, pixels, step)
-        kinds[kind], origins[kind] = found, "files"
-    lacks = what_lacks(release)
-    pairings: dict[str, np.ndarray] = {}
-    labels = reference.labels[chosen].astype(np.int32)
-    if lacks:
-        notes.append(f"pairings can't be composed: {lacks}")
-    elif seeds:
-        masked = load_masked(release, limit)
-        pairings = _placed(masked, ids, _composed(masked, predictors, seeds, batch_size))
-        for kind, made in pairings.items():
-            if kind not in kinds:
-                kinds[kind], origins[kind] = made[0], "composed, pairing seed 0"
+    chosen = even_choice(reference.labels, limit)
+    count = len(chosen)
+    kept = reference.name == "original"
+    notes = [] if kept else [f"no original: images are named by {reference.name}"]
+    if count < len(reference):
+        notes.append(f"{count} of {len(reference)} images are taken (--limit)")
+    sets = {kind: release.align(kind, every_id) for kind in release.variants}
+    for kind, (_, place) in sets.items():
+        if missing := int((place[chosen] < 0).sum()):
+            notes.append(f"{kind}: {missing} of {count} images aren't there")
+    masked = _masked(release, chosen, notes) if seeds else None
+    kinds, pairings, sizes = _asked(predictors, sets, masked, chosen, seeds, batch_size)
+    origins = dict.fromkeys(kinds, "files")
+    for kind, made in pairings.items():
+        if kind not in kinds:
+            kinds[kind], origins[kind] = made[0], "composed, pairing seed 0"
+    if len(sizes) > 1:
+        notes.append(f"images of several sizes: {', '.join(f'{w} x {h}' for h, w in sizes)}")
     notes += [f"{kind}: not there" for kind in VARIANTS if kind not in kinds]
     for note in notes:
         logger.warning("%s: %s", release.root, note)
-    fed = _fed(height, width, predictors)
-    ordered = {kind: kinds[kind] for kind in VARIANTS if kind in kinds}
-    name = f"{release.root.name} {release.split}"
     return Answers(
-        name, release.class_names, tuple(ids), labels, ordered, origins, pairings, fed, tuple(notes)
+        f"{release.root.name} {release.split}",
+        release.class_names,
+        tuple(every_id[at] for at in chosen),
+        reference.labels[chosen].astype(np.int32),
+        {kind: kinds[kind] for kind in VARIANTS if kind in kinds},
+        origins,
+        pairings,
+        _fed(*sizes[0], predictors),
+        tuple(notes),
     )
+
+
+def _reference(release: Release) -> Dataset:
+    """Return the variant by whose files images are named."""
+    for name in _REFERENCES:
+        if name in release.variants:
+            return release.dataset(name)
+    raise InputError(
+        f"{release.root}: expected one of {', '.join(_REFERENCES)}, by whose files images are"
+        f" named, found {', '.join(release.variants)} alone"
+    )
+
+
+def _masked(
+    release: Release, chosen: Int[np.ndarray, " N"], notes: list[str]
+) -> MaskedRelease | None:
+    """Return what pairings are composed of, or None where they can't be; notes say why."""
+    lacks = what_lacks(release)
+    if lacks:
+        notes.append(f"pairings can't be composed: {lacks}")
+        return None
+    masked = open_masked(release)
+    missing = int((~masked.whole[chosen]).sum())
+    if missing == len(chosen):
+        notes.append("pairings can't be composed: no image has both a mask and an Only-BG-T image")
+        return None
+    if missing:
+        notes.append(
+            f"pairings: {missing} of {len(chosen)} images aren't composed, for want of a mask or an"
+            " Only-BG-T image"
+        )
+    return masked
+
+
+def _asked(
+    predictors: Sequence[Predictor],
+    sets: dict[Any, tuple[Dataset, Int[np.ndarray, " N"]]],
+    masked: MaskedRelease | None,
+    chosen: Int[np.ndarray, " C"],
+    seeds: int,
+    batch_size: int,
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], list[tuple[int, int]]]:
+    """Return what is answered to files and to composed images, and of which sizes images are.
+
+    A batch of each is in memory at a time. Where pairings are composed, originals have files, and
+    all of them: they name the images.
+    """
+    shape = len(predictors), len(chosen)
+    kinds = {kind: np.full(shape, UNTRIED, np.int32) for kind in sets}
+    pairings, partners = {}, {}
+    if masked is not None:
+        for kind in GAP_KINDS:
+            pairings[kind] = np.full((seeds, *shape), UNTRIED, np.int32)
+            partners[kind] = [masked.partners(kind, seed) for seed in range(seeds)]
+    sizes: dict[tuple[int, int], None] = {}
+    step = min(batch_size, len(chosen))
+    for start in range(0, len(chosen), step):
+        at, originals = chosen[start : start + step], None
+        columns = np.arange(start, start + len(at))
+        for kind, (dataset, place) in sets.items():
+            there = np.flatnonzero(place[at] >= 0)
+            if not len(there):
+                continue
+            pixels = read_images(dataset, place[at[there]])
+            sizes.setdefault((pixels.shape[1], pixels.shape[2]))
+            kinds[kind][:, columns[there]] = _ask(predictors, pixels, step)
+            originals = pixels if kind == "original" else originals
+        if masked is None or originals is None or not masked.whole[at].any():
+            continue
+        there = np.flatnonzero(masked.whole[at])
+        images, fronts = originals[there], at[there]
+        masks = masked.read_masks(fronts, *images.shape[1:3])
+        for kind, tables in partners.items():
+            for seed, table in enumerate(tables):
+                pixels = masked.compose(images, masks, table[fronts], kind)
+                pairings[kind][seed][:, columns[there]] = _ask(predictors, pixels, step)
+    return kinds, pairings, list(sizes)
 
 
 def _fed(height: int, width: int, predictors: Sequence[Predictor]) -> tuple[str, ...]:
     return tuple(how_fed(height, width, each.preprocess) for each in predictors)
-
-
-def _placed(
-    masked: MaskedImages, ids: Sequence[str], pairings: dict[str, np.ndarray]
-) -> dict[str, np.ndarray]:
-    """Return composed images' answers at the places of all images; ``UNTRIED`` elsewhere."""
-    at = {each: index for index, each in enumerate(ids)}
-    both = [(place, at[each]) for place, each in enumerate(masked.ids) if each in at]
-    source, target = (np.asarray(each, np.int64) for each in zip(*both, strict=True))
-    found = {}
-    for kind, made in pairings.items():
-        found[kind] = np.full((*made.shape[:2], len(ids)), UNTRIED, np.int32)
-        found[kind][..., target] = made[..., source]
-    return found
 
 
 def _composed(

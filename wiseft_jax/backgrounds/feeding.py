@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, UInt8
 from PIL import Image
 
-from wiseft_jax.backgrounds.masked_images import MaskedImages
-from wiseft_jax.backgrounds.tiling import box_of_mask
-from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.data.transforms import eval_transform
-
-_INSIDE = 128
 
 
 def fed_image(
@@ -55,51 +49,23 @@ def how_fed(height: int, width: int, preprocess: Preprocess) -> str:
     return f"{shorter} ({preprocess.interpolation}){crop}"
 
 
-def fit_masked(images: MaskedImages, preprocess: Preprocess) -> MaskedImages:
-    """Return images, masks and backgrounds as a model takes them, to be composed at its size.
-
-    Images of the model's size are returned as they are. Boxes of others are those of their masks.
-
-    Args:
-      images: Of any one size.
-      preprocess: The model's.
-
-    Raises:
-      InputError: An object is too small to be seen at the model's size, or lies outside its crop.
-    """
-    size = preprocess.size
-    if images.images.shape[1:3] == (size, size):
-        return images
-    masks = np.stack([fed_mask(mask, preprocess) for mask in images.masks])
-    gone = [name for name, mask in zip(images.ids, masks, strict=True) if not mask.any()]
-    if gone:
-        raise InputError(
-            f"{images.name}: of {len(gone)} images nothing of the object is left at {size} x"
-            f" {size} pixels, for example {gone[0]}; leave them out, or take a larger model"
-        )
-    return dataclasses.replace(
-        images,
-        images=fed_images(images.images, preprocess),
-        masks=masks,
-        tiled=fed_images(images.tiled, preprocess),
-        boxes=np.asarray([box_of_mask(mask) for mask in masks]),
-    )
-
-
-def fed_mask(
-    mask: Bool[np.ndarray, "H W"],
-    preprocess: Preprocess,
-    interpolation: Literal["bilinear", "nearest"] = "bilinear",
-) -> Bool[np.ndarray, "S S"]:
+def fed_mask(mask: Bool[np.ndarray, "H W"], preprocess: Preprocess) -> Bool[np.ndarray, "S S"]:
     """Return a mask at a model's size, resized and cropped as its image is by ``fed_image``.
+
+    The one rule by which the study resizes a mask: each pixel is the nearest of the mask's, however
+    the image is interpolated. A mask has nothing between inside and outside, so no threshold has to
+    decide on it; enlarged by a whole number, it covers what its object covers. An object thinner
+    than a pixel may be lost; who composes has to look (``AttackImages.sampled``, a build).
 
     Args:
       mask: True where the object is.
       preprocess: The model's.
-      interpolation: Between pixels; half and more is inside.
+
+    Source: the script that the paper's authors submitted with it resizes what it cuts out, and its
+    masks, with Pillow's ``NEAREST`` (rabbit-abacus/roleofimagebackgrounds, ``main.py``).
     """
     if mask.shape == (preprocess.size, preprocess.size):
         return mask
-    grey = np.repeat(np.where(mask, 255, 0).astype(np.uint8)[..., None], 3, axis=-1)
-    resized = dataclasses.replace(preprocess, interpolation=interpolation)
-    return fed_image(grey, resized)[..., 0] >= _INSIDE
+    grey = Image.fromarray(mask.astype(np.uint8)).convert("RGB")
+    nearest = dataclasses.replace(preprocess, interpolation="nearest")
+    return eval_transform(nearest)(grey)[..., 0] > 0

@@ -1,16 +1,18 @@
-"""A release's images with their masks and backgrounds in memory, to compose other variants of."""
+"""A release's images, masks and backgrounds, read a few at a time, to compose mixed ones of."""
 
 from __future__ import annotations
 
 import concurrent.futures
+import dataclasses
 import logging
 
 import numpy as np
-from jaxtyping import Int, Integer, UInt8
+from jaxtyping import Bool, Int, Integer, UInt8
 
-from wiseft_jax.backgrounds.masked_images import MaskedImages
-from wiseft_jax.backgrounds.release import Release, read_mask
-from wiseft_jax.backgrounds.tiling import box_of_mask
+from wiseft_jax.backgrounds.composition import compose
+from wiseft_jax.backgrounds.mask_files import read_mask
+from wiseft_jax.backgrounds.pairing import pair_backgrounds
+from wiseft_jax.backgrounds.release import Release
 from wiseft_jax.backgrounds.variants import MASKS_FOLDER
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.data.pipeline import load_image
@@ -82,19 +84,95 @@ def read_images(
     return np.stack(found) if found else np.zeros((0, 1, 1, 3), np.uint8)
 
 
-def load_masked(release: Release, limit: int | None = None) -> MaskedImages:
-    """Return originals, masks and Only-BG-T images of a release, aligned by name, in memory.
+@dataclasses.dataclass(frozen=True, eq=False)
+class MaskedRelease:
+    """The originals of a release, of which mixed variants are composed a batch at a time.
 
-    Images that lack a mask or a background are left out, with a warning that counts them. The
-    boxes, which a release doesn't hold, are those of the masks.
+    Attributes:
+      release: Where.
+      originals: All of them.
+      image_ids: ``CLASS/ID`` of each.
+      backgrounds: The Only-BG-T images.
+      place: Which of ``backgrounds`` is each original's, int64[N]; -1 for none.
+      whole: Which originals have a mask and an Only-BG-T image, bool[N]; the others aren't
+        composed, and lend no backgrounds.
+    """
+
+    release: Release
+    originals: Dataset
+    image_ids: list[str]
+    backgrounds: Dataset
+    place: Int[np.ndarray, " N"]
+    whole: Bool[np.ndarray, " N"]
+
+    def partners(self, kind: str, seed: int) -> Int[np.ndarray, " N"]:
+        """Return whose background each original gets, drawn over the whole set; -1 for none.
+
+        Args:
+          kind: A mixed variant.
+          seed: Of the pairing; see ``pair_backgrounds``.
+        """
+        there = np.flatnonzero(self.whole)
+        classes = len(self.release.class_names)
+        drawn = pair_backgrounds(self.originals.labels[there], kind, seed, num_classes=classes)
+        found = np.full(len(self.whole), -1, np.int64)
+        found[there] = there[drawn]
+        return found
+
+    def read_masks(
+        self, positions: Integer[np.ndarray, " B"], height: int, width: int
+    ) -> Bool[np.ndarray, "B H W"]:
+        """Read the masks of some originals.
+
+        Args:
+          positions: Among the originals, of those that are ``whole``.
+          height: Of their images.
+          width: Of their images.
+
+        Raises:
+          InputError: A mask doesn't fit its image, is empty or full.
+        """
+        return np.stack(
+            [_mask(self.release, self.image_ids[at], height, width) for at in positions]
+        )
+
+    def compose(
+        self,
+        images: UInt8[np.ndarray, "B H W 3"],
+        masks: Bool[np.ndarray, "B H W"],
+        partners: Integer[np.ndarray, " B"],
+        kind: str,
+    ) -> UInt8[np.ndarray, "B H W 3"]:
+        """Return foregrounds on the backgrounds of their partners, which are read here.
+
+        Args:
+          images: Originals.
+          masks: Theirs.
+          partners: Whose background each gets: positions among the originals.
+          kind: A mixed variant.
+
+        Raises:
+          InputError: Backgrounds are of another size.
+        """
+        tiled = read_images(self.backgrounds, self.place[partners])
+        if tiled.shape != images.shape:
+            raise InputError(
+                f"{self.release.root}: only_bg_t's images are {tiled.shape[2]} x {tiled.shape[1]},"
+                f" the originals {images.shape[2]} x {images.shape[1]}"
+            )
+        return compose(images, masks, tiled, kind)
+
+
+def open_masked(release: Release) -> MaskedRelease:
+    """Find the masks and Only-BG-T images of a release's originals by name; reads no image.
+
+    Originals that lack one are counted in a warning.
 
     Args:
       release: Where.
-      limit: At most so many images; see ``even_choice``.
 
     Raises:
-      InputError: A folder is missing; a mask doesn't fit its image, is empty or full; images are of
-        different sizes.
+      InputError: A folder is missing, or no original has both.
     """
     lacks = what_lacks(release)
     if lacks:
@@ -103,30 +181,12 @@ def load_masked(release: Release, limit: int | None = None) -> MaskedImages:
     image_ids = release.image_ids(originals)
     backgrounds, place = release.align("only_bg_t", image_ids)
     masked = np.asarray([release.mask_path(each).is_file() for each in image_ids])
-    whole = np.flatnonzero(masked & (place >= 0))
     _report(release, image_ids, np.flatnonzero(~masked), "have no mask")
     _report(release, image_ids, np.flatnonzero(place < 0), "have no Only-BG-T image")
-    if not len(whole):
+    whole = masked & (place >= 0)
+    if not whole.any():
         raise InputError(f"{release.root}: no original has both a mask and an Only-BG-T image")
-    chosen = whole[even_choice(originals.labels[whole], limit)]
-    images = read_images(originals, chosen)
-    tiled = read_images(backgrounds, place[chosen])
-    if tiled.shape != images.shape:
-        raise InputError(
-            f"{release.root}: only_bg_t's images are {tiled.shape[2]} x {tiled.shape[1]}, the"
-            f" originals {images.shape[2]} x {images.shape[1]}"
-        )
-    masks = np.stack([_mask(release, image_ids[at], *images.shape[1:3]) for at in chosen])
-    return MaskedImages(
-        images,
-        masks,
-        tiled,
-        np.asarray([box_of_mask(mask) for mask in masks]),
-        originals.labels[chosen],
-        release.class_names,
-        tuple(image_ids[at] for at in chosen),
-        f"{release.root} {release.split}",
-    )
+    return MaskedRelease(release, originals, image_ids, backgrounds, place, whole)
 
 
 def _mask(release: Release, image_id: str, height: int, width: int) -> np.ndarray:
@@ -141,7 +201,7 @@ def _mask(release: Release, image_id: str, height: int, width: int) -> np.ndarra
 def _report(release: Release, image_ids: list[str], places: np.ndarray, what: str) -> None:
     if len(places):
         logger.warning(
-            "%s: %d of %d originals %s and are left out: %s",
+            "%s: %d of %d originals %s and are not composed: %s",
             release.root,
             len(places),
             len(image_ids),

@@ -1,4 +1,8 @@
-"""Masks in files: ``DIR/CLASS/ID.npy``, or pictures; which pixels of them are the object."""
+"""Masks in files: ``DIR/CLASS/ID.npy``, or pictures; which pixels of them are the object.
+
+Every mask of the study is read here, a release's as a user's: the file says values
+(``read_mask_values``), and one rule says which of them are the object (``MaskValues``).
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from jaxtyping import Bool, Shaped
 from PIL import Image
 
 from wiseft_jax.backgrounds.build_items import Item, few, find_by_key
+from wiseft_jax.backgrounds.mask_config import MaskOptions
 from wiseft_jax.core.errors import InputError, missing_path
 from wiseft_jax.data.files import IMAGE_SUFFIXES, is_hidden
 
@@ -35,16 +40,24 @@ class MaskError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class MaskValues:
-    """Which values of a mask are the object.
+    """Which values of a mask are the object, in arrays and in pictures alike.
+
+    Unless it is said, a mask has two values at most: False or 0, which is the background, and any
+    other; or it has fractions in [0, 1] (of a float type), of which those above 0.5 are the object.
+    Of more values, those of a trimap or of a picture with smooth edges, none is taken by a guess.
 
     Attributes:
-      foreground: Ranges of values, both ends included; empty: whatever isn't 0, in a mask of two
-        values at most.
+      foreground: Ranges of values that are the object, both ends included; empty: the rule above.
       instances: Each value is an object, but for 0 (background) and 255 (nothing).
     """
 
     foreground: tuple[tuple[int, int], ...] = ()
     instances: bool = False
+
+    @classmethod
+    def of(cls, options: MaskOptions) -> MaskValues:
+        """Return what options say."""
+        return cls(options.foreground_values(), options.mask_instances)
 
     def __call__(self, values: Shaped[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:
         """Return where the object is.
@@ -61,6 +74,8 @@ class MaskValues:
         if self.foreground:
             pairs = [(values >= low) & (values <= high) for low, high in self.foreground]
             return np.logical_or.reduce(pairs)
+        if values.dtype == bool:
+            return values
         there = np.unique(values)
         if self.instances:
             objects = [value for value in there if value not in (0, _VOID)]
@@ -73,7 +88,9 @@ class MaskValues:
             shown = ", ".join(f"{value:g}" for value in there[:_SHOWN_VALUES])
             more = ", ..." if len(there) > _SHOWN_VALUES else ""
             raise MaskError(
-                "mask_values", f"values {shown}{more}: say which are the object (--mask-foreground)"
+                "mask_values",
+                f"values {shown}{more}; expected two, of which the lower is 0: say which are the"
+                " object (--mask-foreground of wiseft backgrounds build and show)",
             )
         return values > 0
 
@@ -117,6 +134,35 @@ def find_masks(root: Path, items: Sequence[Item], class_names: Sequence[str]) ->
     if idle:
         logger.warning("%s: %d masks belong to no image: %s", root, len(idle), few(idle))
     return {index: files[key] for index, key in keys.items()}
+
+
+def read_mask(
+    path: Path, height: int, width: int, values: MaskValues = MaskValues()
+) -> Bool[np.ndarray, "H W"]:
+    """Return where the object of an image is: of a release's mask, or of any array or picture.
+
+    Args:
+      path: ``.npy``, or a picture.
+      height: Of the image.
+      width: Of the image.
+      values: Which of its values are the object.
+
+    Raises:
+      InputError: It isn't there, can't be read, is of another size than the image, or its values
+        don't say what is the object.
+    """
+    if not path.is_file():
+        raise missing_path(path, "mask")
+    try:
+        plane = read_mask_values(path)
+        if plane.shape != (height, width):
+            raise InputError(
+                f"{path}: expected a mask of {height} x {width} (rows x columns), as its image,"
+                f" found {plane.shape[0]} x {plane.shape[1]}"
+            )
+        return values(plane)
+    except MaskError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def read_mask_values(path: Path) -> Shaped[np.ndarray, "H W"]:

@@ -30,13 +30,13 @@ def background_gap(acc_same: Any, acc_rand: Any) -> Any:
       acc_rand: Of the same shape.
 
     Raises:
-      InputError: If a value isn't a fraction: 87.3 is a percentage.
+      InputError: If a value isn't a fraction: 87.3 is a percentage, NaN the accuracy of no image.
 
     Source: Xiao et al. 2020 (arXiv 2006.09994), section 3.
     """
     for name, given in (("acc_same", acc_same), ("acc_rand", acc_rand)):
         values = np.asarray(given, np.float64)
-        if ((values < 0) | (values > 1)).any():
+        if not ((values >= 0) & (values <= 1)).all():  # NaN is neither
             raise InputError(f"{name}: expected fractions in [0, 1], found {given}")
     return acc_same - acc_rand
 

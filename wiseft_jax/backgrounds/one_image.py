@@ -16,7 +16,7 @@ from wiseft_jax.backgrounds.composition import compose
 from wiseft_jax.backgrounds.feeding import fed_image
 from wiseft_jax.backgrounds.in9 import IMAGENET_TO_IN9, NOT_IN_IN9
 from wiseft_jax.backgrounds.predictor import Predictor
-from wiseft_jax.backgrounds.release import Release, read_mask
+from wiseft_jax.backgrounds.release import Release
 from wiseft_jax.backgrounds.tiling import blacken_box, box_of_mask, check_box, tile_background
 from wiseft_jax.backgrounds.variants import VARIANTS
 from wiseft_jax.core.errors import InputError, missing_path
@@ -27,7 +27,6 @@ from wiseft_jax.data.pipeline import load_image
 logger = logging.getLogger(__name__)
 
 OUTSIDE = "not in ImageNet-9"
-_INSIDE = 128
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,23 +120,6 @@ def read_picture(path: Path) -> UInt8[np.ndarray, "H W 3"]:
     if not path.is_file():
         raise missing_path(path, "image")
     return np.asarray(decode_image(path.read_bytes(), str(path)))
-
-
-def read_object_mask(path: Path, height: int, width: int) -> Bool[np.ndarray, "H W"]:
-    """Read a mask: an array (``.npy``), or a grey picture that is white where the object is.
-
-    Raises:
-      InputError: It isn't there, can't be read, or is of another size.
-    """
-    if path.suffix == ".npy":
-        return read_mask(path, height, width)
-    found = read_picture(path)[..., 0] >= _INSIDE
-    if found.shape != (height, width):
-        raise InputError(
-            f"{path}: expected a mask of {height} x {width} (rows x columns), as its image, found"
-            f" {found.shape[0]} x {found.shape[1]}"
-        )
-    return found
 
 
 def sized(image: UInt8[np.ndarray, "h w 3"], height: int, width: int, name: str) -> np.ndarray:

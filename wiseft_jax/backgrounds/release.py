@@ -1,8 +1,12 @@
 """The folder layout of the published test set: ``ROOT/VARIANT/SPLIT/CLASS/FILE``.
 
 Masks lie in ``ROOT/fg_mask/SPLIT/CLASS/ID.npy``. Classes are folders in sorted order, spaces and
-all. What belongs together is found by name: a mixed image's file may carry its background's id as
-well (which is wrong in the published ``mixed_rand``, and never read).
+all. What belongs together is found by name. Every file is called as its original, but for a mixed
+image's, which may be called ``fg_ID_bg_ID``, as published: only the foreground's id is read, for
+the background's is wrong in the published ``mixed_rand`` (it is that of ``mixed_next``).
+
+Source: MadryLab/backgrounds_challenge: ``challenge_eval.py`` (a mask and its original are called
+alike) and issue 8 (the names of ``mixed_rand``).
 """
 
 from __future__ import annotations
@@ -10,10 +14,11 @@ from __future__ import annotations
 import dataclasses
 import logging
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 
 from wiseft_jax.backgrounds.in9 import IN9_CLASSES
 from wiseft_jax.backgrounds.variants import MASKS_FOLDER, VARIANTS, variant_of
@@ -25,6 +30,7 @@ from wiseft_jax.data.specs import SourceOptions, Spec
 logger = logging.getLogger(__name__)
 
 _SHOWN = 3
+_FOREGROUND, _BACKGROUND = "fg_", "_bg_"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,36 +78,55 @@ class Release:
         return self.root / MASKS_FOLDER / self.split / f"{image_id}.npy"
 
     def image_ids(self, dataset: Dataset) -> list[str]:
-        """Return ``CLASS/STEM`` of each image's file, in the dataset's order."""
-        files = zip(dataset.source.ids, dataset.source.labels, strict=True)
-        return [f"{self.class_names[label]}/{Path(file).stem}" for file, label in files]
+        """Return ``CLASS/STEM`` of each image's file, in the dataset's order.
+
+        Raises:
+          InputError: Two files of a class have the same stem.
+        """
+        found: dict[str, str] = {}
+        for file, label in zip(dataset.source.ids, dataset.source.labels, strict=True):
+            image_id = f"{self.class_names[label]}/{Path(file).stem}"
+            if image_id in found:
+                raise InputError(
+                    f"{file}: {found[image_id]} is called {image_id} too, so what belongs to either"
+                    " can't be told; expected one file of that name, whatever its suffix"
+                )
+            found[image_id] = file
+        return list(found)
 
     def align(self, kind: str, image_ids: list[str]) -> tuple[Dataset, Int[np.ndarray, " N"]]:
         """Return a variant, and which of its images is each of ``image_ids``; -1 for none.
 
+        Images that belong to none of them, and further images of one that has its image already
+        (the first in the order of files is taken), are counted and named in a warning.
+
         Args:
           kind: The variant.
           image_ids: ``CLASS/ID`` of originals.
+
+        Raises:
+          InputError: As ``dataset`` and ``image_ids``.
         """
-        dataset = self.dataset(kind)
+        dataset, mixed = self.dataset(kind), variant_of(kind).partner
         place = {image_id: index for index, image_id in enumerate(image_ids)}
         found = np.full(len(image_ids), -1, np.int64)
-        strangers = []
+        strangers, further = [], []
         for index, named in enumerate(self.image_ids(dataset)):
-            image_id = _known_id(named, place)
+            image_id = _original_of(named, place, mixed=mixed)
             if image_id is None:
                 strangers.append(dataset.source.ids[index])
+            elif found[place[image_id]] >= 0:
+                further.append(dataset.source.ids[index])
             else:
                 found[place[image_id]] = index
-        if strangers:
-            logger.warning(
-                "%s: %d images of %s belong to no original: %s",
-                self.root,
-                len(strangers),
-                kind,
-                ", ".join(Path(file).name for file in strangers[:_SHOWN]),
-            )
+        self._warn(strangers, f"of {kind} belong to no original")
+        self._warn(further, f"of {kind} are of originals that have one already, and aren't taken")
         return dataset, found
+
+    def _warn(self, files: list[str], what: str) -> None:
+        if files:
+            names = _few(tuple(Path(file).name for file in files))
+            logger.warning("%s: %d images %s: %s", self.root, len(files), what, names)
 
 
 def open_release(root: Path | str, split: str = "val") -> Release:
@@ -135,44 +160,21 @@ def open_release(root: Path | str, split: str = "val") -> Release:
     return Release(root, split, class_names, variants)
 
 
-def read_mask(path: Path, height: int, width: int) -> Bool[np.ndarray, "H W"]:
-    """Read a mask ``.npy``: booleans, or numbers of which those above 0 (floats: 0.5) are inside.
+def _original_of(image_id: str, known: Collection[str], *, mixed: bool) -> str | None:
+    """Return which original an image is of: what it is called as, or what a mixed one names first.
 
-    Raises:
-      InputError: It isn't there, isn't an array, or is of another size than the image.
+    An id that has ``_bg_`` in it may be told in two ways from the background's; where both are
+    there, neither is meant for certain.
     """
-    if not path.is_file():
-        raise missing_path(path, "mask")
-    try:
-        found = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: not an array that can be read ({error})") from None
-    if found.ndim == 3 and found.shape[-1] in (1, 3):
-        found = found[..., 0]
-    if found.shape != (height, width):
-        raise InputError(
-            f"{path}: expected a mask of {height} x {width} (rows x columns), as its image, found"
-            f" {' x '.join(map(str, found.shape))}"
-        )
-    if found.dtype.kind not in "buif":
-        raise InputError(f"{path}: expected booleans or numbers, found {found.dtype}")
-    return found > (0.5 if found.dtype.kind == "f" else 0)
-
-
-def _known_id(image_id: str, known: dict[str, int]) -> str | None:
-    """Return the original's id that a file's name begins with."""
     if image_id in known:
         return image_id
     folder, stem = image_id.rsplit("/", 1)
-    match = re.match(r"fg_(.+?)_bg_.+$", stem)
-    if match and f"{folder}/{match[1]}" in known:
-        return f"{folder}/{match[1]}"
-    parts = stem.split("_")
-    for count in range(len(parts) - 1, 0, -1):
-        shorter = f"{folder}/{'_'.join(parts[:count])}"
-        if shorter in known:
-            return shorter
-    return None
+    if not mixed or not stem.startswith(_FOREGROUND):
+        return None
+    parts = stem.removeprefix(_FOREGROUND).split(_BACKGROUND)
+    named = [f"{folder}/{_BACKGROUND.join(parts[:count])}" for count in range(1, len(parts))]
+    there = [each for each in named if each in known]
+    return there[0] if len(there) == 1 else None
 
 
 def _check_spelling(root: Path, there: set[str]) -> None:

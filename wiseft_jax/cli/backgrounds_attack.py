@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from wiseft_jax.backgrounds.attack_config import AttackConfig
+from wiseft_jax.cli.backgrounds_data import AttackDataOptions, open_whole
 from wiseft_jax.cli.backgrounds_models import ModelOptions, open_predictors
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, table_console
 from wiseft_jax.cli.parse import parse
@@ -19,13 +20,10 @@ from wiseft_jax.core.distributed_config import DistributedConfig
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.run_lock import hold
 from wiseft_jax.core.writers import check_writable, write_json, write_text
-from wiseft_jax.quickstart.backgrounds_demo_config import DemoConfig
 
 if TYPE_CHECKING:
     from wiseft_jax.backgrounds.attack_files import AttackFiles
     from wiseft_jax.backgrounds.attack_images import AttackImages
-
-_DEMO_SEED = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,16 +37,7 @@ class AttackArgs:
 
     models: Annotated[ModelOptions, tyro.conf.arg(name="")]
     config: Annotated[AttackConfig, tyro.conf.arg(name="")]
-    data: Path | None = None
-    """Holds original, only_bg_t and fg_mask: the published set, or what `wiseft backgrounds build`
-    made."""
-    split: str = "val"
-    """The folder below each of them."""
-    demo: bool = False
-    """The embedded miniature: digits on textures that tell of them."""
-    miniature: Annotated[DemoConfig, tyro.conf.arg(name="")] = DemoConfig()
-    demo_split: Literal["test", "validation"] = "test"
-    """Which of the miniature's images."""
+    data: Annotated[AttackDataOptions, tyro.conf.arg(name="")] = AttackDataOptions()
     out: Path | None = None
     """The attack's directory."""
     overwrite: bool = False
@@ -80,17 +69,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _check(args: AttackArgs) -> None:
-    if args.demo == (args.data is not None):
-        raise InputError(
-            "expected --data ROOT (with original, only_bg_t and fg_mask) or --demo, found"
-            f" {'both' if args.demo else 'neither'}"
-        )
-    if not args.demo and (args.miniature != DemoConfig() or args.demo_split != "test"):
-        raise InputError(
-            "--strength, --contrast, --demo-split and the like are of --demo; leave them out"
-        )
-    if args.demo and args.split != "val":
-        raise InputError("--split: is of --data; the miniature's is --demo-split")
+    args.data.check_named()
     if args.out is None:
         raise InputError("--out DIR: no directory is named; the matrix and the tables go there")
     if args.models.run is not None and len(args.models.alphas) > 1:
@@ -109,14 +88,10 @@ def _one(predictors: Sequence[Any]) -> Sequence[Any]:
 
 def _images(args: AttackArgs) -> AttackImages:
     from wiseft_jax.backgrounds.attack_images import images_in_memory, images_of_release
+    from wiseft_jax.backgrounds.masked_images import MaskedImages
 
-    if args.data is not None:
-        from wiseft_jax.backgrounds.release import open_release
-
-        return images_of_release(open_release(args.data, args.split))
-    from wiseft_jax.quickstart.backgrounds_demo import demo_images
-
-    return images_in_memory(demo_images(args.demo_split, args.miniature, _DEMO_SEED))
+    found = open_whole(args.data, args.data.demo_split)
+    return images_in_memory(found) if isinstance(found, MaskedImages) else images_of_release(found)
 
 
 def _attacked(

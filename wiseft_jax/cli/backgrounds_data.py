@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.quickstart.backgrounds_demo_config import DemoConfig
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SPLIT = "val"
+DemoSplit: TypeAlias = Literal["test", "validation"]
 
 
 @dataclasses.dataclass(frozen=True)
 class DataOptions:
-    """Which images: a release, or the miniature."""
+    """Which images: a release, or the miniature; every part that takes either says it by these."""
 
     data: Path | None = None
     """The release, or what `wiseft backgrounds build` wrote."""
@@ -33,8 +34,6 @@ class DataOptions:
     """How the miniature is made."""
     demo_seed: int = 0
     """Which miniature."""
-    limit: int | None = None
-    """At most so many images, as many of each class, evenly spaced."""
 
     def __post_init__(self) -> None:
         """Check what excludes what."""
@@ -44,8 +43,6 @@ class DataOptions:
             raise InputError("--split: has no meaning without --data")
         if not self.demo and (self.demo_options != DemoConfig() or self.demo_seed != 0):
             raise InputError("--demo-options.*, --demo-seed: have no meaning without --demo")
-        if self.limit is not None and self.limit < 1:
-            raise InputError(f"--limit: expected at least 1, found {self.limit}")
 
     def check_named(self) -> None:
         """Refuse to go on without images.
@@ -60,10 +57,60 @@ class DataOptions:
             )
 
 
-def open_data(options: DataOptions) -> Release | MaskedImages:
+@dataclasses.dataclass(frozen=True)
+class LimitedDataOptions(DataOptions):
+    """Which images, and how many of them."""
+
+    limit: int | None = None
+    """At most so many images, as many of each class, evenly spaced."""
+
+    def __post_init__(self) -> None:
+        """Check what excludes what."""
+        super().__post_init__()
+        if self.limit is not None and self.limit < 1:
+            raise InputError(f"--limit: expected at least 1, found {self.limit}")
+
+
+@dataclasses.dataclass(frozen=True)
+class AttackDataOptions(DataOptions):
+    """Which images, and of the miniature which split; how many there are is the attack's."""
+
+    demo_split: DemoSplit = "test"
+    """Which of the miniature's images."""
+
+    def __post_init__(self) -> None:
+        """Check what excludes what."""
+        super().__post_init__()
+        if not self.demo and self.demo_split != "test":
+            raise InputError("--demo-split: has no meaning without --demo")
+
+
+def open_data(options: LimitedDataOptions) -> Release | MaskedImages:
     """Return the release, all of it; or the miniature's test images, limited.
 
-    A release is read when it is needed, and limited then (``load_masked``, ``even_choice``).
+    A release is read when it is needed, and limited then (``even_choice``).
+
+    Raises:
+      InputError: None is named, or it isn't a release.
+    """
+    found = open_whole(options)
+    from wiseft_jax.backgrounds.loading import even_choice
+    from wiseft_jax.backgrounds.masked_images import MaskedImages
+
+    if not isinstance(found, MaskedImages):
+        return found
+    kept = even_choice(found.labels, options.limit)
+    if len(kept) < len(found):
+        logger.warning("%d of %d images are taken (--limit)", len(kept), len(found))
+    return found.subset(kept)
+
+
+def open_whole(options: DataOptions, demo_split: DemoSplit = "test") -> Release | MaskedImages:
+    """Return the release, or a split of the miniature, all of it.
+
+    Args:
+      options: Which.
+      demo_split: Of the miniature.
 
     Raises:
       InputError: None is named, or it isn't a release.
@@ -73,29 +120,6 @@ def open_data(options: DataOptions) -> Release | MaskedImages:
         from wiseft_jax.backgrounds.release import open_release
 
         return open_release(options.data, options.split)
-    return demo_test_images(options)
-
-
-def open_masked(options: DataOptions) -> MaskedImages:
-    """Return images with masks and Only-BG-T images in memory, limited, of either.
-
-    Raises:
-      InputError: As ``open_data`` and ``load_masked``.
-    """
-    found = open_data(options)
-    from wiseft_jax.backgrounds.loading import load_masked
-    from wiseft_jax.backgrounds.masked_images import MaskedImages
-
-    return found if isinstance(found, MaskedImages) else load_masked(found, options.limit)
-
-
-def demo_test_images(options: DataOptions) -> MaskedImages:
-    """Return the miniature's test images, limited."""
-    from wiseft_jax.backgrounds.loading import even_choice
     from wiseft_jax.quickstart.backgrounds_demo import demo_images
 
-    images = demo_images("test", options.demo_options, options.demo_seed)
-    kept = even_choice(images.labels, options.limit)
-    if len(kept) < len(images):
-        logger.warning("%d of %d images are taken (--limit)", len(kept), len(images))
-    return images.subset(kept)
+    return demo_images(demo_split, options.demo_options, options.demo_seed)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from wiseft_jax.cli.backgrounds_data import DataOptions, open_data
+from wiseft_jax.cli.backgrounds_data import LimitedDataOptions, open_data
 from wiseft_jax.cli.backgrounds_models import ModelOptions, open_predictors
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
 from wiseft_jax.cli.parse import parse
@@ -26,7 +26,7 @@ class EvaluateArgs:
     cutting out and pasting, but only Mixed-Same's backgrounds tell of the class.
     """
 
-    data: Annotated[DataOptions, tyro.conf.arg(name="")] = DataOptions()
+    data: Annotated[LimitedDataOptions, tyro.conf.arg(name="")] = LimitedDataOptions()
     models: Annotated[ModelOptions, tyro.conf.arg(name="")] = ModelOptions()
     seeds: int = 3
     """Pairings of Mixed-Same and Mixed-Rand over which the BG-Gap is averaged, composed from

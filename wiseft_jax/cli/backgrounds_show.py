@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import tyro
 
-from wiseft_jax.cli.backgrounds_data import DataOptions, demo_test_images
+from wiseft_jax.backgrounds.mask_config import MaskOptions
+from wiseft_jax.cli.backgrounds_data import DataOptions, open_whole
 from wiseft_jax.cli.backgrounds_models import ModelOptions, open_predictors
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
 from wiseft_jax.cli.parse import parse
@@ -29,8 +30,9 @@ class ShowArgs:
     image: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
     """The image; none with `--demo`."""
     mask: Path | None = None
-    """Where the object is, of the image's size: an array (`.npy`), or a picture that is white
-    there. With `--data`, an image of the release has its own."""
+    """Where the object is, of the image's size: an array (`.npy`) or a picture, of two values or as
+    `--mask-foreground` says. With `--data`, an image of the release has its own."""
+    mask_options: Annotated[MaskOptions, tyro.conf.arg(name="")] = MaskOptions()
     box: tuple[int, int, int, int] | None = None
     """The box around the object, x0 y0 x1 y1, half-open, for Only-BG-B and Only-BG-T; the mask's
     own by default."""
@@ -62,8 +64,8 @@ class ShowArgs:
             for name in ("mask", "box", "label", "background"):
                 if getattr(self, name):
                     raise InputError(f"--{name}: has no meaning with --demo")
-        if self.data.limit is not None:
-            raise InputError("--limit: has no meaning here; --images says how many digits")
+            if self.mask_options != MaskOptions():
+                raise InputError("--mask-foreground, --mask-instances: have no meaning with --demo")
         if len(self.background) > len(_KINDS):
             raise InputError(f"--background: expected at most 3, found {len(self.background)}")
         if self.out.suffix.lower() != ".png":
@@ -136,9 +138,11 @@ def _of_demo(args: ShowArgs) -> tuple[list[Shown], tuple[str, ...]]:
     """Return the first digit of some classes, evenly spaced; partners are the pairing's."""
     import numpy as np
 
+    from wiseft_jax.backgrounds.masked_images import MaskedImages
     from wiseft_jax.backgrounds.variants import VARIANTS
 
-    every = demo_test_images(args.data)
+    every = open_whole(args.data)
+    assert isinstance(every, MaskedImages)
     count = min(args.images, len(every.class_names))
     wanted = np.linspace(0, len(every.class_names) - 1, count).round().astype(int)
     places = [int(np.flatnonzero(every.labels == label)[0]) for label in wanted]
@@ -158,9 +162,9 @@ def _of_demo(args: ShowArgs) -> tuple[list[Shown], tuple[str, ...]]:
 
 def _of_file(args: ShowArgs) -> tuple[list[Shown], tuple[str, ...]]:
     from wiseft_jax.backgrounds.in9 import IN9_CLASSES
+    from wiseft_jax.backgrounds.mask_files import MaskValues, read_mask
     from wiseft_jax.backgrounds.one_image import (
         image_variants,
-        read_object_mask,
         read_picture,
         release_partners,
         sized,
@@ -180,7 +184,7 @@ def _of_file(args: ShowArgs) -> tuple[list[Shown], tuple[str, ...]]:
         mask_path = release.mask_path(image_id)
     if mask_path is None:
         raise InputError(f"{path}: say where the object is: --mask FILE, of the image's size")
-    mask = read_object_mask(mask_path, height, width)
+    mask = read_mask(mask_path, height, width, MaskValues.of(args.mask_options))
     found: dict[str, tuple[str, Any]] = {}
     if args.background:
         pairs = zip(_KINDS, args.background, strict=False)

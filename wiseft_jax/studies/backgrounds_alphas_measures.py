@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Integer
+from jaxtyping import Bool, Float, Float64, Int, Integer
 
 from wiseft_jax.backgrounds.attack_summary import accuracy_by_backgrounds
 from wiseft_jax.backgrounds.challenge import challenge_accuracy, paper_fooled_rate
@@ -257,7 +257,8 @@ def energy_curves(
 def smallest_gap(correct: Correct, samples: int) -> tuple[int, list[float]]:
     """Return where the BG-Gap is nearest to 0, and in how many bootstrap samples it is there.
 
-    Of equal ones it is the one that is most accurate on Original, then the first.
+    Of equal ones it is the one that is most accurate on Original, then the first; of the images
+    as they are, and of each bootstrap sample, where both are those of the sample's foregrounds.
 
     Args:
       correct: By set.
@@ -267,11 +268,36 @@ def smallest_gap(correct: Correct, samples: int) -> tuple[int, list[float]]:
       ``(place, shares)``: the shares of the samples in which each alpha's is the nearest.
     """
     layers = variant_correct(correct)
-    same, rand = layers["mixed_same"], layers["mixed_rand"]
-    size = np.abs(background_gap(same.mean(2), rand.mean(2)).mean(0)).round(12)
-    place = int(np.lexsort((-layers["original"][0].mean(1), size))[0])
-    nearest = np.abs(drawn_gaps(same, rand, samples)).argmin(1)
-    return place, (np.bincount(nearest, minlength=len(size)) / samples).tolist()
+    same, rand, original = (layers[name] for name in ("mixed_same", "mixed_rand", "original"))
+    gaps = background_gap(same.mean(2), rand.mean(2)).mean(0)
+    (place,) = _nearest_to_zero(gaps[None], original[0].mean(1)[None])
+    nearest = _nearest_to_zero(*_drawn_together(same, rand, original[0], samples))
+    return int(place), (np.bincount(nearest, minlength=len(gaps)) / samples).tolist()
+
+
+def _drawn_together(
+    same: Bool[np.ndarray, "S A N"],
+    rand: Bool[np.ndarray, "S A N"],
+    original: Bool[np.ndarray, "A N"],
+    samples: int,
+) -> tuple[Float64[np.ndarray, "R A"], Float64[np.ndarray, "R A"]]:
+    """Return ``drawn_gaps``, and accuracy on Original of the same draws, less the first alpha's."""
+    seeds, alphas, count = same.shape
+    rows = np.concatenate([original, same.reshape(-1, count), rand.reshape(-1, count)])
+    drawn = drawn_differences(rows, 0, samples=samples)
+    halves = drawn[:, alphas:].reshape(samples, 2, seeds, alphas)
+    return (halves[:, 0] - halves[:, 1]).mean(1), drawn[:, :alphas]
+
+
+def _nearest_to_zero(
+    gaps: Float64[np.ndarray, "R A"], original: Float64[np.ndarray, "R A"]
+) -> Int[np.ndarray, " R"]:
+    """Return which gap of a row is nearest to 0: of equal ones the most accurate, then the first.
+
+    Means of the same counts differ by rounding, so what differs by 1e-12 is equal.
+    """
+    order = np.lexsort((-original.round(12), np.abs(gaps).round(12)), axis=-1)
+    return order[:, 0]
 
 
 def _exact(hits: Integer[np.ndarray, " A"], count: int) -> Curve:

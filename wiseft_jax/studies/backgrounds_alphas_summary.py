@@ -60,8 +60,9 @@ def choices_of(
 ) -> list[dict[str, Any]]:
     """Return the alphas that validation images choose, and what they are on test images.
 
-    ``smallest_gap`` is where the BG-Gap is nearest to 0; ``best_mixed_rand`` and ``best_original``
-    are the most accurate ones (of equal ones the first). Without validation images nothing is
+    ``smallest_gap`` is where the BG-Gap is nearest to 0 (of equal ones the most accurate on
+    Original); ``best_mixed_rand`` and ``best_original`` are the most accurate ones. Of those that
+    are still equal it is the first. Without validation images nothing is
     chosen: choosing on test images and reporting on them flatters.
 
     Args:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from wiseft_jax.backgrounds.class_folders import spoken_names
 from wiseft_jax.backgrounds.release import Release, open_release
 from wiseft_jax.backgrounds.variants import VARIANTS
 from wiseft_jax.core.errors import InputError
@@ -42,8 +43,8 @@ class MatrixData:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What prompts call the classes: folder names without their numbers."""
-        return tuple(re.sub(r"^\d+_", "", name) for name in self.class_names)
+        """What prompts call the classes; see ``spoken_names``."""
+        return spoken_names(self.class_names)
 
     def training_set(self, name: str, seed: int) -> Dataset:
         """Return the images of a variant, or of a further set."""

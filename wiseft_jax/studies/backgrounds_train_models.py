@@ -151,9 +151,10 @@ def _as_it_is(
     """Return how a published ResNet answers: the study's classes, or ImageNet's by the map."""
     import jax
 
+    from wiseft_jax.backgrounds.class_folders import class_key
     from wiseft_jax.backgrounds.in9 import IMAGENET_CLASSES, IMAGENET_TO_IN9, IN9_CLASSES
 
-    if names in (data.class_names, data.words):
+    if [*map(class_key, names)] == [*map(class_key, data.class_names)]:
         return variables, jax.jit(lambda theta, images: resnet.logits(theta, images).argmax(-1))
     if len(names) == IMAGENET_CLASSES and data.class_names == IN9_CLASSES:
         logger.info("%s: its thousand classes are mapped to ImageNet-9 after the arg max", path)
