@@ -62,7 +62,7 @@ IMAGENET_DATASETS: dict[str, DatasetEntry] = {
         tfds=TfdsNames("imagenet2012", "5.1.0", (("train", "train"), ("validation", "val"))),
         notes=(
             "the archive of validation images is flat: its folders are made by the user",
-            "the reference's few-shot sets are k images a class of train, k in 1, 2, 4, 8, 16, 25, "
+            "WiSE-FT's few-shot sets are k images a class of train, k in 1, 2, 4, 8, 16, 25, "
             "32, 50, 64, 128, 600, drawn at random",
             "two names stand for two classes each: missile and sunglasses",
         ),

@@ -77,7 +77,8 @@ OBJECT_DATASETS: dict[str, DatasetEntry] = {
         notes=(
             "images has 313 folders, in the class list objectnet-folders; 113 overlap with "
             "ImageNet, and the label is the place among these, sorted",
-            "the red border is cropped before anything is resized; the reference never did it",
+            "the red border is cropped before anything is resized; the reference implementation "
+            "never did it",
             "several of ImageNet's classes may count as one: chair is barber chair, folding chair "
             "and rocking chair",
         ),

@@ -202,7 +202,8 @@ CLASS_LISTS: dict[str, ClassList] = {
         "b1387683b384306ef71a1de9889bc3895c60c672e32a62234b1745145b63ae58",
         source=(
             "modestyachts/imagenet-testbed, src/eval_settings/imagenet-vid-robust_metadata,"
-            " commit 0170eec (the map); the ILSVRC2015 VID development kit (names)"
+            " commit 0170eec (the map); duanzhiihao/myDetection, "
+            "datasets/imagenet/class_map.py (names)"
         ),
         licence="MIT",
         note="keys are the WordNet ids of ImageNet VID",
