@@ -119,6 +119,7 @@ def _lines(entry: DatasetEntry) -> Iterator[str]:
             "same": "",
             "imagenet": ", with ImageNet's 1000 labels",
             "by_name": ", in another order",
+            "numbers": ", where classes are called 0, 1, 2 and so on",
         }
         yield f"TFDS version {entry.tfds.version}{order[entry.tfds.labels]}"
     if scoring.groups is not None:

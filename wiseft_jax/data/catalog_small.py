@@ -55,7 +55,7 @@ SMALL_DATASETS: dict[str, DatasetEntry] = {
         ),
         licence="MIT (modestyachts/CIFAR-10.1)",
         obtain="https://github.com/modestyachts/CIFAR-10.1, folder datasets",
-        tfds=TfdsNames("cifar10_1/v6", "1.1.0", (("test", "test"),)),
+        tfds=TfdsNames("cifar10_1/v6", "1.1.0", (("test", "test"),), "numbers"),
         reference="cifar10",
         notes=("v4 has 2,021 images, not balanced; its authors recommend v6",),
     ),
@@ -111,7 +111,9 @@ SMALL_DATASETS: dict[str, DatasetEntry] = {
         citation=HENDRYCKS_CORRUPTIONS,
         licence="not recorded",
         obtain="https://zenodo.org/record/2535967, CIFAR-10-C.tar",
-        tfds=TfdsNames("cifar10_corrupted/{corruption}_{severity}", "1.0.0", (("test", "test"),)),
+        tfds=TfdsNames(
+            "cifar10_corrupted/{corruption}_{severity}", "1.0.0", (("test", "test"),), "numbers"
+        ),
         scoring=Scoring(metrics=("top1_mean_over_variants",)),
         reference="cifar10",
         variants=CIFAR_C_VARIANTS,

@@ -80,16 +80,15 @@ class TfdsNames:
     Attributes:
       name: Data set and configuration, as in ``imagenet_v2/matched-frequency``.
       version: The version that the facts are of.
-      splits: Pairs of a split's name there and the name here; where the two cut differently, the
-        name here is empty.
-      labels: The order of its labels: the class list's; ImageNet's 1000; or ``by_name``, the same
-        keys in another order.
+      splits: Pairs of a split's name there and the name here.
+      labels: Its labels: the class list's, in its order; ImageNet's 1000; ``by_name``, the same
+        keys in another order; ``numbers``, the same order, but called 0, 1, 2 and so on.
     """
 
     name: str
     version: str
     splits: tuple[tuple[str, str], ...]
-    labels: Literal["same", "imagenet", "by_name"] = "same"
+    labels: Literal["same", "imagenet", "by_name", "numbers"] = "same"
 
 
 @dataclasses.dataclass(frozen=True)
