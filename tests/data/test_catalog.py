@@ -165,7 +165,7 @@ def test_tfds_names_splits_that_exist_here(name: str):
         ("resisc45", 45, {"all": 700 * 45, "train": None, "val": None, "test": None}),
         ("eurosat", 10, {"all": 27_000}),
         ("svhn", 10, {"extra": 531_131, "train": 73_257, "test": 26_032}),
-        ("gtsrb", 43, {"train": 39_209, "train_online": None, "test": 12_630}),
+        ("gtsrb", 43, {"train": 39_209, "train_online": 26_640, "test": 12_630}),
         ("mnist", 10, {"train": 60_000, "test": 10_000}),
         ("imagenet-9", 9, {"val": 9 * 450}),
         ("wilds-fmow", 62, dict.fromkeys(["train", "id_val", "id_test", "val", "test"])),

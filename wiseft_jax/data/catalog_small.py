@@ -109,7 +109,7 @@ SMALL_DATASETS: dict[str, DatasetEntry] = {
             "CIFAR-10-C", (Split("test", ("{corruption}.npy",), 10_000, "arrays", "labels.npy"),)
         ),
         citation=HENDRYCKS_CORRUPTIONS,
-        licence="not recorded",
+        licence="CC BY 4.0 (Zenodo record 2535967)",
         obtain="https://zenodo.org/record/2535967, CIFAR-10-C.tar",
         tfds=TfdsNames(
             "cifar10_corrupted/{corruption}_{severity}", "1.0.0", (("test", "test"),), "numbers"
@@ -118,7 +118,6 @@ SMALL_DATASETS: dict[str, DatasetEntry] = {
         reference="cifar10",
         variants=CIFAR_C_VARIANTS,
         notes=("each file has 50,000 images: 10,000 of severity 1, then of 2, to 5",),
-        missing=("the licence of the Zenodo record",),
     ),
     "svhn": DatasetEntry(
         title="Street View House Numbers, cropped digits",
