@@ -44,9 +44,11 @@ def test_where_names_alternatives_labels_and_rows():
 
     assert where("imagenet", -1) == "imagenet/val_in_folder or imagenet/val"
     assert where("imagenet-r", 0) == "imagenet-r"
-    assert where("dtd", -1) == "dtd/images; labels/test1.txt"
-    assert where("svhn", -1) == "svhn/test_32x32.mat; [y]"
-    assert where("wilds-iwildcam", -1) == ("iwildcam_v2.0/train; metadata.csv [y]; split is test")
+    assert where("dtd", -1) == "dtd/images; dtd/labels/test1.txt"
+    assert where("svhn", -1) == "svhn/test_32x32.mat [y]"
+    assert where("wilds-iwildcam", -1) == (
+        "iwildcam_v2.0/train; iwildcam_v2.0/metadata.csv [y]; split is test"
+    )
 
 
 def test_numbers_of_images():

@@ -65,18 +65,20 @@ def images_text(images: int | None) -> str:
 
 
 def where_text(layout: Layout, split: Split) -> str:
-    """Return where a split lies, and what has its labels, as text.
+    """Return where a split lies below the root, and what has its labels, as text.
 
     Example:
       >>> entry = dataset_entry("dtd")
       >>> where_text(entry.layout, entry.layout.splits[-1])
-      'dtd/images; labels/test1.txt'
+      'dtd/images; dtd/labels/test1.txt'
     """
     paths = [layout.folder if path == "." else f"{layout.folder}/{path}" for path in split.paths]
-    index = split.index or ""
+    files = [" or ".join(paths)]
+    if split.index:
+        files.append(f"{layout.folder}/{split.index}")
     if split.column:
-        index = f"{index} [{split.column}]".strip()
-    return "; ".join(filter(None, [" or ".join(paths), index, split.where]))
+        files[-1] += f" [{split.column}]"
+    return "; ".join(filter(None, [*files, split.where]))
 
 
 def tfds_specs(entry: DatasetEntry) -> dict[str, str]:
