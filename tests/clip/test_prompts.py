@@ -20,9 +20,9 @@ def test_every_set_is_usable_and_says_where_it_is_from(name: str):
     assert prompts.source
     assert prompts.licence
     for template in prompts.templates:
-        assert template.count("{}") == 1
+        assert template.count("{}") + template.count("{an}") == 1
         assert template == template.strip()
-        assert "{" not in template.replace("{}", "")
+        assert "{" not in template.replace("{}", "").replace("{an}", "")
 
 
 def test_the_readme_names_every_set():
@@ -41,12 +41,68 @@ def test_the_imagenet_templates_are_openais():
     assert hash_bytes("\n".join(templates).encode()) == "b47973fbf6acfe25"
 
 
+@pytest.mark.parametrize(
+    ("name", "count", "first", "last"),
+    [
+        ("cars", 8, "a photo of a {}.", "a photo of my old {}."),
+        ("cifar10", 18, "a photo of a {}.", "a photo of the big {}."),
+        ("cifar100", 18, "a photo of a {}.", "a photo of the big {}."),
+        ("dtd", 8, "a photo of a {} texture.", "a photo of the {} object."),
+        (
+            "eurosat",
+            3,
+            "a centered satellite photo of {}.",
+            "a centered satellite photo of the {}.",
+        ),
+        ("fmow", 16, "satellite photo of a {}.", "{}."),
+        ("food101", 1, "a photo of {}, a type of food.", "a photo of {}, a type of food."),
+        (
+            "gtsrb",
+            3,
+            'a zoomed in photo of a "{}" traffic sign.',
+            'a close up photo of a "{}" traffic sign.',
+        ),
+        ("iwildcam", 2, "a photo of {}.", "{} in the wild."),
+        ("mnist", 1, 'a photo of the number: "{}".', 'a photo of the number: "{}".'),
+        ("resisc45", 18, "satellite imagery of {}.", "aerial view of the {}."),
+        ("sun397", 2, "a photo of a {}.", "a photo of the {}."),
+        (
+            "svhn",
+            6,
+            "a photo of the number {} written on a sign",
+            "a centered image of the number {}",
+        ),
+    ],
+)
+def test_the_sets_of_data_sets_are_the_published_ones(name: str, count: int, first: str, last: str):
+    templates = PROMPT_SETS[name].templates
+    assert (len(templates), templates[0], templates[-1]) == (count, first, last)
+
+
 def test_simple_is_the_papers_prompt():
     assert resolve_templates("simple") == ("a photo of a {}.",)
 
 
 def test_the_class_fills_every_slot_and_is_not_a_pattern_itself():
     assert fill("a {} and a {}.", "cat {0}") == "a cat {0} and a cat {0}."
+
+
+@pytest.mark.parametrize(
+    ("name", "prompt"),
+    [
+        ("airport_hangar", "a photo of an airport hangar."),
+        ("multi-unit_residential", "a photo of a multi-unit residential."),
+        ("{}", "a photo of a {}."),
+        ("{an}", "a photo of a {an}."),
+    ],
+)
+def test_the_article_is_that_of_the_class(name: str, prompt: str):
+    assert resolve_templates("a photo of {an}.") == ("a photo of {an}.",)
+    assert fill("a photo of {an}.", name) == prompt
+
+
+def test_both_slots_are_filled_with_the_class_as_each_says():
+    assert fill("{an} ({})", "oil_field") == "an oil field (oil_field)"
 
 
 def test_text_files_are_read_line_by_line(tmp_path: Path):

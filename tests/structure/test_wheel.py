@@ -67,6 +67,12 @@ def test_the_wheel_has_the_embedded_model(names: set[str]):
     assert files <= names
 
 
+def test_the_wheel_has_the_class_lists(names: set[str]):
+    lists = {path.relative_to(ROOT).as_posix() for path in (ROOT / PACKAGE).rglob("*.tsv")}
+    assert lists
+    assert lists <= names
+
+
 def test_the_wheel_has_the_type_marker_and_the_licences(names: set[str]):
     assert f"{PACKAGE}/py.typed" in names
     assert {"LICENSE", "NOTICE"} <= {Path(name).name for name in names if ".dist-info/" in name}

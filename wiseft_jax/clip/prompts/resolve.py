@@ -11,6 +11,9 @@ from wiseft_jax.clip.prompts.sets import PROMPT_SETS
 from wiseft_jax.core.errors import InputError, unknown_name
 
 _SLOT = "{}"
+_ARTICLE_SLOT = "{an}"
+_SLOTS = (_SLOT, _ARTICLE_SLOT)
+_VOWELS = tuple("aeiou")
 _SUFFIXES = (".txt", ".json")
 
 _log = logging.getLogger(__name__)
@@ -22,7 +25,7 @@ def resolve_templates(templates: str | Path | Sequence[str]) -> tuple[str, ...]:
     Args:
       templates: A name in ``PROMPT_SETS``; a ``.txt`` file (one template a line; empty lines don't
         count) or a ``.json`` file (a list of strings); one template; or a list of templates. The
-        class's place is ``{}`` or ``{c}``.
+        class's place is ``{}`` or ``{c}``; ``{an}`` is the class with its article (``fill``).
 
     Raises:
       InputError: No such set or file; no templates; a template without ``{}``, by line.
@@ -36,7 +39,7 @@ def resolve_templates(templates: str | Path | Sequence[str]) -> tuple[str, ...]:
         return _checked("the list of templates", numbered)
     if isinstance(templates, str) and templates in PROMPT_SETS:
         return PROMPT_SETS[templates].templates
-    if isinstance(templates, str) and (_SLOT in templates or "{c}" in templates):
+    if isinstance(templates, str) and any(slot in templates for slot in (*_SLOTS, "{c}")):
         return _checked("the template", [("template 1", templates)])
     path = Path(templates).expanduser()
     if path.suffix in _SUFFIXES or path.is_file():
@@ -48,8 +51,20 @@ def resolve_templates(templates: str | Path | Sequence[str]) -> tuple[str, ...]:
 
 
 def fill(template: str, class_name: str) -> str:
-    """Return the prompt: ``template`` with every ``{}`` replaced by ``class_name``."""
-    return template.replace(_SLOT, class_name)
+    """Return the prompt: ``template`` with the class in its places.
+
+    ``{}`` becomes the name. ``{an}`` becomes the name with its article and spaces for underscores,
+    as mlfoundations/wise-ft (``append_proper_article``) has it: "an" before a, e, i, o and u.
+
+    Example:
+      >>> fill("satellite photo of {an}.", "oil_or_gas_facility")
+      'satellite photo of an oil or gas facility.'
+    """
+    words = class_name.replace("_", " ")
+    article = "an" if words.startswith(_VOWELS) else "a"
+    # In one pass: a class's name is text, whatever it looks like.
+    pieces = [part.replace(_SLOT, class_name) for part in template.split(_ARTICLE_SLOT)]
+    return f"{article} {words}".join(pieces)
 
 
 def _read(path: Path) -> tuple[str, ...]:
@@ -77,7 +92,7 @@ def _checked(where: str, numbered: list[tuple[str, str]]) -> tuple[str, ...]:
     templates = []
     for place, text in numbered:
         template = text.strip().replace("{c}", _SLOT)
-        if _SLOT not in template:
+        if not any(slot in template for slot in _SLOTS):
             raise InputError(
                 f"{where}: {place} has no {{}} for the class name: {text!r}. Write, for example, "
                 "'a photo of a {}.'"

@@ -1,0 +1,216 @@
+"""Write what follows from the tables of data sets: ``docs/datasets.md``, and a part of ``NOTICE``.
+
+    python scripts/make_dataset_docs.py
+
+A test holds the committed files against it.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from wiseft_jax.clip.prompts import PROMPT_SETS
+from wiseft_jax.data.catalog import DATASETS
+from wiseft_jax.data.catalog_facts import images_text, reported_split, tfds_specs, where_text
+from wiseft_jax.data.catalog_transfer import EIGHT_TASKS
+from wiseft_jax.data.class_lists import CLASS_LISTS
+from wiseft_jax.data.entry import DatasetEntry
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTICE = ROOT / "NOTICE"
+PAGE = ROOT / "docs" / "datasets.md"
+
+_WIDTH = 104
+_BEGIN = "wiseft_jax/data/class_lists/\n"
+_END = "wiseft_jax/quickstart/model/\n"
+_INTRODUCTION = """\
+Names of classes, their order and which of ImageNet's classes count as each: facts, in tables of
+this project's own form. They come from what these projects publish, each compared with another
+where there is one: openai/CLIP, copyright (c) 2021 OpenAI; mlfoundations/wise-ft, copyright (c)
+2021-2022 Mitchell Wortsman and others; hendrycks/imagenet-r (2020) and
+hendrycks/natural-adv-examples (2019), copyright (c) Dan Hendrycks; modestyachts/imagenet-testbed,
+copyright (c) 2020 Rohan Taori and others; p-lambda/wilds, copyright (c) 2020 WILDS team;
+LAION-AI/CLIP_benchmark, copyright (c) 2022 Mehdi Cherti, all under the MIT licence; TensorFlow
+Datasets, Apache-2.0; abarbu/objectnet-template-tensorflow and MadryLab/backgrounds_challenge,
+which state none."""
+
+_HEAD = """\
+# Data sets
+
+Made by `python scripts/make_dataset_docs.py` from the catalog (`wiseft_jax/data/catalog.py`);
+don't edit it here. `wiseft data list` prints the table, `wiseft data info ID` what follows for one
+of them; `--json` has the same with fixed ids. Nothing is downloaded: how to get each set is said,
+and its images stay where you put them.
+
+- Paths are below the root that you keep data in, or below the data set's own folder.
+- "not recorded" is what no source at hand says; what is missing is listed with each set.
+- A class list has the data set's classes in label order, with its source and checksum; a prompt
+  set has the templates.
+- "against" is the axis that a shift's accuracy is compared with: images of the same classes, with
+  predictions among them.
+"""
+_LABELS = """\
+How an image gets its label:
+
+| rule | label |
+|---|---|
+| `folder` | its folder is a key of the class list; other folders are passed over |
+| `imagenet_folder` | its folder is a WordNet id; the label is what ImageNet's class counts as |
+| `integer_folder` | its folder's name is the label, as a number |
+| `table` | a table has a label for each file |
+| `arrays` | arrays hold images and labels |
+| `video` | JSON files have sets of frames and their labels |
+
+How the 1000 logits of ImageNet become those of the data set's classes:
+
+| rule | logits |
+|---|---|
+| `none` | they are its classes, or it has a head of its own |
+| `subset` | the logit of each class's one ImageNet class |
+| `max` | the greatest of the logits of all ImageNet classes that count as it |
+| `argmax` | the prediction is made among the 1000, and mapped; outside of the map it is wrong |
+"""
+
+
+def page() -> str:
+    """Return the text of ``docs/datasets.md``."""
+    blocks = [_HEAD, _overview(), _LABELS]
+    blocks += ["## The sets\n", *(_section(name, entry) for name, entry in DATASETS.items())]
+    blocks += [_class_lists(), _prompt_sets()]
+    return "\n".join(blocks)
+
+
+def _overview() -> str:
+    rows = [
+        (
+            f"[`{name}`](#{_anchor(name)})", entry.title, CLASS_LISTS[entry.classes].count,
+            images_text(reported_split(entry).images), reported_split(entry).name,
+            ", ".join(entry.scoring.metrics), entry.scoring.projection,
+            f"`{entry.reference}`" if entry.reference else "",
+        )
+        for name, entry in DATASETS.items()
+    ]  # fmt: skip
+    header = ("id", "data set", "classes", "images", "of", "scored by", "logits", "against")
+    tasks = ", ".join(f"`{name}`" for name in EIGHT_TASKS)
+    return _table(header, rows) + f"\nThe eight tasks of the papers on merging: {tasks}.\n"
+
+
+def _section(name: str, entry: DatasetEntry) -> str:
+    specs = tfds_specs(entry)
+    rows = [
+        (
+            split.name, images_text(split.images), f"`{where_text(entry.layout, split)}`",
+            f"`{split.labels}`", f"`{specs[split.name]}`" if split.name in specs else "",
+        )
+        for split in entry.layout.splits
+    ]  # fmt: skip
+    table = _table(("split", "images", "below the root", "labels", "TFDS"), rows)
+    lines = "\n".join(f"- {line}" for line in _lines(entry))
+    return f"### {name}\n\n{entry.title}.\n\n{table}\n{lines}\n"
+
+
+def _lines(entry: DatasetEntry) -> Iterator[str]:
+    scoring, citation = entry.scoring, entry.citation
+    yield f"classes `{entry.classes}`, prompts `{entry.prompts}`"
+    if entry.tfds is not None:
+        order = {
+            "same": "",
+            "imagenet": ", with ImageNet's 1000 labels",
+            "by_name": ", in another order",
+            "numbers": ", where classes are called 0, 1, 2 and so on",
+        }
+        yield f"TFDS version {entry.tfds.version}{order[entry.tfds.labels]}"
+    if scoring.groups is not None:
+        groups = scoring.groups
+        yield f"groups by {groups.column}: {', '.join(groups.values)} ({groups.source})"
+    if scoring.never:
+        yield f"never predicted: {', '.join(scoring.never)}"
+    if entry.variants is not None:
+        yield f"corruptions: {', '.join(entry.variants.corruptions)}"
+        yield f"beside the benchmark: {', '.join(entry.variants.extra)}"
+        renamed = [f"`{theirs}` for `{ours}`" for ours, theirs in entry.variants.renamed]
+        if renamed:
+            yield f"TFDS says {' and '.join(renamed)}"
+    if entry.border_px:
+        yield f"a border of {entry.border_px} pixels is cropped off first"
+    yield from entry.notes
+    yield f"licence: {entry.licence}"
+    yield f"get it: {entry.obtain}"
+    yield f"cite: {citation.authors}, *{citation.title}*, {citation.venue}, {citation.url}"
+    yield from (f"**missing**: {text}" for text in entry.missing)
+
+
+def _class_lists() -> str:
+    rows = []
+    for name, facts in CLASS_LISTS.items():
+        notes = [facts.note] if facts.note else []
+        if facts.repeats:
+            notes.append(f"names that the published list repeats: {', '.join(facts.repeats)}")
+        row = (f"`{name}`", facts.count, facts.mapped or "", facts.source, facts.licence)
+        rows.append((*row, "; ".join(notes)))
+    header = ("list", "classes", "ImageNet classes mapped", "source", "licence", "notes")
+    return "## Class lists\n\n" + _table(header, rows)
+
+
+def _prompt_sets() -> str:
+    used = {entry.prompts for entry in DATASETS.values()}
+    rows = [
+        (f"`{name}`", len(facts.templates), facts.source, facts.licence)
+        for name, facts in PROMPT_SETS.items()
+        if name in used | {"svhn"}
+    ]
+    return "## Prompt sets\n\n" + _table(("set", "templates", "source", "licence"), rows)
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
+
+
+def _anchor(name: str) -> str:
+    return name.replace(".", "")
+
+
+def notice_section() -> str:
+    """Return NOTICE's section on the class lists: each file's source, licence and checksum."""
+    blocks = [_wrapped(_INTRODUCTION)]
+    for name, facts in CLASS_LISTS.items():
+        blocks.append(
+            _wrapped(f"{name}.tsv: {facts.count} classes. {facts.source}. {facts.licence}.")
+            + f"\n  SHA-256 {facts.sha256}"
+        )
+    return _BEGIN + "\n".join(blocks) + "\n\n"
+
+
+def with_section(notice: str) -> str:
+    """Return the text of NOTICE with its section on the class lists made anew.
+
+    Args:
+      notice: The text as it is.
+    """
+    before, _, rest = notice.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    return before + notice_section() + _END + after
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(
+        " ".join(text.split()),
+        _WIDTH,
+        initial_indent="  ",
+        subsequent_indent="  ",
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+
+
+def main() -> None:
+    """Write the files."""
+    PAGE.write_text(page(), encoding="utf-8")
+    NOTICE.write_text(with_section(NOTICE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

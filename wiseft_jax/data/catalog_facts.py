@@ -1,0 +1,88 @@
+"""The facts of the catalog as plain values, for JSON, and as short texts, for tables and pages."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from wiseft_jax.data.catalog import DATASETS, dataset_entry
+from wiseft_jax.data.class_lists import CLASS_LISTS, class_rows
+from wiseft_jax.data.entry import DatasetEntry, Layout, Split
+
+SCHEMA = 1
+"""Of what ``list_facts`` and ``dataset_facts`` return; a key may be added, never changed."""
+
+
+def list_facts() -> dict[str, Any]:
+    """Return ``{"schema", "datasets": [{"id", "title", ...}]}``, a short row for each data set."""
+    rows = [
+        {
+            "id": name,
+            "title": entry.title,
+            "classes": CLASS_LISTS[entry.classes].count,
+            "split": reported_split(entry).name,
+            "images": reported_split(entry).images,
+            "metrics": list(entry.scoring.metrics),
+            "projection": entry.scoring.projection,
+            "reference": entry.reference,
+            "tfds": None if entry.tfds is None else entry.tfds.name,
+            "licence": entry.licence,
+        }
+        for name, entry in DATASETS.items()
+    ]
+    return {"schema": SCHEMA, "datasets": rows}
+
+
+def dataset_facts(name: str, *, classes: bool = False) -> dict[str, Any]:
+    """Return all that is known of a data set.
+
+    Args:
+      name: Its id.
+      classes: Whether to list its classes: label, key, name, ImageNet's indices.
+
+    Raises:
+      InputError: There is no such data set.
+    """
+    entry = dataset_entry(name)
+    facts = {"schema": SCHEMA, "id": name, **dataclasses.asdict(entry)}
+    facts["classes"] = {"list": entry.classes, **dataclasses.asdict(CLASS_LISTS[entry.classes])}
+    if classes:
+        rows = class_rows(entry.classes)
+        facts["classes"]["rows"] = [
+            {"label": label, **dataclasses.asdict(row)} for label, row in enumerate(rows)
+        ]
+    return facts
+
+
+def reported_split(entry: DatasetEntry) -> Split:
+    """Return the split that accuracy is reported on: the last."""
+    return entry.layout.splits[-1]
+
+
+def images_text(images: int | None) -> str:
+    """Return a number of images as text."""
+    return "not recorded" if images is None else f"{images:,}"
+
+
+def where_text(layout: Layout, split: Split) -> str:
+    """Return where a split lies below the root, and what has its labels, as text.
+
+    Example:
+      >>> entry = dataset_entry("dtd")
+      >>> where_text(entry.layout, entry.layout.splits[-1])
+      'dtd/images; dtd/labels/test1.txt'
+    """
+    paths = [layout.folder if path == "." else f"{layout.folder}/{path}" for path in split.paths]
+    files = [" or ".join(paths)]
+    if split.index:
+        files.append(f"{layout.folder}/{split.index}")
+    if split.column:
+        files[-1] += f" [{split.column}]"
+    return "; ".join(filter(None, [*files, split.where]))
+
+
+def tfds_specs(entry: DatasetEntry) -> dict[str, str]:
+    """Return the spec of each split that TensorFlow Datasets has: name here -> ``tfds:...``."""
+    if entry.tfds is None:
+        return {}
+    return {here: f"tfds:{entry.tfds.name}:{there}" for there, here in entry.tfds.splits}
