@@ -39,6 +39,7 @@ def test_an_image_that_cannot_be_read_is_told_and_masked():
     images = DecodedImages(data, SMALL, batch_size=4, num_threads=0)
     (line,) = images.hold(np.array([1, 2]))
     assert line.startswith("some[2]: ")
+    assert images.hold(np.array([2])) == []  # told once
     batch = images.batch(np.array([1, 2]), 2)
     assert batch["mask"].tolist() == [True, False]
     assert batch["index"].tolist() == [1, 2]

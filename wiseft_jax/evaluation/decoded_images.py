@@ -31,13 +31,14 @@ class DecodedImages:
         self._preprocess = preprocess
         self._batch_size = batch_size
         self._num_threads = num_threads
+        self._asked: set[int] = set()
         self._decoded: dict[int, np.ndarray] = {}
 
     def __len__(self) -> int:
         return len(self._decoded)
 
     def hold(self, examples: Int[np.ndarray, " B"]) -> list[str]:
-        """Decode the images of these examples, unless all are in memory; forget the others then.
+        """Decode the images of these examples, unless that was done; forget all others then.
 
         Args:
           examples: Positions in the dataset.
@@ -48,9 +49,9 @@ class DecodedImages:
         Raises:
           BadImageError: If an image can't be read and ``dataset.on_bad_image`` is ``"stop"``.
         """
-        if self._decoded.keys() >= set(examples.tolist()):
+        if self._asked >= set(examples.tolist()):
             return []
-        self._decoded = {}
+        self._asked, self._decoded = set(examples.tolist()), {}
         batches = eval_batches(
             self._dataset.subset(examples),
             self._preprocess,
