@@ -88,7 +88,7 @@ class Collected:
         usable = ~np.isnan(arrays["margin"]) & (labels >= 0)[None]
         if not model:
             _tell_what_has_no_label(dataset.name, labels)
-        names = [f"of {model}"] if model else [f"at alpha = {alpha:g}" for alpha in alphas]
+        names = [f"with {model}"] if model else [f"at alpha = {alpha:g}" for alpha in alphas]
         _tell_what_is_not_finite(dataset.name, arrays["margin"], names)
         return Predictions(
             dataset=dataset.name,

@@ -63,7 +63,7 @@ class LiveModels:
         mesh: Layout | Mesh | MeshConfig | None = None,
         num_threads: int = 16,
     ) -> None:
-        check_one_process("wiseft evaluate --race", "evaluate all models in all of them")
+        check_can_race()
         layout = Layout.of(mesh)
         labelled = int(np.sum(dataset.labels >= 0))
         size = round_up_to_devices(max(1, min(batch_size, labelled)), layout.mesh)
@@ -151,3 +151,12 @@ class LiveModels:
             if line not in self._unreadable:
                 self._unreadable.add(line)
                 logger.warning("%s: %s; it counts as wrong", self._dataset.name, line)
+
+
+def check_can_race() -> None:
+    """Refuse a race in several processes.
+
+    Raises:
+      InputError: Says how many there are, and what to do.
+    """
+    check_one_process("wiseft evaluate --race", "leave --race out, and compare in all of them")
