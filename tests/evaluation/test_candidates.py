@@ -6,10 +6,11 @@ import dataclasses
 
 import numpy as np
 import pytest
+from jax.sharding import Mesh
 
 from tests.helpers.compilations import counted_compilations
 from tests.helpers.tiny import tiny_clip, tiny_images
-from tests.helpers.tiny_models import NAMES, renamed, tiny_candidates
+from tests.helpers.tiny_models import NAMES, SMALL, TinyModels, renamed
 from wiseft_jax.clip.two_towers import two_tower_classifier
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.evaluation.candidates import (
@@ -23,32 +24,38 @@ from wiseft_jax.evaluation.engine import EngineConfig
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> list[Candidate]:
-    return tiny_candidates(tmp_path_factory.mktemp("candidates"))
+def models(several: TinyModels) -> list[Candidate]:
+    return several.candidates
 
 
-def config(models: list[Candidate], size: int = 8) -> EngineConfig:
-    return EngineConfig.resolve(models[0].theta, batch_size=size, chunk_size=1)
+@pytest.fixture(scope="module")
+def config(one_device: Mesh) -> EngineConfig:
+    return EngineConfig.resolve({}, batch_size=16, chunk_size=1, mesh=one_device)
 
 
-def batch_of(model: Candidate, size: int = 8) -> dict[str, np.ndarray]:
+def batch_of(model: Candidate, size: int = 16) -> dict[str, np.ndarray]:
     images = tiny_images(size, model.classifier.preprocess.size)
     return {"image": images, "mask": np.ones(size, bool), "index": np.arange(size, dtype=np.int32)}
 
 
-def test_one_compilation_for_each_architecture(models: list[Candidate]):
-    candidates = Candidates(models, config(models))
+def test_one_compilation_for_each_architecture(several: TinyModels, config: EngineConfig):
+    fresh = [
+        dataclasses.replace(each, classifier=dataclasses.replace(each.classifier))
+        for each in several.candidates
+    ]
+    candidates = Candidates(fresh, config)
     assert len(candidates) == 3
     assert candidates.num_architectures == 2
     with counted_compilations() as compiled:
-        found = [
-            candidates.on_devices(place)(batch_of(model))
-            for place, model in enumerate(models * 2, start=-3)
-        ]
+        found = [candidates.on_devices(k)(batch_of(fresh[k])) for k in (0, 1, 2, 1)]
     assert compiled.count("step") == 2
-    for outputs, model in zip(found, models * 2, strict=True):
-        logits = model.classifier.logits(model.theta, batch_of(model)["image"])
-        np.testing.assert_array_equal(outputs["top1"][0], np.asarray(logits).argmax(1))
+    images = tiny_images(16)
+    for place in (0, 1):
+        np.testing.assert_array_equal(
+            found[place]["top1"][0], several.logits(place, images).argmax(1)
+        )
+    assert (found[0]["top1"] != found[1]["top1"]).any()
+    np.testing.assert_array_equal(found[1]["margin"], found[3]["margin"])
 
 
 def test_what_tells_architectures_apart(models: list[Candidate]):
@@ -61,21 +68,22 @@ def test_what_tells_architectures_apart(models: list[Candidate]):
         assert architecture(dataclasses.replace(first, classifier=changed)) != architecture(first)
 
 
-def test_images_are_shared_whatever_normalises_them(models: list[Candidate]):
-    candidates = Candidates(models, config(models))
+def test_images_are_shared_whatever_normalises_them(models: list[Candidate], config: EngineConfig):
+    candidates = Candidates(models, config)
     assert candidates.of_same_images() == [[0, 1], [2]]
     preprocess = models[0].classifier.preprocess
     assert pixels_of(dataclasses.replace(preprocess, std=(1.0, 1.0, 1.0))) == pixels_of(preprocess)
     assert pixels_of(dataclasses.replace(preprocess, resize=20)) != pixels_of(preprocess)
 
 
-def test_a_head_that_is_made_of_a_text_tower_is_made_once(models, tmp_path):
-    moving = Candidate("two", *two_tower_classifier(tiny_clip(tmp_path, vision_layers=1), NAMES))
-    candidates = Candidates([models[0], moving], config(models))
+def test_a_head_that_is_made_of_a_text_tower_is_made_once(models, config, tmp_path):
+    two = two_tower_classifier(tiny_clip(tmp_path, **SMALL), NAMES)
+    candidates = Candidates([models[0], Candidate("two", *two)], config)
     assert candidates.num_architectures == 1
-    assert {*candidates.models[1].theta} == {"encoder", "head"}
-    first, second = (candidates.on_devices(place)(batch_of(models[0])) for place in (0, 1))
-    np.testing.assert_array_equal(first["top1"], second["top1"])  # both are of seed 0
+    theta = candidates.models[1].theta
+    assert {*theta} == {"encoder", "head"}
+    made = two[0].head(two[1]["text"])["kernel"]
+    np.testing.assert_allclose(theta["head"]["kernel"], made, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -93,11 +101,11 @@ def test_other_classes_are_named(classes: tuple[str, ...], said: str):
     assert said in str(caught.value)
 
 
-def test_models_that_cannot_be_compared(models: list[Candidate]):
+def test_models_that_cannot_be_compared(models: list[Candidate], config: EngineConfig):
     other = renamed(models[1], ("red circle", "blue ring", "green digit"))
     with pytest.raises(InputError, match="class 1 is 'blue ring' and not 'blue square'"):
-        Candidates([models[0], other], config(models))
+        Candidates([models[0], other], config)
     with pytest.raises(InputError, match="the name 'a' is given twice"):
-        Candidates([models[0], models[0]], config(models))
+        Candidates([models[0], models[0]], config)
     with pytest.raises(InputError, match="found none"):
-        Candidates([], config(models))
+        Candidates([], config)
