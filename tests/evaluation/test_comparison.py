@@ -42,16 +42,6 @@ def found(models: list[Candidate], data: Dataset, options: dict[str, Any]) -> li
     return evaluate_models(models, data, **options)
 
 
-def test_each_model_predicts_as_it_does_alone(models, data, found, options, monkeypatch):
-    monkeypatch.setattr(comparison, "_BATCHES_AT_ONCE", 2)  # models take turns
-    for several in (found, evaluate_models(models, data, **options)):
-        for model, each in zip(models, several, strict=True):
-            alone = evaluate(model.classifier, model.theta, data, **options)
-            for name in ("top1", "correct", "margin", "labels", "entropy"):
-                np.testing.assert_array_equal(getattr(each, name), getattr(alone, name), name)
-            assert (each.ids, each.alphas, each.skipped) == (alone.ids, (0.0,), ())
-
-
 def test_the_set_is_read_once_for_models_that_take_the_same(models, data, options, monkeypatch):
     read = []
 
@@ -131,3 +121,13 @@ def test_what_cannot_be_compared(several, models, data, found, options):
     data.labels[:] = -1
     with pytest.raises(InputError, match="no image has a label"):
         evaluate_models(models, data, **options)
+
+
+def test_each_model_predicts_as_it_does_alone(models, data, found, options, monkeypatch):
+    monkeypatch.setattr(comparison, "_BATCHES_AT_ONCE", 2)  # models take turns
+    for several in (found, evaluate_models(models, data, **options)):
+        for model, each in zip(models, several, strict=True):
+            alone = evaluate(model.classifier, model.theta, data, **options)
+            for name in ("top1", "correct", "margin", "labels", "entropy"):
+                np.testing.assert_array_equal(getattr(each, name), getattr(alone, name), name)
+            assert (each.ids, each.alphas, each.skipped) == (alone.ids, (0.0,), ())
