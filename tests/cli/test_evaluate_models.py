@@ -144,7 +144,7 @@ def test_other_classes_are_refused_before_any_weights_are_read(
         (["x/a", "x/b"], ["--racing.budget", "0.5"], "--racing.*: has no meaning without --race"),
         (["x/a", "x/b"], ["--race", "--racing.budget", "2"], "racing.budget: expected a share in"),
         (["x/a", "x/b"], ["--race", "--racing.neighbours"], "--racing.neighbours"),
-        (["x/a", "nowhere"], ["--race"], "no directory"),
+        (["x/a", "nowhere"], ["--race"], "no such directory"),
         ([], [], "--model"),
     ],
 )

@@ -126,7 +126,8 @@ def test_what_cannot_be_compared(several, models, data, found, options):
 def test_each_model_predicts_as_it_does_alone(models, data, found, options, monkeypatch):
     monkeypatch.setattr(comparison, "_BATCHES_AT_ONCE", 2)  # models take turns
     for several in (found, evaluate_models(models, data, **options)):
-        for model, each in zip(models, several, strict=True):
+        for place in (2, 0, 1):  # the first two of these are compiled already
+            model, each = models[place], several[place]
             alone = evaluate(model.classifier, model.theta, data, **options)
             for name in ("top1", "correct", "margin", "labels", "entropy"):
                 np.testing.assert_array_equal(getattr(each, name), getattr(alone, name), name)
