@@ -9,9 +9,12 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from jax.sharding import Mesh
 
 from tests.helpers.tiny import tiny_clip, tiny_images
+from tests.helpers.tiny_models import TinyModels, tiny_models
 from wiseft_jax.clip.classifier import Classifier, zero_shot_classifier
+from wiseft_jax.core.mesh import make_mesh
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.source import Dataset, array_dataset
 
@@ -64,3 +67,14 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
         dataset(16, "shift", role="shift"),
     )
     return Tiny(*ends, datasets)
+
+
+@pytest.fixture(scope="session")
+def several(tmp_path_factory: pytest.TempPathFactory) -> TinyModels:
+    """Three models of two architectures."""
+    return tiny_models(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="session")
+def one_device() -> Mesh:
+    return make_mesh(1)

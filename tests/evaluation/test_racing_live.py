@@ -9,7 +9,7 @@ from tests.evaluation.conftest import dataset
 from tests.evaluation.test_evaluator import broken
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.data.pipeline import eval_batches
-from wiseft_jax.evaluation import racing_live
+from wiseft_jax.evaluation import decoded_images
 from wiseft_jax.evaluation.engine import EngineConfig
 from wiseft_jax.evaluation.race_config import RaceConfig
 from wiseft_jax.evaluation.racing import race, replay
@@ -81,7 +81,7 @@ def test_a_batch_is_decoded_once(tiny, config, monkeypatch):
         decoded.append(len(data))
         return eval_batches(data, *arguments, **options)
 
-    monkeypatch.setattr(racing_live, "eval_batches", counted)
+    monkeypatch.setattr(decoded_images, "eval_batches", counted)
     live = live_race(tiny, tiny.datasets[1], config)
     everything(live, [0], range(8))
     everything(live, [1, 2], [7, 2])
@@ -97,11 +97,12 @@ def test_no_more_than_a_batch_is_in_memory(tiny, monkeypatch):
     held = []
 
     def counted(examples):
-        decode(examples)
-        held.append(len(live._decoded))
+        skipped = hold(examples)
+        held.append(len(live._images))
+        return skipped
 
-    decode = live._decode
-    monkeypatch.setattr(live, "_decode", counted)
+    hold = live._images.hold
+    monkeypatch.setattr(live._images, "hold", counted)
     result = race(live, len(ALPHAS), live.order(1), RaceConfig(batch_size=8, audit=0.0))
     assert result.complete
     assert max(held) == 8 < result.seen[result.winner]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from wiseft_jax.cli.evaluate import is_exported
+from wiseft_jax.cli.model_names import is_exported, short_names
 from wiseft_jax.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def open_predictors(options: ModelOptions, class_names: Sequence[str]) -> list[P
     plain = [name for name in names if not is_exported(name)]
     if options.class_names is not None and not plain:
         raise InputError("--class-names: is for a zero-shot CLIP; these models have their classes")
-    labels = _labels([*names, *map(str, options.resnet)])
+    labels = short_names([*names, *map(str, options.resnet)])
     found = [_of_name(name, labels[name], options, class_names) for name in names]
     found += _of_run(options, class_names, bool(found or options.resnet))
     found += [_of_resnet(path, labels[str(path)], class_names) for path in options.resnet]
@@ -94,13 +94,6 @@ def open_predictors(options: ModelOptions, class_names: Sequence[str]) -> list[P
 def model_rows(predictors: Sequence[Predictor]) -> list[tuple[str, str, str]]:
     """Return name, protocol and weights of each: what every output has to tell."""
     return [(each.name, each.protocol, each.weights) for each in predictors]
-
-
-def _labels(names: Sequence[str]) -> dict[str, str]:
-    """Return short names, the whole ones where short ones are alike."""
-    short = {name: Path(name).expanduser().resolve().name for name in names}
-    alike = len(set(short.values())) < len(short)
-    return {name: name for name in names} if alike else short
 
 
 def _of_name(name: str, label: str, options: ModelOptions, class_names: Sequence[str]) -> Predictor:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from wiseft_jax.cli.evaluate import is_exported
 from wiseft_jax.cli.explain import ModelOptions
+from wiseft_jax.cli.model_names import is_exported
 from wiseft_jax.core.errors import InputError, unknown_name
 
 

@@ -20,7 +20,7 @@ VERBS = {
     "run": "the whole job: fine-tune, interpolate, sweep, choose, report, export",
     "train": "fine-tune only",
     "sweep": "evaluate every alpha between two models, choose one, report",
-    "evaluate": "accuracy of one model on labelled images",
+    "evaluate": "accuracy of a model on labelled images; several compared, or raced",
     "predict": "label images, or find and compare them by text",
     "explain": "where a model looks: saliency maps, and what mixing makes of images",
     "backgrounds": "how much a model leans on backgrounds: build, show, evaluate, attack, train",

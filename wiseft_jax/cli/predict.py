@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
-from wiseft_jax.cli.evaluate import is_exported
+from wiseft_jax.cli.model_names import is_exported
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.typing import ComputeDtype

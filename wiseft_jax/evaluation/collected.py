@@ -69,12 +69,15 @@ class Collected:
             raise InputError(f"{dataset.name}: none of its labelled images can be read")
         return read
 
-    def predictions(self, alphas: tuple[float, ...], skipped: list[str]) -> Predictions:
+    def predictions(
+        self, alphas: tuple[float, ...], skipped: list[str], model: str = ""
+    ) -> Predictions:
         """Return what was read, in the dataset's order.
 
         Args:
           alphas: What the first axis stands for.
           skipped: ``"id: reason"`` of the bad images that this process met.
+          model: One of several models, to name in warnings; what holds for all of them isn't told.
 
         Raises:
           InputError: As ``read``.
@@ -83,7 +86,10 @@ class Collected:
         arrays = {name: array[:, read] for name, array in self.arrays.items()}
         labels = np.asarray(dataset.labels[read], np.int32)
         usable = ~np.isnan(arrays["margin"]) & (labels >= 0)[None]
-        _tell_what_does_not_count(dataset.name, labels, arrays["margin"], alphas)
+        if not model:
+            _tell_what_has_no_label(dataset.name, labels)
+        names = [f"with {model}"] if model else [f"at alpha = {alpha:g}" for alpha in alphas]
+        _tell_what_is_not_finite(dataset.name, arrays["margin"], names)
         return Predictions(
             dataset=dataset.name,
             split=dataset.split,
@@ -108,17 +114,18 @@ class Collected:
         return [next(line for line in lines if line.startswith(f"{name}: ")) for name in missing]
 
 
-def _tell_what_does_not_count(
-    name: str, labels: np.ndarray, margin: np.ndarray, alphas: tuple[float, ...]
-) -> None:
+def _tell_what_has_no_label(dataset: str, labels: np.ndarray) -> None:
     unlabelled = int(np.sum(labels < 0))
     if unlabelled:
-        logger.warning("%s: %d images have no label and don't count", name, unlabelled)
-    for alpha, invalid in zip(alphas, np.isnan(margin).sum(axis=1), strict=True):
+        logger.warning("%s: %d images have no label and don't count", dataset, unlabelled)
+
+
+def _tell_what_is_not_finite(dataset: str, margin: np.ndarray, names: list[str]) -> None:
+    for name, invalid in zip(names, np.isnan(margin).sum(axis=1), strict=True):
         if invalid:
             logger.warning(
-                "%s: the logits of %d images are not finite at alpha = %g; they count as wrong",
-                name,
+                "%s: the logits of %d images are not finite %s; they count as wrong",
+                dataset,
                 invalid,
-                alpha,
+                name,
             )

@@ -49,3 +49,34 @@ class RaceConfig:
                 raise InputError(f"racing.{name}: expected 0 to 1, found {getattr(self, name)}")
         if not 0 < self.budget <= 1:
             raise InputError(f"racing.budget: expected a share in (0, 1], found {self.budget}")
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelRaceConfig:
+    """How to find the best of several models with a fraction of the forward passes of all."""
+
+    batch_size: int = 64
+    """Images between two looks."""
+    confidence: float = 0.95
+    """The best model of the whole set survives with at least this probability."""
+    tolerance: float = 0.0
+    """Stop as soon as one model is surely less than this below the best (a fraction; 0.005 is half
+    a point); 0 goes on until one is left or all images were seen. A positive one takes half of the
+    error `1 - confidence`."""
+    budget: float = 1.0
+    """The share of the forward passes of all models on all images that the race may take, padding
+    of batches included. The leader is the winner then. 1 is no limit."""
+    seed: int = 0
+    """Seed of the order of images."""
+
+    def __post_init__(self) -> None:
+        """Check every field.
+
+        Raises:
+          InputError: Names the field, what was expected and what was found.
+        """
+        self.build()
+
+    def build(self) -> RaceConfig:
+        """Return how ``race`` is run: between models nothing is filled in."""
+        return RaceConfig(**dataclasses.asdict(self), neighbours=False)

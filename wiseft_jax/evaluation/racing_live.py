@@ -8,15 +8,15 @@ from collections.abc import Sequence
 
 import jax
 import numpy as np
-from jaxtyping import Bool, Int, Int64, UInt8
+from jaxtyping import Bool, Int, Int64
 
 from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import put_batch
 from wiseft_jax.core.typing import Params
-from wiseft_jax.data.pipeline import eval_batches
 from wiseft_jax.data.source import Dataset
 from wiseft_jax.evaluation.backend import choose, shared_of
+from wiseft_jax.evaluation.decoded_images import DecodedImages
 from wiseft_jax.evaluation.engine import EngineConfig, compiled_step, padded_alphas
 from wiseft_jax.evaluation.evaluator import check_dataset
 from wiseft_jax.evaluation.heads import with_heads
@@ -79,10 +79,14 @@ class LiveRace:
         layout = self._config.layout
         self._ends = placed(self._config, theta_0, theta_1)
         self._not_finite = False
-        self._preprocess = classifier.preprocess
         self._dataset = dataset
         self._alphas = tuple(alphas)
-        self._decoded: dict[int, np.ndarray] = {}
+        self._images = DecodedImages(
+            dataset,
+            classifier.preprocess,
+            batch_size=config.batch_size,
+            num_threads=config.num_threads,
+        )
         self.packing = Packing.of(self._config.batch_size, layout.mesh, self._config.chunk_size)
         self.forwards = 0
 
@@ -104,11 +108,13 @@ class LiveRace:
           examples: Positions in the dataset.
           wanted: Which images each model is run on.
         """
-        self._decode(examples)
+        for line in self._images.hold(examples):
+            logger.warning("%s: %s; it counts as wrong", self._dataset.name, line)
         right = np.zeros(wanted.shape, bool)
         for call in self.packing.calls(wanted):
             part = examples[call.columns]
-            top1, margin, mask = self._run(candidates[call.rows], self._padded(part, call.size))
+            batch = self._images.batch(part, call.size)
+            top1, margin, mask = self._run(candidates[call.rows], batch)
             self.forwards += self.packing.forwards_of(call)
             finite = ~np.isnan(margin)
             self._warn(call.rows, ~finite & mask, candidates)
@@ -146,39 +152,15 @@ class LiveRace:
         )
         return top1, margin, batch["mask"][used]
 
-    def _padded(self, examples: np.ndarray, size: int) -> dict[str, np.ndarray]:
-        side = self._preprocess.size
-        image = np.zeros((size, side, side, 3), np.uint8)
-        mask, index = np.zeros(size, bool), np.full(size, -1, np.int32)
-        for row, position in enumerate(examples.tolist()):
-            if position in self._decoded:
-                image[row], mask[row] = self._decoded[position], True
-            index[row] = position
-        return {"image": image, "mask": mask, "index": index}
 
-    def _decode(self, examples: np.ndarray) -> None:
-        if self._decoded.keys() >= set(examples.tolist()):
-            return
-        self._decoded = {}
-        wanted = self._dataset.subset(examples)
-        batches = eval_batches(
-            wanted,
-            self._preprocess,
-            batch_size=self._config.batch_size,
-            num_threads=self._config.num_threads,
-        )
-        with batches:
-            for batch in batches:
-                rows = np.flatnonzero(batch["mask"])
-                images: UInt8[np.ndarray, "B H W 3"] = batch["image"]
-                for row in rows:
-                    self._decoded[int(examples[batch["index"][row]])] = images[row]
-        for line in batches.skipped:
-            logger.warning("%s: %s; it counts as wrong", self._dataset.name, line)
-
-
-def check_one_process() -> None:
+def check_one_process(
+    command: str = "wiseft sweep RUN --race", instead: str = "sweep in all of them"
+) -> None:
     """Refuse a race in several processes.
+
+    Args:
+      command: What runs the race.
+      instead: What several processes can do.
 
     Raises:
       InputError: Says how many there are, and what to do.
@@ -186,6 +168,6 @@ def check_one_process() -> None:
     count = jax.process_count()
     if count > 1:
         raise InputError(
-            f"a race runs in one process, and there are {count}: race in one (wiseft sweep RUN"
-            " --race --distributed.mode off, on one host), or sweep in all of them"
+            f"a race runs in one process, and there are {count}: race in one ({command}"
+            f" --distributed.mode off, on one host), or {instead}"
         )
