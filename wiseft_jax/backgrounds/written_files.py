@@ -28,7 +28,9 @@ def faulty_files(digests: Mapping[Path, str]) -> dict[Path, Fault]:
     """
     with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
         faults = pool.map(_fault, digests.keys(), digests.values())
-        found = {path: fault for path, fault in zip(digests, faults, strict=True) if fault}
+        found: dict[Path, Fault] = {
+            path: fault for path, fault in zip(digests, faults, strict=True) if fault
+        }
     changed = [str(path) for path, fault in found.items() if fault == "changed"]
     if changed:
         logger.warning(
