@@ -20,7 +20,8 @@ def test_the_whole_study_on_a_tiny_demo(tmp_path: Path, capsys: pytest.CaptureFi
     out = tmp_path / "study"
     options = ["--limit", "20", "--batch-size", "10", "--families", "clip", "resnet"]
     sets = ["--train-on", "mixed_rand", "--test-on", "original", "mixed_same", "mixed_rand"]
-    command = [*VERB, "--demo", *options, *sets, "--out", str(out)]
+    sgd = ["--resnet-optimizer.name", "sgd", "--resnet-learning-rate", "0.05"]
+    command = [*VERB, "--demo", *options, *sgd, *sets, "--out", str(out)]
     assert main(command) == 0
     printed = capsys.readouterr()
     assert "zero-shot" in printed.out
@@ -88,6 +89,8 @@ def test_the_papers_story_appears_on_the_miniature_with_intervals(tmp_path: Path
         (["--demo", "--test-split", "val", "--out", "o"], "expected test or validation, found val"),
         (["--demo", "--also", "photos", "--out", "o", "--limit", "10"], "expected NAME=SCHEME"),
         (["--data", "there", "--out", "o"], "there: no such folder"),
+        (["--resnet-learning-rate", "0", "--demo", "--out", "o"], "optimizer.learning-rate: expec"),
+        (["--resnet-optimizer.drop-factor", "0.5", "--demo", "--out", "o"], "is of SGD; give --r"),
     ],
 )
 def test_wrong_options_are_refused(

@@ -52,11 +52,12 @@ def test_the_papers_optimizer_is_of_the_resnets_alone():
     optimizer = ResNetOptimizer("sgd", learning_rate=0.1)
     config = MatrixConfig(epochs=200, batch_size=256, weight_decay=1e-4, resnet_optimizer=optimizer)
     resnet, clip = (config.training(Cell(name, "original", 0)) for name in ("resnet", "clip"))
-    assert optimizer.sgd == SgdConfig(momentum=0.9, drop_every_epochs=50, drop_factor=0.1)
+    sgd = SgdConfig(momentum=0.9, drop_every_epochs=50, drop_factor=0.1)
+    assert optimizer.sgd == sgd
     assert (resnet.learning_rate, resnet.clip_norm, resnet.warmup_fraction) == (0.1, None, 0)
     assert (clip.learning_rate, clip.clip_norm, clip.warmup_fraction) == (1e-3, 1.0, 0.1)
     plan = resnet.plan(2560)
-    assert optimizer.sgd.drop_steps(2560, 256, plan.total_steps) == (500, 1000, 1500)
+    assert sgd.drop_steps(2560, 256, plan.total_steps) == (500, 1000, 1500)
 
 
 @pytest.mark.parametrize(

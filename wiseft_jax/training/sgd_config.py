@@ -51,7 +51,6 @@ class SgdConfig:
         if self.drop_every_epochs is None:
             return ()
         steps = self.drop_every_epochs * num_examples / batch_size
-        drops = (
-            math.ceil(count * steps - 1e-9) for count in range(1, int(total_steps / steps) + 1)
-        )
+        counts = range(1, int(total_steps / steps) + 1)
+        drops = (math.ceil(count * steps - 1e-9) for count in counts)
         return tuple(step for step in drops if step < total_steps)
