@@ -49,7 +49,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     if min(args.foregrounds, args.backgrounds, args.rounds) < 1:
         parser.error("expected --foregrounds, --backgrounds and --rounds >= 1")
     if args.size is not None and args.model != "b32":
-        parser.error("--size: the small model's is 28; give --model b32")
+        parser.error("--size: the small model's is 32; give --model b32")
     if args.size is not None and (args.size < PATCH or args.size % PATCH):
         parser.error(f"--size: expected a multiple of {PATCH}, found {args.size}")
     return args
