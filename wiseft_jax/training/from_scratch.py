@@ -80,8 +80,7 @@ def train_from_scratch(
       class_names: The classifier's classes; the training set's own by default.
       start: Variables to begin with, such as published ones (``clip.resnet.with_new_head`` gives
         them a head of other classes); random ones of ``config.seed`` by default.
-      sgd: Trains with SGD in place of AdamW: its drops of the learning rate in place of the warm-up
-        and the cosine, weight decay as part of the gradient.
+      sgd: SGD, its drops of the learning rate and its weight decay, in place of AdamW's.
 
     Returns:
       ``{"params", "batch_stats"}``, float32 host arrays.
