@@ -33,7 +33,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def images() -> AttackImages:
-    return images_in_memory(CUTOUTS).sampled(AttackConfig())
+    return images_in_memory(CUTOUTS).sampled(AttackConfig(), PREDICTOR.preprocess)
 
 
 @pytest.fixture(scope="module")

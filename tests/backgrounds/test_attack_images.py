@@ -72,7 +72,8 @@ def test_classes_come_in_turn():
 
 
 def test_a_sample_keeps_rows_in_order_and_columns_in_turn():
-    images = images_in_memory(CUTOUTS).sampled(AttackConfig(foregrounds=6, backgrounds=9))
+    few = AttackConfig(foregrounds=6, backgrounds=9)
+    images = images_in_memory(CUTOUTS).sampled(few, PREPROCESS)
     assert (len(images.foregrounds), images.foregrounds.available) == (6, 13)
     assert (np.diff(images.foregrounds.places) > 0).all()
     assert images.backgrounds.labels[:3].tolist() == [0, 1, 2]
@@ -82,7 +83,7 @@ def test_a_sample_keeps_rows_in_order_and_columns_in_turn():
 
 
 def test_a_release_reads_what_memory_has(root: Path):
-    images, memory = opened(root).sampled(ALL), images_in_memory(CUTOUTS)
+    images, memory = opened(root).sampled(ALL, PREPROCESS), images_in_memory(CUTOUTS)
     assert images.class_names == CLASS_NAMES
     order = [CUTOUTS.ids.index(each) for each in images.foregrounds.ids]
     np.testing.assert_array_equal(images.foregrounds.labels, memory.foregrounds.labels[order])
@@ -114,7 +115,7 @@ def test_bad_masks_leave_their_foregrounds_out_and_are_named(
     np.save(third, np.ones((SIDE, SIDE), bool))
     np.save(fourth, np.ones((SIDE, SIDE + 1), bool))
     with caplog.at_level(logging.WARNING):
-        images = opened(root).sampled(ALL)
+        images = opened(root).sampled(ALL, PREPROCESS)
     assert len(images.foregrounds) == 9
     assert len(images.backgrounds) == 13
     assert "4 of 13 foregrounds are left out" in caplog.text
@@ -125,10 +126,46 @@ def test_bad_masks_leave_their_foregrounds_out_and_are_named(
     assert "expected a mask of 8 x 8" in reasons[f"{CLASS_NAMES[0]}/{fourth.stem}"]
 
 
+def test_masks_are_looked_at_as_the_model_gets_them(caplog: pytest.LogCaptureFixture):
+    large = make_cutouts(side=3 * SIDE)
+    masks = large.masks.copy()
+    masks[2] = False
+    masks[2, 3, 3] = True  # of three pixels the nearest is the middle one: this one is lost
+    masks[5] = ~masks[2]
+    masks[7] = False
+    images = images_in_memory(dataclasses.replace(large, masks=masks))
+    with caplog.at_level(logging.WARNING):
+        chosen = images.sampled(ALL, PREPROCESS)
+    resized = ", resized and cropped to the model's 8 x 8 pixels"
+    assert chosen.rejected == (
+        f"{large.ids[2]}: its mask is empty{resized}",
+        f"{large.ids[5]}: its mask covers the whole image{resized}",
+        f"{large.ids[7]}: its mask is empty",
+    )
+    assert "3 of 13 foregrounds are left out" in caplog.text
+    read = chosen.read_foregrounds(range(10), PREPROCESS)[1]
+    assert read.any((1, 2)).all()
+    assert not read.all((1, 2)).any()
+    same_size = Preprocess(size=3 * SIDE, resize=3 * SIDE)
+    assert images.sampled(ALL, same_size).rejected == chosen.rejected[2:]
+
+
+def test_an_object_that_the_models_crop_leaves_out_is_named():
+    masks = np.zeros((len(CUTOUTS), SIDE, 3 * SIDE), bool)
+    masks[:, 2:6, 10:14] = True
+    masks[4] = False
+    masks[4, 2:6, :5] = True
+    front, tiled = CUTOUTS.images.repeat(3, 2), CUTOUTS.tiled.repeat(3, 2)
+    wide = dataclasses.replace(CUTOUTS, images=front, tiled=tiled, masks=masks)
+    images = images_in_memory(wide).sampled(ALL, PREPROCESS)
+    (rejected,) = images.rejected
+    assert rejected.startswith(f"{CUTOUTS.ids[4]}: its mask is empty, resized and cropped")
+
+
 def test_without_a_usable_mask_nothing_is_tried():
     empty = dataclasses.replace(CUTOUTS, masks=np.zeros_like(CUTOUTS.masks))
     with pytest.raises(InputError, match="no foreground has a usable mask"):
-        images_in_memory(empty).sampled(ALL)
+        images_in_memory(empty).sampled(ALL, PREPROCESS)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +185,7 @@ def test_what_a_release_lacks_is_named(gone: str, said: str, root: Path):
 def test_an_unreadable_background_is_named(root: Path):
     path = sorted((root / "only_bg_t").rglob("*.png"))[0]
     path.write_bytes(b"no picture")
-    images = opened(root).sampled(ALL)
+    images = opened(root).sampled(ALL, PREPROCESS)
     with pytest.raises(InputError, match=path.name):
         images.read_backgrounds(range(len(images.backgrounds)), PREPROCESS)
 

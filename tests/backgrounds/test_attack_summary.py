@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from tests.backgrounds.cutouts import CLASS_NAMES, make_cutouts
+from tests.backgrounds.cutouts import CLASS_NAMES, SIDE, make_cutouts
 from wiseft_jax.backgrounds.attack_config import AttackConfig
 from wiseft_jax.backgrounds.attack_images import AttackImages, images_in_memory
 from wiseft_jax.backgrounds.attack_summary import (
@@ -19,11 +19,15 @@ from wiseft_jax.backgrounds.attack_summary import (
 )
 from wiseft_jax.backgrounds.challenge import UNTRIED
 from wiseft_jax.core.metrics import clopper_pearson
+from wiseft_jax.core.preprocess import Preprocess
+
+FEW = AttackConfig(foregrounds=11, backgrounds=7)
+PREPROCESS = Preprocess(size=SIDE, resize=SIDE)
 
 
 @pytest.fixture(scope="module")
 def images() -> AttackImages:
-    return images_in_memory(make_cutouts()).sampled(AttackConfig(foregrounds=11, backgrounds=7))
+    return images_in_memory(make_cutouts()).sampled(FEW, PREPROCESS)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +110,7 @@ def test_after_an_early_exit_backgrounds_have_no_rates(images: AttackImages, mat
 
 def test_a_class_without_foregrounds_has_no_rate():
     images = images_in_memory(make_cutouts().subset(np.flatnonzero(make_cutouts().labels < 2)))
-    found = attack_summary(np.zeros((9, 9), np.int8), images.sampled(AttackConfig()))
+    found = attack_summary(np.zeros((9, 9), np.int8), images.sampled(AttackConfig(), PREPROCESS))
     assert found["per_class"][2]["challenge_accuracy"]["value"] is None
     assert found["per_class"][2]["backgrounds"] == 0
     json.dumps(found, allow_nan=False)

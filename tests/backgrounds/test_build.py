@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -167,6 +168,32 @@ def test_a_broken_off_build_goes_on_with_what_is_there(tmp_path: Path, photos: P
     assert not any("mixed" in str(path.relative_to(out)) for path in own)
     build(config_of(photos, seed=3), out, workers=1)  # complete: nothing to do
     assert contents(out) == contents(built)
+
+
+@pytest.mark.parametrize("damage", ["cut short", "emptied", "of the same size", "another image"])
+def test_a_file_that_is_not_what_was_written_is_made_again(
+    damage: str, tmp_path: Path, photos: Path, built: Path, caplog: pytest.LogCaptureFixture
+):
+    out = tmp_path / "out"
+    shutil.copytree(built, out)
+    names = {"original": 0, "only_bg_t": 1, "no_fg": 2, "fg_mask": 0, "mixed_same": 1}
+    for variant, number in names.items():
+        suffix = ".npy" if variant == "fg_mask" else ".png"
+        path = out / variant / "val" / CLASSES[number] / f"001{suffix}"
+        data = path.read_bytes()
+        other = path.with_name(f"002{suffix}").read_bytes()
+        path.write_bytes(
+            {
+                "cut short": data[: len(data) // 2],
+                "emptied": b"",
+                "of the same size": data[:-9] + bytes(byte ^ 1 for byte in data[-9:]),
+                "another image": other,
+            }[damage]
+        )
+    build(config_of(photos, seed=3), out, workers=1)
+    assert contents(out) == contents(built)
+    assert "4 files aren't what this build wrote" in caplog.text  # of the first pass
+    assert "1 files aren't what this build wrote" in caplog.text
 
 
 def test_another_build_is_refused_by_what_differs(tmp_path: Path, photos: Path, built: Path):

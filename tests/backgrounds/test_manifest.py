@@ -54,8 +54,13 @@ def test_a_build_goes_on_only_as_the_same(tmp_path: Path, caplog: pytest.LogCapt
     assert json.loads(directory.manifest_file.read_text())["complete"] is False
     directory.begin(IDENTITY)
     assert not caplog.records
-    directory.begin({**IDENTITY, "versions": {"pillow": "2"}})
+    later = directory.begin({**IDENTITY, "versions": {"pillow": "2"}})
     assert "was begun with other versions" in caplog.text
+    assert later["versions_before"] == [{"pillow": "1"}]
+    caplog.clear()
+    assert directory.begin({**IDENTITY, "versions": {"pillow": "2"}}) == later
+    assert directory.finish(later, {})["versions_before"] == [{"pillow": "1"}]
+    assert not caplog.records  # it was said, and is in the manifest
     with pytest.raises(InputError, match=r"parameter size: was 4, is 5(.|\n)*another --out"):
         directory.begin({**IDENTITY, "parameters": {"size": 5}})
     directory.begin({**IDENTITY, "parameters": {"size": 5}}, overwrite=True)
@@ -65,6 +70,24 @@ def test_a_build_goes_on_only_as_the_same(tmp_path: Path, caplog: pytest.LogCapt
     directory.manifest_file.write_text('{"kind": "other"}')
     with pytest.raises(InputError, match="isn't of wiseft backgrounds build"):
         directory.begin(IDENTITY)
+
+
+@pytest.mark.parametrize("schema", [0, 2, None])
+@pytest.mark.parametrize("complete", [False, True])
+def test_a_manifest_of_another_schema_is_refused_with_what_to_do(
+    schema: int | None, complete: bool, tmp_path: Path
+):
+    directory = BuildDirectory(tmp_path / "out")
+    directory.begin(IDENTITY)
+    there = json.loads(directory.manifest_file.read_text()) | {"complete": complete}
+    there["schema"] = schema
+    written = json.dumps({key: value for key, value in there.items() if value is not None})
+    directory.manifest_file.write_text(written)
+    said = rf"manifest\.json: expected schema 1, found {schema}: another version"
+    with pytest.raises(InputError, match=f"{said}(.|\n)*--out, or --overwrite to remove it"):
+        directory.begin(IDENTITY)
+    assert directory.manifest_file.read_text() == written
+    assert directory.begin(IDENTITY, overwrite=True) == IDENTITY
 
 
 def test_versions_name_what_decides_the_bytes():

@@ -141,6 +141,39 @@ def test_a_signal_ends_it_and_the_same_command_goes_on(tmp_path: Path):
     assert contents(out) == contents(tmp_path / "whole")
 
 
+def test_after_a_kill_lost_and_damaged_files_are_made_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    root, out = write_photos(tmp_path, 20), tmp_path / "out"
+    options = command(root, "--out", str(out))
+    with subprocess.Popen(
+        [sys.executable, "-m", "wiseft_jax", *options],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=ROOT,
+    ) as process:
+        rows = out / "images.jsonl"
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not (
+            rows.exists() and rows.read_text().count("\n") >= 4
+        ):
+            time.sleep(0.005)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert json.loads((out / "manifest.json").read_text())["complete"] is False
+    first, second, third = sorted((out / "original").rglob("[!.]*.png"))[:3]
+    first.write_bytes(first.read_bytes()[:100])  # as after a machine went down
+    second.unlink()
+    (third.parent / ".003.png.abcd.tmp").write_bytes(b"half")  # as after a kill amid a write
+    assert main([*options, "--seed", "1"]) == 2
+    assert "parameter seed: was 0, is 1" in capsys.readouterr().err
+    assert first.stat().st_size == 100
+    assert main(options) == 0
+    assert "1 files aren't what this build wrote" in capsys.readouterr().err
+    assert main(command(root, "--out", str(tmp_path / "whole"))) == 0
+    assert contents(out) == contents(tmp_path / "whole")
+
+
 def test_help_is_light_and_names_the_options():
     text = light_help("backgrounds", "build")
     for option in ("--source", "--masks", "--boxes", "--segment", "--in9l", "--out", "--workers"):

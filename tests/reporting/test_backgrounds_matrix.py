@@ -45,6 +45,17 @@ def matrix(families: tuple[str, ...] = ("clip",), seeds: int = 3) -> dict[str, A
         "weights": dict.fromkeys(families, "some weights"),
         "cells": cells,
         "gaps": gaps,
+        "costs": [
+            {
+                "family": family,
+                "train_on": "only_bg_t",
+                "mean": 0.024,
+                "low": 0.009,
+                "high": 0.039,
+                "over": "images",
+            }
+            for family in families
+        ],
     }
 
 
@@ -59,6 +70,10 @@ def test_every_cell_is_in_its_place():
 def test_markdown_says_n_intervals_and_weights():
     text = matrix_markdown(matrix(("resnet", "clip")))
     assert text.count("| Only-BG-T | 20.0 ± 1.5 |") == 2
+    assert (
+        "- cost on Original of CLIP trained on Only-BG-T in place of Original: 2.4 (0.9..3.9)"
+        in text
+    )
     assert "| not trained here |" in text
     for words in (
         "over 3 seeds",

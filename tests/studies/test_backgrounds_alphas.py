@@ -109,7 +109,7 @@ def test_one_program_serves_the_challenge_at_all_alphas(studied: Any):
 def test_the_challenge_is_that_of_pairs_one_by_one(studied: Any):
     directory, summary, _ = studied
     data = alphas_data_of_masked(coloured(), 2).fitted(("red", "green", "blue"))
-    images = challenge_images(data, CONFIG)
+    images = challenge_images(data, CONFIG, toy_ends().classifier.preprocess)
     places = images.foregrounds.places, images.backgrounds.places
     whole = coloured()
     for place, alpha in enumerate(CONFIG.alphas):

@@ -79,14 +79,14 @@ def test_samples_are_of_each_class_and_the_same_again(ends: Ends):
     assert not np.array_equal(
         sample.rows, saliency_sample(data(), other, ends.classifier.preprocess).rows
     )
-    images = challenge_images(data(), CONFIG)
+    images = challenge_images(data(), CONFIG, ends.classifier.preprocess)
     assert (len(images.foregrounds), len(images.backgrounds)) == (7, 4)
     assert len(set(images.backgrounds.labels.tolist())) == 3
 
 
 def test_more_than_there_are_is_all_of_them(ends: Ends):
     many = dataclasses.replace(CONFIG, saliency_images=500, foregrounds=500, backgrounds=500)
-    images = challenge_images(data(), many)
+    images = challenge_images(data(), many, ends.classifier.preprocess)
     assert (len(images.foregrounds), len(images.backgrounds)) == (12, 12)
     assert len(saliency_sample(data(), many, ends.classifier.preprocess).rows) == 12
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from wiseft_jax.backgrounds.variants import VARIANTS
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.studies.backgrounds_train_config import START, Cell, MatrixConfig
+from wiseft_jax.studies.backgrounds_train_config import (
+    START,
+    Cell,
+    MatrixConfig,
+    ResNetOptimizer,
+)
+from wiseft_jax.training.sgd_config import SgdConfig
 
 
 def test_models_come_seed_by_seed_and_what_is_there_first():
@@ -37,6 +45,32 @@ def test_models_of_a_kind_differ_in_images_and_seed_alone():
     assert (one.recipe, one.learning_rate, one.seed) == ("lp_ft", 1e-4, 3)
     resnet = config.training(Cell("resnet", "original", 0))
     assert (resnet.recipe, resnet.learning_rate) == ("end_to_end", 3e-3)
+    assert config.resnet_optimizer.sgd is None
+
+
+def test_the_papers_optimizer_is_of_the_resnets_alone():
+    optimizer = ResNetOptimizer("sgd", learning_rate=0.1)
+    config = MatrixConfig(epochs=200, batch_size=256, weight_decay=1e-4, resnet_optimizer=optimizer)
+    resnet, clip = (config.training(Cell(name, "original", 0)) for name in ("resnet", "clip"))
+    sgd = SgdConfig(momentum=0.9, drop_every_epochs=50, drop_factor=0.1)
+    assert optimizer.sgd == sgd
+    assert (resnet.learning_rate, resnet.clip_norm, resnet.warmup_fraction) == (0.1, None, 0)
+    assert (clip.learning_rate, clip.clip_norm, clip.warmup_fraction) == (1e-3, 1.0, 0.1)
+    plan = resnet.plan(2560)
+    assert sgd.drop_steps(2560, 256, plan.total_steps) == (500, 1000, 1500)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"learning_rate": 0}, "--resnet-optimizer.learning-rate: expected a number > 0, found 0"),
+        ({"momentum": 0.5}, "--resnet-optimizer.momentum: is of SGD; give --resnet-optimizer.name"),
+        ({"name": "sgd", "momentum": 1}, "momentum: expected a number in"),
+    ],
+)
+def test_an_optimizer_that_does_not_fit_is_named(options: dict[str, Any], message: str):
+    with pytest.raises(InputError, match=message):
+        ResNetOptimizer(**options)
 
 
 @pytest.mark.parametrize(

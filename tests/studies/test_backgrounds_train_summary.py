@@ -60,6 +60,24 @@ def test_gaps_without_pairs_or_without_both_sets():
     assert matrix_of([row("original", 0)], [{"mixed_same": hits(1)}], paired=True)["gaps"] == []
 
 
+def test_the_cost_on_original_is_paired_with_the_model_of_original():
+    rng = np.random.default_rng(1)
+    ours, other = (rng.random(300) < share for share in (0.95, 0.85))
+    rows = [row("start", 0), row("original", 0), row("mixed_rand", 0)]
+    correct = [{"original": hits(*[1] * 300)}, {"original": ours}, {"original": other}]
+    (cost,) = matrix_of(rows, correct, paired=True)["costs"]
+    assert (cost["train_on"], cost["over"]) == ("mixed_rand", "images")
+    difference = ours.astype(float) - other
+    assert cost["mean"] == pytest.approx(difference.mean())
+    normal = 1.96 * difference.std() / np.sqrt(300)
+    assert cost["high"] - cost["mean"] == pytest.approx(normal, rel=0.15)
+    seeds = [row(name, seed) for seed in (0, 1) for name in ("original", "no_fg")]
+    right = [{"original": hits(*flags)} for flags in ((1, 1), (1, 0), (1, 1), (0, 0))]
+    (cost,) = matrix_of(seeds, right, paired=True)["costs"]
+    assert (cost["values"], cost["over"]) == ([0.5, 1.0], "seeds")
+    assert matrix_of(seeds[1:2], right[1:2], paired=True)["costs"] == []
+
+
 def test_families_and_training_sets_are_kept_apart():
     rows = [row("original", 0), row("no_fg", 0), row("original", 0, "clip")]
     found = matrix_of(rows, [{"original": hits(1)}] * 3, paired=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from typing import Any
 
 import jax
@@ -20,6 +21,7 @@ from wiseft_jax.mixing import MixingConfig
 from wiseft_jax.training import from_scratch
 from wiseft_jax.training.from_scratch import train_from_scratch
 from wiseft_jax.training.options import TrainOptions
+from wiseft_jax.training.sgd_config import SgdConfig
 
 RESNET = small_resnet()
 CONFIG = toy_config(epochs=1.0)
@@ -42,6 +44,18 @@ def differing(one: Any, other: Any) -> list[str]:
 
 def test_it_learns_and_its_statistics_serve_other_images():
     variables = train(dataclasses.replace(CONFIG, epochs=20.0, learning_rate=0.01))
+    held_out = toy_dataset(60, seed=9)
+    images = np.stack([held_out.source.read(index) for index in range(60)])
+    right = np.argmax(jax.jit(RESNET.logits)(variables, images), 1) == held_out.labels
+    assert right.mean() > 0.9
+
+
+def test_sgd_learns_by_its_own_schedule(caplog: pytest.LogCaptureFixture):
+    config = dataclasses.replace(CONFIG, epochs=20.0, learning_rate=0.05, clip_norm=None)
+    sgd = SgdConfig(momentum=0.9, drop_every_epochs=10)
+    with caplog.at_level(logging.INFO):
+        variables = train_from_scratch(RESNET, toy_dataset(48), config, mesh=make_mesh(1), sgd=sgd)
+    assert "(0 of warm-up)" in caplog.text
     held_out = toy_dataset(60, seed=9)
     images = np.stack([held_out.source.read(index) for index in range(60)])
     right = np.argmax(jax.jit(RESNET.logits)(variables, images), 1) == held_out.labels

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import functools
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -91,10 +92,16 @@ class AttackImages:
     tiled: Reader
     rejected: tuple[str, ...] = ()
 
-    def sampled(self, config: AttackConfig) -> AttackImages:
+    def sampled(self, config: AttackConfig, preprocess: Preprocess) -> AttackImages:
         """Return the images that are tried: drawn, without those whose masks can't be used.
 
-        Backgrounds come class after class in turn, so that few of them are of every class.
+        Backgrounds come class after class in turn, so that few of them are of every class. A mask
+        is looked at as it is, and once more as the model gets it: resizing may lose a small object,
+        cropping one at the edge.
+
+        Args:
+          config: How many of each, and the draw's seed.
+          preprocess: The model's.
 
         Raises:
           InputError: If there are fewer images than are asked for, or no foreground is left.
@@ -105,7 +112,8 @@ class AttackImages:
         columns = columns[in_turn(back.labels[columns])]
         chosen = front.subset(np.sort(rows))
         with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
-            faults = list(pool.map(self._fault, chosen.places.tolist()))
+            fault_of = functools.partial(self._fault, preprocess)
+            faults = list(pool.map(fault_of, chosen.places.tolist()))
         rejected = tuple(
             f"{each}: {fault}" for each, fault in zip(chosen.ids, faults, strict=True) if fault
         )
@@ -124,14 +132,16 @@ class AttackImages:
             rejected=rejected,
         )
 
-    def _fault(self, place: int) -> str:
+    def _fault(self, preprocess: Preprocess, place: int) -> str:
         try:
             mask = self.mask(place)
         except InputError as error:
             return str(error)
-        if not mask.any():
-            return "its mask is empty"
-        return "its mask covers the whole image" if mask.all() else ""
+        size = preprocess.size
+        return _mask_fault(mask) or _mask_fault(
+            prepare(mask, preprocess),
+            f", resized and cropped to the model's {size} x {size} pixels",
+        )
 
     def read_foregrounds(
         self, rows: Sequence[int], preprocess: Preprocess
@@ -291,6 +301,12 @@ def prepare(pixels: np.ndarray, preprocess: Preprocess) -> np.ndarray:
     if pixels.dtype == bool:
         return fed_mask(pixels, preprocess)
     return fed_image(pixels, preprocess)
+
+
+def _mask_fault(mask: Bool[np.ndarray, "H W"], when: str = "") -> str:
+    if not mask.any():
+        return f"its mask is empty{when}"
+    return f"its mask covers the whole image{when}" if mask.all() else ""
 
 
 def _read_all(read: Reader, places: Sequence[int]) -> list[np.ndarray]:

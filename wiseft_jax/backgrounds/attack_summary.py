@@ -34,11 +34,17 @@ def attack_summary(
 ) -> dict[str, Any]:
     """Return what ``summary.json`` says of a complete matrix; fractions, intervals of 95 %.
 
+    After an early exit the paper's rate is a lower bound, and a background's success rate would be
+    of the foregrounds that others left: there is none.
+
     Args:
       predictions: The matrix.
       images: What it is of.
       early_exit: Whether rows end with their first wrong answer.
       strongest: How many backgrounds of each class are listed.
+
+    Raises:
+      InputError: The matrix isn't complete; see ``challenge_accuracy``.
     """
     fg_class, bg_class = images.foregrounds.labels, images.backgrounds.labels
     front, back = images.foregrounds, images.backgrounds
@@ -150,7 +156,7 @@ def _strongest(
 ) -> list[dict[str, Any]]:
     """Return the backgrounds with the highest success rates, class by class, of equal the first."""
     back = images.backgrounds
-    others = {int(label): int((images.foregrounds.labels != label).sum()) for label in back.labels}
+    met = (images.foregrounds.labels[:, None] != back.labels) & (predictions != UNTRIED)
     found = []
     for label, name in enumerate(images.class_names):
         columns = np.flatnonzero((back.labels == label) & ~np.isnan(rates))
@@ -160,7 +166,7 @@ def _strongest(
                 "class": name,
                 "id": back.ids[column],
                 "column": int(column),
-                **share(float(rates[column]), others[label]),
+                **share(float(rates[column]), int(met[:, column].sum())),
                 "becomes": _becomes(predictions[:, column], images, label),
             }
             for column in order

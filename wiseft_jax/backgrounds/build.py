@@ -2,7 +2,8 @@
 
 Two passes. The first looks at each image, and writes the variants that need no other image; the
 second pairs all that were accepted, and writes the mixed ones from the first one's files. Both go
-on where an earlier call of the same build ended, and write the same bytes whatever the workers.
+on where an earlier call of the same build ended (a file whose hash isn't its row's is made again),
+and write the same bytes whatever the workers.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from wiseft_jax.backgrounds.manifest import (
 )
 from wiseft_jax.backgrounds.mask_files import find_masks
 from wiseft_jax.backgrounds.segment import require_opencv
+from wiseft_jax.backgrounds.written_files import faulty_files
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.hashing import hash_bytes, hash_json
 from wiseft_jax.core.progress import progress_bar
@@ -114,13 +116,13 @@ def build(
         require_opencv()
     inputs = open_inputs(config)
     directory = BuildDirectory(Path(out).expanduser())
-    identity = {
+    identity: dict[str, Any] = {
         "parameters": config.parameters(),
         "inputs": inputs.fingerprints,
         "versions": versions(opencv=config.segment == "grabcut"),
     }
     with hold(directory.path, "build"):
-        directory.begin(identity, overwrite=overwrite)
+        identity = directory.begin(identity, overwrite=overwrite)
     with hold(directory.path, "build"):
         images, rejected = _first_pass(config, inputs, directory, workers)
         images, rejected = _check_classes(config, inputs.source, directory, images, rejected)
@@ -187,8 +189,15 @@ def _first_pass(
 ) -> tuple[list[Row], list[Row]]:
     """Write the variants that need no other image; return the rows of accepted and rejected."""
     done: dict[int, Row] = {row["index"]: row for row in read_rows(directory.rejected_file)}
-    for row in read_rows(directory.images_file):
-        if all(directory.file(variant, row["id"]).exists() for variant in row["sha256"]):
+    there = read_rows(directory.images_file)
+    own = {
+        directory.file(variant, row["id"]): digest
+        for row in there
+        for variant, digest in row["sha256"].items()
+    }
+    faults = faulty_files(own)
+    for row in there:
+        if not any(directory.file(variant, row["id"]) in faults for variant in row["sha256"]):
             done[row["index"]] = row
     _write_images(directory, done)
     left = [item for item in inputs.items if item.index not in done]
@@ -300,13 +309,16 @@ def _second_pass(
     planned = plan_pairs(config, names, images)
     done: dict[tuple[str, str], Row] = {}
     before = {(row["fg"], row["kind"]): row for row in read_rows(directory.pairs_file)}
+    faults = faulty_files(
+        {directory.file(*key[::-1]): row["sha256"] for key, row in before.items()}
+    )
     tasks = []
     for pairs in planned:
         left = []
         for pair in pairs:
             key = (pair["fg"], pair["kind"])
             row = before.get(key, {})
-            if pair.items() <= row.items() and directory.file(key[1], key[0]).exists():
+            if pair.items() <= row.items() and directory.file(*key[::-1]) not in faults:
                 done[key] = row
             else:
                 left.append(pair)

@@ -1,8 +1,8 @@
 """What a build writes beside its images: rows as they come, and what made them.
 
-- ``manifest.json``: parameters, fingerprints of what was read, versions; once the build is complete
-  the classes, the counts, and a SHA-256 of each variant (of the lines that ``sha256sum`` prints for
-  its files, sorted by path);
+- ``manifest.json``: parameters, fingerprints of what was read, versions (``versions_before``: other
+  ones that a part of it was made with); once the build is complete the classes, the counts, and a
+  SHA-256 of each variant (of the lines that ``sha256sum`` prints for its files, sorted by path);
 - ``images.jsonl``: a row an accepted image: index, id, source, box, the SHA-256 of its files;
 - ``rejected.jsonl``: a row a rejected one: index, id, source, reason, detail;
 - ``pairs.jsonl``: a row a mixed image: fg, bg, bg_class, kind, seed, SHA-256.
@@ -22,6 +22,7 @@ from typing import Any
 
 from wiseft_jax.backgrounds.build_config import SPLIT
 from wiseft_jax.backgrounds.variants import MASKS_FOLDER, VARIANTS
+from wiseft_jax.backgrounds.written_files import remove_leftovers
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.writers import write_json, write_text
 
@@ -68,16 +69,22 @@ class BuildDirectory:
         suffix = ".npy" if variant == MASKS_FOLDER else ".png"
         return self.path / variant / SPLIT / f"{image_id}{suffix}"
 
-    def begin(self, identity: Mapping[str, Any], *, overwrite: bool = False) -> None:
+    def begin(self, identity: Mapping[str, Any], *, overwrite: bool = False) -> dict[str, Any]:
         """Make the directory ready for a build, or for going on with the same one.
+
+        What a killed build left unfinished is removed; whether its finished files are as it wrote
+        them, is asked where their rows are read.
 
         Args:
           identity: ``parameters``, ``inputs`` and ``versions``.
           overwrite: Whether another build that is there is removed.
 
+        Returns:
+          ``identity``, with ``versions_before`` if it goes on with what other versions made.
+
         Raises:
-          InputError: The directory holds something else, or a build of other parameters or inputs;
-            names what differs.
+          InputError: The directory holds something else, or a build of other parameters or inputs,
+            or of another layout of these files; names what differs.
         """
         if overwrite and self.manifest_file.exists():
             self._remove()
@@ -90,9 +97,10 @@ class BuildDirectory:
                 )
         else:
             self._check_same(before, identity)
-        write_json(
-            self.manifest_file, {"kind": KIND, "schema": SCHEMA, "complete": False, **identity}
-        )
+            remove_leftovers(self.path)
+        facts = {**identity, **self._versions_before(before or {}, identity)}
+        write_json(self.manifest_file, {"kind": KIND, "schema": SCHEMA, "complete": False, **facts})
+        return facts
 
     def finish(self, identity: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
         """Write and return the manifest of the complete build."""
@@ -123,6 +131,13 @@ class BuildDirectory:
         return found
 
     def _check_same(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        if before.get("schema") != SCHEMA:
+            raise InputError(
+                f"{self.manifest_file}: expected schema {SCHEMA}, found {before.get('schema')!r}:"
+                " another version of this program wrote the build, and its rows can't be gone on"
+                " with. Finish it with that version, give another --out, or --overwrite to remove"
+                " it and build anew"
+            )
         lines = []
         for part in ("parameters", "inputs"):
             old, new = before.get(part, {}), now[part]
@@ -131,21 +146,25 @@ class BuildDirectory:
                 for name in sorted(old.keys() | new.keys())
                 if old.get(name) != new.get(name)
             ]
-        if before.get("schema") != SCHEMA:
-            lines.append(f"schema: was {before.get('schema')}, is {SCHEMA}")
         if lines:
             listed = "".join(f"\n  {line}" for line in lines)
             raise InputError(
                 f"{self.path}: holds a build of something else:{listed}\nGive another --out, or"
                 " --overwrite to remove it"
             )
-        if before.get("versions") != now["versions"]:
+
+    def _versions_before(
+        self, before: Mapping[str, Any], now: Mapping[str, Any]
+    ) -> dict[str, list[Any]]:
+        """Return the other versions that made a part of what is there; warn of new ones."""
+        made = [*before.get("versions_before", ()), before.get("versions", now["versions"])]
+        if made[-1] != now["versions"]:
             logger.warning(
                 "%s: was begun with other versions (%s; now %s): the bytes of files may differ",
-                self.path,
-                before.get("versions"),
-                now["versions"],
+                *(self.path, made[-1], now["versions"]),
             )
+        others = [each for each in made if each != now["versions"]]
+        return {"versions_before": others} if others else {}
 
 
 def read_rows(path: Path) -> list[Row]:

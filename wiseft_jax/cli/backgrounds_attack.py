@@ -60,7 +60,8 @@ def main(argv: Sequence[str]) -> int:
         files = AttackFiles(args.out)
         if args.out.exists() and not args.out.is_dir():
             raise InputError(f"{args.out}: expected a directory, found a file; give another --out")
-        summary = _attacked(args, predictor, images.sampled(args.config), files)
+        chosen = images.sampled(args.config, predictor.preprocess)
+        summary = _attacked(args, predictor, chosen, files)
     if args.common.json:
         print_json({"attack": str(args.out), **summary})
     else:

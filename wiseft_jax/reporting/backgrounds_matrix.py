@@ -73,6 +73,22 @@ def matrix_caption(matrix: Mapping[str, Any], family: str) -> str:
     )
 
 
+def cost_lines(matrix: Mapping[str, Any], family: str) -> list[str]:
+    """Return what training on other sets than Original costs on Original, a sentence each.
+
+    Args:
+      matrix: The content of ``matrix.json``; one of an earlier version has none of it.
+      family: Which models.
+    """
+    found = [each for each in matrix.get("costs", ()) if each["family"] == family]
+    of = {"seeds": "over seeds", "images": "paired bootstrap over images"}
+    return [
+        f"cost on Original of {FAMILIES[family]} trained on {row_title(each['train_on'], family)}"
+        f" in place of Original: {_cell(each)} points, {of[each['over']]}"
+        for each in found
+    ]
+
+
 def joined_counts(counts: Mapping[str, int]) -> str:
     """Return one number where all are equal, else each with its name."""
     if len(set(counts.values())) == 1:
@@ -97,7 +113,7 @@ def matrix_tables(matrix: Mapping[str, Any]) -> Group:
     for family in _families(matrix):
         heads, lines = matrix_cells(matrix, family)
         tables += [*([""] if tables else []), plain_table(FAMILIES[family], heads, lines)]
-        tables.append(_plain(matrix_caption(matrix, family)))
+        tables += [_plain(matrix_caption(matrix, family)), *map(_plain, cost_lines(matrix, family))]
     return Group(*tables)
 
 
@@ -112,6 +128,7 @@ def matrix_markdown(matrix: Mapping[str, Any]) -> str:
         heads, lines = matrix_cells(matrix, family)
         table = plain_markdown(heads, lines)
         parts.append(f"{FAMILIES[family]}:\n\n{table}\n\n{matrix_caption(matrix, family)}.\n")
+        parts += [f"- {line}." for line in cost_lines(matrix, family)]
     return "\n".join(parts)
 
 

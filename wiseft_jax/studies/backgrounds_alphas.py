@@ -218,7 +218,7 @@ def _swept(config: AlphasConfig, ends: Ends, data: AlphasData, folder: Path) -> 
 def _challenged(
     config: AlphasConfig, ends: Ends, data: AlphasData, directory: Path
 ) -> tuple[dict[str, Curve], dict[str, Any]]:
-    images = challenge_images(data, config)
+    images = challenge_images(data, config, ends.classifier.preprocess)
     challenger = Challenger(ends, images)
     fronts, backs = images.foregrounds, images.backgrounds
 

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Float32, Int, Integer, UInt8
 
 from wiseft_jax.backgrounds.attack_config import AttackConfig
 from wiseft_jax.backgrounds.attack_images import AttackImages, stratified_sample
+from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.core.saliency import energy_in_mask, enlarge_map
 from wiseft_jax.studies.backgrounds_alphas_config import AlphasConfig
 from wiseft_jax.studies.backgrounds_alphas_data import AlphasData
@@ -113,22 +114,27 @@ class SaliencySample:
         return self.masks.mean((1, 2))
 
 
-def challenge_images(data: AlphasData, config: AlphasConfig) -> AttackImages:
+def challenge_images(
+    data: AlphasData, config: AlphasConfig, preprocess: Preprocess
+) -> AttackImages:
     """Return foregrounds and backgrounds of the challenge: a sample of each class.
 
     Args:
       data: The images.
       config: How many.
+      preprocess: The model's.
     """
     sizes = AttackConfig(
         foregrounds=min(config.foregrounds, len(data.attack.foregrounds)),
         backgrounds=min(config.backgrounds, len(data.attack.backgrounds)),
         seed=config.sample_seed,
     )
-    return data.attack.sampled(sizes)
+    return data.attack.sampled(sizes, preprocess)
 
 
-def saliency_sample(data: AlphasData, config: AlphasConfig, preprocess: Any) -> SaliencySample:
+def saliency_sample(
+    data: AlphasData, config: AlphasConfig, preprocess: Preprocess
+) -> SaliencySample:
     """Return a sample of each class of the study's originals, read.
 
     Args:
@@ -141,7 +147,7 @@ def saliency_sample(data: AlphasData, config: AlphasConfig, preprocess: Any) -> 
     drawn = np.sort(stratified_sample(labels, count, config.sample_seed, "saliency images"))
     fronts = data.attack.foregrounds.subset(data.attack_of[drawn])
     one = AttackConfig(backgrounds=1, seed=config.sample_seed)
-    usable = dataclasses.replace(data.attack, foregrounds=fronts).sampled(one)
+    usable = dataclasses.replace(data.attack, foregrounds=fronts).sampled(one, preprocess)
     there = set(usable.foregrounds.places.tolist())
     rows = drawn[[place in there for place in fronts.places.tolist()]]
     images, masks = usable.read_foregrounds(range(len(rows)), preprocess)

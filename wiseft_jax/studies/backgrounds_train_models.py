@@ -133,6 +133,7 @@ def _resnets(config: MatrixConfig, data: MatrixData) -> Kind:
             config.training(cell),
             class_names=data.class_names,
             start=begin,
+            sgd=config.resnet_optimizer.sgd,
         )
 
     def read(path: Path) -> Any:

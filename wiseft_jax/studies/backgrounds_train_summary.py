@@ -12,7 +12,7 @@ from wiseft_jax.backgrounds.measures import background_gap
 from wiseft_jax.core.metrics import Accuracy
 from wiseft_jax.studies.patch_summary import t_interval
 
-_SAME, _RAND = "mixed_same", "mixed_rand"
+_SAME, _RAND, _ORIGINAL, _START = "mixed_same", "mixed_rand", "original", "start"
 
 
 def matrix_of(
@@ -36,12 +36,13 @@ def matrix_of(
     Returns:
       ``n``: test set -> images; ``n_train``: training set -> images; ``cells``: a line for each
       family, training set and test set; ``gaps``: a line for each family and training set, where
-      both Mixed-Same and Mixed-Rand are tested on.
+      both Mixed-Same and Mixed-Rand are tested on; ``costs``: the same, of the accuracy on Original
+      that a model has less than one of its family and seed that was trained on Original.
     """
     groups: dict[tuple[str, str], list[int]] = {}
     for index, row in enumerate(rows):
         groups.setdefault((row["family"], row["train_on"]), []).append(index)
-    cells, gaps = [], []
+    cells, gaps, costs = [], [], []
     for (family, train_on), members in groups.items():
         of = {"family": family, "train_on": train_on}
         for test in correct[members[0]]:
@@ -50,11 +51,20 @@ def matrix_of(
         if {_SAME, _RAND} <= correct[members[0]].keys():
             pairs = [(correct[index][_SAME], correct[index][_RAND]) for index in members]
             gaps.append({**of, **_gaps(pairs, paired=paired)})
+        control = {rows[index]["seed"]: index for index in groups.get((family, _ORIGINAL), ())}
+        hits = [
+            (correct[control[rows[index]["seed"]]][_ORIGINAL], correct[index][_ORIGINAL])
+            for index in members
+            if rows[index]["seed"] in control and _ORIGINAL in correct[index]
+        ]
+        if hits and train_on not in (_ORIGINAL, _START):
+            costs.append({**of, **_gaps(hits, paired=True)})
     return {
         "n": {cell["test_on"]: cell["n"] for cell in cells},
         "n_train": {row["train_on"]: row["n_train"] for row in rows if row["n_train"]},
         "cells": cells,
         "gaps": gaps,
+        "costs": costs,
     }
 
 

@@ -29,6 +29,8 @@ from wiseft_jax.training.mixed_batch import make_mix
 from wiseft_jax.training.optimizer import make_optimizer, make_schedule
 from wiseft_jax.training.options import TrainOptions
 from wiseft_jax.training.problem import Problem
+from wiseft_jax.training.sgd import make_sgd, make_sgd_schedule
+from wiseft_jax.training.sgd_config import SgdConfig
 from wiseft_jax.training.state import TrainState, init_state
 from wiseft_jax.training.step import loss_of_logits, take_step
 
@@ -59,12 +61,13 @@ def train_from_scratch(
     num_threads: int = 16,
     class_names: tuple[str, ...] = (),
     start: Params | None = None,
+    sgd: SgdConfig | None = None,
 ) -> Params:
     """Return the variables of a ResNet trained on ``train`` from random weights, or from ``start``.
 
-    Batches, crops, mixing, optimizer (AdamW, a cosine after a warm-up) and plan are those of
-    fine-tuning with the same configuration; initial weights, order and draws are decided by
-    ``config.seed``. Nothing is saved in between: it is for small models.
+    Batches, crops, mixing, optimizer (AdamW, a cosine after a warm-up; or ``sgd``) and plan are
+    those of fine-tuning with the same configuration; initial weights, order and draws are decided
+    by ``config.seed``. Nothing is saved in between: it is for small models.
 
     Args:
       resnet: The model.
@@ -77,6 +80,7 @@ def train_from_scratch(
       class_names: The classifier's classes; the training set's own by default.
       start: Variables to begin with, such as published ones (``clip.resnet.with_new_head`` gives
         them a head of other classes); random ones of ``config.seed`` by default.
+      sgd: SGD, its drops of the learning rate and its weight decay, in place of AdamW's.
 
     Returns:
       ``{"params", "batch_stats"}``, float32 host arrays.
@@ -116,12 +120,12 @@ def train_from_scratch(
         plan.num_examples,
         plan.total_steps,
         plan.batch_size,
-        plan.warmup_steps,
+        0 if sgd else plan.warmup_steps,
         f"{count_parameters(variables['params']):,}",
     )
     problem = Problem(variables["params"], _unused, batches, _unused, lambda params: params)
-    step = scratch_step(resnet, dataclasses.replace(config, seed=0), mixing, plan, layout)
-    state = _initial_state(variables, config, plan, layout)
+    step = scratch_step(resnet, dataclasses.replace(config, seed=0), mixing, plan, layout, sgd)
+    state = _initial_state(variables, config, plan, layout, sgd)
     log = TrainLog(None, plan, train.id, lambda: "none (a run from scratch keeps none)")
     with contextlib.closing(log):
         what = "from scratch" if start is None else "fine-tuning"
@@ -162,7 +166,12 @@ def _check_read(config: TrainConfig) -> None:
 
 @functools.lru_cache(maxsize=8)
 def scratch_step(
-    resnet: ResNet, config: TrainConfig, mixing: MixingConfig, plan: Plan, layout: Layout
+    resnet: ResNet,
+    config: TrainConfig,
+    mixing: MixingConfig,
+    plan: Plan,
+    layout: Layout,
+    sgd: SgdConfig | None = None,
 ) -> Callable[..., Any]:
     """Return the compiled step, shared by runs that differ in their seeds alone.
 
@@ -172,11 +181,12 @@ def scratch_step(
       mixing: How images are mixed.
       plan: The steps of the run.
       layout: The devices.
+      sgd: In place of AdamW.
 
     Returns:
       ``(state, batch) -> (state, metrics)``; metrics as those of ``training.step``.
     """
-    optimizer, schedule = make_optimizer(config, plan), make_schedule(config, plan)
+    optimizer, schedule = _optimizer(config, plan, sgd)
 
     def loss_fn(params: Params, batch_stats: Params, batch: dict[str, Any]) -> tuple[Any, Any]:
         variables = {"params": params, "batch_stats": batch_stats}
@@ -195,8 +205,17 @@ def scratch_step(
     return jax.jit(step, donate_argnums=0)
 
 
-def _initial_state(variables: Params, config: TrainConfig, plan: Plan, layout: Layout) -> Any:
-    start = init_state(variables["params"], make_optimizer(config, plan), layout)
+def _optimizer(config: TrainConfig, plan: Plan, sgd: SgdConfig | None) -> tuple[Any, Any]:
+    """Return the optimizer and its schedule."""
+    if sgd is None:
+        return make_optimizer(config, plan), make_schedule(config, plan)
+    return make_sgd(config, sgd, plan), make_sgd_schedule(config, sgd, plan)
+
+
+def _initial_state(
+    variables: Params, config: TrainConfig, plan: Plan, layout: Layout, sgd: SgdConfig | None
+) -> Any:
+    start = init_state(variables["params"], _optimizer(config, plan, sgd)[0], layout)
     batch_stats = layout.place(variables["batch_stats"])
     seed = layout.place(np.asarray(config.seed, np.uint32))
     return ScratchState(start.step, start.params, start.opt, batch_stats, seed)
