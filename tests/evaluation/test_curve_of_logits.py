@@ -113,3 +113,23 @@ def test_delta_is_refused() -> None:
     data = array_dataset(images(), np.zeros(COUNT, int), NAMES, name="test")
     with pytest.raises(InputError, match="a LogitClassifier has no CLIP's parameters"):
         sweep(MODEL, theta, theta, [data], GRID, backend="delta")
+
+
+@pytest.mark.parametrize("grid", [np.arange(-0.5, 1.55, 0.1), np.arange(-0.5, 1.01, 0.05)])
+def test_the_end_of_a_wide_grid_is_known_when_it_is_nearly_one(grid: np.ndarray) -> None:
+    """``arange`` has 0.9999999999999996, which is 1 in float32: the answers there are the end's."""
+    rng = np.random.default_rng(1)
+
+    def logits_fn(params: Any, batch: Any) -> Any:
+        pixels = batch.reshape(len(batch), -1).astype("float32") / 255 - 0.5
+        return 20 * (pixels @ params["w"]) ** 2
+
+    ends = [{"w": rng.normal(0, 0.1, (SIZE * SIZE * 3, 3)).astype(np.float32)} for _ in range(2)]
+    data = array_dataset(images(), rng.integers(0, 3, COUNT), NAMES, name="test")
+    model = LogitClassifier(NAMES, RESNET.preprocess, logits_fn=logits_fn)
+    thetas = [{"encoder": end} for end in ends]
+    config = CurveConfig(audit=0, points=2)
+    found = curve(model, *thetas, [data], grid, config=config, batch_size=COUNT)
+    direct = sweep(model, *thetas, [data], grid, batch_size=COUNT).predictions["test"]
+    off = np.abs(found.predictions["test"].margin - direct.margin).max(axis=1)
+    assert off.max() < 1e-3

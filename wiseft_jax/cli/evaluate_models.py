@@ -29,11 +29,16 @@ def evaluate_several(args: EvaluateArgs, *, prints: bool) -> None:
         check_can_race()
     candidates, datasets = _open(args)
     thetas = agree(args, [each.theta for each in candidates], datasets)
-    candidates = [
+    from wiseft_jax.core.hashing import hash_json
+    from wiseft_jax.evaluation.candidates import Candidates
+    from wiseft_jax.evaluation.engine import EngineConfig
+
+    config = EngineConfig.resolve(thetas[0], batch_size=args.batch_size, chunk_size=1)
+    models = [
         dataclasses.replace(each, theta=theta)
         for each, theta in zip(candidates, thetas, strict=True)
     ]
-    from wiseft_jax.core.hashing import hash_json
+    candidates = Candidates(models, config)
 
     config_hash = hash_json({"verb": "evaluate", **settings(args)})
     if args.race:
@@ -74,7 +79,7 @@ def _open(args: EvaluateArgs) -> tuple[list[Any], list[Any]]:
 
 def _compare(
     args: EvaluateArgs,
-    candidates: Sequence[Any],
+    candidates: Any,
     datasets: Sequence[Any],
     config_hash: str,
     prints: bool,
@@ -98,9 +103,7 @@ def _compare(
     print(model_tables.comparison_caption(rows, names))
 
 
-def _race(
-    args: EvaluateArgs, candidates: Sequence[Any], datasets: Sequence[Any], config_hash: str
-) -> None:
+def _race(args: EvaluateArgs, candidates: Any, datasets: Sequence[Any], config_hash: str) -> None:
     from wiseft_jax.reporting import model_tables
 
     names = short_names(args.model)
@@ -114,9 +117,7 @@ def _race(
         print("\n".join(model_tables.race_sentences(facts, names)))
 
 
-def _race_on(
-    args: EvaluateArgs, candidates: Sequence[Any], dataset: Any, config_hash: str
-) -> dict[str, Any]:
+def _race_on(args: EvaluateArgs, candidates: Any, dataset: Any, config_hash: str) -> dict[str, Any]:
     from wiseft_jax.evaluation.race_facts import model_race_facts
     from wiseft_jax.evaluation.racing import race
     from wiseft_jax.evaluation.racing_models import LiveModels
@@ -125,7 +126,7 @@ def _race_on(
     size = min(args.batch_size, racing.batch_size)
     live = LiveModels(candidates, dataset, batch_size=size)
     result = race(live, len(candidates), live.order(racing.seed), racing)
-    facts = model_race_facts(result, args.model, racing, [each.name for each in candidates])
+    facts = model_race_facts(result, args.model, racing, [each.name for each in candidates.models])
     models = [{**each, "alpha": exported_alpha(each["model"])} for each in facts["models"]]
     return {
         "dataset": dataset.name,

@@ -259,7 +259,7 @@ def _read(job: CurveJob, plan: NodePlan, values: Any, at_ends: Any) -> BatchCurv
     if len(at_ends):
         ends = np.asarray([0.0, 1.0])
         error = np.maximum(error, _residual(job, plan, values, ends, at_ends))
-        places = np.searchsorted(job.grid, ends)
+        places = _places(job.grid, ends)
         own = _host(read(at_ends, np.eye(2, dtype=np.float32), ends.astype(np.float32)))
         for name, array in found.items():
             array[places] = own[name]
@@ -274,6 +274,14 @@ def _read(job: CurveJob, plan: NodePlan, values: Any, at_ends: Any) -> BatchCurv
         trusted=True,
         note="",
     )
+
+
+def _places(grid: np.ndarray, alphas: np.ndarray) -> np.ndarray:
+    """Return where the grid has these alphas; as float32, as which 0.9999999999999996 is 1."""
+    rounded = np.float32(alphas)
+    places = np.asarray(np.searchsorted(grid.astype(np.float32), rounded))
+    assert (np.float32(grid[places]) == rounded).all(), "an end isn't on the grid"
+    return places
 
 
 def _residual(job: CurveJob, plan: NodePlan, values: Any, at: np.ndarray, truth: Any) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 from collections import Counter
@@ -63,6 +64,23 @@ class Candidates:
         for key, model in zip(self._architectures, self.models, strict=True):
             if key not in self._steps:
                 self._steps[key] = compiled_step(model.classifier, config)
+
+    @classmethod
+    def of(cls, models: Sequence[Candidate] | Candidates, config: EngineConfig) -> Candidates:
+        """Return the candidates, to be run as ``config`` says; those given share their programs.
+
+        Args:
+          models: Models, or candidates that were run on another set before.
+          config: How the step runs.
+        """
+        if not isinstance(models, Candidates):
+            return cls(models, config)
+        fed = dataclasses.replace(config, batch_size=0, num_threads=0)
+        if fed != dataclasses.replace(models._config, batch_size=0, num_threads=0):
+            return cls(models.models, config)
+        found = copy.copy(models)
+        found._config = config
+        return found
 
     def __len__(self) -> int:
         return len(self.models)

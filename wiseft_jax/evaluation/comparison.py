@@ -29,7 +29,7 @@ _BATCHES_AT_ONCE = 16
 
 
 def evaluate_models(
-    models: Sequence[Candidate],
+    models: Sequence[Candidate] | Candidates,
     dataset: Dataset,
     *,
     batch_size: int | None = None,
@@ -43,7 +43,8 @@ def evaluate_models(
     model gives the predictions that ``evaluate`` gives for it, bit for bit.
 
     Args:
-      models: Of any architectures, and of the same classes.
+      models: Of any architectures, and of the same classes; as ``Candidates`` they are compiled
+        once for several sets.
       dataset: The images; those without a label are predicted but not counted.
       batch_size: As in ``evaluate``.
       mesh: As in ``evaluate``.
@@ -56,15 +57,16 @@ def evaluate_models(
       InputError: Classes differ; no image has a label.
       BadImageError: If an image can't be read and ``dataset.on_bad_image`` is ``"stop"``.
     """
+    given = models.models if isinstance(models, Candidates) else models
     config = EngineConfig.resolve(
-        models[0].theta if models else {},
+        given[0].theta if given else {},
         batch_size=batch_size,
         chunk_size=1,
         mesh=mesh,
         num_threads=num_threads,
     )
-    candidates = Candidates(models, config)
-    check_dataset(models[0].classifier, dataset)
+    candidates = Candidates.of(models, config)
+    check_dataset(given[0].classifier, dataset)
     unlabelled = int(np.sum(dataset.labels < 0))
     if unlabelled:
         logger.warning("%s: %d images have no label and don't count", dataset.name, unlabelled)
@@ -72,7 +74,7 @@ def evaluate_models(
     with progress_bar(dataset.name, len(dataset) * len(models)) as advance:
         for places in candidates.of_same_images():
             collected = {place: Collected(dataset, 1) for place in places}
-            batches = own_batches(models[places[0]].classifier, dataset, config)
+            batches = own_batches(given[places[0]].classifier, dataset, config)
             with batches:
                 for block in _blocks(batches):
                     for place, each in collected.items():
@@ -121,7 +123,7 @@ def comparison_rows(
         (row,) = each.rows(config_hash)
         rows.append(
             {
-                **row,
+                **{field: value for field, value in row.items() if field != "alpha"},
                 "model": name,
                 "reference": names[0],
                 "difference": float(differences.difference[place]),

@@ -1,7 +1,8 @@
 """The polynomial in alpha through a batch's features at a few nodes, and how wrong it may be.
 
 Along ``theta(alpha) = lerp(theta_0, theta_1, alpha)`` everything that a network computes is an
-analytic function of alpha, so a polynomial through few nodes follows it closely. What is
+analytic function of alpha, so a polynomial through few nodes follows it closely (with ReLU or
+max-pooling it has kinks instead, and follows less closely). What is
 interpolated is the features before they are normalised: their exact norm and the exactly
 interpolated head come after, so the polynomial has less to do, and the same nodes serve any head.
 

@@ -110,7 +110,7 @@ def _guaranteed(result: RaceResult, racing: RaceConfig, claim: str) -> list[str]
         counted = ", none is filled in"
     sure = f"with a probability of at least {100 * racing.confidence:g} %"
     lines = [f"{sure} {claim}{given}"]
-    if result.stopped == "tolerance":
+    if result.as_good:
         points = 100 * racing.tolerance
         lines.append(f"{sure} the winner is less than {points:g} points below it{given}")
     if result.complete:

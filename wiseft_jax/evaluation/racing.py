@@ -82,6 +82,8 @@ class RaceResult:
       wrong: How many of these had been filled in wrongly (and were put right).
       total: Examples in the whole set.
       stopped: Why the race ended.
+      as_good: Whether it ended at the tolerance with the winner as the one that was found to be so
+        good; completing its count may have cost that one the lead.
     """
 
     winner: int
@@ -96,6 +98,7 @@ class RaceResult:
     wrong: int
     total: int
     stopped: Stopped
+    as_good: bool = False
 
     @property
     def share(self) -> float:
@@ -164,7 +167,7 @@ class _Race:
         self._enough = math.log(max(1, size - 1) / error)  # Bonferroni over the rivals of the best
         slack = config.fill_error if config.neighbours else 0.0
         self._better = PairedBets(size, len(order), -slack)
-        self._as_good = PairedBets(size, len(order), config.tolerance)
+        self._as_good = PairedBets(size, len(order), config.tolerance - slack)
 
     def run(self) -> RaceResult:
         """Run until one is left, one is good enough, the budget is used, or no examples are."""
@@ -330,6 +333,7 @@ class _Race:
             wrong=self._wrong,
             total=len(self._order),
             stopped=stopped,
+            as_good=stopped == "tolerance" and int(self._alive[place]) == self._leader,
         )
 
 

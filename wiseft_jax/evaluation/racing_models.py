@@ -37,7 +37,8 @@ class LiveModels:
       forwards: Forward passes that were run, padding included.
 
     Args:
-      models: The candidates, of any architectures.
+      models: The candidates, of any architectures; as ``Candidates`` they are compiled once for
+        several races.
       dataset: The images; an image that can't be read counts as wrong for all candidates.
       batch_size: Images a batch, fewer where there are fewer; rounded up to the devices.
       mesh: The devices; all of them by default.
@@ -56,7 +57,7 @@ class LiveModels:
 
     def __init__(
         self,
-        models: Sequence[Candidate],
+        models: Sequence[Candidate] | Candidates,
         dataset: Dataset,
         *,
         batch_size: int = 64,
@@ -64,25 +65,26 @@ class LiveModels:
         num_threads: int = 16,
     ) -> None:
         check_can_race()
+        given = models.models if isinstance(models, Candidates) else models
         layout = Layout.of(mesh)
         labelled = int(np.sum(dataset.labels >= 0))
         size = round_up_to_devices(max(1, min(batch_size, labelled)), layout.mesh)
         config = EngineConfig.resolve(
-            models[0].theta if models else {},
+            given[0].theta if given else {},
             batch_size=size,
             chunk_size=1,
             mesh=layout,
             num_threads=num_threads,
         )
-        self._candidates = Candidates(models, config)
-        check_dataset(models[0].classifier, dataset)
+        self._candidates = Candidates.of(models, config)
+        check_dataset(given[0].classifier, dataset)
         self._dataset = dataset
         self._mesh = layout.mesh
         self._images: dict[Hashable, DecodedImages] = {
             pixels_of(model.classifier.preprocess): DecodedImages(
                 dataset, model.classifier.preprocess, batch_size=size, num_threads=num_threads
             )
-            for model in models
+            for model in given
         }
         self._not_finite: set[int] = set()
         self._unreadable: set[str] = set()
