@@ -20,6 +20,7 @@ from tests.data.published_array_miniatures import (
 from tests.data.published_miniatures import MINIATURES, write_miniature
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.data.catalog import DATASETS
+from wiseft_jax.data.catalog_facts import published_specs
 from wiseft_jax.data.class_lists import class_names
 from wiseft_jax.data.decode import BadImageError
 from wiseft_jax.data.files import FileSource
@@ -91,6 +92,8 @@ def test_what_can_not_be_read_is_refused_with_what_to_use(name: str, split: str,
 
 def test_every_split_of_the_catalog_is_under_test():
     assert sorted([*MINIATURES, *ARRAYS, *REFUSED]) == sorted(SPLITS)
+    said = {(name, split) for name in DATASETS for split in published_specs(name)}
+    assert said == {*MINIATURES, *ARRAYS}
 
 
 @pytest.mark.parametrize(("name", "split"), [*IN_FILES, *IN_ARRAYS])

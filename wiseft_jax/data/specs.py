@@ -1,5 +1,4 @@
-"""Spec strings: ``[NAME=]folder:PATH``, ``table:FILE``, ``tfds:NAME[/CONFIG]:SPLIT``,
-``published:ID[/VARIANT][:SPLIT][@ROOT]``.
+"""Spec strings, what a user writes for a data set: ``[NAME=]SCHEME:TARGET``; see ``SCHEMES``.
 
 Add a scheme in 3 steps: see README.md beside this file.
 """
