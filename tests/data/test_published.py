@@ -22,9 +22,10 @@ from wiseft_jax.core.errors import InputError
 from wiseft_jax.data.catalog import DATASETS
 from wiseft_jax.data.catalog_facts import published_specs
 from wiseft_jax.data.class_lists import class_names
+from wiseft_jax.data.config import DataConfig
 from wiseft_jax.data.decode import BadImageError
 from wiseft_jax.data.files import FileSource
-from wiseft_jax.data.load import load_dataset
+from wiseft_jax.data.load import load_data, load_dataset
 from wiseft_jax.data.overlap import find_overlap
 from wiseft_jax.data.published import BorderlessSource
 from wiseft_jax.data.specs import SourceOptions, open_source
@@ -134,6 +135,30 @@ def test_the_border_of_objectnet_is_cut_off_the_pixels_before_anything_else(tmp_
     dataset = load_dataset(source, on_bad_image="skip")
     assert (len(dataset), len(dataset.skipped)) == (2, 1)
     assert find_overlap(dataset, dataset) is None
+
+
+def test_an_experiment_takes_published_sets_and_matches_them_by_name(tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("WISEFT_DATA_ROOT", str(tmp_path))
+    for split in (("cifar10", "train"), ("cifar10.1", "test"), ("cifar10.2", "test"),
+                  ("cifar10-c", "test")):  # fmt: skip
+        write_arrays(tmp_path, *split)
+    config = DataConfig(
+        train="published:cifar10:train",
+        validation="published:cifar10.1",
+        test="published:cifar10.2:test",
+        shifts=("published:cifar10-c/glass_blur/3",),
+    )
+    data = load_data(config, seed=0)
+    assert data.class_names == class_names("cifar10")
+    sets = (data.train, data.validation, data.test, *data.shifts)
+    named = [[data.class_names[label] for label in each.labels] for each in sets]
+    assert named == [
+        ["frog", "truck", "airplane"], ["cat", "ship", "automobile"], ["horse", "airplane"],
+        ["truck", "bird"],
+    ]  # fmt: skip
+    assert [each.name for each in sets] == [
+        "cifar10-train", "cifar10.1", "cifar10.2-test", "cifar10-c/glass_blur/3",
+    ]  # fmt: skip
 
 
 def test_images_passed_over_are_counted(tmp_path: Path, caplog):
