@@ -13,7 +13,13 @@ from pathlib import Path
 
 from wiseft_jax.clip.prompts import PROMPT_SETS
 from wiseft_jax.data.catalog import DATASETS
-from wiseft_jax.data.catalog_facts import images_text, reported_split, tfds_specs, where_text
+from wiseft_jax.data.catalog_facts import (
+    images_text,
+    published_specs,
+    reported_split,
+    tfds_specs,
+    where_text,
+)
 from wiseft_jax.data.catalog_transfer import EIGHT_TASKS
 from wiseft_jax.data.class_lists import CLASS_LISTS
 from wiseft_jax.data.entry import DatasetEntry
@@ -45,6 +51,12 @@ of them; `--json` has the same with fixed ids. Nothing is downloaded: how to get
 and its images stay where you put them.
 
 - Paths are below the root that you keep data in, or below the data set's own folder.
+- `published:ID:SPLIT@ROOT` opens a set where it lies, wherever the program takes data:
+  `wiseft evaluate --model merged --data published:objectnet@/data`. `@ROOT` may be left out where
+  `WISEFT_DATA_ROOT` is set, `:SPLIT` where there is one split; a corrupted set is named with
+  corruption and severity, as in `published:imagenet-c/fog/3@/data`. Names of classes are those of
+  the class list, and labels count in its order; images of other classes, and counts that aren't
+  the published ones, are told.
 - "not recorded" is what no source at hand says; what is missing is listed with each set.
 - A class list has the data set's classes in label order, with its source and checksum; a prompt
   set has the templates.
@@ -107,7 +119,9 @@ def _section(name: str, entry: DatasetEntry) -> str:
         for split in entry.layout.splits
     ]  # fmt: skip
     table = _table(("split", "images", "below the root", "labels", "TFDS"), rows)
-    lines = "\n".join(f"- {line}" for line in _lines(entry))
+    published = ", ".join(f"`{spec}`" for spec in published_specs(name).values())
+    opened = f"open it: {published or 'as `table:FILE`; the labels must be listed first'}"
+    lines = "\n".join(f"- {line}" for line in (opened, *_lines(entry)))
     return f"### {name}\n\n{entry.title}.\n\n{table}\n{lines}\n"
 
 

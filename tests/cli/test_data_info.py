@@ -8,6 +8,7 @@ import pytest
 
 from wiseft_jax.cli.main import main
 from wiseft_jax.data.catalog import DATASETS
+from wiseft_jax.data.catalog_facts import published_specs
 from wiseft_jax.data.class_lists import CLASS_LISTS
 
 
@@ -24,6 +25,8 @@ def test_it_says_what_the_entry_has(name: str, capsys: pytest.CaptureFixture[str
         assert f" {split.name} " in printed
     if entry.tfds is not None:
         assert f"tfds:{entry.tfds.name}:" in printed
+    for spec in published_specs(name).values():
+        assert f" {spec}@ROOT\n" in printed
 
 
 @pytest.mark.parametrize("name", DATASETS)

@@ -12,6 +12,7 @@ from wiseft_jax.data.catalog_facts import (
     dataset_facts,
     images_text,
     list_facts,
+    published_specs,
     tfds_specs,
     where_text,
 )
@@ -35,6 +36,14 @@ def test_tfds_specs_are_specs(name: str):
     for text in tfds_specs(DATASETS[name]).values():
         spec = parse_spec(text)
         assert (spec.scheme, str(spec).rpartition("=")[2]) == ("tfds", text)
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_published_specs_are_specs(name: str):
+    for split, text in published_specs(name).items():
+        spec = parse_spec(text)
+        assert (spec.scheme, spec.split) == ("published", split)
+        assert spec.target.partition("/")[0] == name
 
 
 def test_where_names_alternatives_labels_and_rows():

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.data.class_lists import class_names
 from wiseft_jax.data.matching import match_class_names, normalise_name, similar_names
 
 NAMES = ["golden retriever", "tabby cat", "owl", "A", "a"]
@@ -29,6 +30,13 @@ def test_the_same_classes_are_the_identity(caplog):
         match = match_class_names(NAMES, NAMES, where="photos")
     assert match.indices.tolist() == [0, 1, 2, 3, 4]
     assert "photos: the classifier's 5 classes, in its order" in caplog.text
+
+
+def test_the_same_list_is_the_identity_though_it_repeats_a_name():
+    """ImageNet's published list has missile twice, for classes 657 and 744."""
+    names = class_names("imagenet")
+    assert len(set(names)) < len(names)
+    assert match_class_names(names, names).indices.tolist() == list(range(1000))
 
 
 def test_a_subset_in_another_order_is_logged(caplog):

@@ -12,7 +12,13 @@ from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.core.errors import EXIT_DONE
 from wiseft_jax.data.catalog import dataset_entry
-from wiseft_jax.data.catalog_facts import dataset_facts, images_text, tfds_specs, where_text
+from wiseft_jax.data.catalog_facts import (
+    dataset_facts,
+    images_text,
+    published_specs,
+    tfds_specs,
+    where_text,
+)
 from wiseft_jax.data.class_lists import CLASS_LISTS, class_rows
 from wiseft_jax.data.entry import DatasetEntry
 
@@ -42,6 +48,8 @@ def main(argv: Sequence[str]) -> int:
     print(f"{args.name}: {entry.title}")
     for what, text in _lines(entry):
         print(f"  {what:<11} {text}")
+    for spec in published_specs(args.name).values():
+        print(f"  {'open':<11} {spec}@ROOT")
     _print_splits(entry)
     if args.classes:
         rows = [

@@ -29,7 +29,8 @@ class EvaluateArgs:
     """One model or several to compare: exported ones; or any CLIPs, zero-shot on the classes of the
     exported ones, else of the first set."""
     data: tuple[str, ...]
-    """Sets as `[NAME=]folder:PATH`, `table:FILE` or `tfds:NAME:SPLIT`."""
+    """Sets as `[NAME=]folder:PATH`, `table:FILE`, `tfds:NAME:SPLIT` or
+    `published:ID:SPLIT@ROOT`."""
     class_names: Path | None = None
     """Names of the sets' classes: one a line, a JSON list, or a JSON object old -> new."""
     templates: str = "simple"

@@ -71,7 +71,7 @@ class ExplainArgs:
 
     images: Annotated[tuple[str, ...], tyro.conf.Positional]
     """Image files, directories (searched at any depth), patterns such as `photos/*.png`, or sets as
-    `folder:PATH`, `table:FILE` or `tfds:NAME:SPLIT`."""
+    `folder:PATH`, `table:FILE`, `tfds:NAME:SPLIT` or `published:ID:SPLIT@ROOT`."""
     models: Annotated[ModelOptions, tyro.conf.arg(name="")] = ModelOptions()
     text: str | None = None
     """Explain the image's likeness to this text."""

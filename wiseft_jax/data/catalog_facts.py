@@ -81,6 +81,22 @@ def where_text(layout: Layout, split: Split) -> str:
     return "; ".join(filter(None, [*files, split.where]))
 
 
+def published_specs(name: str) -> dict[str, str]:
+    """Return the spec of each split that can be read as it is shipped: split -> ``published:...``.
+
+    Example:
+      >>> published_specs("imagenet-c")
+      {'test': 'published:imagenet-c/CORRUPTION/SEVERITY:test'}
+    """
+    entry = dataset_entry(name)
+    variant = "/CORRUPTION/SEVERITY" if entry.variants is not None else ""
+    return {
+        split.name: f"published:{name}{variant}:{split.name}"
+        for split in entry.layout.splits
+        if split.labels != "video" or split.index is not None
+    }
+
+
 def tfds_specs(entry: DatasetEntry) -> dict[str, str]:
     """Return the spec of each split that TensorFlow Datasets has: name here -> ``tfds:...``."""
     if entry.tfds is None:

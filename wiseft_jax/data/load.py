@@ -68,7 +68,8 @@ def load_dataset(
     """Open a data set, label it in the classifier's class order, and look at its images.
 
     Args:
-      spec: ``folder:PATH``, ``table:FILE``, ``tfds:NAME:SPLIT``, or an open source.
+      spec: ``folder:PATH``, ``table:FILE``, ``tfds:NAME:SPLIT``, ``published:ID:SPLIT@ROOT``, or
+        an open source.
       classifier_class_names: The classes that labels count in; None takes the source's own, after
         ``class_names_file``.
       class_names_file: New names for the source's classes.
@@ -76,7 +77,7 @@ def load_dataset(
       role: ``"reference"`` or ``"shift"``.
       name: The name in tables; None takes the spec's.
       on_bad_image: ``"stop"`` or ``"skip"``.
-      options: Columns of a table, directory of TFDS.
+      options: Columns of a table, directory of TFDS, root of published sets.
       verify: Whether to look at the images.
       full_decode_limit: See ``verify_images``.
       num_threads: Decoding threads.

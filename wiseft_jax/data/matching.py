@@ -67,8 +67,10 @@ def match_class_names(
         loose[normalise_name(name)].append(index)
     indices = np.full(len(source_names), -1, np.int32)
     unmatched = []
+    same = tuple(source_names) == tuple(classifier_names)  # the same list may repeat a name
     for position, name in enumerate(source_names):
         candidates = [exact[name]] if name in exact else loose.get(normalise_name(name), [])
+        candidates = [position] if same else candidates
         if len(candidates) == 1:
             indices[position] = candidates[0]
         elif counts is None or counts[position] > 0:

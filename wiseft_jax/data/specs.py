@@ -1,4 +1,4 @@
-"""Spec strings: ``[NAME=]folder:PATH``, ``table:FILE``, ``tfds:NAME[/CONFIG]:SPLIT``.
+"""Spec strings, what a user writes for a data set: ``[NAME=]SCHEME:TARGET``; see ``SCHEMES``.
 
 Add a scheme in 3 steps: see README.md beside this file.
 """
@@ -30,6 +30,10 @@ SCHEMES: dict[str, Scheme] = {
     "folder": Scheme("folder:PATH (one folder for each class)", "folder"),
     "table": Scheme("table:FILE.csv|tsv|jsonl (columns path and label)", "table"),
     "tfds": Scheme("tfds:NAME[/CONFIG]:SPLIT (prepared by TensorFlow Datasets)", "tfds"),
+    "published": Scheme(
+        "published:ID[/VARIANT][:SPLIT][@ROOT] (of wiseft data list, as its authors ship it)",
+        "published",
+    ),
 }
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl")
@@ -42,15 +46,17 @@ class Spec:
 
     Attributes:
       scheme: A key of ``SCHEMES``.
-      target: The path, or the name of the TFDS data set.
-      split: Of a TFDS data set, ``train[:10%]`` for example; else empty.
+      target: The path, or the name of the TFDS or published data set.
+      split: Of a TFDS data set, ``train[:10%]`` for example, or of a published one; else empty.
       name: The name in tables: as given (``NAME=...``), or made from the target.
+      root: Where a published data set lies, as given (``@ROOT``); else empty.
     """
 
     scheme: str
     target: str
     split: str
     name: str
+    root: str = ""
 
     @property
     def path(self) -> Path:
@@ -58,7 +64,8 @@ class Spec:
         return Path(self.target).expanduser()
 
     def __str__(self) -> str:
-        return f"{self.scheme}:{self.target}" + (f":{self.split}" if self.split else "")
+        split = f":{self.split}" if self.split else ""
+        return f"{self.scheme}:{self.target}{split}" + (f"@{self.root}" if self.root else "")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,12 +77,14 @@ class SourceOptions:
       label_column: Of a table.
       data_dir: Where TFDS looks; None is ``TFDS_DATA_DIR``, then ``~/tensorflow_datasets``.
       captions: Whether a table's labels are captions, of which an image may have several.
+      root: Where published data sets lie, unless the spec says; None is ``WISEFT_DATA_ROOT``.
     """
 
     path_column: str = "path"
     label_column: str = "label"
     data_dir: str | None = None
     captions: bool = False
+    root: str | None = None
 
 
 def parse_spec(text: str) -> Spec:
@@ -100,12 +109,14 @@ def parse_spec(text: str) -> Spec:
         raise InputError(f"{text!r}: images in memory come from Python: wiseft_jax.array_dataset")
     if scheme not in SCHEMES:
         raise unknown_name("data scheme", scheme, SCHEMES)
-    split = ""
+    split = root = ""
     if scheme == "tfds":
         target, split = _split_tfds(target, text)
+    elif scheme == "published":
+        target, split, root = _split_published(target, text)
     if not target:
         raise InputError(f"{text!r}: nothing after {scheme!r}; write {SCHEMES[scheme].usage}")
-    spec = Spec(scheme, target, split, name)
+    spec = Spec(scheme, target, split, name, root)
     return spec if name else dataclasses.replace(spec, name=_default_name(spec))
 
 
@@ -168,7 +179,20 @@ def _split_tfds(target: str, text: str) -> tuple[str, str]:
     return name, split
 
 
+def _split_published(target: str, text: str) -> tuple[str, str, str]:
+    what, at, root = target.partition("@")
+    name, colon, split = what.partition(":")
+    if (colon and not split) or (at and not root):
+        raise InputError(
+            f"{text!r}: nothing after {'@' if at and not root else ':'!r}; write"
+            f" {SCHEMES['published'].usage}"
+        )
+    return name, split, root
+
+
 def _default_name(spec: Spec) -> str:
+    if spec.scheme == "published":
+        return f"{spec.target}-{spec.split}" if spec.split else spec.target
     if spec.scheme == "tfds":
         return f"{Path(spec.target).name if spec.path.is_dir() else spec.target}-{spec.split}"
     path = spec.path.absolute()
