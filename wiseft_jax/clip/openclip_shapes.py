@@ -25,10 +25,10 @@ def settings_of_shapes(
 ) -> dict[str, Any]:
     """Return the content of a ``config.json`` for OpenCLIP's tensors.
 
-    Shapes tell everything but the number of heads, which is that of the published CLIP of the same
-    width and depth, and the activation: what ``reading`` says, else QuickGELU if the name has
-    ``quickgelu`` in it, else the base's, else it is refused, since a wrong one costs accuracy and
-    nothing would tell.
+    Shapes tell everything but the number of heads, which is that of the base, or else of the
+    published CLIP, of the same width and depth, and the activation: what ``reading`` says, else
+    QuickGELU if the name has ``quickgelu`` in it, else the base's, else it is refused, since a
+    wrong one costs accuracy and nothing would tell.
 
     Args:
       tensors: Name -> array or shape.
@@ -42,7 +42,7 @@ def settings_of_shapes(
     shapes = {name: tuple(tensor.shape) for name, tensor in plain_names(tensors).items()}
     activation = _activation(source, reading, base)
     try:
-        vision = _vision(shapes, source)
+        vision = _vision(shapes, source, base)
         projection = shapes["visual.proj"][1]
         text = dict(base["text_config"]) if base else _text(shapes, source)
     except (KeyError, IndexError) as error:
@@ -57,7 +57,9 @@ def settings_of_shapes(
     return settings
 
 
-def _vision(shapes: Mapping[str, tuple[int, ...]], source: str) -> dict[str, int]:
+def _vision(
+    shapes: Mapping[str, tuple[int, ...]], source: str, base: Mapping[str, Any] | None
+) -> dict[str, int]:
     width, _, patch, _ = shapes["visual.conv1.weight"]
     grid = math.isqrt(shapes["visual.positional_embedding"][0] - 1)
     if grid * grid + 1 != shapes["visual.positional_embedding"][0]:
@@ -70,7 +72,8 @@ def _vision(shapes: Mapping[str, tuple[int, ...]], source: str) -> dict[str, int
         "hidden_size": width,
         "intermediate_size": shapes["visual.transformer.resblocks.0.mlp.c_fc.weight"][0],
         "num_hidden_layers": layers,
-        "num_attention_heads": _heads("image", width, layers, source),
+        "num_attention_heads": _base_heads(width, layers, base)
+        or _heads("image", width, layers, source),
         "patch_size": patch,
         "image_size": grid * patch,
     }
@@ -92,6 +95,13 @@ def _text(shapes: Mapping[str, tuple[int, ...]], source: str) -> dict[str, int]:
 def _layers(shapes: Mapping[str, Any], prefix: str) -> int:
     pattern = re.compile(re.escape(prefix) + r"\.(\d+)\.ln_1\.weight")
     return sum(pattern.fullmatch(name) is not None for name in shapes)
+
+
+def _base_heads(width: int, layers: int, base: Mapping[str, Any] | None) -> int | None:
+    tower = base["vision_config"] if base else {}
+    if (tower.get("hidden_size"), tower.get("num_hidden_layers")) == (width, layers):
+        return int(tower["num_attention_heads"])
+    return None
 
 
 def _heads(tower: str, width: int, layers: int, source: str) -> int:
