@@ -25,8 +25,10 @@ sys.path.insert(0, str(ROOT))
 
 from tests.helpers.tiny import tiny_images  # noqa: E402
 from tests.helpers.tiny_openclip import (  # noqa: E402
+    POSITION_GRIDS,
     TEXTS,
     VARIANTS,
+    position_rows,
     shapes_digest,
     tensors_digest,
     tiny_model_cfg,
@@ -130,6 +132,21 @@ def published_shapes() -> dict[str, dict[str, Any]]:
     return found
 
 
+def positions() -> dict[str, np.ndarray]:
+    """Return what open_clip's ``resize_pos_embed`` makes of position embeddings."""
+    from types import SimpleNamespace
+
+    import torch
+    from open_clip.model import resize_pos_embed
+
+    found = {}
+    for side, grid in POSITION_GRIDS:
+        state = {"visual.positional_embedding": torch.from_numpy(position_rows(side))}
+        resize_pos_embed(state, SimpleNamespace(visual=SimpleNamespace(grid_size=(grid, grid))))
+        found[f"{side}_to_{grid}"] = state["visual.positional_embedding"].numpy()
+    return found
+
+
 def main() -> None:
     """Write the golden files."""
     sys.meta_path.insert(0, _Stubs())  # type: ignore[arg-type]
@@ -138,6 +155,9 @@ def main() -> None:
         path = out / f"openclip_{name}.npz"
         np.savez_compressed(path, **features(options))  # type: ignore[arg-type]
         print(f"{path.relative_to(ROOT)}: {path.stat().st_size} bytes")
+    path = out / "openclip_positions.npz"
+    np.savez_compressed(path, **positions())  # type: ignore[arg-type]
+    print(f"{path.relative_to(ROOT)}: {path.stat().st_size} bytes")
     path = out / "openclip_sizes.json"
     path.write_text(json.dumps(published_shapes(), indent=2) + "\n")
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size} bytes")

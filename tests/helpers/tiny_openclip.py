@@ -119,3 +119,13 @@ def shapes_digest(shapes: Mapping[str, tuple[int, ...]]) -> str:
     """Return the SHA-256 of names and shapes."""
     lines = [f"{name} {list(shape)}\n" for name, shape in sorted(shapes.items())]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+POSITION_GRIDS = ((2, 5), (7, 14), (8, 12), (12, 8), (7, 3))
+"""From how many patches along a side to how many: what the golden of positions holds."""
+
+
+def position_rows(side: int) -> np.ndarray:
+    """Return a position embedding, float32 ``[side ** 2 + 1, 4]``."""
+    raw = np.random.PCG64(side).random_raw((side * side + 1) * 4) >> np.uint64(40)
+    return (raw.reshape(-1, 4) / 2**23 - 1).astype(np.float32)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from wiseft_jax.clip.reading import Activation, Reading
+from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.typing import ComputeDtype, Remat, TowerName
 
 logger = logging.getLogger(__name__)
@@ -33,10 +34,17 @@ class ModelConfig:
     """Patterns (`visual.ln_*`) of tensors that may be missing from the file, or be in excess."""
     activation: Activation = "auto"
     """Of an OpenCLIP file: `gelu`, `quick_gelu`, or what its configuration says (`auto`)."""
+    image_size: int | None = None
+    """Side of the images in pixels, to which positions are interpolated; else the model's own."""
+
+    def __post_init__(self) -> None:
+        """Check the size."""
+        if self.image_size is not None and self.image_size < 1:
+            raise InputError(f"model.image_size: expected pixels, found {self.image_size}")
 
     def reading(self) -> Reading:
         """Return how the checkpoint is read."""
-        return Reading(self.base, self.allow_missing, self.activation)
+        return Reading(self.base, self.allow_missing, self.activation, self.image_size)
 
 
 def load_model(

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from wiseft_jax.clip.architectures import architecture_settings
 from wiseft_jax.clip.checkpoint_format import find_checkpoint, find_settings
 from wiseft_jax.clip.openclip import LEGACY_EOS
+from wiseft_jax.clip.positions import at_resolution
 from wiseft_jax.clip.reading import AS_STORED, Reading
 from wiseft_jax.clip.scan_tower import ScanTower
 from wiseft_jax.clip.tokenize import TOKENIZER_FILES, Tokenizer, check_merges, make_tokenizer
@@ -143,6 +144,10 @@ def load_clip(
     preprocess = checkpoint.preprocess(
         config.vision_config.image_size, base.preprocess if base else None
     )
+    if reading.image_size is not None and reading.image_size != preprocess.size:
+        size, source = reading.image_size, str(checkpoint.weights)
+        params, preprocess = at_resolution(params, config, preprocess, size, source)
+        built, _ = _tower(directory, config, dtype, tower, remat)
     if base and not any((directory / name).is_file() for name in TOKENIZER_FILES):
         tokenizer = base.tokenizer
     else:

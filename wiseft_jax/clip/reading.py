@@ -23,11 +23,14 @@ class Reading:
         from it or be there in excess.
       activation: Of the MLPs, where the files don't say: ``gelu`` or ``quick_gelu``; ``auto`` goes
         by the files and the name, and refuses to guess.
+      image_size: Side of the images in pixels, to which the image tower's positions are
+        interpolated; None for the checkpoint's own.
     """
 
     base: str = ""
     allow_missing: tuple[str, ...] = ()
     activation: Activation = "auto"
+    image_size: int | None = None
 
     def allows(self, name: str) -> bool:
         """Return whether the tensor ``name`` may be missing or in excess."""
@@ -35,7 +38,7 @@ class Reading:
 
 
 AS_STORED = Reading()
-"""Whole and strict."""
+"""Whole, strict, at its own resolution."""
 
 
 def neutral_value(name: str) -> float | None:
