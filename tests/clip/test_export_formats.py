@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import typing
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from tests.helpers.tiny import tiny_clip_directory, tiny_images
+from wiseft_jax.cli.export import ExportArgs
 from wiseft_jax.clip import export
 from wiseft_jax.clip.classifier import Classifier, zero_shot_classifier
 from wiseft_jax.clip.export import export_classifier, load_classifier, read_facts
-from wiseft_jax.clip.export_formats import EXPORT_FORMATS
+from wiseft_jax.clip.export_formats import EXPORT_FORMATS, formats_table
 from wiseft_jax.clip.load import Clip, load_clip
 from wiseft_jax.clip.openclip import to_openclip
 from wiseft_jax.clip.reading import Reading
@@ -79,8 +81,10 @@ def test_the_text_side_predicts_the_same(
     format, path = exported
     again = load_clip(path, reading=reading_of(format, clip_directory))
     tokens = clip.tokenizer(["a photo of a red circle", "x"])
-    features = [np.asarray(each.text_encoder(each.params, *tokens)) for each in (again, clip)]
-    np.testing.assert_allclose(*features, atol=1e-6)
+    found, expected = (
+        np.asarray(each.text_encoder(each.params, *tokens)) for each in (again, clip)
+    )
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_openclips_tensors_are_those_of_its_own_names(pair: tuple[Classifier, Any], tmp_path: Path):
@@ -142,6 +146,13 @@ def test_what_openclip_would_pool_elsewhere_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_documentation_and_the_command_name_every_format():
+    docs = (Path(__file__).parents[2] / "docs" / "checkpoints.md").read_text("utf-8")
+    assert formats_table() in docs
+    command = typing.get_type_hints(ExportArgs)["format"]
+    assert typing.get_args(command) == tuple(EXPORT_FORMATS)
+
+
 @pytest.mark.torch
 def test_pytorch_reads_the_image_tower(pair: tuple[Classifier, Any], tmp_path: Path):
     torch = pytest.importorskip("torch")
@@ -149,7 +160,8 @@ def test_pytorch_reads_the_image_tower(pair: tuple[Classifier, Any], tmp_path: P
 
     classifier, theta = pair
     path = export_classifier(tmp_path / "out", *pair, alpha=0.5, format="vision")
-    model, info = CLIPVisionModelWithProjection.from_pretrained(path, output_loading_info=True)
+    loaded: Any = CLIPVisionModelWithProjection.from_pretrained(path, output_loading_info=True)
+    model, info = loaded
     assert not any(info.values()), info
     images = tiny_images(4, seed=5)
     mean, std = (np.array(each) for each in (classifier.preprocess.mean, classifier.preprocess.std))

@@ -93,3 +93,13 @@ EXPORT_FORMATS: dict[str, ExportFormat] = {
         _write_vision,
     ),
 }
+
+
+def formats_table() -> str:
+    """Return the table of ``docs/checkpoints.md``, in Markdown."""
+    lines = ["| `--format` | holds | weights | read by |", "|---|---|---|---|"]
+    lines += [
+        f"| `{name}` | {each.holds} | `{each.weights}` | {each.readers} |"
+        for name, each in EXPORT_FORMATS.items()
+    ]
+    return "\n".join(lines)
