@@ -349,6 +349,7 @@ def export_merged(
     directory: Path,
     rows: Sequence[Row],
     overwrite: bool = False,
+    format: str = "hf",
 ) -> None:
     """Write the model at ``alpha`` as a CLIP directory, with its measured accuracies."""
     from wiseft_jax.clip.export import export_classifier
@@ -368,4 +369,5 @@ def export_merged(
         metrics=metrics_at(rows, alpha),
         hashes=hashes,
         overwrite=overwrite,
+        format=format,
     )

@@ -68,7 +68,7 @@ def test_a_misspelt_name_gets_a_suggestion():
 
 def test_a_file_is_refused(tmp_path: Path):
     (tmp_path / "model.safetensors").touch()
-    with pytest.raises(InputError, match="this is a file; give the directory"):
+    with pytest.raises(InputError, match="this is a file; give a directory, or a"):
         resolve_directory(tmp_path / "model.safetensors")
 
 
@@ -87,7 +87,8 @@ def test_offline_is_respected_and_said(monkeypatch: pytest.MonkeyPatch, tmp_path
         (["config.json", "model.safetensors", "flax_model.msgpack"], 2),
         (["model.safetensors.index.json", "model-00001-of-00001.safetensors"], 3),
         (["config.json", "flax_model.msgpack", "pytorch_model.bin"], 4),
-        (["config.json", "pytorch_model.bin"], 4),
+        (["open_clip_config.json", "open_clip_model.safetensors"], 5),
+        (["config.json", "pytorch_model.bin"], 5),
     ],
 )
 def test_only_the_weights_that_are_read_are_downloaded(

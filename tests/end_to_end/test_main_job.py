@@ -110,6 +110,10 @@ def test_export_at_an_alpha(
     again = ["export", str(workshop.run), "--alpha", "0", "--out", str(out), "--overwrite", "-q"]
     assert main(again) == 0
     assert json.loads((out / "wiseft.json").read_text())["alpha"] == 0.0
+    openclip = [*again, "--format", "openclip"]
+    assert main(openclip) == 0
+    assert (out / "open_clip_config.json").is_file()
+    assert not (out / "config.json").exists()
     assert "extrapolates" not in capsys.readouterr().err
     for alpha, end in ((1.5, "the fine-tuned model"), (-0.5, "the zero-shot model")):
         beyond = ["--alpha", str(alpha), "--out", str(tmp_path / str(alpha)), "-q"]

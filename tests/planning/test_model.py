@@ -61,6 +61,13 @@ def test_shapes_are_those_of_the_classifier():
     assert all(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in leaves)
 
 
+def test_a_plan_is_made_at_the_resolution_that_is_asked_for():
+    classifier, theta = abstract_classifier(ModelConfig(name="ViT-B/32", image_size=384), 3)
+    positions = theta["encoder"]["vision_model"]["embeddings"]["position_embedding"]["embedding"]
+    assert positions.shape == (12 * 12 + 1, 768)
+    assert classifier.preprocess.size == 384
+
+
 def test_published_models_need_no_network():
     for name, architecture in ARCHITECTURES.items():
         for hub_id in architecture.hub_ids:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.tiny import tiny_clip_directory
+from tests.helpers.tiny_openclip import tiny_openclip_directory
 from wiseft_jax.clip.architectures import ARCHITECTURES
 from wiseft_jax.clip.hub import EMBEDDED_DIRECTORY
 from wiseft_jax.core.errors import InputError
@@ -22,6 +23,8 @@ def test_what_is_known_has_none_and_the_rest_a_directory(tmp_path: Path):
         assert not any(find_config(hub_id) for hub_id in architecture.hub_ids)
     directory = tiny_clip_directory(tmp_path / "clip")
     assert find_config(str(directory)) == Path(directory)
+    openclip = tiny_openclip_directory(tmp_path / "openclip")
+    assert find_config(str(openclip)) == openclip
 
 
 def test_a_directory_without_a_configuration_is_refused(tmp_path: Path):

@@ -55,7 +55,9 @@ def _unsafe_call(node: ast.Call) -> Iterator[str]:
     name = ast.unparse(node.func)
     if name in ("eval", "exec"):
         yield name
-    if name in ("yaml.load", "torch.load", "np.fromregex"):
+    if name in ("yaml.load", "np.fromregex"):
+        yield name
+    if name == "torch.load" and "weights_only=True" not in map(ast.unparse, node.keywords):
         yield name
     for keyword in node.keywords:
         on = not (isinstance(keyword.value, ast.Constant) and keyword.value.value is False)
@@ -166,6 +168,9 @@ def test_the_owner_may_import():
         "np.load(path, allow_pickle=True)",
         "np.load(path, allow_pickle=flag)",
         "yaml.load(text)",
+        "torch.load(path)",
+        "torch.load(path, weights_only=False)",
+        "torch.load(path, weights_only=flag)",
         "from jax._src import core",
     ],
 )
@@ -175,6 +180,7 @@ def test_unsafe_code_is_found(text: str):
 
 def test_safe_code_passes():
     text = "np.load(path, allow_pickle=False)\nmodel.eval()\njax.eval_shape(f)"
+    text += "\ntorch.load(path, weights_only=True)"
     assert unsafe_code([Module("wiseft_jax.core.x", "x.py", text)]) == []
 
 

@@ -7,7 +7,7 @@ import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -25,8 +25,9 @@ logger = logging.getLogger(__name__)
 class ExportArgs:
     """Write `(1 - alpha) theta_0 + alpha theta_1` of a run, with head, tokenizer and facts.
 
-    The directory is a CLIPModel for transformers (JAX or PyTorch), with head.safetensors and
-    wiseft.json beside it; `wiseft predict --model DIR` and `load_classifier(DIR)` read both.
+    The directory is a CLIPModel for transformers (JAX or PyTorch), or in another --format, with
+    head.safetensors and wiseft.json beside it; `wiseft predict --model DIR` and
+    `load_classifier(DIR)` read both.
     """
 
     run: Annotated[Path, tyro.conf.Positional]
@@ -35,6 +36,9 @@ class ExportArgs:
     """The directory to write."""
     alpha: float | None = None
     """The mixing coefficient; the run's chosen one when not given."""
+    format: Literal["hf", "openclip", "vision"] = "hf"
+    """`hf`: transformers' CLIPModel; `openclip`: OpenCLIP's names; `vision`: the image tower, its
+    projection and the head alone, which `predict` reads no more."""
     overwrite: bool = False
     """Replace an earlier export in --out."""
     common: Common = CommonOptions()
@@ -67,11 +71,11 @@ def main(argv: Sequence[str]) -> int:
             "the zero-shot model" if alpha < 0 else "the fine-tuned model",
         )
     classifier, theta_0, theta_1 = load_endpoints(config, directory)
-    export_merged(
-        config, classifier, theta_0, theta_1, alpha, args.out, _rows(directory), args.overwrite
-    )
+    options = {"overwrite": args.overwrite, "format": args.format}
+    ends = (classifier, theta_0, theta_1)
+    export_merged(config, *ends, alpha, args.out, _rows(directory), **options)
     if args.common.json:
-        print_json({"model": str(args.out), "alpha": alpha})
+        print_json({"model": str(args.out), "alpha": alpha, "format": args.format})
     else:
         print(f"the model at alpha = {alpha:g} -> {args.out}")
     return EXIT_DONE

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from wiseft_jax.clip.reading import Activation, Reading
+from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.typing import ComputeDtype, Remat, TowerName
 
 logger = logging.getLogger(__name__)
@@ -17,7 +19,7 @@ class ModelConfig:
     """Which CLIP, and how its zero-shot head is made."""
 
     name: str = "glyphclip"
-    """`glyphclip` (the small embedded one), a local directory, or a Hugging Face hub id."""
+    """`glyphclip` (the small embedded one), a directory, a `.safetensors` file, or a hub id."""
     templates: str = "simple"
     """A prompt set (`simple`, `imagenet`, `digits`), or a text or JSON file of templates."""
     compute_dtype: ComputeDtype = "float32"
@@ -26,6 +28,23 @@ class ModelConfig:
     """`transformers`: its Flax modules; `scan`: ours on the same parameters, lean and fast."""
     remat: Remat = "none"
     """What a backward pass computes again: `none`, all but matmuls (`dots`), or all (`full`)."""
+    base: str = ""
+    """Another CLIP, whose text side goes with `name`, of which only the image tower is read."""
+    allow_missing: tuple[str, ...] = ()
+    """Patterns (`visual.ln_*`) of tensors that may be missing from the file, or be in excess."""
+    activation: Activation = "auto"
+    """Of an OpenCLIP file: `gelu`, `quick_gelu`, or what its configuration says (`auto`)."""
+    image_size: int | None = None
+    """Side of the images in pixels, to which positions are interpolated; else the model's own."""
+
+    def __post_init__(self) -> None:
+        """Check the size."""
+        if self.image_size is not None and self.image_size < 1:
+            raise InputError(f"model.image_size: expected pixels, found {self.image_size}")
+
+    def reading(self) -> Reading:
+        """Return how the checkpoint is read."""
+        return Reading(self.base, self.allow_missing, self.activation, self.image_size)
 
 
 def load_model(
@@ -48,7 +67,8 @@ def load_model(
             "model.name: the embedded glyphclip knows rendered digits and letters only; photographs"
             " want a run with another CLIP, a directory or a hub id"
         )
-    clip = load_clip(config.name, config.compute_dtype, config.tower, config.remat)
+    options = (config.compute_dtype, config.tower, config.remat)
+    clip = load_clip(config.name, *options, reading=config.reading())
     make: Any = zero_shot_classifier
     if two_towers:
         from wiseft_jax.clip.two_towers import two_tower_classifier as make

@@ -1,13 +1,21 @@
-"""Between the PyTorch layout of a CLIP checkpoint and Flax's, without PyTorch; strict, float32."""
+"""Between the layout of a CLIP checkpoint and Flax's, without PyTorch; strict, float32."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
 
+from wiseft_jax.clip.reading import (
+    AS_STORED,
+    Reading,
+    neutral_value,
+    state_filled,
+    state_left_out,
+)
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.trees import flatten_paths, unflatten_paths
 from wiseft_jax.core.typing import Params, PyTree
@@ -17,8 +25,26 @@ _IGNORED = ("position_ids",)  # buffers of old exports: arange(n)
 _LISTED = 40
 
 
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a parameter lies in a file.
+
+    Attributes:
+      name: The tensor's.
+      layout: ``same`` as ours; or PyTorch's ``kernel``: (out, in) for our (in, out), OIHW for HWIO.
+      third: Which third of the tensor it is, along its first axis; None for all of it.
+    """
+
+    name: str
+    layout: Literal["same", "kernel"] = "same"
+    third: int | None = None
+
+
 def from_hf(
-    tensors: Mapping[str, np.ndarray], template: PyTree, source: str = "the checkpoint"
+    tensors: Mapping[str, np.ndarray],
+    template: PyTree,
+    source: str = "the checkpoint",
+    reading: Reading = AS_STORED,
 ) -> Params:
     """Return a checkpoint's tensors as the parameter tree that ``template`` describes.
 
@@ -30,6 +56,7 @@ def from_hf(
       tensors: Name -> array, from ``core.tensors.read_tensors``.
       template: A tree of shapes, from ``jax.eval_shape``.
       source: What to call the checkpoint in an error.
+      reading: What may be missing or in excess.
 
     Returns:
       The tree, float32 host arrays.
@@ -43,40 +70,74 @@ def from_hf(
         for name, tensor in tensors.items()
         if not name.endswith(_IGNORED)
     }
+
+    def flax_place(path: str) -> Place:
+        return Place(path.replace("/", "."))
+
+    return from_places(
+        remaining, template, flax_place if flax_layout else hf_place, source, reading
+    )
+
+
+def from_places(
+    tensors: Mapping[str, np.ndarray],
+    template: PyTree,
+    place_of: Callable[[str], Place],
+    source: str,
+    reading: Reading = AS_STORED,
+) -> Params:
+    """Return the tree that ``template`` describes from where its leaves lie; see ``from_hf``.
+
+    Args:
+      tensors: Name -> array.
+      template: A tree of shapes.
+      place_of: From a key path of the template to its place.
+      source: What to call the checkpoint in an error.
+      reading: What may be missing or in excess. A missing bias becomes 0, a missing scale 1, said
+        in a line; other tensors have no neutral value and are never made up.
+
+    Raises:
+      InputError: Lists every fault, by the file's names.
+    """
     leaves: dict[str, np.ndarray] = {}
-    problems: dict[str, list[str]] = {
-        "missing": [],
-        "unknown": [],
-        "of another shape": [],
-        "not floating point": [],
-        "not finite": [],
-    }
+    filled: list[str] = []
+    kinds = ("missing", "unknown", "of another shape", "not floating point", "not finite")
+    problems: dict[str, dict[str, str]] = {kind: {} for kind in kinds}
+    used: set[str] = set()
     for path, leaf in flatten_paths(template).items():
-        name = path.replace("/", ".") if flax_layout else hf_name(path)
-        if name not in remaining:
-            problems["missing"].append(name)
+        place = place_of(path)
+        name = place.name
+        used.add(name)
+        if name not in tensors:
+            neutral = neutral_value(path)
+            if not reading.allows(name) or neutral is None:
+                problems["missing"][name] = name
+                continue
+            leaves[path] = np.full(leaf.shape, neutral, np.float32)
+            filled += [name] if name not in filled else []
             continue
-        tensor = remaining.pop(name)
-        value = tensor if flax_layout or not path.endswith("kernel") else _to_flax_kernel(tensor)
-        if value.shape != leaf.shape:
-            expected = leaf.shape if flax_layout else _hf_shape(path, leaf.shape)
-            problems["of another shape"].append(
-                f"{name} (expected {expected}, found {tensor.shape})"
-            )
-        elif not jnp.issubdtype(value.dtype, jnp.floating):
-            problems["not floating point"].append(f"{name} ({value.dtype})")
+        tensor, expected = tensors[name], _stored_shape(place, leaf.shape)
+        if tensor.shape != expected:
+            described = f"{name} (expected {expected}, found {tensor.shape})"
+            problems["of another shape"][name] = described
+        elif not jnp.issubdtype(tensor.dtype, jnp.floating):
+            problems["not floating point"][name] = f"{name} ({tensor.dtype})"
         else:
-            leaves[path] = np.array(value, np.float32, order="C")
+            leaves[path] = np.array(_taken(place, tensor), np.float32, order="C")
             if not np.isfinite(leaves[path]).all():
-                problems["not finite"].append(name)
-    problems["unknown"] = sorted(remaining)
-    faults = [f"{kind}: {_listed(names)}" for kind, names in problems.items() if names]
+                problems["not finite"][name] = name
+    extra = sorted(tensors.keys() - used)
+    problems["unknown"] = {name: name for name in extra if not reading.allows(name)}
+    faults = [f"{kind}: {_listed(list(of.values()))}" for kind, of in problems.items() if of]
     if faults:
         raise InputError(
             f"{source}: the tensors don't fit the model that config.json describes. "
             + "; ".join(faults)
             + ". Check that weights and config.json belong together."
+            + _not_made_up(problems["missing"], reading)
         )
+    state_left_out(source, [name for name in extra if reading.allows(name)])
+    state_filled(source, filled)
     return unflatten_paths(leaves)
 
 
@@ -89,13 +150,37 @@ def to_hf(params: Params) -> dict[str, np.ndarray]:
     Returns:
       Name -> C-contiguous host array in the leaf's own dtype.
     """
-    tensors = {}
+    return to_places(params, hf_place)
+
+
+def to_places(params: Params, place_of: Callable[[str], Place]) -> dict[str, np.ndarray]:
+    """Return a tree's leaves as they lie in a file; the inverse of ``from_places``.
+
+    Args:
+      params: A tree of arrays.
+      place_of: From a key path to its place; of thirds, all three are in ``params``.
+
+    Returns:
+      Name -> C-contiguous host array in the leaf's own dtype.
+    """
+    tensors: dict[str, np.ndarray] = {}
+    thirds: dict[str, dict[int, np.ndarray]] = {}
     for path, leaf in flatten_paths(params).items():
-        value = np.asarray(leaf)
-        tensors[hf_name(path)] = np.array(
-            _from_flax_kernel(value) if path.endswith("kernel") else value, order="C"
-        )
+        place, value = place_of(path), np.asarray(leaf)
+        stored = _from_flax_kernel(value) if place.layout == "kernel" else value
+        if place.third is None:
+            tensors[place.name] = np.array(stored, order="C")
+        else:
+            thirds.setdefault(place.name, {})[place.third] = stored
+    for name, parts in thirds.items():
+        whole = np.concatenate([parts[index] for index in range(3)])
+        tensors[name] = np.array(whole, order="C")
     return tensors
+
+
+def hf_place(path: str) -> Place:
+    """Return where the Flax parameter at the key path ``path`` lies in transformers' files."""
+    return Place(hf_name(path), "kernel" if path.endswith("kernel") else "same")
 
 
 def hf_name(path: str) -> str:
@@ -104,7 +189,11 @@ def hf_name(path: str) -> str:
     return ".".join([*parents, "weight" if last in _FLAX_LEAVES else last])
 
 
-def _to_flax_kernel(tensor: np.ndarray) -> np.ndarray:
+def _taken(place: Place, tensor: np.ndarray) -> np.ndarray:
+    if place.third is not None:
+        tensor = np.split(tensor, 3)[place.third]
+    if place.layout == "same":
+        return tensor
     return tensor.transpose(2, 3, 1, 0) if tensor.ndim == 4 else tensor.T
 
 
@@ -112,10 +201,20 @@ def _from_flax_kernel(kernel: np.ndarray) -> np.ndarray:
     return kernel.transpose(3, 2, 0, 1) if kernel.ndim == 4 else kernel.T
 
 
-def _hf_shape(path: str, shape: tuple[int, ...]) -> tuple[int, ...]:
-    if not path.endswith("kernel"):
-        return shape
-    return tuple(shape[axis] for axis in (3, 2, 0, 1)) if len(shape) == 4 else shape[::-1]
+def _stored_shape(place: Place, shape: tuple[int, ...]) -> tuple[int, ...]:
+    if place.layout == "kernel":
+        shape = tuple(shape[axis] for axis in (3, 2, 0, 1)) if len(shape) == 4 else shape[::-1]
+    return shape if place.third is None else (3 * shape[0], *shape[1:])
+
+
+def _not_made_up(missing: Mapping[str, str], reading: Reading) -> str:
+    names = [name for name in missing if reading.allows(name)]
+    if not names:
+        return ""
+    return (
+        f" Missing weights are never made up, allowed or not ({_listed(names[:5])}); a text side"
+        " can be taken from another CLIP (base)."
+    )
 
 
 def _listed(names: list[Any]) -> str:

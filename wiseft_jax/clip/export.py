@@ -1,7 +1,8 @@
-"""Write a classifier as a directory that other programs read as a CLIPModel, and read it back.
+"""Write a classifier as a directory that other programs read as a CLIP, and read it back.
 
-``model.safetensors``, ``config.json``, the tokenizer's files and ``preprocessor_config.json`` are a
-pure CLIPModel; ``head.safetensors`` and ``wiseft.json`` lie beside them.
+The layout is one of ``EXPORT_FORMATS``: by default ``model.safetensors``, ``config.json``, the
+tokenizer's files and ``preprocessor_config.json``, a pure CLIPModel. ``head.safetensors`` and
+``wiseft.json`` lie beside them.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ import jax
 import numpy as np
 
 from wiseft_jax.clip.classifier import Classifier, make_classifier
-from wiseft_jax.clip.convert import to_hf
-from wiseft_jax.clip.load import config_settings, load_clip
-from wiseft_jax.clip.processor import PREPROCESSOR_FILE, preprocess_settings
-from wiseft_jax.clip.tokenize import TOKENIZER_FILES
+from wiseft_jax.clip.convert import from_hf
+from wiseft_jax.clip.export_formats import EXPORT_FORMATS
+from wiseft_jax.clip.load import load_clip
+from wiseft_jax.clip.reading import AS_STORED, Reading
 from wiseft_jax.clip.towers import VISION_KEYS
-from wiseft_jax.core.errors import InputError
-from wiseft_jax.core.tensors import SAFETENSORS, read_tensors, write_tensors
+from wiseft_jax.core.errors import InputError, unknown_name
+from wiseft_jax.core.tensors import read_tensors, write_tensors
 from wiseft_jax.core.trees import check_same_structure, flatten_paths, hash_tree
 from wiseft_jax.core.typing import ComputeDtype, Params, Remat, TowerName
 from wiseft_jax.core.writers import write_json
@@ -35,13 +36,8 @@ from wiseft_jax.core.writers import write_json
 HEAD_FILE = "head.safetensors"
 FACTS_FILE = "wiseft.json"
 SCHEMA = 1
-_WRITTEN = {
-    *TOKENIZER_FILES,
-    SAFETENSORS,
-    "config.json",
-    PREPROCESSOR_FILE,
-    HEAD_FILE,
-    FACTS_FILE,
+_WRITTEN = {HEAD_FILE, FACTS_FILE} | {
+    name for each in EXPORT_FORMATS.values() for name in (each.weights, *each.files)
 }
 _CHECK_IMAGES = 4
 _CHECK_TOLERANCE = {"float32": 1e-4, "bfloat16": 3e-2}  # relative to the largest logit
@@ -58,6 +54,7 @@ def export_classifier(
     metrics: Mapping[str, Any] | None = None,
     hashes: Mapping[str, str] | None = None,
     overwrite: bool = False,
+    format: str = "hf",
 ) -> Path:
     """Write a classifier; what is written is read back and must predict the same.
 
@@ -71,19 +68,24 @@ def export_classifier(
       metrics: What was measured, for the record.
       hashes: Content hashes for the record, for example of ``theta_0`` and ``theta_1``.
       overwrite: Whether an earlier export there is replaced.
+      format: A key of ``EXPORT_FORMATS``.
 
     Returns:
       The directory.
 
     Raises:
-      InputError: The directory is in use; ``theta`` is not finite or doesn't fit the classifier.
+      InputError: The directory is in use; ``theta`` is not finite or doesn't fit the classifier;
+        the format can't say what the model is.
     """
     directory = Path(directory).expanduser()
+    if format not in EXPORT_FORMATS:
+        raise unknown_name("export format", format, EXPORT_FORMATS)
     theta = jax.tree_util.tree_map(lambda leaf: np.array(leaf, np.float32, order="C"), theta)
     _check_theta(classifier, theta)
     check_free(directory, overwrite)
     facts = {
         "schema": SCHEMA,
+        "format": format,
         "class_names": list(classifier.class_names),
         "templates": list(classifier.templates),
         "alpha": alpha,
@@ -96,15 +98,11 @@ def export_classifier(
         },
     }
     with _directory_in_place(directory) as temporary:
-        tower = classifier.tower
-        tensors = to_hf(tower.to_canonical({**theta["encoder"], **classifier.frozen}))
-        write_tensors(temporary / SAFETENSORS, tensors, {"format": "pt"})
-        write_json(temporary / "config.json", config_settings(classifier.clip_config))
-        write_json(temporary / PREPROCESSOR_FILE, preprocess_settings(classifier.preprocess))
-        classifier.tokenizer.save(temporary)
+        params = classifier.tower.to_canonical({**theta["encoder"], **classifier.frozen})
+        EXPORT_FORMATS[format].write(temporary, classifier, params)
         write_tensors(temporary / HEAD_FILE, theta["head"])
         write_json(temporary / FACTS_FILE, json.loads(json.dumps(facts, default=float)))
-        _check_same_predictions(classifier, theta, temporary)
+        _check_same_predictions(classifier, theta, temporary, format)
     _log.info("exported to %s (alpha %s)", directory, alpha)
     return directory
 
@@ -114,6 +112,7 @@ def load_classifier(
     dtype: ComputeDtype | str = "float32",
     tower: TowerName | str = "transformers",
     remat: Remat | str = "none",
+    reading: Reading = AS_STORED,
 ) -> tuple[Classifier, Params]:
     """Read what ``export_classifier`` wrote, and check its content hashes.
 
@@ -122,6 +121,8 @@ def load_classifier(
       dtype: What the tower computes in; the parameters stay float32.
       tower: As in ``load_clip``, whichever wrote it.
       remat: As in ``load_clip``.
+      reading: As in ``load_clip``; of an image tower alone its ``base`` is the CLIP that it came
+        from.
 
     Returns:
       ``(classifier, theta)``, float32 host arrays.
@@ -135,7 +136,7 @@ def load_classifier(
     """
     directory = Path(directory).expanduser()
     facts = read_facts(directory)
-    clip = load_clip(directory, dtype, tower, remat)
+    clip = load_clip(directory, dtype, tower, remat, reading)
     head = read_tensors(directory / HEAD_FILE)
     classifier = make_classifier(clip, tuple(facts["class_names"]), tuple(facts["templates"]))
     theta = {"encoder": {key: clip.params[key] for key in VISION_KEYS}, "head": head}
@@ -143,7 +144,9 @@ def load_classifier(
     for name, found in _hashes(classifier, theta).items():
         expected = facts["hashes"].get(name)
         if found != expected:
-            file = HEAD_FILE if name == "head" else SAFETENSORS
+            file = HEAD_FILE if name == "head" else _weights_file(facts)
+            if name == "frozen" and reading.base:
+                file = f"(or the base {reading.base}, not the CLIP that this came from)"
             raise InputError(
                 f"{directory / file}: damaged or replaced: the content hash of {name} is {found}, "
                 f"{FACTS_FILE} says {expected}. Export or copy the directory again."
@@ -176,6 +179,10 @@ def read_facts(directory: Path) -> dict[str, Any]:
                 f"{path}: {field} is {facts.get(field)!r}; expected a {kind.__name__}."
             )
     return facts
+
+
+def _weights_file(facts: Mapping[str, Any]) -> str:
+    return EXPORT_FORMATS[str(facts.get("format", "hf"))].weights
 
 
 def _public_source(source: str) -> str:
@@ -252,10 +259,15 @@ def _directory_in_place(directory: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _check_same_predictions(classifier: Classifier, theta: Params, directory: Path) -> None:
+def _check_same_predictions(
+    classifier: Classifier, theta: Params, directory: Path, format: str
+) -> None:
     tower = classifier.tower
     dtype = tower.dtype
-    written, theta_written = load_classifier(directory, dtype, tower.name, tower.remat)
+    if format == "vision":
+        written, theta_written = classifier, _read_image_side(classifier, directory)
+    else:
+        written, theta_written = load_classifier(directory, dtype, tower.name, tower.remat)
     size = classifier.preprocess.size
     shape = (_CHECK_IMAGES, size, size, 3)
     images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
@@ -268,3 +280,13 @@ def _check_same_predictions(classifier: Classifier, theta: Params, directory: Pa
             f"the export predicts differently: logits differ by {difference:.2g} (allowed "
             f"{allowed:.2g}); nothing was written."
         )
+
+
+def _read_image_side(classifier: Classifier, directory: Path) -> Params:
+    """Read an image tower and its head as they were written; strict about keys and shapes."""
+    tower = classifier.tower
+    template = tower.to_canonical(tower.template())
+    wanted = {key: template[key] for key in VISION_KEYS}
+    encoder = from_hf(read_tensors(directory), wanted, str(directory))
+    head = read_tensors(directory / HEAD_FILE)
+    return {"encoder": tower.from_canonical(encoder), "head": head}

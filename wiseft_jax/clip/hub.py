@@ -11,6 +11,8 @@ from pathlib import Path
 from wiseft_jax.core.errors import InputError, did_you_mean
 from wiseft_jax.core.tensors import FLAX_MSGPACK, SAFETENSORS, SAFETENSORS_INDEX
 
+OPENCLIP_CONFIG = "open_clip_config.json"
+OPENCLIP_WEIGHTS = "open_clip_model.safetensors"
 EMBEDDED_NAME = "glyphclip"
 EMBEDDED_DIRECTORY = Path(__file__).parent.parent / "quickstart" / "model"
 
@@ -42,7 +44,7 @@ def resolve_directory(name_or_path: str | Path) -> Path:
     if name and path.is_dir():
         return path
     if name and path.exists():
-        raise InputError(f"{name}: this is a file; give the directory that holds config.json.")
+        raise InputError(f"{name}: this is a file; give a directory, or a .safetensors file.")
     if isinstance(name_or_path, Path) or not is_hub_id(name):
         raise InputError(
             f"{name!r}: no such directory (looked at {path.absolute()}), and not a hub id, which "
@@ -81,7 +83,12 @@ def _download(name: str) -> Path:
     with _explaining(name, "give a local directory"):
         _log.info("%s: reading from the Hugging Face hub (or its cache)", name)
         directory = fetch(_SMALL_FILES)
-        for weights in ([SAFETENSORS], [SAFETENSORS_INDEX, "model-*.safetensors"], [FLAX_MSGPACK]):
+        for weights in (
+            [SAFETENSORS],
+            [SAFETENSORS_INDEX, "model-*.safetensors"],
+            [FLAX_MSGPACK],
+            [OPENCLIP_WEIGHTS],
+        ):
             directory = fetch([*_SMALL_FILES, *weights])
             if (directory / weights[0]).is_file():
                 break

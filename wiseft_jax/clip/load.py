@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,20 +13,18 @@ import jax
 import jax.numpy as jnp
 
 from wiseft_jax.clip.architectures import architecture_settings
-from wiseft_jax.clip.convert import from_hf
-from wiseft_jax.clip.hub import resolve_directory
-from wiseft_jax.clip.processor import read_preprocess
+from wiseft_jax.clip.checkpoint_format import find_checkpoint, find_settings
+from wiseft_jax.clip.openclip import LEGACY_EOS
+from wiseft_jax.clip.positions import at_resolution
+from wiseft_jax.clip.reading import AS_STORED, Reading
 from wiseft_jax.clip.scan_tower import ScanTower
 from wiseft_jax.clip.tokenize import TOKENIZER_FILES, Tokenizer, check_merges, make_tokenizer
 from wiseft_jax.clip.towers import Tower, l2_normalise, normalise_pixels
 from wiseft_jax.clip.transformers_tower import TransformersTower
 from wiseft_jax.core.errors import InputError, unknown_name
 from wiseft_jax.core.preprocess import Preprocess
-from wiseft_jax.core.tensors import read_tensors
 from wiseft_jax.core.trees import hash_tree
 from wiseft_jax.core.typing import ComputeDtype, Params, PyTree, Remat, TowerName
-
-_LEGACY_EOS = 2  # OpenAI's configurations say 2, and the text tower then pools at the largest id
 
 _TOWER_FIELDS = (
     "hidden_size",
@@ -109,19 +106,22 @@ def load_clip(
     dtype: ComputeDtype | str = "float32",
     tower: TowerName | str = "transformers",
     remat: Remat | str = "none",
+    reading: Reading = AS_STORED,
 ) -> Clip:
     """Load a CLIP model with its tokenizer and preprocessing.
 
-    Weights are read from safetensors (PyTorch's or Flax's layout, sharded or not) or Flax msgpack,
-    without PyTorch and without a random initialisation.
+    Weights are read from safetensors (PyTorch's, Flax's or OpenCLIP's layout, sharded or not) or
+    Flax msgpack, without PyTorch and without a random initialisation.
 
     Args:
-      name_or_path: ``"glyphclip"`` (embedded), a directory, or a hub id ``owner/name[@revision]``.
+      name_or_path: ``"glyphclip"`` (embedded), a directory, a ``.safetensors`` file, or a hub id
+        ``owner/name[@revision]``.
       dtype: What the towers compute in; the parameters stay float32.
       tower: ``"transformers"`` (its Flax modules, the reference) or ``"scan"`` (ours on the same
         parameters: it compiles faster and needs less memory).
       remat: What the backward pass computes again to save memory: ``"none"``, all but matrix
         products (``"dots"``), or everything in a layer (``"full"``).
+      reading: What its files don't say, and what may be missing from them.
 
     Returns:
       The model.
@@ -134,13 +134,25 @@ def load_clip(
       >>> sorted(clip.params)
       ['logit_scale', 'text_model', 'text_projection', 'vision_model', 'visual_projection']
     """
-    directory = resolve_directory(name_or_path)
-    config = read_config(directory)
+    checkpoint = find_checkpoint(name_or_path)
+    directory = checkpoint.directory
+    base = load_clip(reading.base) if reading.base else None
+    settings = checkpoint.settings(reading, config_settings(base.config) if base else None)
+    config = _built(directory, settings)
     built, template = _tower(directory, config, dtype, tower, remat)
-    params = from_hf(read_tensors(directory), template, str(directory))
-    tokenizer = read_tokenizer(directory, config.text_config.max_position_embeddings)
+    params = checkpoint.params(template, reading, base.params if base else None)
+    preprocess = checkpoint.preprocess(
+        config.vision_config.image_size, base.preprocess if base else None
+    )
+    if reading.image_size is not None and reading.image_size != preprocess.size:
+        size, source = reading.image_size, str(checkpoint.weights)
+        params, preprocess = at_resolution(params, config, preprocess, size, source)
+        built, _ = _tower(directory, config, dtype, tower, remat)
+    if base and not any((directory / name).is_file() for name in TOKENIZER_FILES):
+        tokenizer = base.tokenizer
+    else:
+        tokenizer = read_tokenizer(directory, config.text_config.max_position_embeddings)
     _check_tokenizer(directory, tokenizer, config)
-    preprocess = read_preprocess(directory, config.vision_config.image_size)
     params = built.from_canonical(params)
     return Clip(params, config, built, tokenizer, preprocess, str(name_or_path))
 
@@ -226,34 +238,12 @@ def published_config(name: str) -> Any:
 
 
 def read_config(directory: Path) -> Any:
-    """Read ``config.json`` as transformers' ``CLIPConfig``.
+    """Read ``config.json``, or OpenCLIP's, as transformers' ``CLIPConfig``.
 
     Raises:
       InputError: It is missing, not JSON, of another kind of model, or can't be built.
     """
-    path = directory / "config.json"
-    if not path.is_file():
-        raise InputError(f"{path}: missing; expected a CLIP model's directory.")
-    try:
-        settings = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error}).") from error
-    kind = settings.get("model_type") if isinstance(settings, dict) else None
-    if kind in ("clip_vision_model", "clip_text_model"):
-        raise InputError(
-            f"{path}: model_type is {kind!r}, one tower of a CLIP; the zero-shot head needs both. "
-            "Give the directory of the whole CLIPModel."
-        )
-    if kind != "clip":
-        raise InputError(f"{path}: model_type is {kind!r}; expected 'clip'.")
-    if not (_is_object(settings, "text_config") and _is_object(settings, "vision_config")):
-        raise InputError(f"{path}: expected objects 'text_config' and 'vision_config'.")
-    from transformers import CLIPConfig
-
-    try:
-        return CLIPConfig.from_dict(settings)
-    except Exception as error:  # a wrong value fails in whatever line reads it
-        raise _unbuildable(directory, error) from error
+    return _built(directory, find_settings(directory))
 
 
 def config_settings(config: Any) -> dict[str, Any]:
@@ -315,13 +305,13 @@ def _check_tokenizer(directory: Path, tokenizer: Tokenizer, config: Any) -> None
             f"{directory}: the tokenizer has {tokenizer.vocabulary_size} tokens, config.json's "
             f"text_config.vocab_size is {text.vocab_size}; they don't belong together."
         )
-    if text.eos_token_id not in (_LEGACY_EOS, tokenizer.end_id):
+    if text.eos_token_id not in (LEGACY_EOS, tokenizer.end_id):
         raise InputError(
             f"{directory}: config.json's text_config.eos_token_id is {text.eos_token_id}, the "
             f"tokenizer's <|endoftext|> is {tokenizer.end_id}; texts would be pooled at the wrong "
             "token. Make them equal."
         )
-    if text.eos_token_id == _LEGACY_EOS and tokenizer.end_id != tokenizer.vocabulary_size - 1:
+    if text.eos_token_id == LEGACY_EOS and tokenizer.end_id != tokenizer.vocabulary_size - 1:
         _log.warning(
             "%s: text_config.eos_token_id is 2, so texts are pooled at their largest token id, but "
             "<|endoftext|> (%d) is not the largest of the vocabulary (%d)",
@@ -351,13 +341,18 @@ def _tower(directory: Path, config: Any, *options: str) -> tuple[Tower, PyTree]:
         raise _unbuildable(directory, error) from error
 
 
+def _built(directory: Path, settings: dict[str, Any]) -> Any:
+    from transformers import CLIPConfig
+
+    try:
+        return CLIPConfig.from_dict(settings)
+    except Exception as error:  # a wrong value fails in whatever line reads it
+        raise _unbuildable(directory, error) from error
+
+
 def _unbuildable(directory: Path, error: Exception) -> InputError:
     reason = f"{type(error).__name__}: {error}"
     return InputError(f"{directory / 'config.json'}: no CLIP can be built from it ({reason}).")
-
-
-def _is_object(settings: dict[str, Any], key: str) -> bool:
-    return isinstance(settings.get(key), dict) or isinstance(settings.get(f"{key}_dict"), dict)
 
 
 def _not_deprecation(record: logging.LogRecord) -> bool:

@@ -52,6 +52,21 @@ def read_tensors(path: Path | str) -> dict[str, np.ndarray]:
     raise InputError(f"{path}: expected a .safetensors or .msgpack file.")
 
 
+def read_names(path: Path) -> set[str]:
+    """Return the names of a ``.safetensors`` file's tensors; only its header is read.
+
+    Raises:
+      InputError: It is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "np") as file:
+            return set(file.keys())
+    except (SafetensorError, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
 def write_tensors(
     path: Path | str, tensors: Mapping[str, Any], metadata: Mapping[str, str] | None = None
 ) -> None:
@@ -107,10 +122,14 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
     try:
         return load_file(path)
     except (SafetensorError, KeyError, ValueError, EOFError, OSError) as error:
-        raise InputError(
-            f"{path}: not a readable safetensors file ({error}); {path.stat().st_size} bytes. "
-            "It is damaged or was not copied completely: copy or download it again."
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    return InputError(
+        f"{path}: not a readable safetensors file ({error}); {path.stat().st_size} bytes. "
+        "It is damaged or was not copied completely: copy or download it again."
+    )
 
 
 def _read_shards(index: Path) -> dict[str, np.ndarray]:

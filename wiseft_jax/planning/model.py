@@ -28,6 +28,8 @@ def abstract_classifier(config: ModelConfig, num_classes: int) -> tuple[Classifi
       InputError: If there is no such model, or no CLIP can be built from its configuration.
     """
     sizes = model_config(config.name)
+    if config.image_size is not None:
+        sizes.vision_config.image_size = config.image_size
     tower = make_tower(sizes, config.compute_dtype, config.tower, config.remat)
     template = tower.template()
     width = sizes.projection_dim

@@ -5,7 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from wiseft_jax.clip.architectures import ARCHITECTURES, find_architecture
-from wiseft_jax.clip.hub import EMBEDDED_DIRECTORY, EMBEDDED_NAME, download_config, is_hub_id
+from wiseft_jax.clip.hub import (
+    EMBEDDED_DIRECTORY,
+    EMBEDDED_NAME,
+    OPENCLIP_CONFIG,
+    download_config,
+    is_hub_id,
+)
 from wiseft_jax.core.errors import InputError, unknown_name
 
 _OTHERWISE = (
@@ -15,7 +21,7 @@ _OTHERWISE = (
 
 
 def find_config(name: str) -> Path | None:
-    """Return the directory of a model's ``config.json``; None of a published CLIP.
+    """Return the directory of a model's ``config.json``, or OpenCLIP's; None of a published CLIP.
 
     Published models are known by their hub ids too, so nothing is fetched for them.
 
@@ -31,7 +37,7 @@ def find_config(name: str) -> Path | None:
         return None
     directory = Path(name).expanduser()
     if directory.is_dir():
-        if not (directory / "config.json").is_file():
+        if not any((directory / name).is_file() for name in ("config.json", OPENCLIP_CONFIG)):
             raise InputError(f"{directory / 'config.json'}: missing; {_OTHERWISE}.")
         return directory
     if not is_hub_id(name) or name.startswith("ViT-"):
