@@ -14,6 +14,7 @@ from wiseft_jax.core.errors import InputError
     ("fields", "message"),
     [
         ({"size": 1}, "--size: expected at least 2"),
+        ({"split": "../val"}, "--split: expected a folder's name"),
         ({"seed": -1}, "--seed: expected 0 or more"),
         ({"max_box": 0.0}, "--max-box: expected a share"),
         ({"min_kept": 1.5}, "--min-kept: expected a share"),

@@ -92,3 +92,21 @@ def test_a_manifest_of_another_schema_is_refused_with_what_to_do(
 
 def test_versions_name_what_decides_the_bytes():
     assert {"wiseft-jax", "numpy", "pillow", "zlib", "libjpeg_turbo"} == set(versions(opencv=False))
+
+
+def test_a_directory_holds_a_build_for_each_split(tmp_path: Path):
+    one, other = BuildDirectory(tmp_path / "out"), BuildDirectory(tmp_path / "out", "train")
+    for directory in (other, one):
+        directory.begin(IDENTITY)
+        path = directory.file("original", "00_dog/a")
+        path.parent.mkdir(parents=True)
+        path.touch()
+    assert other.manifest_file.name == "manifest-train.json"
+    assert other.images_file != one.images_file
+    one.begin({**IDENTITY, "parameters": {"size": 5}}, overwrite=True)
+    assert not one.file("original", "00_dog/a").exists()
+    assert other.file("original", "00_dog/a").exists()
+    assert json.loads(other.manifest_file.read_text())["parameters"] == IDENTITY["parameters"]
+    (tmp_path / "out" / "only_fg" / "test").mkdir(parents=True)
+    with pytest.raises(InputError, match="holds no build"):
+        BuildDirectory(tmp_path / "out", "test").begin(IDENTITY)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.backgrounds.cut_outs import write_photos
 from tests.helpers.light_help import light_help
 from wiseft_jax.cli.main import main
 from wiseft_jax.quickstart.backgrounds_demo_config import DemoConfig
@@ -104,6 +105,24 @@ def test_wrong_options_are_refused(
     assert main([*VERB, *options]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "o").exists()
+
+
+def test_splits_that_build_makes_side_by_side_are_trained_and_tested_on(tmp_path: Path):
+    built = tmp_path / "built"
+    for split, per_class in (("train", 3), ("val", 2)):
+        root = write_photos(tmp_path / split, per_class)
+        given = ["--source", f"folder:{root / 'photos'}", "--masks", str(root / "masks")]
+        options = ["--split", split, "--size", "32", "--workers", "1", "--out", str(built)]
+        assert main(["backgrounds", "build", *given, *options]) == 0
+    assert (built / "pairs-train.jsonl").read_text().count("\n") == 3 * 9
+    assert (built / "pairs.jsonl").read_text().count("\n") == 3 * 6
+    out = tmp_path / "study"
+    sets = ["--train-on", "mixed_rand", "--test-on", "original", "mixed_rand"]
+    resnet = ["--families", "resnet", "--epochs", "1", "--batch-size", "9"]
+    assert main([*VERB, "--data", str(built), *sets, *resnet, "--out", str(out)]) == 0
+    matrix = json.loads((out / "matrix.json").read_text())
+    assert matrix["n_train"] == {"mixed_rand": 9}
+    assert {each["n"] for each in matrix["cells"]} == {6}
 
 
 def test_help_names_what_is_trained_and_loads_nothing_heavy():

@@ -76,6 +76,8 @@ def test_what_the_directory_lacks_is_said(root: Path, caplog: pytest.LogCaptureF
         data = data_of_release(root, SPLITS, ("mixed_same", "mixed_rand"))
     assert "mixed_rand lacks 1 of the 6 originals" in caplog.text
     assert not data.paired
+    with pytest.raises(InputError, match="val would be trained on and tested on"):
+        data_of_release(root, ("val", "val"), ("original",))
     with pytest.raises(InputError, match="test"):
         data_of_release(root, ("train", "test"), ("original",))
 

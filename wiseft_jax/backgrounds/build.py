@@ -115,7 +115,7 @@ def build(
     if config.segment == "grabcut":
         require_opencv()
     inputs = open_inputs(config)
-    directory = BuildDirectory(Path(out).expanduser())
+    directory = BuildDirectory(Path(out).expanduser(), config.split)
     identity: dict[str, Any] = {
         "parameters": config.parameters(),
         "inputs": inputs.fingerprints,
@@ -139,7 +139,7 @@ def build(
                 "classes": {name: counts[name] for name in names},
                 "reasons": dict(sorted(reasons.items())),
             },
-            "sha256": variant_digests(images, pairs),
+            "sha256": variant_digests(images, pairs, config.split),
         }
         return directory.finish(identity, facts)
 
@@ -327,7 +327,7 @@ def _second_pass(
     write_rows(directory.pairs_file, (done[key] for key in order if key in done))
     with (
         JsonlWriter(directory.pairs_file) as file,
-        _mapped(MixedMaker(directory.path), tasks, len(tasks), workers) as made,
+        _mapped(MixedMaker(directory.path, config.split), tasks, len(tasks), workers) as made,
         progress_bar("mixing", len(tasks)) as advance,
     ):
         for rows in made:

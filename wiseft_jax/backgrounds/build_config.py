@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +29,9 @@ class BuildConfig(MaskOptions):
     they give original, only_bg_b and only_bg_t; the others take --segment grabcut."""
     segment: Literal["none", "grabcut"] = "none"
     """Make masks from boxes by OpenCV's GrabCut (pip install 'wiseft-jax[segment]')."""
+    split: str = SPLIT
+    """The folder below each variant to write: a build for each split, all in the same --out
+    (`wiseft backgrounds train` takes one to train on and one to test on)."""
     size: int = 224
     """Side of the images: the shorter side is resized to it, the middle is cropped."""
     seed: int = 0
@@ -46,7 +50,11 @@ class BuildConfig(MaskOptions):
     """Where TFDS looks; None is TFDS_DATA_DIR, then ~/tensorflow_datasets."""
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
+        """Check the numbers, and that the split can be a folder's name."""
+        if not re.fullmatch(r"\w[\w.-]*", self.split):
+            raise InputError(
+                f"--split: expected a folder's name of letters and digits, found {self.split!r}"
+            )
         if self.size < 2:
             raise InputError(f"--size: expected at least 2 pixels, found {self.size}")
         if self.seed < 0:
@@ -92,4 +100,4 @@ class BuildConfig(MaskOptions):
         fields = {
             name: value for name, value in dataclasses.asdict(self).items() if name not in PATHS
         }
-        return fields | {"mask_foreground": list(self.mask_foreground), "split": SPLIT}
+        return fields | {"mask_foreground": list(self.mask_foreground)}

@@ -13,7 +13,7 @@ from jaxtyping import Bool, UInt8
 from PIL import Image
 
 from wiseft_jax.backgrounds.box_files import Corners, whole_pixels
-from wiseft_jax.backgrounds.build_config import SPLIT, BuildConfig
+from wiseft_jax.backgrounds.build_config import BuildConfig
 from wiseft_jax.backgrounds.build_crop import Crop
 from wiseft_jax.backgrounds.composition import compose
 from wiseft_jax.backgrounds.mask_files import (
@@ -135,7 +135,7 @@ class ImageMaker:
             files[MASKS_FOLDER] = (f"{task.image_id}.npy", to_npy(cut))
         digests = {}
         for name, (file, data) in files.items():
-            write_bytes(self.out / name / SPLIT / file, data)
+            write_bytes(self.out / name / self.config.split / file, data)
             digests[name] = hashlib.sha256(data).hexdigest()
         return {"box": list(box), "sha256": digests}
 
@@ -211,9 +211,11 @@ class MixedMaker:
 
     Attributes:
       out: The release's root; what ``ImageMaker`` writes is there.
+      split: The folder below each variant.
     """
 
     out: Path
+    split: str
 
     def __call__(self, pairs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Write the mixed variants of one image and return their rows, hashes added.
@@ -223,17 +225,17 @@ class MixedMaker:
         """
         image_id = pairs[0]["fg"]
         image = self._read("original", image_id)
-        mask = read_mask(self.out / MASKS_FOLDER / SPLIT / f"{image_id}.npy", *image.shape[:2])
+        mask = read_mask(self.out / MASKS_FOLDER / self.split / f"{image_id}.npy", *image.shape[:2])
         done = []
         for pair in pairs:
             partner = self._read("only_bg_t", pair["bg"])
             data = to_png(compose(image, mask, partner, pair["kind"]))
-            write_bytes(self.out / pair["kind"] / SPLIT / f"{image_id}.png", data)
+            write_bytes(self.out / pair["kind"] / self.split / f"{image_id}.png", data)
             done.append(pair | {"sha256": hashlib.sha256(data).hexdigest()})
         return done
 
     def _read(self, variant: str, image_id: str) -> UInt8[np.ndarray, "S S 3"]:
-        path = self.out / variant / SPLIT / f"{image_id}.png"
+        path = self.out / variant / self.split / f"{image_id}.png"
         try:
             return np.asarray(decode_image(path.read_bytes(), str(path)))
         except (BadImageError, OSError) as error:

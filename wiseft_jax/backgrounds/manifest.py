@@ -6,10 +6,14 @@
 - ``images.jsonl``: a row an accepted image: index, id, source, box, the SHA-256 of its files;
 - ``rejected.jsonl``: a row a rejected one: index, id, source, reason, detail;
 - ``pairs.jsonl``: a row a mixed image: fg, bg, bg_class, kind, seed, SHA-256.
+
+Those are the names for the split ``val``; another split's files carry its name
+(``manifest-train.json``), so that a directory holds a build for each split.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import importlib.metadata
@@ -40,34 +44,36 @@ class BuildDirectory:
 
     Attributes:
       path: The release's root.
+      split: The folder below each variant.
     """
 
     path: Path
+    split: str = SPLIT
 
     @property
     def manifest_file(self) -> Path:
         """What made the build."""
-        return self.path / "manifest.json"
+        return self._named("manifest", ".json")
 
     @property
     def images_file(self) -> Path:
         """A row an accepted image."""
-        return self.path / "images.jsonl"
+        return self._named("images", ".jsonl")
 
     @property
     def rejected_file(self) -> Path:
         """A row a rejected image."""
-        return self.path / "rejected.jsonl"
+        return self._named("rejected", ".jsonl")
 
     @property
     def pairs_file(self) -> Path:
         """A row a mixed image."""
-        return self.path / "pairs.jsonl"
+        return self._named("pairs", ".jsonl")
 
     def file(self, variant: str, image_id: str) -> Path:
         """Return where an image's variant, or its mask, lies."""
         suffix = ".npy" if variant == MASKS_FOLDER else ".png"
-        return self.path / variant / SPLIT / f"{image_id}{suffix}"
+        return self.path / variant / self.split / f"{image_id}{suffix}"
 
     def begin(self, identity: Mapping[str, Any], *, overwrite: bool = False) -> dict[str, Any]:
         """Make the directory ready for a build, or for going on with the same one.
@@ -90,7 +96,7 @@ class BuildDirectory:
             self._remove()
         before = self._manifest()
         if before is None:
-            if self.path.is_dir() and any(self.path.iterdir()):
+            if self.path.is_dir() and any(self.path.iterdir()) and not self._holds_others():
                 raise InputError(
                     f"{self.path}: isn't empty, and holds no build (manifest.json isn't there);"
                     " give another --out"
@@ -111,24 +117,36 @@ class BuildDirectory:
     def remove_class(self, name: str) -> None:
         """Remove the files of a class."""
         for variant in (*VARIANTS, MASKS_FOLDER):
-            shutil.rmtree(self.path / variant / SPLIT / name, ignore_errors=True)
+            shutil.rmtree(self.path / variant / self.split / name, ignore_errors=True)
+
+    def _named(self, stem: str, suffix: str) -> Path:
+        own = "" if self.split == SPLIT else f"-{self.split}"
+        return self.path / f"{stem}{own}{suffix}"
+
+    def _holds_others(self) -> bool:
+        """Return whether builds of other splits are there, and nothing of this one's."""
+        others = [
+            *self.path.glob("manifest.json"),
+            *self.path.glob("manifest-*.json"),
+        ]
+        for file in others:
+            _read_manifest(file)
+        return bool(others) and not any(
+            (self.path / name / self.split).exists() for name in (*VARIANTS, MASKS_FOLDER)
+        )
 
     def _remove(self) -> None:
         for name in (*VARIANTS, MASKS_FOLDER):
-            shutil.rmtree(self.path / name, ignore_errors=True)
+            shutil.rmtree(self.path / name / self.split, ignore_errors=True)
+            with contextlib.suppress(OSError):  # isn't there, or has another split
+                (self.path / name).rmdir()
         for file in (self.images_file, self.rejected_file, self.pairs_file, self.manifest_file):
             file.unlink(missing_ok=True)
 
     def _manifest(self) -> dict[str, Any] | None:
         if not self.manifest_file.exists():
             return None
-        try:
-            found = json.loads(self.manifest_file.read_text(encoding="utf-8"))
-        except (ValueError, OSError) as error:
-            raise InputError(f"{self.manifest_file}: can't be read ({error})") from None
-        if not isinstance(found, dict) or found.get("kind") != KIND:
-            raise InputError(f"{self.manifest_file}: isn't of {KIND}; give another --out")
-        return found
+        return _read_manifest(self.manifest_file)
 
     def _check_same(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         if before.get("schema") != SCHEMA:
@@ -167,6 +185,16 @@ class BuildDirectory:
         return {"versions_before": others} if others else {}
 
 
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path}: can't be read ({error})") from None
+    if not isinstance(found, dict) or found.get("kind") != KIND:
+        raise InputError(f"{path}: isn't of {KIND}; give another --out")
+    return found
+
+
 def read_rows(path: Path) -> list[Row]:
     """Return the rows of a file of JSON lines; a last line that was broken off is left out.
 
@@ -194,16 +222,18 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
     write_text(path, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
 
 
-def variant_digests(images: Sequence[Row], pairs: Sequence[Row]) -> dict[str, str]:
+def variant_digests(
+    images: Sequence[Row], pairs: Sequence[Row], split: str = SPLIT
+) -> dict[str, str]:
     """Return the SHA-256 of each variant: of what ``sha256sum`` prints for its files, by path."""
     lines: dict[str, list[tuple[str, str]]] = {}
     for row in images:
         for variant, digest in row["sha256"].items():
             suffix = ".npy" if variant == MASKS_FOLDER else ".png"
-            path = f"{variant}/{SPLIT}/{row['id']}{suffix}"
+            path = f"{variant}/{split}/{row['id']}{suffix}"
             lines.setdefault(variant, []).append((path, digest))
     for row in pairs:
-        path = f"{row['kind']}/{SPLIT}/{row['fg']}.png"
+        path = f"{row['kind']}/{split}/{row['fg']}.png"
         lines.setdefault(row["kind"], []).append((path, row["sha256"]))
     return {
         variant: hashlib.sha256(

@@ -22,6 +22,7 @@ class BuildArgs:
 
     Writes OUT/VARIANT/val/CLASS/ID.png and OUT/fg_mask/val/CLASS/ID.npy, as the published test set
     lies, with pairs.jsonl, images.jsonl, rejected.jsonl (each with its reason) and manifest.json.
+    --split writes another folder than val, into the same OUT: one to train on, one to test on.
     The same command goes on where it was interrupted; the same seed gives the same bytes.
 
         wiseft backgrounds build --source folder:photos --masks masks --out DIR
@@ -96,6 +97,7 @@ def _built(args: BuildArgs, out: Path) -> dict[str, Any]:
 
 def _show(manifest: dict[str, Any], out: Path) -> None:
     from wiseft_jax.backgrounds.build_image import REASONS
+    from wiseft_jax.backgrounds.manifest import BuildDirectory
 
     counts = manifest["counts"]
     rejected = [
@@ -113,7 +115,8 @@ def _show(manifest: dict[str, Any], out: Path) -> None:
         print("          boxes alone make no others: masks do (--masks, or --segment grabcut)")
     print(f"images    {out}")
     if counts["rejected"]:
-        print(f"rejected  {out / 'rejected.jsonl'}")
+        split = manifest["parameters"]["split"]
+        print(f"rejected  {BuildDirectory(out, split).rejected_file}")
 
 
 def _show_in9l(manifest: dict[str, Any], out: Path) -> None:

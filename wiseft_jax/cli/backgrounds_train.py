@@ -34,7 +34,8 @@ _DEMO_SEED = 0
 class TrainArgs:
     """Train a model on each variant of the backgrounds study, and test each on each variant.
 
-    Needs a directory with a split to train on (`wiseft backgrounds build`), or --demo. Writes
+    Needs a directory with a split to train on (`wiseft backgrounds build --split train`) and one to
+    test on, or --demo. Writes
     rows.jsonl, matrix.json, table.md, matrix.png, the answers and the models into --out; the same
     command goes on from what is there.
     """
@@ -91,8 +92,8 @@ def main(argv: Sequence[str]) -> int:
 def _checked(args: TrainArgs) -> TrainArgs:
     if args.demo == (args.data is not None):
         raise InputError(
-            "expected --data ROOT (made by wiseft backgrounds build, with a split to train on) or"
-            f" --demo, found {'both' if args.demo else 'neither'}"
+            "expected --data ROOT (made by wiseft backgrounds build, with a split to train on:"
+            f" --split train) or --demo, found {'both' if args.demo else 'neither'}"
         )
     if not args.demo and args.miniature != DemoConfig():
         raise InputError("--strength, --contrast and the like are of --demo; leave them out")

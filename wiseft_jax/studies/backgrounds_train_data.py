@@ -88,8 +88,14 @@ def data_of_release(
       limit: At most so many images of each set, evenly spread; all by default.
 
     Raises:
-      InputError: A split isn't there, or its classes differ; a variant to test on isn't there.
+      InputError: A split isn't there, is the other one too, or its classes differ; a variant to
+        test on isn't there.
     """
+    if splits[0] == splits[1]:
+        raise InputError(
+            f"{root}: {splits[0]} would be trained on and tested on: models would be asked about"
+            " images that they have seen; expected two splits (wiseft backgrounds build --split)"
+        )
     train, test = (open_release(root, split) for split in splits)
     _check_classes(train.class_names)
     if train.class_names != test.class_names:
