@@ -7,8 +7,10 @@ from PIL import Image
 from tests.helpers.small_release import small_images
 from wiseft_jax.backgrounds.attack_images import prepare
 from wiseft_jax.backgrounds.build_crop import Crop
-from wiseft_jax.backgrounds.feeding import fed_images, fed_mask, how_fed
+from wiseft_jax.backgrounds.feeding import fed_images, fed_mask, how_fed, preprocess_of
 from wiseft_jax.core.preprocess import Preprocess
+from wiseft_jax.data.pipeline import load_image
+from wiseft_jax.data.transforms import eval_transform
 
 IMAGES = small_images()
 
@@ -20,6 +22,14 @@ def test_images_of_the_models_size_are_fed_as_they_are():
     mask = IMAGES.masks[0]
     assert fed_mask(mask, preprocess) is mask
     assert how_fed(8, 8, preprocess) == "fed without resizing (8 x 8)"
+
+
+def test_the_evaluations_pipeline_feeds_a_set_alike():
+    dataset = IMAGES.dataset("original")
+    for preprocess in (Preprocess(8, 9), Preprocess(6, 7), Preprocess(9, 9)):
+        transform = eval_transform(preprocess_of(dataset, preprocess))
+        found = np.stack([transform(load_image(dataset, at)) for at in range(len(dataset))])
+        assert np.array_equal(found, fed_images(IMAGES.images, preprocess))
 
 
 def test_others_are_prepared_with_their_masks():

@@ -17,10 +17,13 @@ from tests.helpers.compilations import counted_compilations
 from tests.training.toy import toy_classifier
 from wiseft_jax.backgrounds.challenge import challenge_accuracy
 from wiseft_jax.backgrounds.masked_images import MaskedImages
+from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.core.saliency import enlarge_map
 from wiseft_jax.core.tensors import read_tensors
+from wiseft_jax.evaluation.predictions import Predictions, predictions_file
 from wiseft_jax.studies import backgrounds_alphas as study
 from wiseft_jax.studies.backgrounds_alphas_config import AlphasConfig
 from wiseft_jax.studies.backgrounds_alphas_data import alphas_data_of_masked
@@ -98,6 +101,22 @@ def test_every_alpha_is_as_when_its_model_is_asked_alone(studied: Any, place: in
         for seed in range(2)
     ]
     assert curves["gap"]["value"][place] == pytest.approx(np.mean(gaps))
+
+
+def test_images_of_the_models_size_are_fed_as_they_are(tmp_path: Path):
+    """Even where the model's own preprocessing would enlarge them before its crop."""
+    facts = vars(toy_ends().classifier) | {"preprocess": Preprocess(8, 9)}
+    classifier = Classifier(**facts, templates=(), tokenizer=None, frozen={})  # type: ignore[arg-type]
+    ends = dataclasses.replace(toy_ends(), classifier=classifier)
+    images, directory = coloured(12), RunDirectory(tmp_path / "out")
+    config = dataclasses.replace(CONFIG, alphas=(0.0, 1.0), foregrounds=0, saliency_images=0)
+    study.prepare(directory, config, overwrite=False)
+    study.alphas_study(config, ends, alphas_data_of_masked(images, 1), None, directory)
+    found = Predictions.load(directory.path / "predictions" / "test" / predictions_file("original"))
+    for place, theta in enumerate((ends.theta_0, ends.theta_1)):
+        logits = np.sort(np.asarray(LOGITS(theta, images.variant("original"))), axis=1)
+        margins = logits[:, -1] - logits[:, -2]
+        np.testing.assert_allclose(found.margin[place], margins, rtol=1e-3, atol=1e-4)
 
 
 def test_one_program_serves_the_challenge_at_all_alphas(studied: Any):

@@ -9,6 +9,7 @@ from jaxtyping import Bool, UInt8
 from PIL import Image
 
 from wiseft_jax.core.preprocess import Preprocess
+from wiseft_jax.data.source import Dataset
 from wiseft_jax.data.transforms import eval_transform
 
 
@@ -37,6 +38,24 @@ def fed_images(
     if images.shape[1:3] == (size, size):
         return images
     return np.stack([fed_image(image, preprocess) for image in images])
+
+
+def preprocess_of(dataset: Dataset, preprocess: Preprocess) -> Preprocess:
+    """Return a preprocessing that gives a set's images to a model as ``fed_image`` does.
+
+    For what reads images by the evaluation's own pipeline: of images of the model's size nothing is
+    resized, so that nothing is cropped.
+
+    Args:
+      dataset: Images of one size; the first one's is taken.
+      preprocess: The model's.
+    """
+    from wiseft_jax.data.pipeline import load_image
+
+    side = preprocess.size
+    if len(dataset) and load_image(dataset, 0).size == (side, side):
+        return dataclasses.replace(preprocess, resize=side)
+    return preprocess
 
 
 def how_fed(height: int, width: int, preprocess: Preprocess) -> str:

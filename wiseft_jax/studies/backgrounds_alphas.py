@@ -193,6 +193,9 @@ def _check_origin(directory: RunDirectory, origin: dict[str, Any]) -> None:
 
 def _swept(config: AlphasConfig, ends: Ends, data: AlphasData, folder: Path) -> dict[str, Any]:
     """Return every set's predictions at all alphas: stored ones, else of one pass over each."""
+    import dataclasses
+
+    from wiseft_jax.backgrounds.feeding import preprocess_of
     from wiseft_jax.evaluation.predictions import Predictions, predictions_file
     from wiseft_jax.evaluation.sweep import sweep
 
@@ -202,17 +205,19 @@ def _swept(config: AlphasConfig, ends: Ends, data: AlphasData, folder: Path) -> 
         return {name: Predictions.load(path) for name, path in paths.items()}
     sets = list(data.sets.values())
     logger.info("%s: %d sets at %d alphas", data.name, len(sets), len(config.alphas))
-    result = sweep(
-        ends.classifier,
-        ends.theta_0,
-        ends.theta_1,
-        sets,
-        config.alphas,
-        config_hash=config_hash(config),
-    )
-    for each in result.predictions.values():
+    own, hashed, found = ends.classifier.preprocess, config_hash(config), {}
+    fed = [preprocess_of(each, own) for each in sets]
+    for preprocess in dict.fromkeys(fed):  # one, but where sets are of several sizes
+        classifier = ends.classifier
+        if preprocess != own:
+            classifier = dataclasses.replace(classifier, preprocess=preprocess)
+        alike = [each for each, how in zip(sets, fed, strict=True) if how == preprocess]
+        ends_of = (ends.theta_0, ends.theta_1)
+        result = sweep(classifier, *ends_of, alike, config.alphas, config_hash=hashed)
+        found |= result.predictions
+    for each in found.values():
         each.save(folder)
-    return result.predictions
+    return found
 
 
 def _challenged(

@@ -86,17 +86,19 @@ def answer(
     Args:
       answers: ``(parameters, images) -> labels``; sees one shape.
       theta: The parameters.
-      dataset: The images.
+      dataset: The images; those of the model's size are fed as they are (``preprocess_of``).
       preprocess: How they are prepared.
     """
     import jax
 
+    from wiseft_jax.backgrounds.feeding import preprocess_of
     from wiseft_jax.data.pipeline import eval_batches
 
     placed = jax.device_put(theta)
     size = min(_AT_ONCE, len(dataset))
     found = []
-    with contextlib.closing(eval_batches(dataset, preprocess, batch_size=size)) as batches:
+    fed = preprocess_of(dataset, preprocess)
+    with contextlib.closing(eval_batches(dataset, fed, batch_size=size)) as batches:
         for batch in batches:
             labels = np.asarray(answers(placed, batch["image"]), np.int32)
             found.append(labels[batch["index"] >= 0])
