@@ -137,12 +137,19 @@ def test_further_test_sets_are_answered_by_the_models_that_are_there(
 
 
 @pytest.mark.slow
-def test_other_options_and_other_images_are_refused(done: Any, config: MatrixConfig):
+def test_other_options_images_and_weights_are_refused(
+    done: Any, config: MatrixConfig, tmp_path: Path
+):
     path, _ = done
     with pytest.raises(InputError, match=r"these differ: epochs \(2\.0 -> 3\.0\)"):
         studied(path, dataclasses.replace(config, epochs=3), few_images())
     with pytest.raises(InputError, match="resnet-original-0 was trained on others"):
         studied(path, config, few_images(per_class=5))
+    shutil.copytree(path, tmp_path / "copy")
+    there = (tmp_path / "copy" / "rows.jsonl").read_text()
+    (tmp_path / "copy" / "rows.jsonl").write_text(there.replace(" a new head", " another head"))
+    with pytest.raises(InputError, match="resnet-start-0 started from other weights"):
+        studied(tmp_path / "copy", config, few_images())
     other = data_of_masked(masked_images(4), masked_images(6), TESTS)
     with pytest.raises(InputError, match=r"tested on other images \(original, mixed_same, mixed_r"):
         studied(path, config, other)

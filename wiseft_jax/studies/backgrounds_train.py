@@ -58,7 +58,7 @@ def matrix_study(config: MatrixConfig, data: MatrixData, directory: RunDirectory
       What ``matrix.json`` holds; see ``matrix_of``.
 
     Raises:
-      InputError: What is there was trained or tested on other images.
+      InputError: What is there was trained or tested on other images, or began from other weights.
     """
     tests = {name: dataset.fingerprint() for name, dataset in data.tests.items()}
     kinds = make_kinds(config, data)
@@ -71,14 +71,15 @@ def matrix_study(config: MatrixConfig, data: MatrixData, directory: RunDirectory
     for place, cell in enumerate(cells, 1):
         row = rows.get(cell.name)
         images = None if cell.train_on == START else _fingerprint(data, cell)
-        _check_same(directory, row, images, tests)
+        weights = kinds[cell.family].weights
+        _check_same(directory, row, images, weights, tests)
         if row is not None and tests.keys() <= row["tests"].keys() and _stored(directory, cell):
             continue
         logger.info("model %d of %d: %s", place, len(cells), cell.name)
         started = time.monotonic()
         found = _tested(cell, kinds[cell.family], data, directory.path)
         row = _row(config, cell, data, found, images)
-        row |= {"tests": tests, "secs": round(time.monotonic() - started, 1)}
+        row |= {"weights": weights, "tests": tests, "secs": round(time.monotonic() - started, 1)}
         rows[cell.name] = row
         text = "".join(json.dumps(each) + "\n" for each in rows.values())
         write_text(directory.path / ROWS_FILE, text)
@@ -173,17 +174,24 @@ def _check_same(
     directory: RunDirectory,
     row: dict[str, Any] | None,
     images: str | None,
+    weights: str,
     tests: dict[str, str],
 ) -> None:
-    """Refuse a row of other images than today's."""
+    """Refuse a row of other images or starting weights than today's."""
     if row is None:
         return
-    others = [name for name, value in tests.items() if row["tests"].get(name, value) != value]
+    name = f"{directory.path}: {row['family']}-{row['train_on']}-{row['seed']}"
+    if row.get("weights") != weights:
+        raise InputError(
+            f"{name} started from other weights ({row.get('weights')}) than today's ({weights});"
+            " give the same ones, another --out, or --overwrite"
+        )
+    others = [kind for kind, value in tests.items() if row["tests"].get(kind, value) != value]
     if row["trained_on"] != images or others:
         what = f"tested on other images ({', '.join(others)})" if others else "trained on others"
         raise InputError(
-            f"{directory.path}: {row['family']}-{row['train_on']}-{row['seed']} was {what} than"
-            " today's; give the same data and --limit, another --out, or --overwrite"
+            f"{name} was {what} than today's; give the same data and --limit, another --out, or"
+            " --overwrite"
         )
 
 

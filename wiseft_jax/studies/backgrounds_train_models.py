@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
+from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.core.tensors import read_tensors, write_tensors
+from wiseft_jax.core.writers import write_json
 from wiseft_jax.data.source import Dataset
 from wiseft_jax.studies.backgrounds_train_config import ARCHITECTURES, Cell, MatrixConfig
 from wiseft_jax.studies.backgrounds_train_data import MatrixData
@@ -22,6 +24,7 @@ from wiseft_jax.studies.backgrounds_train_data import MatrixData
 logger = logging.getLogger(__name__)
 
 MODELS_DIR = "models"
+_ORIGIN = ".origin.json"
 _AT_ONCE = 250
 _SMALLEST_AS_IT_IS = 64
 
@@ -69,12 +72,26 @@ def trained(cell: Cell, kind: Kind, data: MatrixData, directory: Path) -> Any:
       kind: Its family.
       data: The images.
       directory: The study's.
+
+    Raises:
+      InputError: What is stored was trained on other images, or from other weights.
     """
     path = directory / MODELS_DIR / cell.name
-    theta = kind.read(path)
-    if theta is None:
-        theta = kind.train(cell, data.training_set(cell.train_on, cell.seed))
-        kind.write(path, theta)
+    origin_file = path.with_name(f"{cell.name}{_ORIGIN}")
+    images = data.training_set(cell.train_on, cell.seed)
+    origin = {"trained_on": images.fingerprint(), "started_from": kind.weights}
+    if origin_file.is_file():  # it is written last
+        if read_json(origin_file) != origin:
+            raise InputError(
+                f"{path}: was trained on other images than today's, or from other weights; give"
+                " the same data, --limit and weights, another --out, or --overwrite"
+            )
+        theta = kind.read(path)
+        if theta is not None:
+            return theta
+    theta = kind.train(cell, images)
+    kind.write(path, theta)
+    write_json(origin_file, origin)
     return theta
 
 
@@ -121,7 +138,7 @@ def _resnets(config: MatrixConfig, data: MatrixData) -> Kind:
         settings = ARCHITECTURES[config.architecture] or SMALL
         enlarged = size if size >= _SMALLEST_AS_IT_IS else None
         resnet = make_resnet(count, Preprocess(size, size), settings, enlarged)
-        weights = f"random, {config.architecture}"
+        weights = f"random, {config.architecture}, {size} x {size} pixels"
     else:
         published, variables, names = load_resnet(config.resnet)
         start = _as_it_is(config.resnet, published, variables, names, data)
