@@ -55,6 +55,16 @@ def test_what_is_missing_is_counted(root: Path):
         ComposedSource(release, "only_bg_b")
 
 
+@pytest.mark.parametrize(("fill", "kind"), [(False, "empty"), (True, "full")])
+def test_a_mask_without_an_object_or_a_background_is_named(root: Path, fill: bool, kind: str):
+    np.save(root / "fg_mask/train/00_dog/01.npy", np.full((8, 8), fill))
+    for variant in ("only_fg", "mixed_rand"):
+        source = ComposedSource(open_release(root, "train"), variant)
+        with pytest.raises(InputError, match=rf"00_dog/01.npy: the mask is {kind}; expected an"):
+            source.read(1)
+    assert ComposedSource(open_release(root, "train"), "original").read(1).shape == (8, 8, 3)
+
+
 def test_a_background_of_another_size_is_named(root: Path):
     for file in (root / "only_bg_t/train").rglob("*.png"):
         Image.new("RGB", (9, 8)).save(file)

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Int, Integer, UInt8
 
 from wiseft_jax.backgrounds.composition import COMPOSED, compose
-from wiseft_jax.backgrounds.mask_files import read_mask
+from wiseft_jax.backgrounds.mask_files import read_object_mask
 from wiseft_jax.backgrounds.pairing import pair_backgrounds
 from wiseft_jax.backgrounds.release import Release
 from wiseft_jax.backgrounds.variants import variant_of
@@ -62,7 +62,8 @@ class ComposedSource:
         """Return the image, composed.
 
         Raises:
-          InputError: A mask or a background is of another size than its image.
+          InputError: A mask or a background is of another size than its image; a mask is empty or
+            full, so that a variant would be another one.
         """
         image = _decoded(self.original, index)
         if self.name == "original":
@@ -92,7 +93,7 @@ class ComposedSource:
         return hash_json(parts)
 
     def _mask(self, index: int, height: int, width: int) -> Bool[np.ndarray, "H W"]:
-        return read_mask(self._release.mask_path(self._image_ids[index]), height, width)
+        return read_object_mask(self._release.mask_path(self._image_ids[index]), height, width)
 
     def _check_masks(self) -> None:
         there = [self._release.mask_path(each).is_file() for each in self._image_ids]

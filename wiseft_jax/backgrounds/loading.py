@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Int, Integer, UInt8
 
 from wiseft_jax.backgrounds.composition import compose
-from wiseft_jax.backgrounds.mask_files import read_mask
+from wiseft_jax.backgrounds.mask_files import read_object_mask
 from wiseft_jax.backgrounds.pairing import pair_backgrounds
 from wiseft_jax.backgrounds.release import Release
 from wiseft_jax.backgrounds.variants import MASKS_FOLDER
@@ -133,7 +133,10 @@ class MaskedRelease:
           InputError: A mask doesn't fit its image, is empty or full.
         """
         return np.stack(
-            [_mask(self.release, self.image_ids[at], height, width) for at in positions]
+            [
+                read_object_mask(self.release.mask_path(self.image_ids[at]), height, width)
+                for at in positions
+            ]
         )
 
     def compose(
@@ -187,15 +190,6 @@ def open_masked(release: Release) -> MaskedRelease:
     if not whole.any():
         raise InputError(f"{release.root}: no original has both a mask and an Only-BG-T image")
     return MaskedRelease(release, originals, image_ids, backgrounds, place, whole)
-
-
-def _mask(release: Release, image_id: str, height: int, width: int) -> np.ndarray:
-    path = release.mask_path(image_id)
-    mask = read_mask(path, height, width)
-    if mask.all() or not mask.any():
-        kind = "full" if mask.all() else "empty"
-        raise InputError(f"{path}: the mask is {kind}; expected an object and a background")
-    return mask
 
 
 def _report(release: Release, image_ids: list[str], places: np.ndarray, what: str) -> None:

@@ -165,6 +165,27 @@ def read_mask(
         raise InputError(f"{path}: {error}") from None
 
 
+def read_object_mask(
+    path: Path, height: int, width: int, values: MaskValues = MaskValues()
+) -> Bool[np.ndarray, "H W"]:
+    """Return where the object of an image is, to be composed: neither nothing nor everything.
+
+    Args:
+      path: As ``read_mask``.
+      height: Of the image.
+      width: Of the image.
+      values: Which of its values are the object.
+
+    Raises:
+      InputError: As ``read_mask``; or the mask is empty or full.
+    """
+    mask = read_mask(path, height, width, values)
+    if mask.all() or not mask.any():
+        kind = "full" if mask.all() else "empty"
+        raise InputError(f"{path}: the mask is {kind}; expected an object and a background")
+    return mask
+
+
 def read_mask_values(path: Path) -> Shaped[np.ndarray, "H W"]:
     """Return the values of a mask as they are in the file; a palette's are its indices.
 

@@ -162,7 +162,7 @@ def _of_demo(args: ShowArgs) -> tuple[list[Shown], tuple[str, ...]]:
 
 def _of_file(args: ShowArgs) -> tuple[list[Shown], tuple[str, ...]]:
     from wiseft_jax.backgrounds.in9 import IN9_CLASSES
-    from wiseft_jax.backgrounds.mask_files import MaskValues, read_mask
+    from wiseft_jax.backgrounds.mask_files import MaskValues, read_object_mask
     from wiseft_jax.backgrounds.one_image import (
         image_variants,
         read_picture,
@@ -184,7 +184,7 @@ def _of_file(args: ShowArgs) -> tuple[list[Shown], tuple[str, ...]]:
         mask_path = release.mask_path(image_id)
     if mask_path is None:
         raise InputError(f"{path}: say where the object is: --mask FILE, of the image's size")
-    mask = read_mask(mask_path, height, width, MaskValues.of(args.mask_options))
+    mask = read_object_mask(mask_path, height, width, MaskValues.of(args.mask_options))
     found: dict[str, tuple[str, Any]] = {}
     if args.background:
         pairs = zip(_KINDS, args.background, strict=False)
