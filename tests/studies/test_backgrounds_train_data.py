@@ -73,13 +73,34 @@ def test_what_the_directory_lacks_is_said(root: Path, caplog: pytest.LogCaptureF
         data_of_release(root, SPLITS, ("original",)).training_set("only_bg_b", 0)
     (root / "mixed_rand/val/00_dog/00.png").unlink()
     with caplog.at_level(logging.WARNING, "wiseft_jax"):
-        data = data_of_release(root, SPLITS, ("mixed_same", "mixed_rand"))
-    assert "mixed_rand lacks 1 of the 6 originals" in caplog.text
-    assert not data.paired
+        data_of_release(root, SPLITS, ("mixed_same", "mixed_rand"))
+    assert "1 of 6 originals are left out of the tests: they lack images of mixed_rand" in (
+        caplog.text
+    )
     with pytest.raises(InputError, match="val would be trained on and tested on"):
         data_of_release(root, ("val", "val"), ("original",))
     with pytest.raises(InputError, match="test"):
         data_of_release(root, ("train", "test"), ("original",))
+
+
+def test_test_sets_are_of_the_same_foregrounds(root: Path):
+    """Even where sets lack as many images, but other ones."""
+    (root / "mixed_rand/val/00_dog/00.png").unlink()
+    (root / "mixed_same/val/02_fish/05.png").unlink()
+    data = data_of_release(root, SPLITS, ("mixed_same", "mixed_rand"))
+    assert data.paired
+    stems = [
+        [Path(dataset.id(index)).stem for index in range(len(dataset))]
+        for dataset in data.tests.values()
+    ]
+    assert stems == [["01", "02", "03", "04"]] * 2
+    for dataset in data.tests.values():
+        assert dataset.labels.tolist() == [0, 1, 1, 2]
+    for kind, names in (("mixed_rand", ("02", "04")), ("mixed_same", ("01", "03"))):
+        for name in names:
+            next((root / kind / "val").rglob(f"{name}.png")).unlink()
+    with pytest.raises(InputError, match="no original has an image of each of mixed_same, mixed_r"):
+        data_of_release(root, SPLITS, ("mixed_same", "mixed_rand"))
 
 
 def test_other_classes_and_one_class_are_refused(root: Path):

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from wiseft_jax.backgrounds.class_folders import spoken_names
 from wiseft_jax.backgrounds.release import Release, open_release
 from wiseft_jax.backgrounds.variants import VARIANTS
@@ -104,8 +106,7 @@ def data_of_release(
             f" {', '.join(test.class_names)}"
         )
     found = _aligned_tests(test, test_on)
-    sizes = {len(dataset) for dataset in found.values()}
-    paired = len(sizes) == 1 and "original" in test.variants
+    paired = "original" in test.variants
     tests = {kind: limited(dataset, limit) for kind, dataset in found.items()}
     make = functools.partial(_of_release, train, pairing)
     return MatrixData(
@@ -171,17 +172,23 @@ def _of_release(release: Release, pairing: Pairing, kind: str, seed: int) -> Dat
 
 
 def _aligned_tests(release: Release, test_on: Sequence[str]) -> dict[str, Dataset]:
-    """Return test sets in the order of the originals; an image that a set lacks is said."""
+    """Return test sets of the same originals, in their order; those that one lacks are said.
+
+    Raises:
+      InputError: No original has an image of each.
+    """
     if "original" not in release.variants:
         return {kind: release.dataset(kind) for kind in test_on}
     image_ids = release.image_ids(release.dataset("original"))
-    found = {}
-    for kind in test_on:
-        dataset, place = release.align(kind, image_ids)
-        missing = int((place < 0).sum())
-        if missing:
-            logger.warning(
-                "%s: %s lacks %d of the %d originals", release.root, kind, missing, len(place)
-            )
-        found[kind] = dataset.subset(place[place >= 0])
-    return found
+    found = {kind: release.align(kind, image_ids) for kind in test_on}
+    places = np.stack([place for _, place in found.values()])
+    kept = np.flatnonzero((places >= 0).all(0))
+    if not len(kept):
+        raise InputError(f"{release.root}: no original has an image of each of {', '.join(found)}")
+    if len(kept) < len(image_ids):
+        lacking = [kind for kind, (_, place) in found.items() if (place < 0).any()]
+        logger.warning(
+            "%s: %d of %d originals are left out of the tests: they lack images of %s",
+            *(release.root, len(image_ids) - len(kept), len(image_ids), ", ".join(lacking)),
+        )
+    return {kind: dataset.subset(place[kept]) for kind, (dataset, place) in found.items()}
