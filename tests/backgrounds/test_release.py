@@ -163,3 +163,13 @@ def test_a_missing_split_or_variant_is_named(root: Path):
         open_release(root, "train")
     with pytest.raises(InputError, match="has no variant 'no_fg'; it has original, only_bg_t"):
         open_release(root).dataset("no_fg")
+
+
+def test_a_split_has_the_variants_that_are_in_it(root: Path):
+    for folder in IN9_CLASSES:
+        write_image(root / "only_fg" / "train" / folder / "a.JPEG")
+        write_image(root / "no_fg" / "train" / folder / "a.JPEG")
+    assert open_release(root).variants == ("original", "only_bg_t", "mixed_rand")
+    assert open_release(root, "train").variants == ("no_fg", "only_fg")
+    with pytest.raises(InputError, match=r"no variant 'original'; it has no_fg, only_fg .split tr"):
+        open_release(root, "train").dataset("original")

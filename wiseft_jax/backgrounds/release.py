@@ -41,7 +41,7 @@ class Release:
       root: The directory.
       split: ``val`` in the published test set.
       class_names: Folder names, sorted.
-      variants: Those that are there, in the order of ``VARIANTS``.
+      variants: Those that have this split, in the order of ``VARIANTS``.
     """
 
     root: Path
@@ -59,6 +59,7 @@ class Release:
         if kind not in self.variants:
             raise InputError(
                 f"{self.root}: has no variant {kind!r}; it has {', '.join(self.variants)}"
+                f" (split {self.split})"
             )
         spec = Spec("folder", str(self.root / kind / self.split), "", kind)
         source = open_source(spec, SourceOptions())
@@ -144,16 +145,18 @@ def open_release(root: Path | str, split: str = "val") -> Release:
     if not root.is_dir():
         raise missing_path(root, "folder", "Expected the release's folder, with original/val/...")
     there = {entry.name for entry in root.iterdir() if entry.is_dir()}
-    variants = tuple(name for name in VARIANTS if name in there)
-    if not variants:
+    known = tuple(name for name in VARIANTS if name in there)
+    if not known:
         raise InputError(
             f"{root}: expected folders {', '.join(VARIANTS)}; found"
             f" {_few(tuple(sorted(there))) or 'no folder'}"
         )
     _check_spelling(root, there)
+    variants = tuple(name for name in known if (root / name / split).is_dir())
+    if not variants:
+        first = root / known[0] / split
+        raise missing_path(first, "folder", f"Expected {known[0]}/{split}/CLASS/FILE.")
     first = root / variants[0] / split
-    if not first.is_dir():
-        raise missing_path(first, "folder", f"Expected {variants[0]}/{split}/CLASS/FILE.")
     spec = Spec("folder", str(first), "", variants[0])
     class_names = open_source(spec, SourceOptions()).class_names
     _check_in9(root, class_names)

@@ -164,8 +164,7 @@ def _of_release(release: Release, pairing: Pairing, kind: str, seed: int) -> Dat
 
     if kind in VARIANTS and VARIANTS[kind].partner and pairing == "new":
         return composed_dataset(release, kind, seed)
-    there = (release.root / kind / release.split).is_dir()
-    if not there and kind in ("no_fg", "only_fg"):
+    if kind not in release.variants and kind in ("no_fg", "only_fg"):
         logger.info("%s: %s is composed of originals and masks", release.root, kind)
         return composed_dataset(release, kind, seed)
     return release.dataset(kind)
