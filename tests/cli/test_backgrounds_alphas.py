@@ -18,6 +18,10 @@ from tests.helpers.small_release import write_release
 from tests.helpers.tiny import tiny_clip_directory
 from wiseft_jax.cli.main import main
 from wiseft_jax.evaluation.predictions import Predictions
+from wiseft_jax.quickstart.backgrounds_demo import demo_images
+from wiseft_jax.quickstart.backgrounds_demo_config import DemoConfig
+from wiseft_jax.studies.backgrounds_alphas_config import AlphasConfig
+from wiseft_jax.studies.backgrounds_train_data import limited
 
 FEW = ["--alphas", "0", "0.5", "1", "--foregrounds", "6", "--backgrounds", "5"]
 FEW += ["--saliency-images", "6", "--bootstrap-samples", "50"]
@@ -157,6 +161,9 @@ def test_the_demo_on_a_tiny_budget(tmp_path: Path, capsys: pytest.CaptureFixture
     assert summary["chosen_on"] == "validation"
     assert summary["model"] == "glyphclip, fine-tuned on Original"
     theta = tmp_path / "a" / "theta_1.safetensors"
+    whole = demo_images("train", DemoConfig(), 0).dataset("original", AlphasConfig().training_seed)
+    origin = json.loads((tmp_path / "a" / "theta_1.json").read_text())
+    assert origin["trained_on"] == limited(whole, 48).fingerprint()
     before = theta.stat().st_mtime_ns
     assert alphas(*options, "--out", tmp_path / "a", "-q") == 0
     assert theta.stat().st_mtime_ns == before

@@ -130,4 +130,9 @@ def test_further_sets_are_matched_by_name(tmp_path: Path):
 def test_a_limit_leaves_no_class_out():
     dataset = masked_images(10).dataset("original")
     assert np.bincount(limited(dataset, 6).labels).tolist() == [2, 2, 2]
+    in_turn = dataset.subset(np.arange(len(dataset)).reshape(3, -1).T.ravel())
+    for limit in (3, 5, 10):
+        counts = np.bincount(limited(in_turn, limit).labels, minlength=3)
+        assert counts.sum() == limit
+        assert np.ptp(counts) <= 1
     assert limited(dataset, None) is limited(dataset, 99) is dataset

@@ -195,17 +195,14 @@ def _studied(
 
 
 def _ends_of_demo(args: AlphasArgs, directory: RunDirectory) -> Ends:
-    import numpy as np
-
     from wiseft_jax.clip.config import ModelConfig
     from wiseft_jax.quickstart.backgrounds_demo import demo_images
     from wiseft_jax.studies.backgrounds_alphas import fine_tuned_ends
+    from wiseft_jax.studies.backgrounds_train_data import limited
 
     config = args.config
     images = demo_images("train", args.miniature, _DEMO_SEED)
-    train = images.dataset(config.train_on, config.training_seed)
-    if config.limit is not None and config.limit < len(train):
-        train = train.subset(np.arange(config.limit))
+    train = limited(images.dataset(config.train_on, config.training_seed), config.limit)
     return fine_tuned_ends(config, ModelConfig("glyphclip", "digits"), train, directory)
 
 

@@ -58,7 +58,7 @@ class TrainArgs:
     """The embedded miniature: digits on textures that tell of them."""
     miniature: Annotated[DemoConfig, tyro.conf.arg(name="")] = DemoConfig()
     limit: int | None = None
-    """At most so many images of each set, evenly spread: to try a command."""
+    """At most so many images of each set, evenly of each class: to try a command."""
     out: Path | None = None
     """The study's directory."""
     overwrite: bool = False

@@ -40,7 +40,7 @@ class AlphasConfig:
     sample_seed: int = 0
     """Of the draws of foregrounds, backgrounds and images."""
     limit: int | None = None
-    """At most so many images of each set, evenly spread: to try a command."""
+    """At most so many images of each set, evenly of each class: to try a command."""
     bootstrap_samples: int = 4000
     """Of the intervals over foregrounds."""
     train_on: TrainOn = "original"

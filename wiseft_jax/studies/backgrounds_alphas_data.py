@@ -18,13 +18,14 @@ from wiseft_jax.backgrounds.attack_images import (
 )
 from wiseft_jax.backgrounds.class_folders import class_key
 from wiseft_jax.backgrounds.composed_source import composed_dataset
+from wiseft_jax.backgrounds.loading import even_choice
 from wiseft_jax.backgrounds.masked_images import MaskedImages
 from wiseft_jax.backgrounds.release import Release, open_release
 from wiseft_jax.backgrounds.variants import VARIANTS
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.hashing import hash_json
 from wiseft_jax.data.matching import describe_unmatched
-from wiseft_jax.data.source import Dataset, evenly
+from wiseft_jax.data.source import Dataset
 from wiseft_jax.studies.backgrounds_alphas_config import REQUIRED
 
 logger = logging.getLogger(__name__)
@@ -99,9 +100,9 @@ def alphas_data_of_masked(images: MaskedImages, seeds: int, limit: int | None = 
     Args:
       images: The images.
       seeds: How many pairings of each mixed variant.
-      limit: At most so many images, evenly spread; backgrounds are drawn among all.
+      limit: At most so many images, evenly of each class; backgrounds are drawn among all.
     """
-    chosen = evenly(len(images), limit)
+    chosen = even_choice(images.labels, limit)
     sets = {}
     for kind, variant in VARIANTS.items():
         for seed in range(seeds if variant.partner else 1):
@@ -120,7 +121,7 @@ def alphas_data_of_release(
       root: Holds ``VARIANT/SPLIT/CLASS/FILE``, and masks.
       split: The folder below each variant.
       seeds: Compose so many pairings of each mixed variant; None takes the one in its files.
-      limit: At most so many images, evenly spread.
+      limit: At most so many images, evenly of each class.
 
     Raises:
       InputError: A variant that is needed isn't there, or no image is in all of them.
@@ -148,7 +149,7 @@ def alphas_data_of_release(
             "%s: %d of %d originals are left out: they lack images of %s",
             *(root, len(image_ids) - len(kept), len(image_ids), ", ".join(lacking)),
         )
-    chosen = kept[evenly(len(kept), limit)]
+    chosen = kept[even_choice(attack.foregrounds.labels[kept], limit)]
     sets = {
         name: dataclasses.replace(dataset.subset(place[chosen]), name=name)
         for name, (dataset, place) in found.items()

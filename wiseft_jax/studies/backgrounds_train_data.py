@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from wiseft_jax.backgrounds.class_folders import spoken_names
+from wiseft_jax.backgrounds.loading import even_choice
 from wiseft_jax.backgrounds.release import Release, open_release
 from wiseft_jax.backgrounds.variants import VARIANTS
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.data.source import Dataset, evenly
+from wiseft_jax.data.source import Dataset
 from wiseft_jax.studies.backgrounds_train_config import Pairing
 
 logger = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ def data_of_masked(
       train: ``MaskedImages`` to train on.
       test: Those to test on.
       test_on: Variants.
-      limit: At most so many images of each set, evenly spread; all by default.
+      limit: At most so many images of each set, evenly of each class; all by default.
     """
     _check_classes(train.class_names)
 
@@ -87,7 +88,7 @@ def data_of_release(
       splits: The folders to train and to test on.
       test_on: Variants; each must lie in files.
       pairing: Where mixed training images come from.
-      limit: At most so many images of each set, evenly spread; all by default.
+      limit: At most so many images of each set, evenly of each class; all by default.
 
     Raises:
       InputError: A split isn't there, is the other one too, or its classes differ; a variant to
@@ -139,7 +140,7 @@ def load_extras(specs: Mapping[str, str], class_names: Sequence[str]) -> dict[st
 
 
 def limited(dataset: Dataset, limit: int | None) -> Dataset:
-    """Return at most ``limit`` images, evenly spread over the set, so that no class is left out.
+    """Return at most ``limit`` images, as many of each class as can be (``even_choice``).
 
     Args:
       dataset: The images.
@@ -147,7 +148,7 @@ def limited(dataset: Dataset, limit: int | None) -> Dataset:
     """
     if limit is None or limit >= len(dataset):
         return dataset
-    return dataset.subset(evenly(len(dataset), limit))
+    return dataset.subset(even_choice(dataset.labels, limit))
 
 
 def _check_classes(class_names: Sequence[str]) -> None:
