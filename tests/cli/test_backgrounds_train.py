@@ -12,6 +12,7 @@ from tests.backgrounds.cut_outs import write_photos
 from tests.helpers.light_help import light_help
 from wiseft_jax.cli.main import main
 from wiseft_jax.quickstart.backgrounds_demo_config import DemoConfig
+from wiseft_jax.studies.backgrounds_train_data import data_of_release
 
 VERB = ["backgrounds", "train"]
 
@@ -107,16 +108,28 @@ def test_wrong_options_are_refused(
     assert not (tmp_path / "o").exists()
 
 
-def test_splits_that_build_makes_side_by_side_are_trained_and_tested_on(tmp_path: Path):
-    built = tmp_path / "built"
+def built_splits(root: Path) -> Path:
+    """Build three images a class to train on and two to test on, in one directory."""
     for split, per_class in (("train", 3), ("val", 2)):
-        root = write_photos(tmp_path / split, per_class)
-        given = ["--source", f"folder:{root / 'photos'}", "--masks", str(root / "masks")]
-        options = ["--split", split, "--size", "32", "--workers", "1", "--out", str(built)]
+        photos = write_photos(root / split, per_class)
+        given = ["--source", f"folder:{photos / 'photos'}", "--masks", str(photos / "masks")]
+        options = ["--split", split, "--size", "32", "--workers", "1", "--out", str(root / "built")]
         assert main(["backgrounds", "build", *given, *options]) == 0
+    return root / "built"
+
+
+def test_splits_that_build_makes_side_by_side_are_found(tmp_path: Path):
+    built = built_splits(tmp_path)
     assert (built / "pairs-train.jsonl").read_text().count("\n") == 3 * 9
     assert (built / "pairs.jsonl").read_text().count("\n") == 3 * 6
-    out = tmp_path / "study"
+    data = data_of_release(built, ("train", "val"), ("original", "mixed_rand"))
+    assert len(data.training_set("mixed_rand", 0)) == 9
+    assert {len(each) for each in data.tests.values()} == {6}
+
+
+@pytest.mark.slow
+def test_splits_that_build_makes_side_by_side_are_trained_and_tested_on(tmp_path: Path):
+    built, out = built_splits(tmp_path), tmp_path / "study"
     sets = ["--train-on", "mixed_rand", "--test-on", "original", "mixed_rand"]
     resnet = ["--families", "resnet", "--epochs", "1", "--batch-size", "9"]
     assert main([*VERB, "--data", str(built), *sets, *resnet, "--out", str(out)]) == 0
