@@ -247,12 +247,15 @@ def faulty(root: Path) -> dict[str, str]:
     expected = {name: name for name in cases}
     (photos / "image_unreadable.png").write_bytes(b"no image")
     save_mask(masks / "image_unreadable.npy", disc(0))
+    (photos / "loop.png").symlink_to("loop.png")
+    save_mask(masks / "loop.npy", disc(0))
     save_photo(photos / "text.png", photo(0))
     (masks / "text.png").write_bytes(b"no mask")
     save_photo(photos / "pickled.png", photo(0))
     np.save(masks / "pickled.npy", np.array([{"a": 1}]), allow_pickle=True)
     expected |= {
         "image_unreadable": "image_unreadable",
+        "loop": "image_unreadable",
         "text": "mask_unreadable",
         "pickled": "mask_unreadable",
     }
@@ -282,10 +285,14 @@ def test_a_class_of_which_too_little_is_left_stops_or_is_left_out(
     with pytest.raises(InputError, match=r"01_wheeled vehicle: 1 accepted; rejected: 1 mask_empty"):
         build(config_of(root), tmp_path / "out", workers=1)
     assert len(read_rows(tmp_path / "out" / "rejected.jsonl")) == 1
-    manifest = build(config_of(root, small_classes="drop"), tmp_path / "dropped", workers=1)
+    dropping = config_of(root, small_classes="drop")
+    manifest = build(dropping, tmp_path / "out", workers=1)  # as the message advises
     assert "class '01_wheeled vehicle' is left out: 1 mask_empty" in caplog.text
     assert manifest["counts"]["reasons"] == {"class_too_small": 1, "mask_empty": 1}
-    assert open_release(tmp_path / "dropped").class_names == (CLASSES[0], CLASSES[2])
+    assert manifest["parameters"]["small_classes"] == "drop"
+    assert open_release(tmp_path / "out").class_names == (CLASSES[0], CLASSES[2])
+    build(dropping, tmp_path / "anew", workers=1)
+    assert contents(tmp_path / "out") == contents(tmp_path / "anew")
 
 
 def test_nothing_left_and_one_class_only_are_fatal(tmp_path: Path):
