@@ -82,7 +82,7 @@ def evaluate_backgrounds(
       images: In memory, or a release.
       predictors: The models.
       seeds: Pairings of the BG-Gap; 0 for a release's files alone.
-      limit: At most so many images of a release, as many of each class; of the rest only the
+      limit: At most so many images, as many of each class; of the rest of a release only the
         backgrounds that these get are read.
       batch_size: Images at a time.
 
@@ -100,32 +100,40 @@ def evaluate_backgrounds(
     if seeds < 0:
         raise InputError(f"--seeds: expected at least 0, found {seeds}")
     if isinstance(images, MaskedImages):
-        return _of_memory(images, predictors, seeds, batch_size)
+        return _of_memory(images, predictors, seeds, limit, batch_size)
     return _of_release(images, predictors, seeds, limit, batch_size)
 
 
 def _of_memory(
-    images: MaskedImages, predictors: Sequence[Predictor], seeds: int, batch_size: int
+    images: MaskedImages,
+    predictors: Sequence[Predictor],
+    seeds: int,
+    limit: int | None,
+    batch_size: int,
 ) -> Answers:
-    pairings = _composed(images, predictors, seeds, batch_size)
+    chosen = even_choice(images.labels, limit)
+    notes = _taken(len(chosen), len(images))
+    for note in notes:
+        logger.warning("%s: %s", images.name, note)
+    pairings = _composed(images, chosen, predictors, seeds, batch_size)
     kinds, origins = {}, {}
     for kind, variant in VARIANTS.items():
         made = pairings.get(kind)
         if made is not None:
             kinds[kind] = made[0]
         else:
-            kinds[kind] = _ask_array(predictors, images.variant(kind, 0), batch_size)
+            kinds[kind] = _ask_array(predictors, images.variant(kind, 0)[chosen], batch_size)
         origins[kind] = "composed, pairing seed 0" if variant.partner else "composed"
     return Answers(
         images.name,
         images.class_names,
-        images.ids,
-        images.labels.astype(np.int32),
+        tuple(images.ids[at] for at in chosen),
+        images.labels[chosen].astype(np.int32),
         kinds,
         origins,
         pairings,
         _fed(images.images.shape[1], images.images.shape[2], predictors),
-        (),
+        tuple(notes),
     )
 
 
@@ -142,8 +150,7 @@ def _of_release(
     count = len(chosen)
     kept = reference.name == "original"
     notes = [] if kept else [f"no original: images are named by {reference.name}"]
-    if count < len(reference):
-        notes.append(f"{count} of {len(reference)} images are taken (--limit)")
+    notes += _taken(count, len(reference))
     sets = {kind: release.align(kind, every_id) for kind in release.variants}
     for kind, (_, place) in sets.items():
         if missing := int((place[chosen] < 0).sum()):
@@ -170,6 +177,10 @@ def _of_release(
         _fed(*sizes[0], predictors),
         tuple(notes),
     )
+
+
+def _taken(count: int, whole: int) -> list[str]:
+    return [f"{count} of {whole} images are taken (--limit)"] if count < whole else []
 
 
 def _reference(release: Release) -> Dataset:
@@ -254,12 +265,17 @@ def _fed(height: int, width: int, predictors: Sequence[Predictor]) -> tuple[str,
 
 
 def _composed(
-    images: MaskedImages, predictors: Sequence[Predictor], seeds: int, batch_size: int
+    images: MaskedImages,
+    chosen: Int[np.ndarray, " C"],
+    predictors: Sequence[Predictor],
+    seeds: int,
+    batch_size: int,
 ) -> dict[str, Any]:
+    """Return what is answered to pairings over all images, of the chosen ones."""
     return {
         kind: np.stack(
             [
-                _ask_array(predictors, images.variant(kind, seed), batch_size)
+                _ask_array(predictors, images.variant(kind, seed)[chosen], batch_size)
                 for seed in range(seeds)
             ]
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from wiseft_jax.backgrounds.attack_config import AttackConfig
-from wiseft_jax.cli.backgrounds_data import AttackDataOptions, open_whole
+from wiseft_jax.cli.backgrounds_data import AttackDataOptions, open_data
 from wiseft_jax.cli.backgrounds_models import ModelOptions, open_predictors
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, table_console
 from wiseft_jax.cli.parse import parse
@@ -91,7 +91,7 @@ def _images(args: AttackArgs) -> AttackImages:
     from wiseft_jax.backgrounds.attack_images import images_in_memory, images_of_release
     from wiseft_jax.backgrounds.masked_images import MaskedImages
 
-    found = open_whole(args.data, args.data.demo_split)
+    found = open_data(args.data, args.data.demo_split)
     return images_in_memory(found) if isinstance(found, MaskedImages) else images_of_release(found)
 
 

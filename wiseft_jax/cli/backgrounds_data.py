@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -13,8 +12,6 @@ from wiseft_jax.quickstart.backgrounds_demo_config import DemoConfig
 if TYPE_CHECKING:
     from wiseft_jax.backgrounds.masked_images import MaskedImages
     from wiseft_jax.backgrounds.release import Release
-
-logger = logging.getLogger(__name__)
 
 SPLIT = "val"
 DemoSplit: TypeAlias = Literal["test", "validation"]
@@ -85,27 +82,7 @@ class AttackDataOptions(DataOptions):
             raise InputError("--demo-split: has no meaning without --demo")
 
 
-def open_data(options: LimitedDataOptions) -> Release | MaskedImages:
-    """Return the release, all of it; or the miniature's test images, limited.
-
-    A release is read when it is needed, and limited then (``even_choice``).
-
-    Raises:
-      InputError: None is named, or it isn't a release.
-    """
-    found = open_whole(options)
-    from wiseft_jax.backgrounds.loading import even_choice
-    from wiseft_jax.backgrounds.masked_images import MaskedImages
-
-    if not isinstance(found, MaskedImages):
-        return found
-    kept = even_choice(found.labels, options.limit)
-    if len(kept) < len(found):
-        logger.warning("%d of %d images are taken (--limit)", len(kept), len(found))
-    return found.subset(kept)
-
-
-def open_whole(options: DataOptions, demo_split: DemoSplit = "test") -> Release | MaskedImages:
+def open_data(options: DataOptions, demo_split: DemoSplit = "test") -> Release | MaskedImages:
     """Return the release, or a split of the miniature, all of it.
 
     Args:
