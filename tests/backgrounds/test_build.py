@@ -302,8 +302,13 @@ def test_nothing_left_and_one_class_only_are_fatal(tmp_path: Path):
     with pytest.raises(InputError, match=r"3 of 3 classes have less:(.|\n)*rejected: 2 mask_full"):
         build(config_of(root, small_classes="drop"), tmp_path / "out", workers=1)
     alone = write_photos(tmp_path / "alone", 2, CLASSES[:1])
-    with pytest.raises(InputError, match="one class only"):
-        build(config_of(alone), tmp_path / "out", workers=1)
+    (tmp_path / "boxes.csv").write_text(f"path,x0,y0,x1,y1\n{CLASSES[0]}/000.png,20,10,40,30\n")
+    for config in (config_of(alone), config_of(alone, masks=None, boxes=tmp_path / "boxes.csv")):
+        with pytest.raises(InputError, match="one class only"):
+            build(config, tmp_path / "out", workers=1)
+    two = config_of(root, masks=None, boxes=tmp_path / "boxes.csv", small_classes="drop")
+    with pytest.raises(InputError, match=r"2 of 3 classes have less:"):
+        build(two, tmp_path / "boxed", workers=1)
 
 
 def write_boxes(root: Path) -> Path:
