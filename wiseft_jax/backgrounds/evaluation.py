@@ -24,6 +24,7 @@ from wiseft_jax.backgrounds.predictor import Predictor
 from wiseft_jax.backgrounds.release import Release
 from wiseft_jax.backgrounds.variants import VARIANTS
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.hashing import hash_arrays, hash_json
 from wiseft_jax.data.source import Dataset
 
 logger = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class Answers:
         0 to S - 1; empty where they can't be.
       fed: For each model, what was done to the images.
       notes: What isn't there, or was left out, and why.
+      fingerprint: Changes when an image, a mask or a label of the whole set does.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Answers:
     seeds: dict[str, Int[np.ndarray, "S M N"]]
     fed: tuple[str, ...]
     notes: tuple[str, ...]
+    fingerprint: str = ""
 
 
 def evaluate_backgrounds(
@@ -134,6 +137,7 @@ def _of_memory(
         pairings,
         _fed(images.images.shape[1], images.images.shape[2], predictors),
         tuple(notes),
+        _fingerprint_of_memory(images),
     )
 
 
@@ -176,7 +180,21 @@ def _of_release(
         pairings,
         _fed(*sizes[0], predictors),
         tuple(notes),
+        _fingerprint_of_release(release, sets, every_id),
     )
+
+
+def _fingerprint_of_memory(images: MaskedImages) -> str:
+    arrays = {field: getattr(images, field) for field in ("images", "masks", "tiled", "labels")}
+    return hash_json([hash_arrays(arrays), images.class_names, images.ids])
+
+
+def _fingerprint_of_release(release: Release, sets: dict[Any, Any], image_ids: list[str]) -> str:
+    """Return the hash of what its files are called, their sizes and times; reads none."""
+    paths = [release.mask_path(each) for each in image_ids]
+    stats = [path.stat() for path in paths if path.is_file()]
+    masks = [(stat.st_size, stat.st_mtime_ns) for stat in stats]
+    return hash_json([{kind: found.fingerprint() for kind, (found, _) in sets.items()}, masks])
 
 
 def _taken(count: int, whole: int) -> list[str]:

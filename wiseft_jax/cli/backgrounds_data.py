@@ -30,7 +30,8 @@ class DataOptions:
     demo_options: DemoConfig = DemoConfig()
     """How the miniature is made."""
     demo_seed: int = 0
-    """Which miniature."""
+    """Which miniature. Each seed splits the digits anew: a model that was trained on another seed's
+    may have seen the test images of this one."""
 
     def __post_init__(self) -> None:
         """Check what excludes what."""
