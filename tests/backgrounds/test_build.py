@@ -26,6 +26,7 @@ from tests.backgrounds.cut_outs import (
 )
 from wiseft_jax.backgrounds.build import build
 from wiseft_jax.backgrounds.build_config import BuildConfig
+from wiseft_jax.backgrounds.loading import open_masked
 from wiseft_jax.backgrounds.manifest import read_rows
 from wiseft_jax.backgrounds.mask_files import read_mask
 from wiseft_jax.backgrounds.pairing import pair_backgrounds
@@ -109,6 +110,23 @@ def test_the_pairs_are_those_of_the_table(built: Path):
         assert [row["bg"] for row in found] == [ids[index] for index in chosen]
         assert all(row["bg"].startswith(row["bg_class"] + "/") for row in found)
         assert {row["seed"] for row in found} == {3}
+
+
+def test_evaluate_composes_the_same_pairs_by_the_same_seed(tmp_path: Path):
+    """Whatever the source's order: a table's is its rows'."""
+    root = write_photos(tmp_path)
+    paths = sorted((root / "photos").rglob("*.png"))[::-1]
+    rows = [f"{path},{path.parent.name}" for path in (*paths[4:], *paths[:4])]
+    (root / "table.csv").write_text("\n".join(["path,label", *rows]) + "\n")
+    config = config_of(root, source=f"table:{root / 'table.csv'}", seed=5)
+    build(config, tmp_path / "out", workers=1)
+    masked = open_masked(open_release(tmp_path / "out"))
+    pairs = read_rows(tmp_path / "out" / "pairs.jsonl")
+    assert [row["fg"] for row in pairs[::3]] != masked.image_ids  # in the table's order
+    found = {(row["fg"], row["kind"]): row["bg"] for row in pairs}
+    for kind in ("mixed_same", "mixed_rand", "mixed_next"):
+        for image_id, partner in zip(masked.image_ids, masked.partners(kind, 5), strict=True):
+            assert found[image_id, kind] == masked.image_ids[partner]
 
 
 def test_the_manifest_has_the_hashes_of_the_files(built: Path):

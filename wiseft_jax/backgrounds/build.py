@@ -276,28 +276,34 @@ def _reasons(rejected: Sequence[Row], name: str) -> str:
 
 
 def plan_pairs(config: BuildConfig, names: Sequence[str], images: Sequence[Row]) -> list[list[Row]]:
-    """Return, for each image, the rows of its mixed variants: which background each gets."""
+    """Return, for each image, the rows of its mixed variants: which background each gets.
+
+    Drawn over the images in the order in which what is built is read (of its files' names), not in
+    the source's: a pairing that ``evaluate`` composes by the same seed is the same one.
+    """
     from wiseft_jax.backgrounds.pairing import pair_backgrounds
 
     place = {name: label for label, name in enumerate(names)}
-    labels = np.asarray([place[_class_of(row)] for row in images])
+    read = sorted(images, key=lambda row: (_class_of(row), f"{row['id']}.png"))
+    labels = np.asarray([place[_class_of(row)] for row in read])
     partners = {
         kind: pair_backgrounds(labels, kind, config.seed, num_classes=len(names))
         for kind in MIXED_VARIANTS
     }
-    return [
-        [
+    planned = {
+        row["id"]: [
             {
                 "fg": row["id"],
-                "bg": images[chosen[index]]["id"],
-                "bg_class": _class_of(images[chosen[index]]),
+                "bg": read[chosen[index]]["id"],
+                "bg_class": _class_of(read[chosen[index]]),
                 "kind": kind,
                 "seed": config.seed,
             }
             for kind, chosen in partners.items()
         ]
-        for index, row in enumerate(images)
-    ]
+        for index, row in enumerate(read)
+    }
+    return [planned[row["id"]] for row in images]
 
 
 def _second_pass(
