@@ -108,8 +108,8 @@ def test_a_directory_in_the_published_layout(tmp_path: Path, capsys: pytest.Capt
         (["--demo", "--foregrounds", "0", "--out", "o"], "--foregrounds: expected an integer >= 1"),
         (["--data", "nowhere", "--out", "o"], "nowhere: no such folder"),
         (
-            ["--data", ".", "--demo-options.strength", "0.5", "--out", "o"],
-            "--demo-options.*, --demo-seed: have no meaning without --demo",
+            ["--data", ".", "--strength", "0.5", "--out", "o"],
+            "--strength, --contrast, --noise, --demo-seed: have no meaning without --demo",
         ),
         (["--data", ".", "--demo-split", "validation", "--out", "o"], "--demo-split: has no"),
         (["--demo", "--split", "train", "--out", "o"], "--split: has no meaning without --data"),

@@ -82,7 +82,7 @@ def test_a_clip_by_both_protocols(root: Path, capsys: pytest.CaptureFixture):
 
 
 def test_the_demo_by_glyphclip(tmp_path: Path, capsys: pytest.CaptureFixture):
-    options = ("--demo", "--limit", 30, "--seeds", 1, "--out", tmp_path)
+    options = ("--demo", "--strength", 0.6, "--limit", 30, "--seeds", 1, "--out", tmp_path)
     assert backgrounds("evaluate", *options) == 0
     said = capsys.readouterr().out
     assert "10 coarse prompts" in said
@@ -90,7 +90,7 @@ def test_the_demo_by_glyphclip(tmp_path: Path, capsys: pytest.CaptureFixture):
     assert summary["n"] == 30
     assert [found["n"] for found in summary["models"][0]["classes"]["original"]] == [3] * 10
     asked = summary["options"]
-    assert (asked["demo_options"]["strength"], asked["demo_seed"], asked["limit"]) == (0.7, 0, 30)
+    assert (asked["demo_options"]["strength"], asked["demo_seed"], asked["limit"]) == (0.6, 0, 30)
     assert summary["config_hash"] == hash_json(asked)
     assert len(summary["fingerprint"]) > 8
     assert backgrounds("evaluate", *options) == 2

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+import tyro
 
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.quickstart.backgrounds_demo_config import DemoConfig
@@ -19,7 +21,11 @@ DemoSplit: TypeAlias = Literal["test", "validation"]
 
 @dataclasses.dataclass(frozen=True)
 class DataOptions:
-    """Which images: a release, or the miniature; every part that takes either says it by these."""
+    """Which images `evaluate`, `attack` and `show` take: a release, or the miniature.
+
+    `train` and `alphas` take a run or several splits, and have options of their own; how the
+    miniature is made is said by the same names in all.
+    """
 
     data: Path | None = None
     """The release, or what `wiseft backgrounds build` wrote."""
@@ -27,8 +33,7 @@ class DataOptions:
     """The folder below each variant of `--data`."""
     demo: bool = False
     """The embedded miniature: 1,000 digits on textured backgrounds."""
-    demo_options: DemoConfig = DemoConfig()
-    """How the miniature is made."""
+    demo_options: Annotated[DemoConfig, tyro.conf.arg(name="")] = DemoConfig()
     demo_seed: int = 0
     """Which miniature. Each seed splits the digits anew: a model that was trained on another seed's
     may have seen the test images of this one."""
@@ -40,7 +45,9 @@ class DataOptions:
         if self.split != SPLIT and self.data is None:
             raise InputError("--split: has no meaning without --data")
         if not self.demo and (self.demo_options != DemoConfig() or self.demo_seed != 0):
-            raise InputError("--demo-options.*, --demo-seed: have no meaning without --demo")
+            raise InputError(
+                "--strength, --contrast, --noise, --demo-seed: have no meaning without --demo"
+            )
 
     def check_named(self) -> None:
         """Refuse to go on without images.
