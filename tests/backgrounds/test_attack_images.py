@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.backgrounds.cutouts import CLASS_NAMES, SIDE, make_cutouts
+from tests.backgrounds.square_cutouts import CLASS_NAMES, SIDE, make_cutouts
 from tests.helpers.small_release import write_release
 from wiseft_jax.backgrounds.attack_config import AttackConfig
 from wiseft_jax.backgrounds.attack_images import (

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.backgrounds.cut_outs import (
+from tests.backgrounds.disc_photos import (
     CLASSES,
     HEIGHT,
     SIZE,

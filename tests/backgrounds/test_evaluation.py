@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.backgrounds.cutouts import make_cutouts, make_predictor
+from tests.backgrounds.square_cutouts import make_cutouts, make_predictor
 from tests.helpers.small_release import (
     linear_answers,
     linear_predictor,

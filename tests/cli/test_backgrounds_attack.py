@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.backgrounds.cutouts import make_cutouts
+from tests.backgrounds.square_cutouts import make_cutouts
 from tests.helpers.small_release import write_release
 from wiseft_jax.backgrounds.challenge import challenge_accuracy
 from wiseft_jax.cli.main import main

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.backgrounds.cut_outs import (
+from tests.backgrounds.disc_photos import (
     CLASSES,
     contents,
     disc,
