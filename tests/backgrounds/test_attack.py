@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 
-from tests.backgrounds.cutouts import answers_one_by_one, make_cutouts, make_predictor
+from tests.backgrounds.square_cutouts import answers_one_by_one, make_cutouts, make_predictor
 from tests.helpers.compilations import counted_compilations
 from wiseft_jax.backgrounds import attack
 from wiseft_jax.backgrounds.attack import PairForward, attack_identity, attack_matrix

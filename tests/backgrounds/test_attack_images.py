@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
 import shutil
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.backgrounds.cutouts import CLASS_NAMES, SIDE, make_cutouts
+from tests.backgrounds.square_cutouts import CLASS_NAMES, SIDE, make_cutouts
 from tests.helpers.small_release import write_release
 from wiseft_jax.backgrounds.attack_config import AttackConfig
 from wiseft_jax.backgrounds.attack_images import (
@@ -58,6 +59,16 @@ def test_a_larger_draw_has_the_smaller_one_and_another_seed_others():
     assert small < large
     assert small != other
     assert stratified_sample(labels, None, 0, "foregrounds").tolist() == list(range(90))
+
+
+def test_a_larger_draw_of_uneven_classes_has_the_smaller_one():
+    """By largest remainders 11 of 6, 6 and 2 are 5, 5 and 1, where 10 are 4, 4 and 2."""
+    labels = np.repeat([0, 1, 2], [6, 6, 2])
+    draws = [
+        set(stratified_sample(labels, count, 0, "backgrounds").tolist()) for count in range(1, 15)
+    ]
+    assert [len(each) for each in draws] == list(range(1, 15))
+    assert all(small < large for small, large in itertools.pairwise(draws))
 
 
 def test_more_than_there_are_is_refused():

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from tests.backgrounds.cutouts import CLASS_NAMES, SIDE, make_cutouts
+from tests.backgrounds.square_cutouts import CLASS_NAMES, SIDE, make_cutouts
 from wiseft_jax.backgrounds.attack_config import AttackConfig
 from wiseft_jax.backgrounds.attack_images import AttackImages, images_in_memory
 from wiseft_jax.backgrounds.attack_summary import (

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.backgrounds.cut_outs import (
+from tests.backgrounds.disc_photos import (
     CLASSES,
     HEIGHT,
     SIZE,
@@ -26,6 +26,7 @@ from tests.backgrounds.cut_outs import (
 )
 from wiseft_jax.backgrounds.build import build
 from wiseft_jax.backgrounds.build_config import BuildConfig
+from wiseft_jax.backgrounds.loading import open_masked
 from wiseft_jax.backgrounds.manifest import read_rows
 from wiseft_jax.backgrounds.mask_files import read_mask
 from wiseft_jax.backgrounds.pairing import pair_backgrounds
@@ -109,6 +110,23 @@ def test_the_pairs_are_those_of_the_table(built: Path):
         assert [row["bg"] for row in found] == [ids[index] for index in chosen]
         assert all(row["bg"].startswith(row["bg_class"] + "/") for row in found)
         assert {row["seed"] for row in found} == {3}
+
+
+def test_evaluate_composes_the_same_pairs_by_the_same_seed(tmp_path: Path):
+    """Whatever the source's order: a table's is its rows'."""
+    root = write_photos(tmp_path)
+    paths = sorted((root / "photos").rglob("*.png"))[::-1]
+    rows = [f"{path},{path.parent.name}" for path in (*paths[4:], *paths[:4])]
+    (root / "table.csv").write_text("\n".join(["path,label", *rows]) + "\n")
+    config = config_of(root, source=f"table:{root / 'table.csv'}", seed=5)
+    build(config, tmp_path / "out", workers=1)
+    masked = open_masked(open_release(tmp_path / "out"))
+    pairs = read_rows(tmp_path / "out" / "pairs.jsonl")
+    assert [row["fg"] for row in pairs[::3]] != masked.image_ids  # in the table's order
+    found = {(row["fg"], row["kind"]): row["bg"] for row in pairs}
+    for kind in ("mixed_same", "mixed_rand", "mixed_next"):
+        for image_id, partner in zip(masked.image_ids, masked.partners(kind, 5), strict=True):
+            assert found[image_id, kind] == masked.image_ids[partner]
 
 
 def test_the_manifest_has_the_hashes_of_the_files(built: Path):
@@ -247,12 +265,15 @@ def faulty(root: Path) -> dict[str, str]:
     expected = {name: name for name in cases}
     (photos / "image_unreadable.png").write_bytes(b"no image")
     save_mask(masks / "image_unreadable.npy", disc(0))
+    (photos / "loop.png").symlink_to("loop.png")
+    save_mask(masks / "loop.npy", disc(0))
     save_photo(photos / "text.png", photo(0))
     (masks / "text.png").write_bytes(b"no mask")
     save_photo(photos / "pickled.png", photo(0))
     np.save(masks / "pickled.npy", np.array([{"a": 1}]), allow_pickle=True)
     expected |= {
         "image_unreadable": "image_unreadable",
+        "loop": "image_unreadable",
         "text": "mask_unreadable",
         "pickled": "mask_unreadable",
     }
@@ -282,10 +303,14 @@ def test_a_class_of_which_too_little_is_left_stops_or_is_left_out(
     with pytest.raises(InputError, match=r"01_wheeled vehicle: 1 accepted; rejected: 1 mask_empty"):
         build(config_of(root), tmp_path / "out", workers=1)
     assert len(read_rows(tmp_path / "out" / "rejected.jsonl")) == 1
-    manifest = build(config_of(root, small_classes="drop"), tmp_path / "dropped", workers=1)
+    dropping = config_of(root, small_classes="drop")
+    manifest = build(dropping, tmp_path / "out", workers=1)  # as the message advises
     assert "class '01_wheeled vehicle' is left out: 1 mask_empty" in caplog.text
     assert manifest["counts"]["reasons"] == {"class_too_small": 1, "mask_empty": 1}
-    assert open_release(tmp_path / "dropped").class_names == (CLASSES[0], CLASSES[2])
+    assert manifest["parameters"]["small_classes"] == "drop"
+    assert open_release(tmp_path / "out").class_names == (CLASSES[0], CLASSES[2])
+    build(dropping, tmp_path / "anew", workers=1)
+    assert contents(tmp_path / "out") == contents(tmp_path / "anew")
 
 
 def test_nothing_left_and_one_class_only_are_fatal(tmp_path: Path):
@@ -295,8 +320,13 @@ def test_nothing_left_and_one_class_only_are_fatal(tmp_path: Path):
     with pytest.raises(InputError, match=r"3 of 3 classes have less:(.|\n)*rejected: 2 mask_full"):
         build(config_of(root, small_classes="drop"), tmp_path / "out", workers=1)
     alone = write_photos(tmp_path / "alone", 2, CLASSES[:1])
-    with pytest.raises(InputError, match="one class only"):
-        build(config_of(alone), tmp_path / "out", workers=1)
+    (tmp_path / "boxes.csv").write_text(f"path,x0,y0,x1,y1\n{CLASSES[0]}/000.png,20,10,40,30\n")
+    for config in (config_of(alone), config_of(alone, masks=None, boxes=tmp_path / "boxes.csv")):
+        with pytest.raises(InputError, match="one class only"):
+            build(config, tmp_path / "out", workers=1)
+    two = config_of(root, masks=None, boxes=tmp_path / "boxes.csv", small_classes="drop")
+    with pytest.raises(InputError, match=r"2 of 3 classes have less:"):
+        build(two, tmp_path / "boxed", workers=1)
 
 
 def write_boxes(root: Path) -> Path:

@@ -11,7 +11,7 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from tests.backgrounds.cut_outs import disc
+from tests.backgrounds.disc_photos import disc
 from tests.data.builders import CLASSES, MiniPhotos, encode, pixels, prepare_array_record
 from wiseft_jax.backgrounds.build import build
 from wiseft_jax.backgrounds.build_config import BuildConfig

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.backgrounds.cutouts import make_cutouts, make_predictor
+from tests.backgrounds.square_cutouts import make_cutouts, make_predictor
 from tests.helpers.small_release import (
     linear_answers,
     linear_predictor,
@@ -81,10 +81,12 @@ def test_without_masks_the_files_alone_are_asked(root: Path):
     assert "pairings can't be composed: there is no fg_mask/val" in answers.notes
 
 
-def test_a_limit_takes_images_of_the_whole_sets_answers(root: Path):
+@pytest.mark.parametrize("where", ["in memory", "in files"])
+def test_a_limit_takes_images_of_the_whole_sets_answers(root: Path, where: str):
     """One of each class: its Mixed-Same partner isn't among those that are taken."""
-    whole = evaluate_backgrounds(open_release(root), MODELS, seeds=2)
-    few = evaluate_backgrounds(open_release(root), MODELS, seeds=2, limit=9, batch_size=4)
+    images = IMAGES if where == "in memory" else open_release(root)
+    whole = evaluate_backgrounds(images, MODELS, seeds=2)
+    few = evaluate_backgrounds(images, MODELS, seeds=2, limit=9, batch_size=4)
     places = [whole.ids.index(each) for each in few.ids]
     assert few.labels.tolist() == list(range(9))
     for found, expected in ((few.kinds, whole.kinds), (few.seeds, whole.seeds)):

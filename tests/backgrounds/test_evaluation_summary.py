@@ -98,7 +98,11 @@ def test_five_categories_count_every_matched_image_once():
             for kind in ("original", "mixed_rand", "only_bg_t")
         )
         expected[names.get(right, "BG irrelevant")] += 1
+    intervals = found.pop("intervals")
     assert found == {"counts": expected, "n": COUNT - 4, "unmatched": 4}
+    tails = beta.ppf(0.025, expected["BG fools"], COUNT - 3 - expected["BG fools"])
+    assert intervals["BG fools"][0] == pytest.approx(tails)
+    assert intervals.keys() == expected.keys()
 
 
 def test_what_is_not_there_is_none():

@@ -70,6 +70,28 @@ def test_links_make_class_folders(tmp_path: Path, imagenet: Path):
     assert json.loads((tmp_path / "manifest.json").read_text())["seed"] == 0
 
 
+def test_an_interrupted_call_is_gone_on_with(
+    tmp_path: Path, imagenet: Path, monkeypatch: pytest.MonkeyPatch
+):
+    link, made = Path.symlink_to, []
+
+    def interrupted(path: Path, target: Path) -> None:
+        if len(made) == 20:
+            raise KeyboardInterrupt
+        made.append(path)
+        link(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "symlink_to", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            build_in9l(imagenet, tmp_path, links=True)
+    assert json.loads((tmp_path / "manifest.json").read_text())["complete"] is False
+    with pytest.raises(InputError, match="seed was 0, is 1"):
+        build_in9l(imagenet, tmp_path, seed=1, links=True)
+    assert build_in9l(imagenet, tmp_path, links=True)["complete"] is True
+    assert len(open_source(f"folder:{tmp_path / 'original' / 'train'}")) == 9 * 32
+
+
 def test_other_folders_are_refused(tmp_path: Path, imagenet: Path):
     with pytest.raises(InputError, match="no such folder"):
         build_in9l(tmp_path / "none", tmp_path / "out")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.backgrounds.cut_outs import disc, save_mask
+from tests.backgrounds.disc_photos import disc, save_mask
 from wiseft_jax.backgrounds.build_items import Item
 from wiseft_jax.backgrounds.mask_files import (
     MaskError,

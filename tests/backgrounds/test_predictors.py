@@ -52,6 +52,21 @@ def test_a_thousand_prompts_are_mapped_after_the_arg_max(clip: Clip):
     assert np.array_equal(found.predict(images), IMAGENET_TO_IN9[best])
 
 
+def test_a_thousand_names_in_another_order_are_warned_of(
+    clip: Clip, caplog: pytest.LogCaptureFixture
+):
+    resnet = small_resnet(1000)
+    variables = random_variables(resnet)
+    ordered = ("tench, Tinca tinca", *NAMES[1:999], "toilet_tissue")
+    resnet_predictor(resnet, variables, ordered, IN9_CLASSES, name="r")
+    assert not caplog.records
+    resnet_predictor(resnet, variables, ordered[::-1], IN9_CLASSES, name="r")
+    assert "r: its 1000 classes are taken by position" in caplog.text
+    assert "class 0 is 'toilet_tissue', expected 'tench', class 999 is 'tench, " in caplog.text
+    thousand_predictor(clip, NAMES, IN9_CLASSES)
+    assert "class 999 is 'class 999', expected 'toilet tissue'" in caplog.text
+
+
 @pytest.mark.slow
 def test_a_resnets_classes_are_matched_by_name_in_any_order():
     resnet = small_resnet(9)

@@ -158,6 +158,12 @@ def test_what_is_no_release_is_refused(root: Path, where: str, message: str):
         open_release(root / where)
 
 
+def test_one_class_alone_is_refused(tmp_path: Path):
+    write_image(tmp_path / "original" / "val" / "dog" / "1.png")
+    with pytest.raises(InputError, match="expected folders of two classes at least, found dog"):
+        open_release(tmp_path)
+
+
 def test_a_missing_split_or_variant_is_named(root: Path):
     with pytest.raises(InputError, match=r"original/train: no such folder; .*without 'train'"):
         open_release(root, "train")

@@ -8,7 +8,7 @@ import importlib.util
 import numpy as np
 import pytest
 
-from tests.backgrounds.cut_outs import disc, photo
+from tests.backgrounds.disc_photos import disc, photo
 from wiseft_jax.backgrounds.segment import SegmentationError, grab_cut, require_opencv
 from wiseft_jax.backgrounds.tiling import box_of_mask
 from wiseft_jax.core.errors import InputError

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.backgrounds.cutouts import make_cutouts
+from tests.backgrounds.square_cutouts import make_cutouts
 from tests.helpers.light_help import light_help
 from tests.helpers.photos import write_photos
 from tests.helpers.small_release import write_release

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.backgrounds.cutouts import make_cutouts
+from tests.backgrounds.square_cutouts import make_cutouts
 from tests.helpers.small_release import write_release
 from wiseft_jax.backgrounds.challenge import challenge_accuracy
 from wiseft_jax.cli.main import main
@@ -57,6 +58,23 @@ def test_it_goes_on_from_what_is_there(
     assert "options.seed (0 -> 1)" in capsys.readouterr().err
 
 
+def test_each_background_has_its_rate(attacked: Path):
+    """Counted in the matrix; the strongest of the summary are among them."""
+    rows = list(csv.DictReader((attacked / "backgrounds.csv").read_text().splitlines()))
+    matrix = np.load(attacked / "predictions.npy")
+    images = json.loads((attacked / "images.json").read_text())
+    front, back = (np.asarray(images[side]["labels"]) for side in ("foregrounds", "backgrounds"))
+    assert [row["id"] for row in rows] == images["backgrounds"]["ids"]
+    for row, answers, label in zip(rows, matrix.T, back, strict=True):
+        others = front != label
+        assert int(row["n"]) == others.sum()
+        assert int(row["hits"]) == (answers[others] == label).sum()
+    for each in json.loads((attacked / "summary.json").read_text())["strongest"]:
+        row = rows[each["column"]]
+        assert (row["class"], row["id"]) == (each["class"], each["id"])
+        assert float(row["value"]) == each["value"]
+
+
 def test_an_early_exit_gives_the_same_challenge_accuracy(attacked: Path, tmp_path: Path):
     assert main([*DEMO, "-q", "--early-exit", "--out", str(tmp_path / "early")]) == 0
     early, whole = (
@@ -65,6 +83,7 @@ def test_an_early_exit_gives_the_same_challenge_accuracy(attacked: Path, tmp_pat
     assert early["challenge_accuracy"] == whole["challenge_accuracy"]
     assert early["pairs"]["tried"] < whole["pairs"]["tried"]
     assert not (tmp_path / "early" / "strongest.png").exists()
+    assert not (tmp_path / "early" / "backgrounds.csv").exists()
     assert "rows ended at their first wrong answer" in (tmp_path / "early" / "table.md").read_text()
 
 
@@ -89,8 +108,8 @@ def test_a_directory_in_the_published_layout(tmp_path: Path, capsys: pytest.Capt
         (["--demo", "--foregrounds", "0", "--out", "o"], "--foregrounds: expected an integer >= 1"),
         (["--data", "nowhere", "--out", "o"], "nowhere: no such folder"),
         (
-            ["--data", ".", "--demo-options.strength", "0.5", "--out", "o"],
-            "--demo-options.*, --demo-seed: have no meaning without --demo",
+            ["--data", ".", "--strength", "0.5", "--out", "o"],
+            "--strength, --contrast, --noise, --demo-seed: have no meaning without --demo",
         ),
         (["--data", ".", "--demo-split", "validation", "--out", "o"], "--demo-split: has no"),
         (["--demo", "--split", "train", "--out", "o"], "--split: has no meaning without --data"),

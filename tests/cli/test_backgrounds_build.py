@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.backgrounds.cut_outs import (
+from tests.backgrounds.disc_photos import (
     CLASSES,
     contents,
     disc,
@@ -85,8 +85,9 @@ def test_in9l_wants_imagenet_and_nothing_else(tmp_path: Path, capsys: pytest.Cap
     options = ["backgrounds", "build", "--in9l", str(tmp_path / "train")]
     assert main([*options, "--out", str(tmp_path / "out")]) == 2
     assert "expected ImageNet's 1000 folders" in capsys.readouterr().err
-    assert main([*options, "--source", "folder:a", "--out", str(tmp_path / "out")]) == 2
-    assert "leave --source, --masks, --boxes out" in capsys.readouterr().err
+    more = ["--source", "folder:a", "--size", "64", "--workers", "2", "--overwrite"]
+    assert main([*options, *more, "--out", str(tmp_path / "out")]) == 2
+    assert "leave --source, --size, --workers, --overwrite out" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

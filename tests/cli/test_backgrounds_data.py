@@ -15,7 +15,6 @@ from wiseft_jax.cli.backgrounds_data import (
     DataOptions,
     LimitedDataOptions,
     open_data,
-    open_whole,
 )
 from wiseft_jax.cli.backgrounds_evaluate import EvaluateArgs
 from wiseft_jax.cli.backgrounds_show import ShowArgs
@@ -31,20 +30,11 @@ def test_every_part_has_the_same_options(args: type):
     assert not own & {field.name for field in dataclasses.fields(LimitedDataOptions)}
 
 
-def test_a_limit_leaves_as_many_of_each_class_of_the_same_images():
-    whole = open_whole(DataOptions(demo=True))
-    few = open_data(LimitedDataOptions(demo=True, limit=20))
-    assert isinstance(whole, MaskedImages)
-    assert isinstance(few, MaskedImages)
-    assert np.bincount(few.labels).tolist() == [2] * 10
-    assert set(few.ids) < set(whole.ids)
-
-
 def test_the_miniature_has_its_splits_and_seeds():
     test, validation = (
-        open_whole(DataOptions(demo=True), split) for split in ("test", "validation")
+        open_data(DataOptions(demo=True), split) for split in ("test", "validation")
     )
-    other = open_whole(DataOptions(demo=True, demo_seed=1))
+    other = open_data(DataOptions(demo=True, demo_seed=1))
     assert isinstance(test, MaskedImages)
     assert isinstance(validation, MaskedImages)
     assert isinstance(other, MaskedImages)

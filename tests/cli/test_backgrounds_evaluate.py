@@ -16,6 +16,7 @@ from tests.helpers.tiny import tiny_clip_directory
 from wiseft_jax.backgrounds.in9 import IMAGENET_TO_IN9, IN9_CLASSES
 from wiseft_jax.cli.main import main
 from wiseft_jax.clip.resnet_files import save_resnet
+from wiseft_jax.core.hashing import hash_json
 
 IMAGES = small_images()
 
@@ -81,13 +82,20 @@ def test_a_clip_by_both_protocols(root: Path, capsys: pytest.CaptureFixture):
 
 
 def test_the_demo_by_glyphclip(tmp_path: Path, capsys: pytest.CaptureFixture):
-    options = ("--demo", "--limit", 30, "--seeds", 1, "--out", tmp_path)
+    options = ("--demo", "--strength", 0.6, "--limit", 30, "--seeds", 1, "--out", tmp_path)
     assert backgrounds("evaluate", *options) == 0
     said = capsys.readouterr().out
     assert "10 coarse prompts" in said
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["n"] == 30
     assert [found["n"] for found in summary["models"][0]["classes"]["original"]] == [3] * 10
+    asked = summary["options"]
+    assert (asked["demo_options"]["strength"], asked["demo_seed"], asked["limit"]) == (0.6, 0, 30)
+    assert summary["config_hash"] == hash_json(asked)
+    assert len(summary["fingerprint"]) > 8
+    assert backgrounds("evaluate", *options) == 2
+    assert "holds an evaluation (summary.json)" in capsys.readouterr().err
+    assert json.loads((tmp_path / "summary.json").read_text()) == summary
 
 
 def test_an_image_of_a_release_is_shown(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture):

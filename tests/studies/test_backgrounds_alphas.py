@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.backgrounds.cutouts import make_cutouts
+from tests.backgrounds.square_cutouts import make_cutouts
 from tests.helpers.compilations import counted_compilations
 from tests.training.toy import toy_classifier
 from wiseft_jax.backgrounds.challenge import challenge_accuracy

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.backgrounds.cutouts import make_cutouts
+from tests.backgrounds.square_cutouts import make_cutouts
 from tests.helpers.small_release import write_release
 from wiseft_jax.backgrounds.class_folders import spoken_names
 from wiseft_jax.core.errors import InputError

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tests.backgrounds.cutouts import make_cutouts
+from tests.backgrounds.square_cutouts import make_cutouts
 from tests.helpers.compilations import counted_compilations
 from tests.helpers.tiny import tiny_clip
 from wiseft_jax.clip.classifier import zero_shot_classifier

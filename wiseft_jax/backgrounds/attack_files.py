@@ -88,6 +88,11 @@ class AttackFiles:
         return self.path / "strongest.png"
 
     @property
+    def backgrounds_file(self) -> Path:
+        """A row a background, with its success rate."""
+        return self.path / "backgrounds.csv"
+
+    @property
     def matrix_file(self) -> Path:
         """The whole matrix, int[F, B], once it is complete."""
         return self.path / "predictions.npy"

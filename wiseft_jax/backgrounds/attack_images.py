@@ -253,7 +253,9 @@ def stratified_sample(
 ) -> Int[np.ndarray, " M"]:
     """Draw positions, from each class as many as its share; None draws all.
 
-    Within a class a larger draw of the same seed begins with a smaller one.
+    Shares are Sainte-Lague's: the k-th image of a class of n comes by its (2 k - 1) / n. They are
+    off the exact ones by less than an image or so, and grow with ``count``, as those of largest
+    remainders needn't: a larger draw of the same seed has all of a smaller one.
 
     Args:
       labels: Class of each.
@@ -269,10 +271,9 @@ def stratified_sample(
     if count > len(labels):
         raise InputError(f"--{name}: expected at most {len(labels)}, found {count}")
     classes, sizes = np.unique(labels, return_counts=True)
-    shares = count * sizes / len(labels)
-    quota = np.floor(shares).astype(int)
-    largest = np.argsort(quota - shares, kind="stable")[: count - quota.sum()]
-    quota[largest] += 1
+    turns = np.concatenate([(2 * np.arange(size) + 1) / size for size in sizes])
+    first = np.argsort(turns, kind="stable")[:count]
+    quota = np.bincount(np.repeat(np.arange(len(sizes)), sizes)[first], minlength=len(sizes))
     drawn = [
         numpy_stream(seed, f"backgrounds attack/{name}", int(label)).permutation(
             np.flatnonzero(labels == label)

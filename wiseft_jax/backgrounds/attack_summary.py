@@ -68,6 +68,27 @@ def attack_summary(
     }
 
 
+def background_rows(predictions: Predictions, images: AttackImages) -> list[dict[str, Any]]:
+    """Return a row for each background, for ``backgrounds.csv``: its success rate, of which n.
+
+    Args:
+      predictions: A matrix without untried pairs; after an early exit there are no such rates.
+      images: What it is of.
+
+    Returns:
+      ``column`` in the matrix, ``class``, ``id``, and ``share`` of the foregrounds of other classes
+      that it turns into its own, in the order of columns.
+    """
+    back, front = images.backgrounds, images.foregrounds
+    rates = attack_success_rates(predictions, front.labels, back.labels)
+    met = (front.labels[:, None] != back.labels).sum(axis=0)
+    return [
+        {"column": column, "class": images.class_names[label], "id": image_id}
+        | share(float(rates[column]) if met[column] else 0.0, int(met[column]))
+        for column, (label, image_id) in enumerate(zip(back.labels, back.ids, strict=True))
+    ]
+
+
 def accuracy_by_backgrounds(
     predictions: Predictions, fg_class: Integer[np.ndarray, " F"]
 ) -> list[dict[str, float]]:

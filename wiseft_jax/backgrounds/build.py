@@ -51,6 +51,7 @@ from wiseft_jax.data.specs import SourceOptions, open_source
 logger = logging.getLogger(__name__)
 
 FEATURE = "feature:"
+_FEWEST_CLASSES = 2
 _FEW_IMAGES = 8
 """Images for which another worker isn't worth its start."""
 
@@ -148,15 +149,16 @@ def open_inputs(config: BuildConfig) -> BuildInputs:
     """Open the images, and find their masks or boxes.
 
     Raises:
-      InputError: If something isn't there, or there is one class where the mixed variants need two.
+      InputError: If something isn't there, or there is one class only.
     """
     options = SourceOptions(config.path_column, config.label_column, config.data_dir)
     source: Source = open_source(config.source, options)
     items = name_items(source)
-    if config.has_masks and len({item.image_id.rpartition("/")[0] for item in items} - {""}) < 2:
+    if len({item.image_id.rpartition("/")[0] for item in items} - {""}) < 2:
         raise InputError(
-            f"{config.source}: there is one class only ({few(source.class_names)}): the mixed"
-            " variants need backgrounds of another class; give images of two classes at least"
+            f"{config.source}: there is one class only ({few(source.class_names)}), of which every"
+            " answer is right, and the mixed variants need backgrounds of another; give images of"
+            " two classes at least"
         )
     fingerprints = {"source": source.fingerprint()}
     masks, feature, boxes = {}, "", {}
@@ -243,12 +245,12 @@ def _check_classes(
     counts = collections.Counter(map(_class_of, images))
     small = [name for name in sorted(source.class_names) if counts[name] < least]
     kept = len(source.class_names) - len(small)
-    if small and (config.small_classes == "stop" or kept < least):
+    if small and (config.small_classes == "stop" or kept < _FEWEST_CLASSES):
         listed = "".join(
             f"\n  {name}: {counts[name]} accepted; rejected: {_reasons(rejected, name)}"
             for name in small[:20]
         )
-        way = ", or leave such classes out: --small-classes drop" if kept >= least else ""
+        way = ", or leave such classes out: --small-classes drop" if kept >= _FEWEST_CLASSES else ""
         raise InputError(
             f"{config.source}: expected at least {least} fit image(s) of a class, {len(small)} of"
             f" {len(source.class_names)} classes have less:{listed}\nEach image's reason is in"
@@ -274,28 +276,34 @@ def _reasons(rejected: Sequence[Row], name: str) -> str:
 
 
 def plan_pairs(config: BuildConfig, names: Sequence[str], images: Sequence[Row]) -> list[list[Row]]:
-    """Return, for each image, the rows of its mixed variants: which background each gets."""
+    """Return, for each image, the rows of its mixed variants: which background each gets.
+
+    Drawn over the images in the order in which what is built is read (of its files' names), not in
+    the source's: a pairing that ``evaluate`` composes by the same seed is the same one.
+    """
     from wiseft_jax.backgrounds.pairing import pair_backgrounds
 
     place = {name: label for label, name in enumerate(names)}
-    labels = np.asarray([place[_class_of(row)] for row in images])
+    read = sorted(images, key=lambda row: (_class_of(row), f"{row['id']}.png"))
+    labels = np.asarray([place[_class_of(row)] for row in read])
     partners = {
         kind: pair_backgrounds(labels, kind, config.seed, num_classes=len(names))
         for kind in MIXED_VARIANTS
     }
-    return [
-        [
+    planned = {
+        row["id"]: [
             {
                 "fg": row["id"],
-                "bg": images[chosen[index]]["id"],
-                "bg_class": _class_of(images[chosen[index]]),
+                "bg": read[chosen[index]]["id"],
+                "bg_class": _class_of(read[chosen[index]]),
                 "kind": kind,
                 "seed": config.seed,
             }
             for kind, chosen in partners.items()
         ]
-        for index, row in enumerate(images)
-    ]
+        for index, row in enumerate(read)
+    }
+    return [planned[row["id"]] for row in images]
 
 
 def _second_pass(

@@ -113,8 +113,8 @@ class ImageMaker:
             picture = decode_image(data, task.where)
         except BadImageError as error:
             raise Rejected("image_unreadable", error.reason) from None
-        except FileNotFoundError as error:
-            raise Rejected("image_unreadable", str(error.strerror)) from None
+        except OSError as error:  # gone, no permission, a link to itself, ...
+            raise Rejected("image_unreadable", error.strerror or str(error)) from None
         crop = Crop(picture.width, picture.height, self.config.size)
         if self.config.masks is not None:
             cut, box = self._by_mask(task, crop)

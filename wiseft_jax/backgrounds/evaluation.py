@@ -24,6 +24,7 @@ from wiseft_jax.backgrounds.predictor import Predictor
 from wiseft_jax.backgrounds.release import Release
 from wiseft_jax.backgrounds.variants import VARIANTS
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.hashing import hash_arrays, hash_json
 from wiseft_jax.data.source import Dataset
 
 logger = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class Answers:
         0 to S - 1; empty where they can't be.
       fed: For each model, what was done to the images.
       notes: What isn't there, or was left out, and why.
+      fingerprint: Changes when an image, a mask or a label of the whole set does.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Answers:
     seeds: dict[str, Int[np.ndarray, "S M N"]]
     fed: tuple[str, ...]
     notes: tuple[str, ...]
+    fingerprint: str = ""
 
 
 def evaluate_backgrounds(
@@ -82,7 +85,7 @@ def evaluate_backgrounds(
       images: In memory, or a release.
       predictors: The models.
       seeds: Pairings of the BG-Gap; 0 for a release's files alone.
-      limit: At most so many images of a release, as many of each class; of the rest only the
+      limit: At most so many images, as many of each class; of the rest of a release only the
         backgrounds that these get are read.
       batch_size: Images at a time.
 
@@ -100,32 +103,41 @@ def evaluate_backgrounds(
     if seeds < 0:
         raise InputError(f"--seeds: expected at least 0, found {seeds}")
     if isinstance(images, MaskedImages):
-        return _of_memory(images, predictors, seeds, batch_size)
+        return _of_memory(images, predictors, seeds, limit, batch_size)
     return _of_release(images, predictors, seeds, limit, batch_size)
 
 
 def _of_memory(
-    images: MaskedImages, predictors: Sequence[Predictor], seeds: int, batch_size: int
+    images: MaskedImages,
+    predictors: Sequence[Predictor],
+    seeds: int,
+    limit: int | None,
+    batch_size: int,
 ) -> Answers:
-    pairings = _composed(images, predictors, seeds, batch_size)
+    chosen = even_choice(images.labels, limit)
+    notes = _taken(len(chosen), len(images))
+    for note in notes:
+        logger.warning("%s: %s", images.name, note)
+    pairings = _composed(images, chosen, predictors, seeds, batch_size)
     kinds, origins = {}, {}
     for kind, variant in VARIANTS.items():
         made = pairings.get(kind)
         if made is not None:
             kinds[kind] = made[0]
         else:
-            kinds[kind] = _ask_array(predictors, images.variant(kind, 0), batch_size)
+            kinds[kind] = _ask_array(predictors, images.variant(kind, 0)[chosen], batch_size)
         origins[kind] = "composed, pairing seed 0" if variant.partner else "composed"
     return Answers(
         images.name,
         images.class_names,
-        images.ids,
-        images.labels.astype(np.int32),
+        tuple(images.ids[at] for at in chosen),
+        images.labels[chosen].astype(np.int32),
         kinds,
         origins,
         pairings,
         _fed(images.images.shape[1], images.images.shape[2], predictors),
-        (),
+        tuple(notes),
+        _fingerprint_of_memory(images),
     )
 
 
@@ -142,8 +154,7 @@ def _of_release(
     count = len(chosen)
     kept = reference.name == "original"
     notes = [] if kept else [f"no original: images are named by {reference.name}"]
-    if count < len(reference):
-        notes.append(f"{count} of {len(reference)} images are taken (--limit)")
+    notes += _taken(count, len(reference))
     sets = {kind: release.align(kind, every_id) for kind in release.variants}
     for kind, (_, place) in sets.items():
         if missing := int((place[chosen] < 0).sum()):
@@ -169,7 +180,25 @@ def _of_release(
         pairings,
         _fed(*sizes[0], predictors),
         tuple(notes),
+        _fingerprint_of_release(release, sets, every_id),
     )
+
+
+def _fingerprint_of_memory(images: MaskedImages) -> str:
+    arrays = {field: getattr(images, field) for field in ("images", "masks", "tiled", "labels")}
+    return hash_json([hash_arrays(arrays), images.class_names, images.ids])
+
+
+def _fingerprint_of_release(release: Release, sets: dict[Any, Any], image_ids: list[str]) -> str:
+    """Return the hash of what its files are called, their sizes and times; reads none."""
+    paths = [release.mask_path(each) for each in image_ids]
+    stats = [path.stat() for path in paths if path.is_file()]
+    masks = [(stat.st_size, stat.st_mtime_ns) for stat in stats]
+    return hash_json([{kind: found.fingerprint() for kind, (found, _) in sets.items()}, masks])
+
+
+def _taken(count: int, whole: int) -> list[str]:
+    return [f"{count} of {whole} images are taken (--limit)"] if count < whole else []
 
 
 def _reference(release: Release) -> Dataset:
@@ -254,12 +283,17 @@ def _fed(height: int, width: int, predictors: Sequence[Predictor]) -> tuple[str,
 
 
 def _composed(
-    images: MaskedImages, predictors: Sequence[Predictor], seeds: int, batch_size: int
+    images: MaskedImages,
+    chosen: Int[np.ndarray, " C"],
+    predictors: Sequence[Predictor],
+    seeds: int,
+    batch_size: int,
 ) -> dict[str, Any]:
+    """Return what is answered to pairings over all images, of the chosen ones."""
     return {
         kind: np.stack(
             [
-                _ask_array(predictors, images.variant(kind, seed), batch_size)
+                _ask_array(predictors, images.variant(kind, seed)[chosen], batch_size)
                 for seed in range(seeds)
             ]
         )

@@ -12,7 +12,7 @@ from wiseft_jax.backgrounds.challenge import UNTRIED
 from wiseft_jax.backgrounds.evaluation import Answers
 from wiseft_jax.backgrounds.measures import CATEGORIES, background_gap, image_categories
 from wiseft_jax.backgrounds.predictor import Predictor
-from wiseft_jax.core.metrics import Accuracy
+from wiseft_jax.core.metrics import Accuracy, clopper_pearson
 from wiseft_jax.core.paired import drawn_differences
 
 SCHEMA = 1
@@ -49,6 +49,7 @@ def evaluation_summary(answers: Answers, predictors: Sequence[Predictor]) -> dic
     return {
         "schema": SCHEMA,
         "set": answers.name,
+        "fingerprint": answers.fingerprint,
         "n": len(answers.ids),
         "class_names": list(answers.class_names),
         "origins": answers.origins,
@@ -151,8 +152,13 @@ def _categories(answers: Answers, place: int) -> dict[str, Any] | None:
     tried = np.all([each != UNTRIED for each in found], axis=0)
     right = [(each == answers.labels)[tried] for each in found]
     counts = np.bincount(image_categories(*right), minlength=len(CATEGORIES))
+    n = int(tried.sum())
     return {
         "counts": dict(zip(CATEGORIES, counts.tolist(), strict=True)),
-        "n": int(tried.sum()),
+        "intervals": {
+            name: list(clopper_pearson(int(count), n)) if n else None
+            for name, count in zip(CATEGORIES, counts, strict=True)
+        },
+        "n": n,
         "unmatched": int((~tried).sum()),
     }

@@ -66,6 +66,7 @@ def build_in9l(root: Path | str, out: Path | str, *, seed: int = 0, links: bool 
     text = _table(root, rows)
     manifest = {
         "kind": KIND,
+        "complete": False,
         "root": str(root.absolute()),
         "seed": seed,
         "per_class": min(counts),
@@ -74,9 +75,11 @@ def build_in9l(root: Path | str, out: Path | str, *, seed: int = 0, links: bool 
         "sha256": hashlib.sha256(text.encode()).hexdigest(),
     }
     _check_out(out, manifest)
+    write_json(out / MANIFEST_FILE, manifest)  # first: what is interrupted can be gone on with
+    write_text(out / TABLE_FILE, text)
     if links:
         _write_links(root, out, rows)
-    write_text(out / TABLE_FILE, text)
+    manifest["complete"] = True
     write_json(out / MANIFEST_FILE, manifest)
     return manifest
 
@@ -126,7 +129,9 @@ def _check_out(out: Path, manifest: dict[str, Any]) -> None:
             raise InputError(f"{out}: isn't empty, and holds no IN-9L; give another --out")
         return
     before = json.loads(file.read_text(encoding="utf-8"))
-    different = [name for name, value in manifest.items() if before.get(name) != value]
+    different = [
+        name for name, value in manifest.items() if name != "complete" and before.get(name) != value
+    ]
     if different:
         name = different[0]
         raise InputError(

@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 SCHEMA = 1
 KIND = "wiseft backgrounds build"
+_MAY_DIFFER = ("small_classes",)
+"""Parameters that change no file of an image: a build that stopped may go on with another."""
 
 Row = dict[str, Any]
 
@@ -162,7 +164,7 @@ class BuildDirectory:
             lines += [
                 f"{part[:-1]} {name}: was {old.get(name)!r}, is {new.get(name)!r}"
                 for name in sorted(old.keys() | new.keys())
-                if old.get(name) != new.get(name)
+                if old.get(name) != new.get(name) and name not in _MAY_DIFFER
             ]
         if lines:
             listed = "".join(f"\n  {line}" for line in lines)

@@ -12,10 +12,10 @@ class MaskOptions:
     """Which values of masks are the object: one rule for arrays and pictures (`MaskValues`)."""
 
     mask_foreground: tuple[str, ...] = ()
-    """Values of masks that are the object, as in 1 or 128-255 (Oxford-IIIT Pet's trimaps: 1; white
-    in a grey picture: 128-255). Without it a mask has two values, of which the lower is 0 and the
-    other the object, or fractions, of which those above 0.5 are; more values are refused. A
-    palette's values are its indices."""
+    """Values of masks that are the object, as in 1 or 128-255 (Oxford-IIIT Pet's trimaps: 1 3,
+    the pet and its border; white in a grey picture: 128-255). Without it a mask has two values, of
+    which the lower is 0 and the other the object, or fractions, of which those above 0.5 are; more
+    values are refused. A palette's values are its indices."""
     mask_instances: bool = False
     """Each value of a mask is an object of its own, 0 background and 255 nothing (Pascal VOC)."""
 

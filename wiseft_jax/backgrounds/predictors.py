@@ -30,6 +30,8 @@ from wiseft_jax.data.matching import describe_unmatched
 
 logger = logging.getLogger(__name__)
 
+_ENDS = {0: ("tench", "n01440764"), 999: ("toilet tissue", "n15075141")}
+"""The names and WordNet ids of ImageNet's first and last class, of the thousand of ILSVRC 2012."""
 _UNNAMED = re.compile(r"^LABEL_\d+$")
 
 
@@ -112,6 +114,7 @@ def thousand_predictor(
             f" {len(imagenet_names)}"
         )
     _check_is_in9(class_names, f"{clip.source} with 1000 prompts")
+    _warn_of_order(imagenet_names, f"{clip.source} with 1000 prompts")
     resolved = resolve_templates(templates)
     once = list(dict.fromkeys(imagenet_names))
     head = zero_shot_head(clip, once, resolved)
@@ -238,6 +241,7 @@ def _order(
         return np.asarray([keys.index(key) for key in wanted])
     if len(model_names) == IMAGENET_CLASSES:
         _check_is_in9(class_names, where)
+        _warn_of_order(model_names, where)
         return None
     unnamed = all(_UNNAMED.match(name) for name in model_names)
     if unnamed and len(model_names) == len(class_names):
@@ -249,6 +253,21 @@ def _order(
         f" {len(class_names)}, or ImageNet's 1000."
         + (f" It lacks:{describe_unmatched(missing, model_names)}" if missing else "")
     )
+
+
+def _warn_of_order(names: Sequence[str], where: str) -> None:
+    """Warn where a thousand names don't begin and end as ImageNet's: they are taken by position."""
+    wrong = [
+        f"class {place} is {names[place]!r}, expected {expected[0]!r}"
+        for place, expected in _ENDS.items()
+        if not any(each in names[place].lower().replace("_", " ") for each in expected)
+    ]
+    if wrong:
+        logger.warning(
+            "%s: its 1000 classes are taken by position, in ImageNet's order: %s; of another order"
+            " all that follows is wrong",
+            *(where, ", ".join(wrong)),
+        )
 
 
 def _check_is_in9(class_names: Sequence[str], where: str) -> None:

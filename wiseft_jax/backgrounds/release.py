@@ -139,7 +139,8 @@ def open_release(root: Path | str, split: str = "val") -> Release:
       split: The folder below each variant.
 
     Raises:
-      InputError: Nothing is there, no variant is, or folders are named otherwise; says which.
+      InputError: Nothing is there, no variant is, there is one class only, or folders are named
+        otherwise; says which.
     """
     root = Path(root).expanduser()
     if not root.is_dir():
@@ -159,6 +160,11 @@ def open_release(root: Path | str, split: str = "val") -> Release:
     first = root / variants[0] / split
     spec = Spec("folder", str(first), "", variants[0])
     class_names = open_source(spec, SourceOptions()).class_names
+    if len(class_names) < 2:
+        raise InputError(
+            f"{first}: expected folders of two classes at least, found {_few(class_names)}: of one"
+            " class every answer is right"
+        )
     _check_in9(root, class_names)
     return Release(root, split, class_names, variants)
 

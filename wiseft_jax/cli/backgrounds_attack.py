@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from wiseft_jax.backgrounds.attack_config import AttackConfig
-from wiseft_jax.cli.backgrounds_data import AttackDataOptions, open_whole
+from wiseft_jax.cli.backgrounds_data import AttackDataOptions, open_data
 from wiseft_jax.cli.backgrounds_models import ModelOptions, open_predictors
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, table_console
 from wiseft_jax.cli.parse import parse
@@ -32,7 +34,8 @@ class AttackArgs:
 
     Two definitions: the challenge's (any background that makes the answer wrong) and the paper's (a
     background of another class makes the answer its own class). Writes summary.json, table.md,
-    strongest.png and the matrix into --out; the same command goes on from what is there.
+    strongest.png, backgrounds.csv (each one's rate) and the matrix into --out; the same command
+    goes on from what is there.
     """
 
     models: Annotated[ModelOptions, tyro.conf.arg(name="")]
@@ -91,7 +94,7 @@ def _images(args: AttackArgs) -> AttackImages:
     from wiseft_jax.backgrounds.attack_images import images_in_memory, images_of_release
     from wiseft_jax.backgrounds.masked_images import MaskedImages
 
-    found = open_whole(args.data, args.data.demo_split)
+    found = open_data(args.data, args.data.demo_split)
     return images_in_memory(found) if isinstance(found, MaskedImages) else images_of_release(found)
 
 
@@ -100,7 +103,7 @@ def _attacked(
 ) -> dict[str, Any]:
     """Fill the matrix, and write what it says."""
     from wiseft_jax.backgrounds.attack import attack_identity, attack_matrix
-    from wiseft_jax.backgrounds.attack_summary import attack_summary, timing
+    from wiseft_jax.backgrounds.attack_summary import attack_summary, background_rows, timing
     from wiseft_jax.core.interrupt import catch_signals
     from wiseft_jax.reporting.backgrounds_attack import attack_markdown, draw_strongest
 
@@ -128,6 +131,8 @@ def _attacked(
                 )
             },
         )
+        if not args.config.early_exit:
+            write_text(files.backgrounds_file, _table(background_rows(found.predictions, images)))
         write_text(files.table_file, attack_markdown(summary))
         if summary["strongest"]:
             columns = [each["column"] for each in summary["strongest"]]
@@ -135,6 +140,15 @@ def _attacked(
             draw_strongest(summary, list(pictures), files.picture_file)
         write_json(files.summary_file, summary)
     return summary
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> str:
+    """Return rows as CSV; a rate that isn't there is empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def _show(summary: dict[str, Any], files: AttackFiles) -> None:

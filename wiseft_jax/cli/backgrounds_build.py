@@ -80,19 +80,29 @@ def _interruptible(args: BuildArgs, out: Path) -> dict[str, Any]:
 
 def _built(args: BuildArgs, out: Path) -> dict[str, Any]:
     if args.in9l is not None:
-        given = args.config
-        if given.source or given.masks or given.boxes or given.segment != "none":
-            raise InputError(
-                "--in9l lists images of ImageNet; leave --source, --masks, --boxes out"
-            )
+        _check_in9l(args)
         from wiseft_jax.backgrounds.in9l import build_in9l
 
-        return build_in9l(args.in9l, out, seed=given.seed, links=args.links)
+        return build_in9l(args.in9l, out, seed=args.config.seed, links=args.links)
     if args.links:
         raise InputError("--links belongs to --in9l")
     from wiseft_jax.backgrounds.build import build
 
     return build(args.config, out, workers=args.workers, overwrite=args.overwrite)
+
+
+def _check_in9l(args: BuildArgs) -> None:
+    """Refuse what a list of ImageNet's images doesn't heed."""
+    default = BuildConfig()
+    changed = [
+        field.name
+        for field in dataclasses.fields(default)
+        if field.name != "seed" and getattr(args.config, field.name) != getattr(default, field.name)
+    ]
+    changed += [name for name in ("workers", "overwrite") if getattr(args, name)]
+    if changed:
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in changed)
+        raise InputError(f"--in9l lists images of ImageNet, by --seed alone; leave {named} out")
 
 
 def _show(manifest: dict[str, Any], out: Path) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+import tyro
 
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.quickstart.backgrounds_demo_config import DemoConfig
@@ -14,15 +15,17 @@ if TYPE_CHECKING:
     from wiseft_jax.backgrounds.masked_images import MaskedImages
     from wiseft_jax.backgrounds.release import Release
 
-logger = logging.getLogger(__name__)
-
 SPLIT = "val"
 DemoSplit: TypeAlias = Literal["test", "validation"]
 
 
 @dataclasses.dataclass(frozen=True)
 class DataOptions:
-    """Which images: a release, or the miniature; every part that takes either says it by these."""
+    """Which images `evaluate`, `attack` and `show` take: a release, or the miniature.
+
+    `train` and `alphas` take a run or several splits, and have options of their own; how the
+    miniature is made is said by the same names in all.
+    """
 
     data: Path | None = None
     """The release, or what `wiseft backgrounds build` wrote."""
@@ -30,10 +33,10 @@ class DataOptions:
     """The folder below each variant of `--data`."""
     demo: bool = False
     """The embedded miniature: 1,000 digits on textured backgrounds."""
-    demo_options: DemoConfig = DemoConfig()
-    """How the miniature is made."""
+    demo_options: Annotated[DemoConfig, tyro.conf.arg(name="")] = DemoConfig()
     demo_seed: int = 0
-    """Which miniature."""
+    """Which miniature. Each seed splits the digits anew: a model that was trained on another seed's
+    may have seen the test images of this one."""
 
     def __post_init__(self) -> None:
         """Check what excludes what."""
@@ -42,7 +45,9 @@ class DataOptions:
         if self.split != SPLIT and self.data is None:
             raise InputError("--split: has no meaning without --data")
         if not self.demo and (self.demo_options != DemoConfig() or self.demo_seed != 0):
-            raise InputError("--demo-options.*, --demo-seed: have no meaning without --demo")
+            raise InputError(
+                "--strength, --contrast, --noise, --demo-seed: have no meaning without --demo"
+            )
 
     def check_named(self) -> None:
         """Refuse to go on without images.
@@ -85,27 +90,7 @@ class AttackDataOptions(DataOptions):
             raise InputError("--demo-split: has no meaning without --demo")
 
 
-def open_data(options: LimitedDataOptions) -> Release | MaskedImages:
-    """Return the release, all of it; or the miniature's test images, limited.
-
-    A release is read when it is needed, and limited then (``even_choice``).
-
-    Raises:
-      InputError: None is named, or it isn't a release.
-    """
-    found = open_whole(options)
-    from wiseft_jax.backgrounds.loading import even_choice
-    from wiseft_jax.backgrounds.masked_images import MaskedImages
-
-    if not isinstance(found, MaskedImages):
-        return found
-    kept = even_choice(found.labels, options.limit)
-    if len(kept) < len(found):
-        logger.warning("%d of %d images are taken (--limit)", len(kept), len(found))
-    return found.subset(kept)
-
-
-def open_whole(options: DataOptions, demo_split: DemoSplit = "test") -> Release | MaskedImages:
+def open_data(options: DataOptions, demo_split: DemoSplit = "test") -> Release | MaskedImages:
     """Return the release, or a split of the miniature, all of it.
 
     Args:

@@ -15,7 +15,11 @@ from wiseft_jax.cli.backgrounds_models import ModelOptions, open_predictors
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.core.errors import EXIT_DONE, InputError
+from wiseft_jax.core.hashing import hash_json
+from wiseft_jax.core.run_directory import versions
 from wiseft_jax.core.writers import check_writable, write_json, write_text
+
+SUMMARY_FILE = "summary.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +39,8 @@ class EvaluateArgs:
     """Images a batch."""
     out: Path | None = None
     """Write rows.jsonl, summary.json, table.md, variants.png, answers.npz into this directory."""
+    overwrite: bool = False
+    """Replace the evaluation in --out."""
     common: Common = CommonOptions()
 
     def __post_init__(self) -> None:
@@ -45,6 +51,11 @@ class EvaluateArgs:
             raise InputError(f"--batch-size: expected at least 1, found {self.batch_size}")
         if self.out is not None and self.out.exists() and not self.out.is_dir():
             raise InputError(f"--out {self.out}: expected a directory to write, found a file")
+        if self.out is not None and (self.out / SUMMARY_FILE).exists() and not self.overwrite:
+            raise InputError(
+                f"{self.out}: holds an evaluation ({SUMMARY_FILE}); give another --out, or"
+                " --overwrite to replace it"
+            )
 
 
 def main(argv: Sequence[str]) -> int:
@@ -68,7 +79,7 @@ def main(argv: Sequence[str]) -> int:
         limit=args.data.limit,
         batch_size=args.batch_size,
     )
-    summary = evaluation_summary(answers, predictors)
+    summary = evaluation_summary(answers, predictors) | _made_by(args)
     if args.out is not None:
         _write(args.out, answers, summary)
     if args.common.json:
@@ -76,6 +87,18 @@ def main(argv: Sequence[str]) -> int:
     else:
         _show(summary, args.out)
     return EXIT_DONE
+
+
+def _made_by(args: EvaluateArgs) -> dict[str, Any]:
+    """Return what was asked, its hash, and the versions that answered."""
+    data = dataclasses.asdict(args.data)
+    if args.data.data is not None:
+        options = {"data": str(args.data.data.absolute()), "split": args.data.split}
+    else:
+        options = {name: data[name] for name in ("demo", "demo_options", "demo_seed")}
+    options |= {"limit": args.data.limit, "seeds": args.seeds}
+    options["models"] = json.loads(json.dumps(dataclasses.asdict(args.models), default=str))
+    return {"options": options, "config_hash": hash_json(options), "versions": versions()}
 
 
 def _write(out: Path, answers: Any, summary: dict[str, Any]) -> None:
@@ -101,7 +124,7 @@ def _write(out: Path, answers: Any, summary: dict[str, Any]) -> None:
         **{f"{kind}_seeds": found for kind, found in answers.seeds.items()},
     )
     write_bytes(out / "answers.npz", packed.getvalue())
-    write_json(out / "summary.json", summary)
+    write_json(out / SUMMARY_FILE, summary)
 
 
 def _show(summary: dict[str, Any], out: Path | None) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 from wiseft_jax.backgrounds.mask_config import MaskOptions
-from wiseft_jax.cli.backgrounds_data import DataOptions, open_whole
+from wiseft_jax.cli.backgrounds_data import DataOptions, open_data
 from wiseft_jax.cli.backgrounds_models import ModelOptions, open_predictors
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
 from wiseft_jax.cli.parse import parse
@@ -141,7 +141,7 @@ def _of_demo(args: ShowArgs) -> tuple[list[Shown], tuple[str, ...]]:
     from wiseft_jax.backgrounds.masked_images import MaskedImages
     from wiseft_jax.backgrounds.variants import VARIANTS
 
-    every = open_whole(args.data)
+    every = open_data(args.data)
     assert isinstance(every, MaskedImages)
     count = min(args.images, len(every.class_names))
     wanted = np.linspace(0, len(every.class_names) - 1, count).round().astype(int)

@@ -53,7 +53,7 @@ class TrainArgs:
     also: tuple[str, ...] = ()
     """Further sets to train on, as NAME=folder:PATH; classes are matched by name."""
     in9l: str | None = None
-    """The same, of IN-9L: folder:PATH."""
+    """The same, of IN-9L: table:IN9L/in9l.csv, as `wiseft backgrounds build --in9l` makes it."""
     demo: bool = False
     """The embedded miniature: digits on textures that tell of them."""
     miniature: Annotated[DemoConfig, tyro.conf.arg(name="")] = DemoConfig()

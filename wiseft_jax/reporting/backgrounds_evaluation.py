@@ -144,7 +144,10 @@ def _category_table(models: Sequence[Mapping[str, Any]]) -> Table:
     lines = [
         (
             each["name"],
-            *(f"{100 * count / found['n']:.1f} ({count})" for count in found["counts"].values()),
+            *(
+                _share(count, found["n"], found["intervals"][name])
+                for name, count in found["counts"].items()
+            ),
             str(found["n"]),
             str(found["unmatched"]),
         )
@@ -152,10 +155,15 @@ def _category_table(models: Sequence[Mapping[str, Any]]) -> Table:
         if (found := each["categories"]) and found["n"]
     ]
     return (
-        "what the background does to each image, % (images)",
+        "what the background does to each image, % with 95 % intervals",
         ("model", *names, "n", "unmatched"),
         lines,
     )
+
+
+def _share(count: int, n: int, interval: Sequence[float]) -> str:
+    low, high = interval
+    return f"{100 * count / n:.1f} ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def _gap_cells(gap: Mapping[str, Any]) -> tuple[str, ...]:
