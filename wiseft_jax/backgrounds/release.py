@@ -150,7 +150,8 @@ def open_release(root: Path | str, split: str = "val") -> Release:
     if not known:
         raise InputError(
             f"{root}: expected folders {', '.join(VARIANTS)}; found"
-            f" {_few(tuple(sorted(there))) or 'no folder'}"
+            f" {_few(tuple(sorted(there))) or 'no folder'}; wiseft backgrounds build makes them of"
+            " images with masks or boxes"
         )
     _check_spelling(root, there)
     variants = tuple(name for name in known if (root / name / split).is_dir())

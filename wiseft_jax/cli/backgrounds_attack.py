@@ -64,7 +64,7 @@ def main(argv: Sequence[str]) -> int:
         if args.out.exists() and not args.out.is_dir():
             raise InputError(f"{args.out}: expected a directory, found a file; give another --out")
         chosen = images.sampled(args.config, predictor.preprocess)
-        summary = _attacked(args, predictor, chosen, files)
+        summary = _interruptible(args, predictor, chosen, files)
     if args.common.json:
         print_json({"attack": str(args.out), **summary})
     else:
@@ -96,6 +96,22 @@ def _images(args: AttackArgs) -> AttackImages:
 
     found = open_data(args.data, args.data.demo_split)
     return images_in_memory(found) if isinstance(found, MaskedImages) else images_of_release(found)
+
+
+def _interruptible(
+    args: AttackArgs, predictor: Any, images: AttackImages, files: AttackFiles
+) -> dict[str, Any]:
+    try:
+        return _attacked(args, predictor, images, files)
+    except KeyboardInterrupt as error:
+        import sys
+
+        from wiseft_jax.core.interrupt import same_command
+
+        raise KeyboardInterrupt(
+            str(error)
+            or f"what is stored in {files.path} stays; to go on: {same_command(sys.argv)}"
+        ) from error
 
 
 def _attacked(

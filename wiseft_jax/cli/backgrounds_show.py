@@ -208,7 +208,9 @@ def _label(name: str, class_names: Sequence[str], *, given: bool) -> int:
         if name in names:
             return names.index(name)
     error = unknown_name("class", name, class_names)
-    raise error if given else InputError(f"{error} (the image's folder); say which by --label")
+    hint = "; classes of your own come with --data DIR, made by wiseft backgrounds build"
+    own = "" if given else " (the image's folder); say which by --label"
+    raise InputError(f"{error}{own}{hint}")
 
 
 def _show(rows: Sequence[dict[str, Any]], out: Path) -> None:

@@ -118,7 +118,7 @@ def evaluation_figure(summary: Mapping[str, Any]) -> Figure:
             [100 * (found["ci_high"] - found["accuracy"]) for _, found in shown],
         ]
         gap = model["gap"]["composed"] or model["gap"]["files"]
-        told = "" if gap is None else f": BG-Gap {_signed(gap['gap'])}"
+        told = "" if gap is None else f": BG-Gap {_signed(gap['gap'])} {_whose(model['gap'])}"
         axes.errorbar(
             values, [at + shift for at, _ in shown], xerr=errors, linestyle="none", capsize=2.5,
             marker=_MARKS[place % len(_MARKS)], markersize=6, elinewidth=1.3,
@@ -171,6 +171,12 @@ def _gap_cells(gap: Mapping[str, Any]) -> tuple[str, ...]:
     spread = "-" if gap["spread"] is None else f"{100 * gap['spread']:.1f}"
     interval = f"{_signed(gap['ci_low'])} to {_signed(gap['ci_high'])}"
     return _signed(gap["gap"]), interval, by_seed, spread, str(gap["n"])
+
+
+def _whose(gap: Mapping[str, Any]) -> str:
+    """Return of which mixed images a gap is: those drawn above are of one pairing."""
+    composed = gap["composed"]
+    return f"(mean of {len(composed['by_seed'])} pairings)" if composed else "(as released)"
 
 
 def _signed(fraction: float) -> str:

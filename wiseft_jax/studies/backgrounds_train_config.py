@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 import tyro
 
 from wiseft_jax.backgrounds.variants import VARIANTS
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, did_you_mean
 from wiseft_jax.core.field_checks import as_floats
 from wiseft_jax.data.augmentation import AugmentationConfig
 from wiseft_jax.training.config import TrainConfig
@@ -153,9 +153,7 @@ class MatrixConfig:
         as_floats(self, (*numbers, "weight_decay"))
         self._check_names("families", get_args(Family))
         self._check_names("test_on", _VARIANTS)
-        distinct = len(set(self.train_on)) == len(self.train_on)
-        known = set(self.train_on) <= {*_VARIANTS}
-        self._check("train_on", known and distinct, f"some of {', '.join(_VARIANTS)}, each once")
+        self._check_names("train_on", _VARIANTS, some=False)
         self._check("seeds", self.seeds >= 1, "an integer >= 1")
         for field in numbers:
             self._check(field, 0 < getattr(self, field) < math.inf, "a number > 0")
@@ -167,9 +165,17 @@ class MatrixConfig:
             option = field.replace("_", "-")
             raise InputError(f"--{option}: expected {expected}, found {getattr(self, field)!r}")
 
-    def _check_names(self, field: str, known: tuple[str, ...]) -> None:
+    def _check_names(self, field: str, known: tuple[str, ...], *, some: bool = True) -> None:
         given = getattr(self, field)
-        fits = len(given) > 0 and set(given) <= set(known) and len(set(given)) == len(given)
+        strangers = [name for name in given if name not in known]
+        if strangers:
+            option = field.replace("_", "-")
+            hint = did_you_mean(strangers[0], known)
+            raise InputError(
+                f"--{option}: expected some of {', '.join(known)}, each once, found"
+                f" {strangers[0]!r}.{hint}"
+            )
+        fits = len(given) >= some and len(set(given)) == len(given)
         self._check(field, fits, f"some of {', '.join(known)}, each once")
 
     def cells(self, extras: tuple[str, ...] = ()) -> tuple[Cell, ...]:
