@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.backgrounds.cut_outs import write_photos
+from tests.backgrounds.disc_photos import write_photos
 from tests.helpers.light_help import light_help
 from wiseft_jax.cli.main import main
 from wiseft_jax.quickstart.backgrounds_demo_config import DemoConfig
