@@ -14,7 +14,7 @@ import pytest
 
 from tests.backgrounds.square_cutouts import make_cutouts
 from tests.helpers.compilations import counted_compilations
-from tests.training.toy import toy_classifier
+from tests.training.toy import ToyTokenizer, toy_classifier
 from wiseft_jax.backgrounds.challenge import challenge_accuracy
 from wiseft_jax.backgrounds.masked_images import MaskedImages
 from wiseft_jax.clip.classifier import Classifier
@@ -106,7 +106,7 @@ def test_every_alpha_is_as_when_its_model_is_asked_alone(studied: Any, place: in
 def test_images_of_the_models_size_are_fed_as_they_are(tmp_path: Path):
     """Even where the model's own preprocessing would enlarge them before its crop."""
     facts = vars(toy_ends().classifier) | {"preprocess": Preprocess(8, 9)}
-    classifier = Classifier(**facts, templates=(), tokenizer=None, frozen={})  # type: ignore[arg-type]
+    classifier = Classifier(**facts, templates=(), tokenizer=ToyTokenizer(), frozen={})  # type: ignore[arg-type]
     ends = dataclasses.replace(toy_ends(), classifier=classifier)
     images, directory = coloured(12), RunDirectory(tmp_path / "out")
     config = dataclasses.replace(CONFIG, alphas=(0.0, 1.0), foregrounds=0, saliency_images=0)
