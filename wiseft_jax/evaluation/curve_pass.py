@@ -12,8 +12,8 @@ import numpy as np
 from wiseft_jax.core.mesh import to_host
 from wiseft_jax.core.mesh_config import ALPHA_AXIS
 from wiseft_jax.core.progress import progress_bar
-from wiseft_jax.core.rng import numpy_stream
 from wiseft_jax.data.source import Dataset
+from wiseft_jax.evaluation.audit_draw import AuditDraw
 from wiseft_jax.evaluation.batch_curve import (
     AUDIT_FAILED,
     CHEAPER,
@@ -29,12 +29,9 @@ from wiseft_jax.evaluation.curve_result import Audit, Curve
 from wiseft_jax.evaluation.engine import EngineConfig, compiled_step
 from wiseft_jax.evaluation.evaluator import own_batches, with_images
 from wiseft_jax.evaluation.logit_polynomial import LogitPolynomial
-from wiseft_jax.evaluation.pairs import Found, PairQueue
+from wiseft_jax.evaluation.pairs import Found, PairQueue, small_rows
 
 _T = TypeVar("_T")
-
-_AUDITED_ALPHAS = 8
-"""The audit draws its pairs at so many alphas of the grid, so that they fill batches."""
 
 
 class CurvePass:
@@ -88,12 +85,24 @@ class CurvePass:
         self._trusted = np.ones(len(dataset), bool)
         self._crossings: list[Crossings] = []
         self._notes: list[str] = []
-        self._attempt = attempt
-        rng = numpy_stream(config.seed, f"audit alphas/{dataset.name}", attempt)
-        # At a node the polynomial is the model itself: nothing to audit.
-        nodes = set(self._job.plan.nodes.astype(np.float32).tolist())
-        between = [place for place, at in enumerate(alphas) if np.float32(at) not in nodes]
-        self._audited = np.sort(rng.permutation(between)[:_AUDITED_ALPHAS]).astype(int)
+        self._audit = self._drawing(attempt)
+        self._drawn = np.zeros(size, bool)
+
+    def _drawing(self, attempt: int) -> AuditDraw:
+        """Return what the audit draws: one chance for all pairs, whatever a batch's nodes."""
+        least, dataset = self._job.least, self._dataset
+        # There the polynomial is the model itself in every batch: nothing to audit.
+        known = {*self._job.plan.nodes[:least].astype(np.float32).tolist(), 0.0, 1.0}
+        between = [at for at, alpha in enumerate(self._alphas) if np.float32(alpha) not in known]
+        return AuditDraw.of(
+            np.asarray(between, int),
+            images=len(dataset),
+            passes=self._config.audit * least,
+            small=small_rows(self._engine),
+            seed=self._config.seed,
+            name=dataset.name,
+            attempt=attempt,
+        )
 
     def run(self) -> Curve:
         """Read the dataset, and return its curve."""
@@ -116,7 +125,8 @@ class CurvePass:
                 index, mask = to_host((batch["index"], batch["mask"]))
                 found = evaluate_batch(self._job, batch["image"], mask)
                 forwards += found.forwards * len(index)
-                queue.add(images, index, self._wanted(found, mask, number))
+                wanted = self._wanted(found, mask) | self._draw(index, mask, number)
+                queue.add(images, index, wanted)
                 advance(self._keep(found, index, mask))
             queue.drain()
         return self._curve(batches.skipped, forwards + queue.rows)
@@ -126,19 +136,21 @@ class CurvePass:
         for name, values in self._direct_values.items():
             values[found.alpha, found.positions] = getattr(found, name)
 
-    def _wanted(self, found: BatchCurve, mask: np.ndarray, number: int) -> np.ndarray:
-        """Return which pairs of a batch are evaluated directly, bool[A, B]."""
+    def _wanted(self, found: BatchCurve, mask: np.ndarray) -> np.ndarray:
+        """Return which pairs of a batch are evaluated for their own sake, bool[A, B]."""
         certain = found.certain[self._job.asked]
         wanted = np.zeros(certain.shape, bool)
         if self._all_direct or not found.trusted:
             wanted[:] = True
         elif self._config.exact or found.note in (NOISE, CHEAPER):
             wanted = ~certain
-        share = self._config.audit * found.nodes / max(len(self._audited), 1)
-        name = f"audit/{self._dataset.name}" + (f"/{self._attempt}" if self._attempt else "")
-        rng = numpy_stream(self._config.seed, name, number)
-        wanted[self._audited] |= rng.random((len(self._audited), len(mask))) < share
         return wanted & mask[None]
+
+    def _draw(self, index: np.ndarray, mask: np.ndarray, number: int) -> np.ndarray:
+        """Return which pairs of a batch are drawn by the audit, bool[A, B], and note them."""
+        drawn = self._audit.pairs(number, len(mask), len(self._alphas)) & mask[None]
+        self._drawn[:, index[mask]] = drawn[:, mask]
+        return drawn
 
     def _keep(self, found: BatchCurve, index: np.ndarray, mask: np.ndarray) -> int:
         positions = index[mask]
@@ -164,8 +176,8 @@ class CurvePass:
         read = collected.read
         certain = collected.arrays["certain"] & self._trusted[None]
         top1, margin = collected.arrays["top1"], collected.arrays["margin"]
-        sample = self._direct & certain[asked]
-        mismatches = int(np.sum(sample & (self._direct_values["top1"] != top1[asked])))
+        sample = self._drawn & self._direct & certain[asked]
+        audit = self._audited(sample, sample & (self._direct_values["top1"] != top1[asked]))
         settled = certain.copy()
         settled[asked] |= self._direct
         for name, values in self._direct_values.items():
@@ -197,9 +209,18 @@ class CurvePass:
             nodes=self._nodes[read],
             estimate=self._estimate[read],
             trusted=self._trusted[read],
-            audit=Audit(int(np.sum(sample)), mismatches),
+            audit=audit,
             passes=forward_rows / (-(-len(self._dataset) // size) * size),
             note=AUDIT_FAILED if self._all_direct else "; ".join(self._notes),
+        )
+
+    def _audited(self, sample: np.ndarray, wrong: np.ndarray) -> Audit:
+        return Audit(
+            int(np.sum(sample)),
+            int(np.sum(wrong)),
+            alphas=int(np.sum(sample.any(axis=1))),
+            wrong_alphas=int(np.sum(wrong.any(axis=1))),
+            everywhere=self._audit.everywhere,
         )
 
 
