@@ -9,10 +9,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from wiseft_jax.core.lobatto import LEVELS
 from wiseft_jax.core.mesh import to_host
 from wiseft_jax.core.mesh_config import ALPHA_AXIS
 from wiseft_jax.core.progress import progress_bar
 from wiseft_jax.data.source import Dataset
+from wiseft_jax.evaluation.answers import Answers
 from wiseft_jax.evaluation.audit_draw import AuditDraw
 from wiseft_jax.evaluation.batch_curve import (
     AUDIT_FAILED,
@@ -24,12 +26,12 @@ from wiseft_jax.evaluation.batch_curve import (
 )
 from wiseft_jax.evaluation.collected import Collected
 from wiseft_jax.evaluation.crossings import NO_CLASS, Crossings, find_crossings, reconcile
-from wiseft_jax.evaluation.curve_config import CurveConfig
+from wiseft_jax.evaluation.curve_config import LEAST_NODES, CurveConfig
 from wiseft_jax.evaluation.curve_result import Audit, Curve
 from wiseft_jax.evaluation.engine import EngineConfig, compiled_step
 from wiseft_jax.evaluation.evaluator import own_batches, with_images
 from wiseft_jax.evaluation.logit_polynomial import LogitPolynomial
-from wiseft_jax.evaluation.pairs import Found, PairQueue, small_rows
+from wiseft_jax.evaluation.pairs import PairQueue, small_rows
 
 _T = TypeVar("_T")
 
@@ -46,6 +48,7 @@ class CurvePass:
         config: CurveConfig,
         engine: EngineConfig,
         least: int,
+        answers: Answers,
         attempt: int = 0,
     ) -> None:
         """Make what all batches share.
@@ -58,6 +61,8 @@ class CurvePass:
           config: How.
           engine: How batches are run.
           least: The fewest nodes; more than ``config.max_nodes`` evaluates every pair directly.
+          answers: What earlier readings evaluated directly; what this one does is added. A pair
+            that is called certain nevertheless, with another answer, is a mismatch of the audit.
           attempt: How many readings failed before; each is audited by a draw of its own.
         """
         self._dataset, self._alphas, self._config, self._engine = dataset, alphas, config, engine
@@ -75,10 +80,7 @@ class CurvePass:
             least=min(least, config.max_nodes),
             scale=scale,
         )
-        size = (len(alphas), len(dataset))
-        self._direct = np.zeros(size, bool)
-        kinds = {"top1": np.int32, "margin": np.float32, "entropy": np.float32}
-        self._direct_values = {name: np.zeros(size, kind) for name, kind in kinds.items()}
+        self._answers, self._before = answers, answers.known.copy()
         self._collected = Collected(dataset, len(grid))
         self._nodes = np.zeros(len(dataset), np.int32)
         self._estimate = np.zeros(len(dataset), np.float32)
@@ -86,7 +88,7 @@ class CurvePass:
         self._crossings: list[Crossings] = []
         self._notes: list[str] = []
         self._audit = self._drawing(attempt)
-        self._drawn = np.zeros(size, bool)
+        self._drawn = np.zeros_like(self._before)
 
     def _drawing(self, attempt: int) -> AuditDraw:
         """Return what the audit draws: one chance for all pairs, whatever a batch's nodes."""
@@ -116,7 +118,7 @@ class CurvePass:
             self._alphas,
             single,
             self._classifier.preprocess.size,
-            self._store,
+            self._answers.put,
         )
         mesh, forwards = self._engine.layout.mesh, 0
         batches = own_batches(self._classifier, self._dataset, self._engine)
@@ -126,15 +128,10 @@ class CurvePass:
                 found = evaluate_batch(self._job, batch["image"], mask)
                 forwards += found.forwards * len(index)
                 wanted = self._wanted(found, mask) | self._draw(index, mask, number)
-                queue.add(images, index, wanted)
+                queue.add(images, index, wanted & ~self._before[:, index])
                 advance(self._keep(found, index, mask))
             queue.drain()
         return self._curve(batches.skipped, forwards + queue.rows)
-
-    def _store(self, found: Found) -> None:
-        self._direct[found.alpha, found.positions] = True
-        for name, values in self._direct_values.items():
-            values[found.alpha, found.positions] = getattr(found, name)
 
     def _wanted(self, found: BatchCurve, mask: np.ndarray) -> np.ndarray:
         """Return which pairs of a batch are evaluated for their own sake, bool[A, B]."""
@@ -176,13 +173,15 @@ class CurvePass:
         read = collected.read
         certain = collected.arrays["certain"] & self._trusted[None]
         top1, margin = collected.arrays["top1"], collected.arrays["margin"]
-        sample = self._drawn & self._direct & certain[asked]
-        audit = self._audited(sample, sample & (self._direct_values["top1"] != top1[asked]))
+        direct, answers = self._answers.known, self._answers.columns()
+        audit = self._audited(
+            certain[asked], certain[asked] & direct & (answers["top1"] != top1[asked])
+        )
         settled = certain.copy()
-        settled[asked] |= self._direct
-        for name, values in self._direct_values.items():
+        settled[asked] |= direct
+        for name, values in answers.items():
             array = collected.arrays[name]
-            array[asked] = np.where(self._direct, values, array[asked])
+            array[asked] = np.where(direct, values, array[asked])
         rough = np.flatnonzero(~self._trusted)
         nearest = np.argmin(np.abs(self._job.grid[:, None] - self._job.grid[asked][None]), axis=1)
         top1[:, rough] = top1[asked][nearest][:, rough]
@@ -190,14 +189,14 @@ class CurvePass:
         labels = self._dataset.labels
         right = ((top1 == labels[None]) & ~np.isnan(margin))[:, read]
         counted, settled = (labels[read] >= 0)[None], settled[:, read]
-        collected.arrays = {name: collected.arrays[name][asked] for name in self._direct_values}
+        collected.arrays = {name: collected.arrays[name][asked] for name in answers}
         # What isn't finite is no class, which a flip may come from and lead to.
         classes = np.where(np.isnan(margin), np.int32(NO_CLASS), top1)
         crossings = reconcile(Crossings.join(self._crossings), self._job.grid, classes)
         return Curve(
             predictions=collected.predictions(self._alphas, skipped),
             certain=certain[asked][:, read],
-            direct=self._direct[:, read],
+            direct=direct[:, read],
             points=self._job.grid,
             hits=np.sum(right & counted, axis=1),
             low=np.sum(right & settled & counted, axis=1),
@@ -214,13 +213,18 @@ class CurvePass:
             note=AUDIT_FAILED if self._all_direct else "; ".join(self._notes),
         )
 
-    def _audited(self, sample: np.ndarray, wrong: np.ndarray) -> Audit:
+    def _audited(self, certain: np.ndarray, wrong: np.ndarray) -> Audit:
+        """Return what the draw found, and what earlier readings knew better."""
+        sample = certain & self._answers.known & self._drawn | wrong & self._before
+        wrong = wrong & sample
         return Audit(
             int(np.sum(sample)),
             int(np.sum(wrong)),
             alphas=int(np.sum(sample.any(axis=1))),
             wrong_alphas=int(np.sum(wrong.any(axis=1))),
             everywhere=self._audit.everywhere,
+            nodes=int(self._nodes[wrong.any(axis=0)].max(initial=0)),
+            readings=sum(LEAST_NODES <= count <= self._config.max_nodes for count in LEVELS),
         )
 
 

@@ -26,12 +26,16 @@ class Audit:
 
     Attributes:
       sampled: Certain (example, alpha) pairs drawn.
-      mismatches: Those whose prediction differs.
+      mismatches: Those whose prediction differs. What an earlier reading found and this one calls
+        certain, with another answer, counts among both.
       failed: ``(sampled, mismatches)`` of earlier readings, each of which found a mismatch and so
         led to another reading, audited by a draw of its own.
       alphas: At how many alphas they were drawn.
       wrong_alphas: At how many of these one or more differ.
       everywhere: Whether every alpha between the nodes was drawn.
+      nodes: The most nodes of an example with a mismatch; 0 without one.
+      readings: How many readings of the set may be accepted, each with more nodes. The bound holds
+        whichever it is, for its risk of 5 % is divided among them (Bonferroni).
     """
 
     sampled: int = 0
@@ -40,6 +44,8 @@ class Audit:
     alphas: int = 0
     wrong_alphas: int = 0
     everywhere: bool = True
+    nodes: int = 0
+    readings: int = 1
 
     @property
     def upper(self) -> float:
@@ -47,7 +53,7 @@ class Audit:
         wrong, trials = self.mismatches, self.sampled
         if not self.everywhere:
             wrong, trials = self.wrong_alphas, self.alphas
-        return clopper_pearson(wrong, trials, confidence=0.9)[1]
+        return clopper_pearson(wrong, trials, confidence=1 - 0.1 / self.readings)[1]
 
 
 @dataclasses.dataclass(frozen=True)
