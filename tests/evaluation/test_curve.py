@@ -16,7 +16,7 @@ from wiseft_jax.core.curve_rows import read_curve_rows
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.data.source import array_dataset
-from wiseft_jax.evaluation import curve_pass
+from wiseft_jax.evaluation import audit_draw, curve_pass
 from wiseft_jax.evaluation.batch_curve import CHEAPER
 from wiseft_jax.evaluation.config import PAPER_ALPHAS
 from wiseft_jax.evaluation.curve import curve
@@ -190,7 +190,7 @@ def test_what_an_audit_found_before_more_nodes_is_kept_and_each_reading_draws_an
 ) -> None:
     honest = curve_pass.evaluate_batch
     names: list[tuple[str, int]] = []
-    stream = curve_pass.numpy_stream
+    stream = audit_draw.numpy_stream
 
     def reckless_at_first(job: Any, *args: Any) -> Any:
         batch = honest(job, *args)
@@ -203,7 +203,7 @@ def test_what_an_audit_found_before_more_nodes_is_kept_and_each_reading_draws_an
         return stream(seed, name, step)
 
     monkeypatch.setattr(curve_pass, "evaluate_batch", reckless_at_first)
-    monkeypatch.setattr(curve_pass, "numpy_stream", recorded)
+    monkeypatch.setattr(audit_draw, "numpy_stream", recorded)
     found, _ = both(tiny, 2.0, CurveConfig(audit=1, tol=0.99), GRID[::3])
     each = found.curves["test"]
     assert len(each.audit.failed) >= 1

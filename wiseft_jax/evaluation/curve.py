@@ -25,9 +25,10 @@ from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.trees import check_same_structure
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.source import Dataset
+from wiseft_jax.evaluation.answers import Answers
 from wiseft_jax.evaluation.backend import BackendChoice, check_linear_head, choose, shared_of
 from wiseft_jax.evaluation.batch_curve import AUDIT_FAILED
-from wiseft_jax.evaluation.curve_config import CurveConfig
+from wiseft_jax.evaluation.curve_config import LEAST_NODES, CurveConfig
 from wiseft_jax.evaluation.curve_pass import CurvePass
 from wiseft_jax.evaluation.curve_result import Curve
 from wiseft_jax.evaluation.engine import EngineConfig
@@ -171,7 +172,9 @@ def curve_of(
     config: CurveConfig,
     engine: EngineConfig,
 ) -> Curve:
-    """Return the curve of one dataset; nodes are doubled when the audit finds a mismatch.
+    """Return the curve of one dataset; it is read again when the audit finds a mismatch.
+
+    Each reading starts with twice the nodes of what was wrong, and keeps what was evaluated.
 
     Args:
       classifier: The model.
@@ -181,16 +184,18 @@ def curve_of(
       config: How.
       engine: How batches are run.
     """
-    least, passes, failed = 5, 0.0, []
+    least, passes, failed = LEAST_NODES, 0.0, []
+    answers = Answers.none(len(alphas), len(dataset))
     while True:
-        attempt = len(failed)
-        found = CurvePass(classifier, ends, dataset, alphas, config, engine, least, attempt).run()
+        found = CurvePass(
+            classifier, ends, dataset, alphas, config, engine, least, answers, len(failed)
+        ).run()
         passes += found.passes
         if not found.audit.mismatches or least > config.max_nodes:
             audit = dataclasses.replace(found.audit, failed=tuple(failed))
             return _told(dataclasses.replace(found, passes=passes, audit=audit))
         failed.append((found.audit.sampled, found.audit.mismatches))
-        least = 2 * least - 1
+        least = 2 * found.audit.nodes - 1
         logger.warning(
             "%s: %d of %d audited predictions that were called certain differ; reading again with"
             " %s",

@@ -34,7 +34,8 @@ class CurveConfig:
     points: int = 101
     """Places at which the continuous curve is tabulated, evenly spaced."""
     audit: float = 0.05
-    """Cost of the audit, as a share of the nodes' forward passes; 0 leaves it out."""
+    """Pairs that the audit draws, as a share of the forward passes of the fewest nodes (5, or more
+    where a set is read again); batches that they don't fill come on top. 0 leaves it out."""
     seed: int = 0
     """Draws the audit's sample."""
 
@@ -60,7 +61,8 @@ class PassRange:
 
     Attributes:
       low: The fewest nodes, and their audit.
-      high: The most nodes, their audit, and direct evaluation of a share ``UNTRUSTED`` of the grid.
+      high: The most nodes, as large a share for the audit, which covers the padding of its batches,
+        and direct evaluation of a share ``UNTRUSTED`` of the grid.
       rough: Where more is uncertain or not smooth: the most nodes, and all of the grid directly.
       nodes: The fewest and the most nodes.
     """

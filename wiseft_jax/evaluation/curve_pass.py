@@ -9,11 +9,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from wiseft_jax.core.lobatto import LEVELS
 from wiseft_jax.core.mesh import to_host
 from wiseft_jax.core.mesh_config import ALPHA_AXIS
 from wiseft_jax.core.progress import progress_bar
-from wiseft_jax.core.rng import numpy_stream
 from wiseft_jax.data.source import Dataset
+from wiseft_jax.evaluation.answers import Answers
+from wiseft_jax.evaluation.audit_draw import AuditDraw
 from wiseft_jax.evaluation.batch_curve import (
     AUDIT_FAILED,
     CHEAPER,
@@ -24,17 +26,14 @@ from wiseft_jax.evaluation.batch_curve import (
 )
 from wiseft_jax.evaluation.collected import Collected
 from wiseft_jax.evaluation.crossings import NO_CLASS, Crossings, find_crossings, reconcile
-from wiseft_jax.evaluation.curve_config import CurveConfig
+from wiseft_jax.evaluation.curve_config import LEAST_NODES, CurveConfig
 from wiseft_jax.evaluation.curve_result import Audit, Curve
 from wiseft_jax.evaluation.engine import EngineConfig, compiled_step
 from wiseft_jax.evaluation.evaluator import own_batches, with_images
 from wiseft_jax.evaluation.logit_polynomial import LogitPolynomial
-from wiseft_jax.evaluation.pairs import Found, PairQueue
+from wiseft_jax.evaluation.pairs import PairQueue, small_rows
 
 _T = TypeVar("_T")
-
-_AUDITED_ALPHAS = 8
-"""The audit draws its pairs at so many alphas of the grid, so that they fill batches."""
 
 
 class CurvePass:
@@ -49,6 +48,7 @@ class CurvePass:
         config: CurveConfig,
         engine: EngineConfig,
         least: int,
+        answers: Answers,
         attempt: int = 0,
     ) -> None:
         """Make what all batches share.
@@ -61,6 +61,8 @@ class CurvePass:
           config: How.
           engine: How batches are run.
           least: The fewest nodes; more than ``config.max_nodes`` evaluates every pair directly.
+          answers: What earlier readings evaluated directly; what this one does is added. A pair
+            that is called certain nevertheless, with another answer, is a mismatch of the audit.
           attempt: How many readings failed before; each is audited by a draw of its own.
         """
         self._dataset, self._alphas, self._config, self._engine = dataset, alphas, config, engine
@@ -78,22 +80,31 @@ class CurvePass:
             least=min(least, config.max_nodes),
             scale=scale,
         )
-        size = (len(alphas), len(dataset))
-        self._direct = np.zeros(size, bool)
-        kinds = {"top1": np.int32, "margin": np.float32, "entropy": np.float32}
-        self._direct_values = {name: np.zeros(size, kind) for name, kind in kinds.items()}
+        self._answers, self._before = answers, answers.known.copy()
         self._collected = Collected(dataset, len(grid))
         self._nodes = np.zeros(len(dataset), np.int32)
         self._estimate = np.zeros(len(dataset), np.float32)
         self._trusted = np.ones(len(dataset), bool)
         self._crossings: list[Crossings] = []
         self._notes: list[str] = []
-        self._attempt = attempt
-        rng = numpy_stream(config.seed, f"audit alphas/{dataset.name}", attempt)
-        # At a node the polynomial is the model itself: nothing to audit.
-        nodes = set(self._job.plan.nodes.astype(np.float32).tolist())
-        between = [place for place, at in enumerate(alphas) if np.float32(at) not in nodes]
-        self._audited = np.sort(rng.permutation(between)[:_AUDITED_ALPHAS]).astype(int)
+        self._audit = self._drawing(attempt)
+        self._drawn = np.zeros_like(self._before)
+
+    def _drawing(self, attempt: int) -> AuditDraw:
+        """Return what the audit draws: one chance for all pairs, whatever a batch's nodes."""
+        least, dataset = self._job.least, self._dataset
+        # There the polynomial is the model itself in every batch: nothing to audit.
+        known = {*self._job.plan.nodes[:least].astype(np.float32).tolist(), 0.0, 1.0}
+        between = [at for at, alpha in enumerate(self._alphas) if np.float32(alpha) not in known]
+        return AuditDraw.of(
+            np.asarray(between, int),
+            images=len(dataset),
+            passes=self._config.audit * least,
+            small=small_rows(self._engine),
+            seed=self._config.seed,
+            name=dataset.name,
+            attempt=attempt,
+        )
 
     def run(self) -> Curve:
         """Read the dataset, and return its curve."""
@@ -107,7 +118,7 @@ class CurvePass:
             self._alphas,
             single,
             self._classifier.preprocess.size,
-            self._store,
+            self._answers.put,
         )
         mesh, forwards = self._engine.layout.mesh, 0
         batches = own_batches(self._classifier, self._dataset, self._engine)
@@ -116,29 +127,27 @@ class CurvePass:
                 index, mask = to_host((batch["index"], batch["mask"]))
                 found = evaluate_batch(self._job, batch["image"], mask)
                 forwards += found.forwards * len(index)
-                queue.add(images, index, self._wanted(found, mask, number))
+                wanted = self._wanted(found, mask) | self._draw(index, mask, number)
+                queue.add(images, index, wanted & ~self._before[:, index])
                 advance(self._keep(found, index, mask))
             queue.drain()
         return self._curve(batches.skipped, forwards + queue.rows)
 
-    def _store(self, found: Found) -> None:
-        self._direct[found.alpha, found.positions] = True
-        for name, values in self._direct_values.items():
-            values[found.alpha, found.positions] = getattr(found, name)
-
-    def _wanted(self, found: BatchCurve, mask: np.ndarray, number: int) -> np.ndarray:
-        """Return which pairs of a batch are evaluated directly, bool[A, B]."""
+    def _wanted(self, found: BatchCurve, mask: np.ndarray) -> np.ndarray:
+        """Return which pairs of a batch are evaluated for their own sake, bool[A, B]."""
         certain = found.certain[self._job.asked]
         wanted = np.zeros(certain.shape, bool)
         if self._all_direct or not found.trusted:
             wanted[:] = True
         elif self._config.exact or found.note in (NOISE, CHEAPER):
             wanted = ~certain
-        share = self._config.audit * found.nodes / max(len(self._audited), 1)
-        name = f"audit/{self._dataset.name}" + (f"/{self._attempt}" if self._attempt else "")
-        rng = numpy_stream(self._config.seed, name, number)
-        wanted[self._audited] |= rng.random((len(self._audited), len(mask))) < share
         return wanted & mask[None]
+
+    def _draw(self, index: np.ndarray, mask: np.ndarray, number: int) -> np.ndarray:
+        """Return which pairs of a batch are drawn by the audit, bool[A, B], and note them."""
+        drawn = self._audit.pairs(number, len(mask), len(self._alphas)) & mask[None]
+        self._drawn[:, index[mask]] = drawn[:, mask]
+        return drawn
 
     def _keep(self, found: BatchCurve, index: np.ndarray, mask: np.ndarray) -> int:
         positions = index[mask]
@@ -164,13 +173,15 @@ class CurvePass:
         read = collected.read
         certain = collected.arrays["certain"] & self._trusted[None]
         top1, margin = collected.arrays["top1"], collected.arrays["margin"]
-        sample = self._direct & certain[asked]
-        mismatches = int(np.sum(sample & (self._direct_values["top1"] != top1[asked])))
+        direct, answers = self._answers.known, self._answers.columns()
+        audit = self._audited(
+            certain[asked], certain[asked] & direct & (answers["top1"] != top1[asked])
+        )
         settled = certain.copy()
-        settled[asked] |= self._direct
-        for name, values in self._direct_values.items():
+        settled[asked] |= direct
+        for name, values in answers.items():
             array = collected.arrays[name]
-            array[asked] = np.where(self._direct, values, array[asked])
+            array[asked] = np.where(direct, values, array[asked])
         rough = np.flatnonzero(~self._trusted)
         nearest = np.argmin(np.abs(self._job.grid[:, None] - self._job.grid[asked][None]), axis=1)
         top1[:, rough] = top1[asked][nearest][:, rough]
@@ -178,14 +189,14 @@ class CurvePass:
         labels = self._dataset.labels
         right = ((top1 == labels[None]) & ~np.isnan(margin))[:, read]
         counted, settled = (labels[read] >= 0)[None], settled[:, read]
-        collected.arrays = {name: collected.arrays[name][asked] for name in self._direct_values}
+        collected.arrays = {name: collected.arrays[name][asked] for name in answers}
         # What isn't finite is no class, which a flip may come from and lead to.
         classes = np.where(np.isnan(margin), np.int32(NO_CLASS), top1)
         crossings = reconcile(Crossings.join(self._crossings), self._job.grid, classes)
         return Curve(
             predictions=collected.predictions(self._alphas, skipped),
             certain=certain[asked][:, read],
-            direct=self._direct[:, read],
+            direct=direct[:, read],
             points=self._job.grid,
             hits=np.sum(right & counted, axis=1),
             low=np.sum(right & settled & counted, axis=1),
@@ -197,9 +208,23 @@ class CurvePass:
             nodes=self._nodes[read],
             estimate=self._estimate[read],
             trusted=self._trusted[read],
-            audit=Audit(int(np.sum(sample)), mismatches),
+            audit=audit,
             passes=forward_rows / (-(-len(self._dataset) // size) * size),
             note=AUDIT_FAILED if self._all_direct else "; ".join(self._notes),
+        )
+
+    def _audited(self, certain: np.ndarray, wrong: np.ndarray) -> Audit:
+        """Return what the draw found, and what earlier readings knew better."""
+        sample = certain & self._answers.known & self._drawn | wrong & self._before
+        wrong = wrong & sample
+        return Audit(
+            int(np.sum(sample)),
+            int(np.sum(wrong)),
+            alphas=int(np.sum(sample.any(axis=1))),
+            wrong_alphas=int(np.sum(wrong.any(axis=1))),
+            everywhere=self._audit.everywhere,
+            nodes=int(self._nodes[wrong.any(axis=0)].max(initial=0)),
+            readings=sum(LEAST_NODES <= count <= self._config.max_nodes for count in LEVELS),
         )
 
 

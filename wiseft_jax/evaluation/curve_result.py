@@ -19,24 +19,41 @@ from wiseft_jax.evaluation.predictions import Predictions
 class Audit:
     """How often a prediction that was called certain was wrong, by direct evaluation of a sample.
 
-    Pairs are drawn at no more than 8 alphas between the nodes, and an example may come several
-    times, so they are not quite independent; the bound treats them as if they were.
+    The sample is ``evaluation.audit_draw``'s: every certain pair between the nodes has the same
+    chance. Where not every alpha was drawn, the bound counts alphas, not pairs: an alpha at which
+    one or more drawn pairs differ is a mistake, and each alpha one trial. The chance to find one is
+    no less than the share of mistakes at an alpha, so the bound is one of the share over all pairs.
 
     Attributes:
       sampled: Certain (example, alpha) pairs drawn.
-      mismatches: Those whose prediction differs.
+      mismatches: Those whose prediction differs. What an earlier reading found and this one calls
+        certain, with another answer, counts among both.
       failed: ``(sampled, mismatches)`` of earlier readings, each of which found a mismatch and so
         led to another reading, audited by a draw of its own.
+      alphas: At how many alphas they were drawn.
+      wrong_alphas: At how many of these one or more differ.
+      everywhere: Whether every alpha between the nodes was drawn.
+      nodes: The most nodes of an example with a mismatch; 0 without one.
+      readings: How many readings of the set may be accepted, each with more nodes. The bound holds
+        whichever it is, for its risk of 5 % is divided among them (Bonferroni).
     """
 
     sampled: int = 0
     mismatches: int = 0
     failed: tuple[tuple[int, int], ...] = ()
+    alphas: int = 0
+    wrong_alphas: int = 0
+    everywhere: bool = True
+    nodes: int = 0
+    readings: int = 1
 
     @property
     def upper(self) -> float:
         """The one-sided 95 % upper bound (Clopper-Pearson) of the share of mismatches."""
-        return clopper_pearson(self.mismatches, self.sampled, confidence=0.9)[1]
+        wrong, trials = self.mismatches, self.sampled
+        if not self.everywhere:
+            wrong, trials = self.wrong_alphas, self.alphas
+        return clopper_pearson(wrong, trials, confidence=1 - 0.1 / self.readings)[1]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,6 +145,7 @@ class Curve:
             "passes": self.passes,
             "passes_saved": len(self.predictions.alphas) - self.passes,
             "audited": self.audit.sampled,
+            "audited_alphas": self.audit.alphas,
             "mismatches": self.audit.mismatches,
             "mismatch_upper_95": self.audit.upper,
             "failed_audits": [list(each) for each in self.audit.failed],

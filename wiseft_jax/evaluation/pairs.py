@@ -22,6 +22,16 @@ _SMALL = 8
 _WAITING_BYTES = 512 * 2**20
 
 
+def small_rows(config: EngineConfig) -> int:
+    """Return the rows of a small batch of all processes: what single pairs of an alpha cost.
+
+    Args:
+      config: How batches are shaped and split.
+    """
+    processes = process_share(config.layout.mesh)["process_count"]
+    return min(round_up_to_devices(_SMALL * processes, config.layout.mesh), config.batch_size)
+
+
 @dataclasses.dataclass(frozen=True)
 class Found:
     """What direct evaluation gave for pairs of one alpha.
@@ -73,8 +83,7 @@ class PairQueue:
         self._shape = (image_size, image_size, 3)
         self._groups = [padded_alphas((alpha,), config.chunk_size)[0][0] for alpha in alphas]
         self._full = config.batch_size // self._processes
-        small = round_up_to_devices(_SMALL * self._processes, config.layout.mesh)
-        self._small = min(small // self._processes, self._full)
+        self._small = small_rows(config) // self._processes
         self._waiting = [[collections.deque[int]() for _ in range(self._processes)] for _ in alphas]
         self._images: dict[int, np.ndarray] = {}
         # All processes' uses: how many images wait decides the same in each.
