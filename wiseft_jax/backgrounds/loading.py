@@ -15,7 +15,6 @@ from wiseft_jax.backgrounds.pairing import pair_backgrounds
 from wiseft_jax.backgrounds.release import Release
 from wiseft_jax.backgrounds.variants import MASKS_FOLDER
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.data.pipeline import load_image
 from wiseft_jax.data.source import Dataset, evenly
 
 logger = logging.getLogger(__name__)
@@ -73,6 +72,8 @@ def read_images(
     Raises:
       InputError: One can't be read, or is of another size than the first.
     """
+    from wiseft_jax.data.pipeline import load_image  # loads JAX
+
     with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
         found = list(pool.map(lambda at: np.asarray(load_image(dataset, int(at))), positions))
     for at, image in zip(positions, found, strict=True):
