@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 
-from wiseft_jax.core.errors import EXIT_DONE, InputError, unknown_name
+from wiseft_jax.cli.parts import part_lines, run_part
 
 PARTS = {
     "build": "make the eight variants of your images, from masks, boxes or GrabCut",
@@ -29,18 +28,9 @@ parts:
 
 def usage() -> str:
     """Return the text of ``wiseft backgrounds --help``."""
-    lines = [f"  {name:<10} {summary}" for name, summary in PARTS.items()]
-    return _USAGE.format(parts="\n".join(lines))
+    return _USAGE.format(parts=part_lines(PARTS))
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the verb."""
-    if argv and argv[0] in ("-h", "--help"):
-        print(usage(), end="")
-        return EXIT_DONE
-    if not argv:
-        raise InputError(f"no part is named\n{usage()}")
-    name, *rest = argv
-    if name not in PARTS:
-        raise unknown_name("part of backgrounds", name, PARTS)
-    return importlib.import_module(f"wiseft_jax.cli.backgrounds_{name}").main(rest)
+    return run_part("backgrounds", argv, PARTS, usage())

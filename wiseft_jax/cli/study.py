@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 
-from wiseft_jax.core.errors import EXIT_DONE, InputError, unknown_name
+from wiseft_jax.cli.parts import part_lines, run_part
 
 STUDIES = {
     "grid": "fine-tune under many configurations: how models scatter, what WiSE-FT makes of it",
@@ -24,18 +23,9 @@ studies:
 
 def usage() -> str:
     """Return the text of ``wiseft study --help``."""
-    lines = [f"  {name:<8} {summary}" for name, summary in STUDIES.items()]
-    return _USAGE.format(studies="\n".join(lines))
+    return _USAGE.format(studies=part_lines(STUDIES))
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the verb."""
-    if argv and argv[0] in ("-h", "--help"):
-        print(usage(), end="")
-        return EXIT_DONE
-    if not argv:
-        raise InputError(f"no study is named\n{usage()}")
-    name, *rest = argv
-    if name not in STUDIES:
-        raise unknown_name("study", name, STUDIES)
-    return importlib.import_module(f"wiseft_jax.cli.study_{name}").main(rest)
+    return run_part("study", argv, STUDIES, usage(), noun="study")
