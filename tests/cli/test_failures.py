@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from wiseft_jax.cli.failures import Ending, explain, replacing, resumable
+from wiseft_jax.cli.failures import Ending, explain, replacing, resumable, telling
 from wiseft_jax.core import errors
+from wiseft_jax.core.interrupt import how_to_go_on
 from wiseft_jax.core.run_directory import RunDirectory
 
 
@@ -98,3 +99,13 @@ def test_a_full_disk_in_a_sweep_says_what_it_left(tmp_path: Path, written: bool)
     message = explain(raised.value).message
     assert ("are incomplete: predictions/" if written else "are as they were") in message
     assert message.startswith("x.npz: No space left on device; the results in")
+
+
+def test_an_interruption_says_what_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/bin/wiseft", "backgrounds", "build", "--out", "a"])
+    with pytest.raises(KeyboardInterrupt) as raised, telling(f"half is in a; {how_to_go_on()}"):
+        raise KeyboardInterrupt
+    said = "half is in a; to go on: wiseft backgrounds build --out a"
+    assert explain(raised.value) == Ending(42, said, "interrupted")
+    with pytest.raises(ValueError, match="a bug"), telling("half is in a"):
+        raise ValueError("a bug")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, table_console
+from wiseft_jax.cli.failures import telling
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.together import together
 from wiseft_jax.core.config_io import read_json
@@ -184,14 +185,10 @@ def _studied(
 ) -> dict[str, Any]:
     from wiseft_jax.studies import backgrounds_alphas as study
 
-    try:
+    with telling(f"what is complete is in {directory.path}; the same command goes on from there"):
         if ends is None:
             ends = _ends_of_demo(args, directory)
         return study.alphas_study(args.config, ends, test, validation, directory)
-    except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(
-            f"what is complete is in {directory.path}; the same command goes on from there"
-        ) from error
 
 
 def _ends_of_demo(args: AlphasArgs, directory: RunDirectory) -> Ends:

@@ -15,6 +15,7 @@ from wiseft_jax.backgrounds.attack_config import AttackConfig
 from wiseft_jax.cli.backgrounds_data import AttackDataOptions, open_data
 from wiseft_jax.cli.backgrounds_models import ModelOptions, open_predictors
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, table_console
+from wiseft_jax.cli.failures import telling
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.together import together
 from wiseft_jax.core.config_io import read_json
@@ -64,7 +65,10 @@ def main(argv: Sequence[str]) -> int:
         if args.out.exists() and not args.out.is_dir():
             raise InputError(f"{args.out}: expected a directory, found a file; give another --out")
         chosen = images.sampled(args.config, predictor.preprocess)
-        summary = _interruptible(args, predictor, chosen, files)
+        from wiseft_jax.core.interrupt import how_to_go_on
+
+        with telling(f"what is stored in {files.path} stays; {how_to_go_on()}"):
+            summary = _attacked(args, predictor, chosen, files)
     if args.common.json:
         print_json({"attack": str(args.out), **summary})
     else:
@@ -96,22 +100,6 @@ def _images(args: AttackArgs) -> AttackImages:
 
     found = open_data(args.data, args.data.demo_split)
     return images_in_memory(found) if isinstance(found, MaskedImages) else images_of_release(found)
-
-
-def _interruptible(
-    args: AttackArgs, predictor: Any, images: AttackImages, files: AttackFiles
-) -> dict[str, Any]:
-    try:
-        return _attacked(args, predictor, images, files)
-    except KeyboardInterrupt as error:
-        import sys
-
-        from wiseft_jax.core.interrupt import same_command
-
-        raise KeyboardInterrupt(
-            str(error)
-            or f"what is stored in {files.path} stays; to go on: {same_command(sys.argv)}"
-        ) from error
 
 
 def _attacked(

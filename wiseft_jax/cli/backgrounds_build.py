@@ -11,6 +11,7 @@ import tyro
 
 from wiseft_jax.backgrounds.build_config import BuildConfig
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
+from wiseft_jax.cli.failures import telling
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.writers import check_writable
@@ -55,7 +56,10 @@ def main(argv: Sequence[str]) -> int:
     if args.out is None:
         raise InputError("--out DIR: no directory is named; the images go there")
     check_writable(args.out)
-    manifest = _interruptible(args, args.out)
+    from wiseft_jax.core.interrupt import how_to_go_on
+
+    with telling(f"what is finished in {args.out} is intact; {how_to_go_on()}"):
+        manifest = _built(args, args.out)
     if args.common.json:
         print_json({"out": str(args.out), **manifest})
     elif args.in9l is not None:
@@ -63,19 +67,6 @@ def main(argv: Sequence[str]) -> int:
     else:
         _show(manifest, args.out)
     return EXIT_DONE
-
-
-def _interruptible(args: BuildArgs, out: Path) -> dict[str, Any]:
-    try:
-        return _built(args, out)
-    except KeyboardInterrupt as error:
-        import sys
-
-        from wiseft_jax.core.interrupt import same_command
-
-        raise KeyboardInterrupt(
-            f"what is finished in {out} is intact; to go on: {same_command(sys.argv)}"
-        ) from error
 
 
 def _built(args: BuildArgs, out: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, table_console
+from wiseft_jax.cli.failures import telling
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.together import together
 from wiseft_jax.core.distributed_config import DistributedConfig
@@ -145,13 +146,9 @@ def _named(given: Sequence[str]) -> dict[str, str]:
 def _studied(args: TrainArgs, data: MatrixData, directory: RunDirectory) -> dict[str, Any]:
     from wiseft_jax.studies import backgrounds_train as study
 
-    try:
+    kept = f"the models that are complete are in {directory.path}"
+    with telling(f"{kept}; the same command goes on from there"):
         return study.matrix_study(args.config, data, directory)
-    except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(
-            f"the models that are complete are in {directory.path}; the same command goes on from"
-            " there"
-        ) from error
 
 
 def _write(matrix: dict[str, Any], directory: Path) -> list[Path]:

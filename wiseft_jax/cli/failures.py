@@ -82,6 +82,22 @@ def resumable(run_dir: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def telling(kept: str) -> Iterator[None]:
+    """Say, where a signal aborts the block, what is kept, and how to go on.
+
+    Args:
+      kept: The whole message.
+
+    Raises:
+      KeyboardInterrupt: The one of the block, with that message.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(kept) from error
+
+
+@contextlib.contextmanager
 def replacing(directory: RunDirectory) -> Iterator[None]:
     """Say, where a signal or the disk aborts a sweep, what it leaves behind.
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, table_console
+from wiseft_jax.cli.failures import telling
 from wiseft_jax.cli.inputs import experiment_data
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.together import together
@@ -75,13 +76,9 @@ def main(argv: Sequence[str]) -> int:
 def _studied(
     args: PatchArgs, experiment: ExperimentConfig, data: Any, directory: RunDirectory
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    try:
+    kept = f"the models that are complete are in {directory.path}"
+    with telling(f"{kept}; the same command goes on from there"):
         return study.patch_study(args.config, experiment, data, directory)
-    except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(
-            f"the models that are complete are in {directory.path}; the same command goes on from"
-            " there"
-        ) from error
 
 
 def _write(summary: dict[str, Any], sheet: list[dict[str, Any]], directory: Path) -> list[Path]:

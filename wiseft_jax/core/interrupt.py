@@ -163,6 +163,11 @@ def how_to_start_again() -> str:
     return f"to start again{own}: {same_command(argv)}"
 
 
+def how_to_go_on() -> str:
+    """Return ``"to go on: COMMAND"``, of a program that goes on when it is called again."""
+    return f"to go on: {same_command(sys.argv)}"
+
+
 def same_command(argv: Sequence[str]) -> str:
     """Return the command that ``argv`` (``sys.argv``) was.
 
