@@ -12,11 +12,12 @@ import pytest
 from jax.sharding import Mesh
 
 from tests.helpers.tiny import tiny_clip, tiny_images
-from tests.helpers.tiny_models import TinyModels, tiny_models
+from tests.helpers.tiny_models import TinyModels, mostly_right, tiny_models
 from wiseft_jax.clip.classifier import Classifier, zero_shot_classifier
 from wiseft_jax.core.mesh import make_mesh
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.source import Dataset, array_dataset
+from wiseft_jax.evaluation.candidates import Candidate
 
 NAMES = ("red circle", "blue square", "green digit")
 
@@ -73,6 +74,17 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
 def several(tmp_path_factory: pytest.TempPathFactory) -> TinyModels:
     """Three models of two architectures."""
     return tiny_models(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="session")
+def models(several: TinyModels) -> list[Candidate]:
+    return several.candidates
+
+
+@pytest.fixture(scope="session")
+def data(several: TinyModels) -> Dataset:
+    """Images that ``several`` are mostly right about."""
+    return mostly_right(several, 90)
 
 
 @pytest.fixture(scope="session")

@@ -24,11 +24,6 @@ from wiseft_jax.evaluation.engine import EngineConfig
 
 
 @pytest.fixture(scope="module")
-def models(several: TinyModels) -> list[Candidate]:
-    return several.candidates
-
-
-@pytest.fixture(scope="module")
 def config(one_device: Mesh) -> EngineConfig:
     return EngineConfig.resolve({}, batch_size=16, chunk_size=1, mesh=one_device)
 

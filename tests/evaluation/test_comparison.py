@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 from scipy.stats import binomtest
 
 from tests.evaluation.test_evaluator import broken
-from tests.helpers.tiny_models import TinyModels, mostly_right, renamed
+from tests.helpers.tiny_models import mostly_right, renamed
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.data.pipeline import eval_batches
 from wiseft_jax.data.source import Dataset
@@ -20,16 +20,6 @@ from wiseft_jax.evaluation.candidates import Candidate
 from wiseft_jax.evaluation.comparison import comparison_rows, evaluate_models
 from wiseft_jax.evaluation.evaluator import evaluate
 from wiseft_jax.evaluation.predictions import Predictions
-
-
-@pytest.fixture(scope="module")
-def models(several: TinyModels) -> list[Candidate]:
-    return several.candidates
-
-
-@pytest.fixture(scope="module")
-def data(several: TinyModels) -> Dataset:
-    return mostly_right(several, 90)
 
 
 @pytest.fixture(scope="module")

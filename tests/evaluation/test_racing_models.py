@@ -22,16 +22,6 @@ from wiseft_jax.evaluation.racing_models import LiveModels
 
 
 @pytest.fixture(scope="module")
-def models(several: TinyModels) -> list[Candidate]:
-    return several.candidates
-
-
-@pytest.fixture(scope="module")
-def data(several: TinyModels) -> Dataset:
-    return mostly_right(several, 90)
-
-
-@pytest.fixture(scope="module")
 def correct(several: TinyModels, data: Dataset) -> np.ndarray:
     """Which images each model gets right: nothing of what races is used."""
     return several.correct(data, data.source.images)
