@@ -24,6 +24,15 @@ _HIDDEN = {"__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir"}
 _LISTED = 10
 
 
+def missing_files(paths: Sequence[str]) -> tuple[int, str]:
+    """Return how many of the files aren't there, and a line for each of the first ten."""
+    missing = [path for path in paths if not Path(path).is_file()]
+    lines = [f"\n  {path}" for path in missing[:_LISTED]]
+    if len(missing) > _LISTED:
+        lines.append(f"\n  and {len(missing) - _LISTED} more")
+    return len(missing), "".join(lines)
+
+
 class FileSource:
     """Encoded images in files, with labels.
 

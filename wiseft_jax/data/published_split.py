@@ -12,12 +12,11 @@ from wiseft_jax.data.catalog import dataset_entry
 from wiseft_jax.data.catalog_facts import tfds_specs, where_text
 from wiseft_jax.data.class_lists import class_keys, class_names
 from wiseft_jax.data.entry import DatasetEntry, Split
+from wiseft_jax.data.files import missing_files
 from wiseft_jax.data.specs import SourceOptions, Spec, require_path
 
 ROOT_VARIABLE = "WISEFT_DATA_ROOT"
 """The environment variable that says where published data sets lie, unless a spec does."""
-
-_LISTED = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,13 +104,11 @@ class PublishedSplit:
         """
         if not images:
             raise InputError(f"{index}: no row is of {self.id}:{self.split.name}")
-        missing = [image for image in images if not Path(image).is_file()]
+        missing, listed = missing_files(images)
         if missing:
-            more = f"\n  and {len(missing) - _LISTED} more" if len(missing) > _LISTED else ""
-            listed = "".join(f"\n  {image}" for image in missing[:_LISTED])
             raise InputError(
-                f"{index}: {len(missing)} of the {len(images)} images that it lists are missing"
-                f" (half a download?):{listed}{more}\n{self.instead()}"
+                f"{index}: {missing} of the {len(images)} images that it lists are missing"
+                f" (half a download?):{listed}\n{self.instead()}"
             )
 
 

@@ -13,12 +13,10 @@ from typing import Any
 import numpy as np
 
 from wiseft_jax.core.errors import InputError, did_you_mean
-from wiseft_jax.data.files import FileSource
+from wiseft_jax.data.files import FileSource, missing_files
 from wiseft_jax.data.specs import TABLE_SUFFIXES, SourceOptions, Spec, require_path
 
 logger = logging.getLogger(__name__)
-
-_LISTED = 10
 
 
 def open_source(spec: Spec, options: SourceOptions) -> FileSource:
@@ -115,13 +113,11 @@ def _value(path: Path, line: int, row: dict[str, Any], column: str) -> str:
 
 
 def _check_files(path: Path, images: list[str]) -> None:
-    missing = [image for image in images if not Path(image).is_file()]
+    missing, listed = missing_files(images)
     if missing:
-        more = f"\n  and {len(missing) - _LISTED} more" if len(missing) > _LISTED else ""
-        listed = "".join(f"\n  {image}" for image in missing[:_LISTED])
         raise InputError(
-            f"{path}: {len(missing)} of {len(images)} images are missing (paths are relative to "
-            f"{path.parent}):{listed}{more}"
+            f"{path}: {missing} of {len(images)} images are missing (paths are relative to "
+            f"{path.parent}):{listed}"
         )
 
 
