@@ -64,7 +64,7 @@ def attack_summary(
             for label, name in enumerate(images.class_names)
         ],
         "by_backgrounds": None if early_exit else accuracy_by_backgrounds(predictions, fg_class),
-        "strongest": [] if early_exit else _strongest(predictions, images, rates, strongest),
+        "strongest": [] if early_exit else _strongest(predictions, images, strongest),
     }
 
 
@@ -72,7 +72,8 @@ def background_rows(predictions: Predictions, images: AttackImages) -> list[dict
     """Return a row for each background, for ``backgrounds.csv``: its success rate, of which n.
 
     Args:
-      predictions: A matrix without untried pairs; after an early exit there are no such rates.
+      predictions: A matrix, of which pairs that were tried count; after an early exit these are
+        no sample, and there are no such rates.
       images: What it is of.
 
     Returns:
@@ -81,7 +82,7 @@ def background_rows(predictions: Predictions, images: AttackImages) -> list[dict
     """
     back, front = images.backgrounds, images.foregrounds
     rates = attack_success_rates(predictions, front.labels, back.labels)
-    met = (front.labels[:, None] != back.labels).sum(axis=0)
+    met = ((front.labels[:, None] != back.labels) & (predictions != UNTRIED)).sum(axis=0)
     return [
         {"column": column, "class": images.class_names[label], "id": image_id}
         | share(float(rates[column]) if met[column] else 0.0, int(met[column]))
@@ -172,26 +173,15 @@ def _of_class(
     }
 
 
-def _strongest(
-    predictions: np.ndarray, images: AttackImages, rates: np.ndarray, count: int
-) -> list[dict[str, Any]]:
+def _strongest(predictions: np.ndarray, images: AttackImages, count: int) -> list[dict[str, Any]]:
     """Return the backgrounds with the highest success rates, class by class, of equal the first."""
-    back = images.backgrounds
-    met = (images.foregrounds.labels[:, None] != back.labels) & (predictions != UNTRIED)
+    rows = [row for row in background_rows(predictions, images) if row["n"]]
     found = []
     for label, name in enumerate(images.class_names):
-        columns = np.flatnonzero((back.labels == label) & ~np.isnan(rates))
-        order = columns[np.argsort(-rates[columns], kind="stable")][:count]
-        found += [
-            {
-                "class": name,
-                "id": back.ids[column],
-                "column": int(column),
-                **share(float(rates[column]), int(met[:, column].sum())),
-                "becomes": _becomes(predictions[:, column], images, label),
-            }
-            for column in order
-        ]
+        own = sorted((row for row in rows if row["class"] == name), key=lambda row: -row["value"])
+        for row in own[:count]:
+            becomes = _becomes(predictions[:, row["column"]], images, label)
+            found.append(row | {"becomes": becomes})
     return found
 
 
