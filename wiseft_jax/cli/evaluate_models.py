@@ -31,14 +31,12 @@ def evaluate_several(args: EvaluateArgs, *, prints: bool) -> None:
     thetas = agree(args, [each.theta for each in candidates], datasets)
     from wiseft_jax.core.hashing import hash_json
     from wiseft_jax.evaluation.candidates import Candidates
-    from wiseft_jax.evaluation.engine import EngineConfig
 
-    config = EngineConfig.resolve(thetas[0], batch_size=args.batch_size, chunk_size=1)
     models = [
         dataclasses.replace(each, theta=theta)
         for each, theta in zip(candidates, thetas, strict=True)
     ]
-    candidates = Candidates(models, config)
+    candidates = Candidates.of(models, batch_size=args.batch_size)
 
     config_hash = hash_json({"verb": "evaluate", **settings(args)})
     if args.race:

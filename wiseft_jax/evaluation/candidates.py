@@ -11,12 +11,15 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.clip.load import config_settings
 from wiseft_jax.clip.towers import ConfiguredTower
 from wiseft_jax.clip.two_towers import settled
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.mesh import Layout
+from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.core.typing import Params
 from wiseft_jax.evaluation.engine import EngineConfig, compiled_step, padded_alphas
@@ -58,7 +61,7 @@ class Candidates:
     def __init__(self, models: Sequence[Candidate], config: EngineConfig) -> None:
         _check(models)
         self.models = tuple(map(_settled, models))
-        self._config = config
+        self.config = config
         self._steps: dict[Hashable, Callable[..., dict[str, Any]]] = {}
         self._architectures = [architecture(model) for model in self.models]
         for key, model in zip(self._architectures, self.models, strict=True):
@@ -66,20 +69,32 @@ class Candidates:
                 self._steps[key] = compiled_step(model.classifier, config)
 
     @classmethod
-    def of(cls, models: Sequence[Candidate] | Candidates, config: EngineConfig) -> Candidates:
-        """Return the candidates, to be run as ``config`` says; those given share their programs.
+    def of(
+        cls,
+        models: Sequence[Candidate] | Candidates,
+        *,
+        batch_size: int | None = None,
+        mesh: Layout | Mesh | MeshConfig | None = None,
+        num_threads: int = 16,
+    ) -> Candidates:
+        """Return the candidates of models, or those given with their programs, to be fed otherwise.
 
         Args:
           models: Models, or candidates that were run on another set before.
-          config: How the step runs.
+          batch_size: As in ``evaluate``.
+          mesh: As in ``evaluate``.
+          num_threads: Decoding threads.
         """
+        config = EngineConfig.resolve(
+            {}, batch_size=batch_size, chunk_size=1, mesh=mesh, num_threads=num_threads
+        )
         if not isinstance(models, Candidates):
             return cls(models, config)
-        fed = dataclasses.replace(config, batch_size=0, num_threads=0)
-        if fed != dataclasses.replace(models._config, batch_size=0, num_threads=0):
+        fed = {"batch_size": config.batch_size, "num_threads": num_threads}
+        if dataclasses.replace(models.config, **fed) != config:
             return cls(models.models, config)
         found = copy.copy(models)
-        found._config = config
+        found.config = config
         return found
 
     def __len__(self) -> int:
@@ -100,8 +115,8 @@ class Candidates:
     def on_devices(self, place: int) -> Run:
         """Return the function that runs a model; its weights stay there as long as it is kept."""
         step = self._steps[self._architectures[place]]
-        theta = self._config.layout.place(self.models[place].theta)
-        ((alphas, count),) = padded_alphas((0.0,), self._config.chunk_size)
+        theta = self.config.layout.place(self.models[place].theta)
+        ((alphas, count),) = padded_alphas((0.0,), self.config.chunk_size)
         # alpha 0 selects theta_0 bit for bit; with both ends equal, one copy is there.
         return lambda batch: step(theta, theta, alphas, count, batch)
 

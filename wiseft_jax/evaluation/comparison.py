@@ -18,7 +18,6 @@ from wiseft_jax.core.progress import progress_bar
 from wiseft_jax.data.source import Dataset
 from wiseft_jax.evaluation.candidates import Candidate, Candidates
 from wiseft_jax.evaluation.collected import Collected
-from wiseft_jax.evaluation.engine import EngineConfig
 from wiseft_jax.evaluation.evaluator import check_dataset, own_batches
 from wiseft_jax.evaluation.predictions import Predictions
 
@@ -57,16 +56,8 @@ def evaluate_models(
       InputError: Classes differ; no image has a label.
       BadImageError: If an image can't be read and ``dataset.on_bad_image`` is ``"stop"``.
     """
-    given = models.models if isinstance(models, Candidates) else models
-    config = EngineConfig.resolve(
-        given[0].theta if given else {},
-        batch_size=batch_size,
-        chunk_size=1,
-        mesh=mesh,
-        num_threads=num_threads,
-    )
-    candidates = Candidates.of(models, config)
-    check_dataset(given[0].classifier, dataset)
+    candidates = Candidates.of(models, batch_size=batch_size, mesh=mesh, num_threads=num_threads)
+    check_dataset(candidates.models[0].classifier, dataset)
     unlabelled = int(np.sum(dataset.labels < 0))
     if unlabelled:
         logger.warning("%s: %d images have no label and don't count", dataset.name, unlabelled)
@@ -74,11 +65,13 @@ def evaluate_models(
     with progress_bar(dataset.name, len(dataset) * len(models)) as advance:
         for places in candidates.of_same_images():
             collected = {place: Collected(dataset, 1) for place in places}
-            batches = own_batches(given[places[0]].classifier, dataset, config)
+            batches = own_batches(
+                candidates.models[places[0]].classifier, dataset, candidates.config
+            )
             with batches:
                 for block in _blocks(batches):
                     for place, each in collected.items():
-                        advance(_run(candidates, place, block, each, config))
+                        advance(_run(candidates, place, block, each))
             for place, each in collected.items():
                 name = candidates.models[place].name
                 found[place] = each.predictions((0.0,), batches.skipped, model=name)
@@ -147,7 +140,6 @@ def _run(
     place: int,
     block: list[dict[str, Any]],
     collected: Collected,
-    config: EngineConfig,
 ) -> int:
     """Run one model on some batches and store what it gives; return how many images it saw."""
     run = candidates.on_devices(place)
@@ -155,7 +147,7 @@ def _run(
     for batch in block:
         kept = {name: batch[name] for name in ("image", "mask")}
         index = batch["index"].astype(np.int32)
-        outputs.append(run(put_batch(kept | {"index": index}, config.layout.mesh)))
+        outputs.append(run(put_batch(kept | {"index": index}, candidates.config.layout.mesh)))
     count = 0
     for each in outputs:
         arrays = {name: np.asarray(each[name])[:1] for name in each.keys() - {"mask", "index"}}

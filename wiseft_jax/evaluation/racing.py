@@ -116,6 +116,17 @@ def random_order(size: int, seed: int = 0) -> Int64[np.ndarray, " N"]:
     return numpy_stream(seed, "racing order").permutation(size)
 
 
+def labelled_order(labels: Int[np.ndarray, " N"], seed: int = 0) -> Int64[np.ndarray, " M"]:
+    """Return the positions of the labelled examples in a random order, as ``race`` wants them.
+
+    Args:
+      labels: Of the whole set; -1 for none.
+      seed: Of the order.
+    """
+    labelled = np.flatnonzero(labels >= 0)
+    return labelled[random_order(len(labelled), seed)]
+
+
 def race(
     evaluate: Evaluator,
     num_candidates: int,

@@ -21,7 +21,7 @@ from wiseft_jax.evaluation.engine import EngineConfig, compiled_step, padded_alp
 from wiseft_jax.evaluation.evaluator import check_dataset
 from wiseft_jax.evaluation.heads import with_heads
 from wiseft_jax.evaluation.packing import Packing
-from wiseft_jax.evaluation.racing import random_order
+from wiseft_jax.evaluation.racing import labelled_order
 from wiseft_jax.evaluation.sweep import placed
 
 logger = logging.getLogger(__name__)
@@ -92,8 +92,7 @@ class LiveRace:
 
     def order(self, seed: int = 0) -> Int64[np.ndarray, " N"]:
         """Return the positions of the labelled images, in a random order."""
-        labelled = np.flatnonzero(self._dataset.labels >= 0)
-        return labelled[random_order(len(labelled), seed)]
+        return labelled_order(self._dataset.labels, seed)
 
     def __call__(
         self,

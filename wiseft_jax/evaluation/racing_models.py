@@ -15,10 +15,9 @@ from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.data.source import Dataset
 from wiseft_jax.evaluation.candidates import Candidate, Candidates, Run, pixels_of
 from wiseft_jax.evaluation.decoded_images import DecodedImages
-from wiseft_jax.evaluation.engine import EngineConfig
 from wiseft_jax.evaluation.evaluator import check_dataset
 from wiseft_jax.evaluation.packing import Packing
-from wiseft_jax.evaluation.racing import random_order
+from wiseft_jax.evaluation.racing import labelled_order
 from wiseft_jax.evaluation.racing_live import check_one_process
 
 logger = logging.getLogger(__name__)
@@ -65,26 +64,20 @@ class LiveModels:
         num_threads: int = 16,
     ) -> None:
         check_can_race()
-        given = models.models if isinstance(models, Candidates) else models
         layout = Layout.of(mesh)
         labelled = int(np.sum(dataset.labels >= 0))
         size = round_up_to_devices(max(1, min(batch_size, labelled)), layout.mesh)
-        config = EngineConfig.resolve(
-            given[0].theta if given else {},
-            batch_size=size,
-            chunk_size=1,
-            mesh=layout,
-            num_threads=num_threads,
+        self._candidates = Candidates.of(
+            models, batch_size=size, mesh=layout, num_threads=num_threads
         )
-        self._candidates = Candidates.of(models, config)
-        check_dataset(given[0].classifier, dataset)
+        check_dataset(self._candidates.models[0].classifier, dataset)
         self._dataset = dataset
         self._mesh = layout.mesh
         self._images: dict[Hashable, DecodedImages] = {
             pixels_of(model.classifier.preprocess): DecodedImages(
                 dataset, model.classifier.preprocess, batch_size=size, num_threads=num_threads
             )
-            for model in given
+            for model in self._candidates.models
         }
         self._not_finite: set[int] = set()
         self._unreadable: set[str] = set()
@@ -93,8 +86,7 @@ class LiveModels:
 
     def order(self, seed: int = 0) -> Int64[np.ndarray, " N"]:
         """Return the positions of the labelled images, in a random order."""
-        labelled = np.flatnonzero(self._dataset.labels >= 0)
-        return labelled[random_order(len(labelled), seed)]
+        return labelled_order(self._dataset.labels, seed)
 
     def __call__(
         self,
