@@ -53,6 +53,25 @@ def test_one_compilation_for_each_architecture(several: TinyModels, config: Engi
     np.testing.assert_array_equal(found[1]["margin"], found[3]["margin"])
 
 
+def test_another_set_runs_by_the_same_programs(several: TinyModels, one_device: Mesh):
+    def fresh() -> list[Candidate]:
+        return [
+            dataclasses.replace(each, classifier=dataclasses.replace(each.classifier))
+            for each in several.candidates
+        ]
+
+    candidates = Candidates.of(fresh(), batch_size=16, mesh=one_device)
+    batch = batch_of(candidates.models[0])
+    expected = candidates.on_devices(0)(batch)
+    Candidates.of(fresh(), batch_size=16, mesh=one_device)  # what is kept elsewhere is pushed out
+    again = Candidates.of(candidates, batch_size=8, mesh=one_device, num_threads=2)
+    assert (again.config.batch_size, candidates.config.batch_size) == (8, 16)
+    with counted_compilations() as compiled:
+        found = again.on_devices(0)(batch)
+    assert "step" not in compiled
+    np.testing.assert_array_equal(found["margin"], expected["margin"])
+
+
 def test_what_tells_architectures_apart(models: list[Candidate]):
     first, second, other = models
     assert architecture(first) == architecture(second) != architecture(other)
