@@ -88,8 +88,11 @@ class ExperimentData:
 
 def load_start(config: ExperimentConfig, class_names: Sequence[str]) -> tuple[Any, Any]:
     """Return ``(classifier, theta_0)`` as the recipe of an experiment takes them."""
+    from wiseft_jax.data.class_lists import is_published
+
     two_towers = config.training.recipe in TWO_TOWER_RECIPES
-    return load_model(config.model, class_names, two_towers=two_towers)
+    repeats = is_published(class_names)
+    return load_model(config.model, class_names, two_towers=two_towers, repeats=repeats)
 
 
 def load_data(config: ExperimentConfig) -> ExperimentData:

@@ -60,8 +60,10 @@ def _clip(args: EvaluateArgs, model: str) -> Any:
 
 def _zero_shot(args: EvaluateArgs, clip: Any, class_names: Sequence[str]) -> tuple[Any, Any]:
     from wiseft_jax.clip.classifier import zero_shot_classifier
+    from wiseft_jax.data.class_lists import is_published
 
-    return zero_shot_classifier(clip, tuple(class_names), args.templates)
+    repeats = is_published(class_names)
+    return zero_shot_classifier(clip, tuple(class_names), args.templates, repeats=repeats)
 
 
 def _evaluate(args: EvaluateArgs, classifier: Any, theta: Any, dataset: Any) -> Any:

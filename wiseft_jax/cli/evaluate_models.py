@@ -50,6 +50,7 @@ def _open(args: EvaluateArgs) -> tuple[list[Any], list[Any]]:
     from wiseft_jax.clip.classifier import zero_shot_classifier
     from wiseft_jax.clip.export import load_classifier, read_facts
     from wiseft_jax.clip.load import load_clip
+    from wiseft_jax.data.class_lists import is_published
     from wiseft_jax.evaluation.candidates import Candidate, check_same_classes
 
     exported = [model for model in args.model if is_exported(model)]
@@ -70,7 +71,9 @@ def _open(args: EvaluateArgs) -> tuple[list[Any], list[Any]]:
     for model in args.model:
         opened = loaded.pop(model)
         if model not in exported:
-            opened = zero_shot_classifier(opened, datasets[0].class_names, args.templates)
+            known = datasets[0].head_names
+            repeats = is_published(known)
+            opened = zero_shot_classifier(opened, known, args.templates, repeats=repeats)
         candidates.append(Candidate(names[model], *opened))
     return candidates, datasets
 

@@ -94,7 +94,7 @@ def load_sets(args: EvaluateArgs, class_names: tuple[str, ...] | None) -> list[A
             class_names_file=args.class_names,
             on_bad_image=args.on_bad_image,
         )
-        class_names = dataset.class_names
+        class_names = class_names or dataset.class_names
         datasets.append(dataset)
     return datasets
 

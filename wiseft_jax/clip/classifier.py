@@ -101,6 +101,8 @@ def zero_shot_classifier(
     clip: Clip,
     class_names: Sequence[str],
     templates: str | Path | Sequence[str] = "simple",
+    *,
+    repeats: bool = False,
 ) -> tuple[Classifier, Params]:
     """Return the classifier of a CLIP for some classes, and its zero-shot parameters.
 
@@ -108,6 +110,7 @@ def zero_shot_classifier(
       clip: The model.
       class_names: K names, in the order of the labels.
       templates: What ``resolve_templates`` takes.
+      repeats: Whether a name may stand for several classes; see ``check_class_names``.
 
     Returns:
       ``(classifier, theta_0)``; ``theta_0 = {"encoder": {"vision_model", "visual_projection"},
@@ -117,10 +120,10 @@ def zero_shot_classifier(
       >>> classifier, theta_0 = zero_shot_classifier(load_clip("glyphclip"), ["zero", "one"])
       >>> logits = jax.jit(classifier.logits)(theta_0, images)
     """
-    names, resolved = check_class_names(class_names), resolve_templates(templates)
+    names, resolved = check_class_names(class_names, repeats), resolve_templates(templates)
     theta_0 = {
         "encoder": {key: clip.params[key] for key in VISION_KEYS},
-        "head": zero_shot_head(clip, names, resolved),
+        "head": zero_shot_head(clip, names, resolved, repeats=repeats),
     }
     return make_classifier(clip, names, resolved), theta_0
 

@@ -48,7 +48,11 @@ class ModelConfig:
 
 
 def load_model(
-    config: ModelConfig, class_names: Sequence[str], *, two_towers: bool = False
+    config: ModelConfig,
+    class_names: Sequence[str],
+    *,
+    two_towers: bool = False,
+    repeats: bool = False,
 ) -> tuple[Any, Any]:
     """Return ``(classifier, theta_0)``: the zero-shot classifier of ``class_names``.
 
@@ -57,6 +61,7 @@ def load_model(
       class_names: The classes.
       two_towers: Whether the classifier makes its head of a text tower in ``theta_0``, which may be
         trained; else the head is in ``theta_0``.
+      repeats: Whether a name may stand for several classes; see ``check_class_names``.
     """
     from wiseft_jax.clip.classifier import zero_shot_classifier
     from wiseft_jax.clip.load import load_clip
@@ -72,5 +77,5 @@ def load_model(
     make: Any = zero_shot_classifier
     if two_towers:
         from wiseft_jax.clip.two_towers import two_tower_classifier as make
-    classifier, theta_0 = make(clip, tuple(class_names), config.templates)
+    classifier, theta_0 = make(clip, tuple(class_names), config.templates, repeats=repeats)
     return classifier, same_parameters(theta_0)

@@ -112,6 +112,8 @@ def two_tower_classifier(
     clip: Clip,
     class_names: Sequence[str],
     templates: str | Path | Sequence[str] = "simple",
+    *,
+    repeats: bool = False,
 ) -> tuple[TwoTowerClassifier, Params]:
     """Return the classifier of a CLIP whose text tower may be trained, and its parameters.
 
@@ -119,12 +121,13 @@ def two_tower_classifier(
       clip: The model.
       class_names: K names, in the order of the labels.
       templates: What ``resolve_templates`` takes.
+      repeats: Whether a name may stand for several classes; see ``check_class_names``.
 
     Returns:
       ``(classifier, theta_0)``; ``theta_0 = {"encoder": {"vision_model", "visual_projection"},
       "text": {"text_model", "text_projection", "logit_scale"}}``, float32 host arrays.
     """
-    names, resolved = check_class_names(class_names), resolve_templates(templates)
+    names, resolved = check_class_names(class_names, repeats), resolve_templates(templates)
     prompts = [fill(template, name) for name in names for template in resolved]
     ids, mask = padded_tokens(clip.tokenizer, prompts)
     facts = classifier_facts(clip, names, resolved)

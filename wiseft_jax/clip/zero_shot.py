@@ -29,6 +29,7 @@ def zero_shot_head(
     *,
     batch_size: int = 256,
     cache: bool = True,
+    repeats: bool = False,
 ) -> dict[str, np.ndarray]:
     """Return the zero-shot classifier of CLIP as the head ``features @ kernel + bias``.
 
@@ -43,6 +44,7 @@ def zero_shot_head(
       batch_size: Prompts at a time.
       cache: Whether to read and write the user's cache; the key is the content of the text tower,
         the tokenizer, the names and the templates.
+      repeats: Whether a name may stand for several classes; see ``check_class_names``.
 
     Returns:
       ``{"kernel": float32[D, K], "bias": float32[K]}``, on the host.
@@ -53,7 +55,7 @@ def zero_shot_head(
     Example:
       >>> head = zero_shot_head(load_clip("glyphclip"), ["zero", "one"], "a photo of the digit {}.")
     """
-    names = check_class_names(class_names)
+    names = check_class_names(class_names, repeats)
     resolved = resolve_templates(templates)
     store = Cache(enabled=cache)
     key = _content_key(clip, names, resolved)
@@ -72,8 +74,13 @@ def zero_shot_head(
     return head
 
 
-def check_class_names(class_names: Sequence[Any]) -> tuple[str, ...]:
+def check_class_names(class_names: Sequence[Any], repeats: bool = False) -> tuple[str, ...]:
     """Return the class names as a tuple.
+
+    Args:
+      class_names: In the order of the labels.
+      repeats: Whether a name may stand for several classes, as in published lists. Their zero-shot
+        logits are equal, and the first of them is predicted.
 
     Raises:
       InputError: There are none; one is empty or not text; two are equal.
@@ -88,7 +95,7 @@ def check_class_names(class_names: Sequence[Any]) -> tuple[str, ...]:
         if not isinstance(name, str) or not name.strip():
             raise InputError(f"class names: number {index} is empty or not text: {name!r}.")
         earlier = first.setdefault(name.strip(), index)
-        if earlier != index:
+        if earlier != index and not repeats:
             raise InputError(
                 f"class names: {name!r} occurs twice, as numbers {earlier} and {index}. Two "
                 "classes with one name have one prompt: give each its own."

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict, cast
 
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.core.metrics import Accuracy
+from wiseft_jax.core.metrics import Accuracy, Score
 from wiseft_jax.core.typing import Role, Split
 from wiseft_jax.core.writers import write_text
 
@@ -42,11 +42,13 @@ class Row(Measured, total=False):
 
     ``band_low`` and ``band_high`` are the value with every prediction that is still uncertain
     counted as wrong, and as right; rows of direct evaluation have none. Rows of the method
-    ``curve`` that were written before bands were have none either.
+    ``curve`` that were written before bands were have none either. ``group`` is the group that the
+    metric ``worst_region`` is of; its ``n`` counts that one's images.
     """
 
     band_low: float
     band_high: float
+    group: str
 
 
 REQUIRED = tuple(Measured.__annotations__)
@@ -78,6 +80,48 @@ def accuracy_row(
         method=method,
         config_hash=config_hash,
     )
+
+
+def score_row(
+    score: Score,
+    *,
+    metric: str,
+    dataset: str,
+    split: Split,
+    role: Role,
+    alpha: float,
+    config_hash: str,
+    group: str | None = None,
+) -> Row:
+    """Return the row of another metric than top-1 accuracy.
+
+    Args:
+      score: The number.
+      metric: Its name, a key of ``core.scoring.METRICS``.
+      dataset: As in every row.
+      split: Likewise.
+      role: Likewise.
+      alpha: Likewise.
+      config_hash: Likewise.
+      group: The group that it is of, if any.
+    """
+    row = Row(
+        schema=SCHEMA_VERSION,
+        dataset=dataset,
+        split=split,
+        role=role,
+        alpha=float(alpha),
+        metric=metric,
+        value=score.value,
+        n=score.n,
+        ci_low=score.low,
+        ci_high=score.high,
+        method="direct",
+        config_hash=config_hash,
+    )
+    if group is not None:
+        row["group"] = group
+    return row
 
 
 def write_rows(path: Path | str, rows: Iterable[Row]) -> None:
@@ -170,19 +214,29 @@ def select_rows(
 
 
 def mean_over_shifts(rows: Sequence[Row]) -> dict[float, float]:
-    """Return alpha -> unweighted mean of the shifts' test values (the paper's "avg. shifts")."""
+    """Return alpha -> unweighted mean of the shifts' top-1 (the paper's "avg. shifts")."""
     by_alpha: dict[float, list[float]] = {}
     for row in select_rows(rows, split="test", role="shift"):
+        if row["metric"] != "top1":
+            continue
         by_alpha.setdefault(row["alpha"], []).append(row["value"])
     return {alpha: sum(values) / len(values) for alpha, values in sorted(by_alpha.items())}
 
 
 def metrics_at(rows: Iterable[Row], alpha: float) -> dict[str, dict[str, Any]]:
-    """Return what was measured at one alpha, by ``"dataset/split"``: for the record of a model."""
-    fields = ("metric", "value", "n", "ci_low", "ci_high", "role", "band_low", "band_high")
+    """Return what was measured at one alpha, for the record of a model.
+
+    By ``"dataset/split"`` for top-1, ``"dataset/split/metric"`` for other metrics.
+    """
+    fields = ("metric", "value", "n", "ci_low", "ci_high", "role", "band_low", "band_high", "group")
     known: Iterable[tuple[Row, dict[str, Any]]] = ((row, dict(row)) for row in rows)
     return {
-        f"{row['dataset']}/{row['split']}": {name: all_[name] for name in fields if name in all_}
+        _record_name(row): {name: all_[name] for name in fields if name in all_}
         for row, all_ in known
         if row["alpha"] == alpha
     }
+
+
+def _record_name(row: Row) -> str:
+    name = f"{row['dataset']}/{row['split']}"
+    return name if row["metric"] == "top1" else f"{name}/{row['metric']}"

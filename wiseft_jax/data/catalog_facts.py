@@ -97,6 +97,24 @@ def published_specs(name: str) -> dict[str, str]:
     }
 
 
+def tfds_id(full_name: str) -> str:
+    """Return the id of the data set that TensorFlow Datasets calls so; empty where there is none.
+
+    The first of several: the part of a data set that another entry is of has its name too.
+
+    Args:
+      full_name: ``name[/config]/version``.
+
+    Example:
+      >>> tfds_id("imagenet_r/0.2.0")
+      'imagenet-r'
+    """
+    name = full_name.rpartition("/")[0]
+    return next(
+        (id for id, entry in DATASETS.items() if entry.tfds and entry.tfds.name == name), ""
+    )
+
+
 def tfds_specs(entry: DatasetEntry) -> dict[str, str]:
     """Return the spec of each split that TensorFlow Datasets has: name here -> ``tfds:...``."""
     if entry.tfds is None:

@@ -42,7 +42,12 @@ class FileSource:
       labels: int[N], index into ``class_names``; -1 for none.
       class_names: The classes.
       root: What the fingerprint's paths are relative to, so that a copy has the same one.
+
+    Attributes:
+      catalog_id: Of a published data set, its id in the catalog; else empty.
     """
+
+    catalog_id = ""
 
     def __init__(
         self,

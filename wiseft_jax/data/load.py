@@ -15,8 +15,9 @@ from wiseft_jax.core.typing import Role, Split
 from wiseft_jax.data.class_names import ClassNames, read_class_names
 from wiseft_jax.data.config import DataConfig
 from wiseft_jax.data.files import open_images
-from wiseft_jax.data.matching import match_class_names, similar_names
+from wiseft_jax.data.matching import ClassMatch, match_class_names, similar_names
 from wiseft_jax.data.overlap import warn_of_overlap
+from wiseft_jax.data.projecting import accepted_of, is_imagenet, project, scoring_of
 from wiseft_jax.data.source import Dataset, OnBadImage, Source
 from wiseft_jax.data.specs import SourceOptions, Spec, open_source, parse_spec, parse_specs
 from wiseft_jax.data.splits import stratified_split
@@ -67,6 +68,9 @@ def load_dataset(
 ) -> Dataset:
     """Open a data set, label it in the classifier's class order, and look at its images.
 
+    A catalogued set whose classes are mapped from ImageNet's (``data.projecting``) is labelled in
+    its own order, with the projection from the classifier's, if these are ImageNet's.
+
     Args:
       spec: ``folder:PATH``, ``table:FILE``, ``tfds:NAME:SPLIT``, ``published:ID:SPLIT@ROOT``, or
         an open source.
@@ -94,15 +98,34 @@ def load_dataset(
     if class_names_file is not None:
         given = class_names_file
         names = given if isinstance(given, ClassNames) else read_class_names(given)
-    own = source.class_names
+    own, label = source.class_names, name or source.name
+    if classifier_class_names is not None:
+        found = project(source, classifier_class_names, label)
+        if found is not None:
+            dataset = Dataset(
+                label,
+                source,
+                found.labels,
+                split,
+                role,
+                on_bad_image=on_bad_image,
+                class_names=found.projection.class_names,
+                projection=found.projection,
+                scoring=scoring_of(source),
+                accepted=accepted_of(source),
+            )
+            return _looked_at(dataset, verify, full_decode_limit, num_threads)
     if names is not None:
         names = names if classifier_class_names is not None else names.bind(own)
         own = names.rename(own)
     if classifier_class_names is None:
-        ordered = names.names if names is not None and names.is_list else tuple(dict.fromkeys(own))
+        # New names may be one for several classes; a published list's own repeats are classes.
+        distinct = own if names is None else tuple(dict.fromkeys(own))
+        ordered = names.names if names is not None and names.is_list else distinct
     else:
         ordered = tuple(classifier_class_names)
-    label = name or source.name
+    if is_imagenet(own) and is_imagenet(ordered):
+        own = ordered  # names and WordNet ids of the same classes
     source_labels = np.asarray(source.labels)
     counts = np.bincount(source_labels[source_labels >= 0], minlength=len(own))
     match = match_class_names(own, ordered, counts=counts, where=label)
@@ -114,11 +137,27 @@ def load_dataset(
         role=role,
         on_bad_image=on_bad_image,
         class_names=ordered,
+        scoring=scoring_of(source),
+        accepted=_matched(accepted_of(source), match),
     )
-    if verify:
-        report = verify_images(source, full_decode_limit=full_decode_limit, num_threads=num_threads)
-        dataset = drop_bad_images(dataset, report)
-    return dataset
+    return _looked_at(dataset, verify, full_decode_limit, num_threads)
+
+
+def _looked_at(dataset: Dataset, verify: bool, full_decode_limit: int, num_threads: int) -> Dataset:
+    if not verify:
+        return dataset
+    report = verify_images(
+        dataset.source, full_decode_limit=full_decode_limit, num_threads=num_threads
+    )
+    return drop_bad_images(dataset, report)
+
+
+def _matched(
+    accepted: tuple[tuple[int, ...], ...] | None, match: ClassMatch
+) -> tuple[tuple[int, ...], ...] | None:
+    if accepted is None:
+        return None
+    return tuple(tuple(match.indices[list(own)].tolist()) for own in accepted)
 
 
 def load_images(
@@ -221,7 +260,9 @@ def check_classes(dataset: Dataset) -> None:
     if len(names) == 1:
         logger.warning("%s: there is one class, %r: every answer is right", dataset.name, names[0])
     pairs = [
-        (first, second) for first, second in similar_names(names) if not _enumerated(first, second)
+        (first, second)
+        for first, second in similar_names(names)
+        if first != second and not _enumerated(first, second)
     ]
     for first, second in pairs[:_LISTED]:
         logger.warning(

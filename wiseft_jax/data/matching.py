@@ -61,7 +61,9 @@ def match_class_names(
     Raises:
       InputError: Lists the classes that have images and no counterpart, with suggestions.
     """
-    exact = {name: index for index, name in enumerate(classifier_names)}
+    exact: dict[str, list[int]] = collections.defaultdict(list)
+    for index, name in enumerate(classifier_names):
+        exact[name].append(index)
     loose: dict[str, list[int]] = collections.defaultdict(list)
     for index, name in enumerate(classifier_names):
         loose[normalise_name(name)].append(index)
@@ -69,7 +71,7 @@ def match_class_names(
     unmatched = []
     same = tuple(source_names) == tuple(classifier_names)  # the same list may repeat a name
     for position, name in enumerate(source_names):
-        candidates = [exact[name]] if name in exact else loose.get(normalise_name(name), [])
+        candidates = exact[name] if name in exact else loose.get(normalise_name(name), [])
         candidates = [position] if same else candidates
         if len(candidates) == 1:
             indices[position] = candidates[0]

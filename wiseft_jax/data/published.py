@@ -46,9 +46,13 @@ class BorderlessSource:
     Args:
       source: The images.
       border_px: How wide the border is.
+
+    Attributes:
+      catalog_id: Its id in the catalog.
     """
 
-    def __init__(self, source: Source, border_px: int) -> None:
+    def __init__(self, source: FileSource | ArraySource, border_px: int) -> None:
+        self.catalog_id = source.catalog_id
         self.name = source.name
         self.class_names = source.class_names
         self.labels = source.labels
@@ -93,6 +97,7 @@ def open_source(spec: Spec, options: SourceOptions) -> Source:
     """
     found = find_split(spec, options)
     source = LABEL_RULES[found.split.labels](found)
+    source.catalog_id = found.id
     _tell_counts(found, source)
     if not found.entry.border_px:
         return source

@@ -8,13 +8,14 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from wiseft_jax.core.errors import InputError, did_you_mean
+from wiseft_jax.core.hashing import hash_json
 from wiseft_jax.data.files import FileSource
 from wiseft_jax.data.matlab import read_matlab
 from wiseft_jax.data.published_split import PublishedSplit
@@ -27,6 +28,9 @@ FILE_NAMES: dict[str, str] = {
 }
 """Data set id -> what a row's image is called, by its columns and its number from 0."""
 
+_COUNTRIES = "country_code_mapping.csv"
+_COUNTRY_COLUMN = "country_code"
+_OTHER = "Other"
 _CONDITION = re.compile(r"(?:(\w+) )?(is|before|from) ([\w-]+)")
 
 
@@ -42,6 +46,8 @@ def open_table(found: PublishedSplit) -> FileSource:
     labels_of = {key: label for label, key in enumerate(found.keys)}
     paths: list[str] = []
     labels: list[int] = []
+    codes: list[str] = []
+    grouped = found.entry.scoring.groups is not None
     rows = _devkit_rows(index) if index.suffix == ".mat" else _csv_rows(index)
     for number, row in enumerate(rows):
         if all(_holds(_value(index, number, row, column), *rest) for column, *rest in conditions):
@@ -52,10 +58,55 @@ def open_table(found: PublishedSplit) -> FileSource:
                 labels.append(_number(index, number, value, found))
             names = _Columns(index, number, row)
             paths.append(str(base / FILE_NAMES[found.id].format_map(names)))
+            if grouped:
+                codes.append(_value(index, number, row, _COUNTRY_COLUMN))
     found.require_images(index, paths)
-    return FileSource(
-        found.name, paths, np.asarray(labels, np.int32), found.class_names, found.folder
+    arguments = (np.asarray(labels, np.int32), found.class_names, found.folder)
+    if not grouped:
+        return FileSource(found.name, paths, *arguments)
+    regions = _regions(found)
+    return GroupedSource(
+        found.name, paths, *arguments, group_of=[regions.get(code, _OTHER) for code in codes]
     )
+
+
+class GroupedSource(FileSource):
+    """Files whose images are in groups that are scored one by one.
+
+    Args:
+      name: A short name.
+      paths: One file an image.
+      labels: int[N], index into ``class_names``.
+      class_names: The classes.
+      root: What the fingerprint's paths are relative to.
+      group_of: The group of each image.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        paths: Sequence[str],
+        labels: np.ndarray,
+        class_names: Sequence[str],
+        root: Path,
+        *,
+        group_of: Sequence[str],
+    ) -> None:
+        super().__init__(name, paths, labels, class_names, root)
+        self.group_of = tuple(group_of)
+
+    def fingerprint(self) -> str:
+        """Return the hash of the files, their labels and groups."""
+        return hash_json([super().fingerprint(), self.group_of])
+
+
+def _regions(found: PublishedSplit) -> dict[str, str]:
+    """Return country -> region; WILDS calls what isn't there, or has no region, Other."""
+    path = found.file(_COUNTRIES)
+    return {
+        _value(path, number, row, "alpha-3"): _value(path, number, row, "region") or _OTHER
+        for number, row in enumerate(_csv_rows(path))
+    }
 
 
 def row_conditions(where: str) -> list[tuple[str, str, str]]:

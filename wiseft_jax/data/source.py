@@ -11,6 +11,8 @@ from jaxtyping import Int, Integer
 
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.hashing import hash_arrays, hash_json
+from wiseft_jax.core.projection import Projection
+from wiseft_jax.core.scoring import SetScoring
 from wiseft_jax.core.typing import Role, Split
 
 OnBadImage = Literal["stop", "skip"]
@@ -63,9 +65,14 @@ class ArraySource:
       name: A short name.
       ids: One a image; ``name[i]`` by default.
 
+    Attributes:
+      catalog_id: Of a published data set, its id in the catalog; else empty.
+
     Raises:
       InputError: If shapes, dtypes or labels don't fit.
     """
+
+    catalog_id = ""
 
     def __init__(
         self,
@@ -137,7 +144,12 @@ class Dataset:
       indices: int64[N], which images of the source; None is all of them.
       on_bad_image: What to do with an image that turns out to be bad.
       skipped: ``"id: reason"`` of the bad images that were left out beforehand.
-      class_names: The classifier's classes; empty when there are no labels.
+      class_names: What labels count: the classifier's classes, or the set's own with a projection;
+        empty when there are no labels.
+      projection: From the logits of a classifier of other classes to the set's; None where they
+        are the same.
+      scoring: How predictions are scored beside top-1.
+      accepted: Of each image the labels that count as right, where some have several.
     """
 
     name: str
@@ -149,6 +161,9 @@ class Dataset:
     on_bad_image: OnBadImage = "stop"
     skipped: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
+    projection: Projection | None = None
+    scoring: SetScoring | None = None
+    accepted: tuple[tuple[int, ...], ...] | None = None
 
     def __post_init__(self) -> None:
         expected = len(self.source) if self.indices is None else len(self.indices)
@@ -157,6 +172,11 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def head_names(self) -> tuple[str, ...]:
+        """The classes of the classifier that the set is for."""
+        return self.class_names if self.projection is None else self.projection.head_names
 
     def source_index(self, position: int) -> int:
         """Return the index in the source of the image at ``position`` of the dataset."""
@@ -182,8 +202,32 @@ class Dataset:
           >>> dataset.subset(np.arange(100), split="validation")
         """
         base = np.arange(len(self)) if self.indices is None else self.indices
-        fields = {"labels": self.labels[positions], "indices": base[positions], "skipped": ()}
+        fields: dict[str, object] = {"labels": self.labels[positions], "indices": base[positions]}
+        fields["skipped"] = ()
+        if self.scoring is not None:
+            fields["scoring"] = self.scoring.subset(positions, self.name)
+        if self.accepted is not None:
+            fields["accepted"] = tuple(self.accepted[int(at)] for at in positions)
         return dataclasses.replace(self, **(fields | changes))
+
+    def as_labelled(
+        self, classes: Int[np.ndarray, "*A M"], positions: Integer[np.ndarray, "M"]
+    ) -> Int[np.ndarray, "*A M"]:
+        """Return predictions, with the label in place of another class that counts as right too.
+
+        Args:
+          classes: Predicted for each of M images.
+          positions: The images.
+        """
+        if self.accepted is None:
+            return classes
+        found = np.array(classes)
+        for place, position in enumerate(positions.tolist()):
+            own = self.accepted[position] if position >= 0 else ()
+            if len(own) > 1:
+                right = np.isin(found[..., place], own)
+                found[..., place] = np.where(right, self.labels[position], found[..., place])
+        return found
 
 
 def evenly(count: int, limit: int | None) -> Int[np.ndarray, "M"]:
@@ -199,7 +243,11 @@ def evenly(count: int, limit: int | None) -> Int[np.ndarray, "M"]:
 
 
 def check_matches(
-    dataset: Dataset, class_names: Sequence[str], *, all_labelled: bool = False
+    dataset: Dataset,
+    class_names: Sequence[str],
+    *,
+    all_labelled: bool = False,
+    projected: bool = False,
 ) -> None:
     """Raise unless the labels of ``dataset`` count the classifier's classes, ``class_names``.
 
@@ -207,10 +255,24 @@ def check_matches(
       dataset: What to train or evaluate on.
       class_names: The classifier's classes.
       all_labelled: Whether each image needs a label; if not, -1 is none.
+      projected: Whether a set may have other classes, and a projection to them.
 
     Raises:
       InputError: Names both lists of classes, or the first image whose label is out of range.
     """
+    if dataset.projection is not None:
+        if not projected:
+            raise InputError(
+                f"{dataset.name}: its labels count {len(dataset.class_names)} classes of its own,"
+                f" to which the classifier's {len(class_names)} are mapped; such a set is evaluated"
+                " on, and nothing is trained or chosen by its labels here"
+            )
+        if dataset.projection.head_names != tuple(class_names):
+            raise InputError(
+                f"{dataset.name}: its classes are mapped from those of another classifier"
+                f" ({_few(dataset.projection.head_names)}) than this one ({_few(class_names)})"
+            )
+        class_names = dataset.projection.class_names
     if dataset.class_names and tuple(dataset.class_names) != tuple(class_names):
         raise InputError(
             f"{dataset.name}: its labels count other classes ({_few(dataset.class_names)}) than"

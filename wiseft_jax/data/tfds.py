@@ -19,6 +19,7 @@ from wiseft_jax.core.cache import Cache
 from wiseft_jax.core.errors import InputError, did_you_mean
 from wiseft_jax.core.hashing import hash_bytes, hash_json
 from wiseft_jax.core.progress import progress_bar
+from wiseft_jax.data.catalog_facts import tfds_id
 from wiseft_jax.data.specs import SourceOptions, Spec
 from wiseft_jax.data.tfrecord import RecordRange, TFRecordReader
 
@@ -58,7 +59,12 @@ class TfdsSource:
       image_key: Which feature is the image.
       label_key: Which feature is the class.
       fingerprint: A hash of what the files hold.
+
+    Attributes:
+      catalog_id: Its id in the catalog; empty where that hasn't got it.
     """
+
+    catalog_id = ""
 
     def __init__(
         self,
@@ -150,9 +156,11 @@ def open_source(spec: Spec, options: SourceOptions) -> TfdsSource:
     ]
     names = hash_bytes(*(name.encode() for name in builder.info.features[label_key].names))
     fingerprint = hash_json([full_name, files, names])
-    return TfdsSource(
+    source = TfdsSource(
         spec.name, full_name, records, builder.info.features, image_key, label_key, fingerprint
     )
+    source.catalog_id = tfds_id(builder.info.full_name)
+    return source
 
 
 def _size_and_time(filename: str) -> tuple[int, int]:

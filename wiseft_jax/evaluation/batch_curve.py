@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float32, Float64, Int32
 
 from wiseft_jax.core.lobatto import LEVELS
 from wiseft_jax.core.mesh import to_host
+from wiseft_jax.core.projection import Projection
 from wiseft_jax.core.typing import Params
 from wiseft_jax.evaluation.curve_config import UNTRUSTED, CurveConfig
 from wiseft_jax.evaluation.engine import EngineConfig
@@ -49,6 +50,7 @@ class CurveJob:
       least: The fewest nodes.
       scale: The logits' scale: the largest norm of a class's weights; of logits without a head
         each batch finds its own.
+      projection: Of the set; None where its classes are the classifier's.
     """
 
     classifier: Any
@@ -59,6 +61,7 @@ class CurveJob:
     config: CurveConfig
     least: int
     scale: float
+    projection: Projection | None = None
 
     @property
     def low(self) -> float:
@@ -254,7 +257,8 @@ def _read(job: CurveJob, plan: NodePlan, values: Any, at_ends: Any) -> BatchCurv
     coarse = plan.levels[plan.levels.index(count) - 1]
     new = plan.nodes[coarse:count]
     error = _residual(job, plan, values[:coarse], new, values[coarse:])
-    read = functools.partial(read_off, job.engine.layout, heads=job.heads)
+    slots = None if job.projection is None else job.projection.slots
+    read = functools.partial(read_off, job.engine.layout, heads=job.heads, slots=slots)
     found = _host(read(values, plan.matrix(job.grid, count), job.grid.astype(np.float32)))
     if len(at_ends):
         ends = np.asarray([0.0, 1.0])

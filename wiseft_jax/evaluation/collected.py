@@ -9,6 +9,7 @@ from jaxtyping import Bool, Int
 
 from wiseft_jax.core.distributed import gather_json
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.scoring import SetScoring
 from wiseft_jax.data.source import Dataset
 from wiseft_jax.evaluation.predictions import Predictions
 
@@ -85,6 +86,9 @@ class Collected:
         dataset, read = self._dataset, self.read
         arrays = {name: array[:, read] for name, array in self.arrays.items()}
         labels = np.asarray(dataset.labels[read], np.int32)
+        top1, logits = dataset.as_labelled(arrays["top1"], read), arrays.get("logits")
+        if dataset.projection is not None and logits is not None:
+            logits = logits[..., : len(dataset.class_names)]
         usable = ~np.isnan(arrays["margin"]) & (labels >= 0)[None]
         if not model:
             _tell_what_has_no_label(dataset.name, labels)
@@ -95,15 +99,22 @@ class Collected:
             split=dataset.split,
             role=dataset.role,
             alphas=alphas,
-            top1=arrays["top1"],
-            correct=(arrays["top1"] == labels[None]) & usable,
+            top1=top1,
+            correct=(top1 == labels[None]) & usable,
             margin=arrays["margin"],
             labels=labels,
             ids=tuple(dataset.id(int(position)) for position in read),
-            logits=arrays.get("logits"),
+            logits=logits,
             entropy=arrays.get("entropy"),
             skipped=(*dataset.skipped, *self._skipped_anywhere(skipped)),
+            scoring=self._scoring(read),
         )
+
+    def _scoring(self, read: np.ndarray) -> SetScoring | None:
+        scoring = self._dataset.scoring
+        if scoring is None or len(read) == len(self._dataset):
+            return scoring
+        return scoring.subset(read, self._dataset.name)
 
     def _skipped_anywhere(self, skipped: list[str]) -> list[str]:
         """Return ``"id: reason"`` of the bad images that any process met; a collective."""

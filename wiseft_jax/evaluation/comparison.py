@@ -15,11 +15,13 @@ from wiseft_jax.core.mesh import Layout, put_batch
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.paired import best_set, bootstrap_differences, holm, mcnemar
 from wiseft_jax.core.progress import progress_bar
+from wiseft_jax.core.projection import Projection
 from wiseft_jax.data.source import Dataset
 from wiseft_jax.evaluation.candidates import Candidate, Candidates
 from wiseft_jax.evaluation.collected import Collected
 from wiseft_jax.evaluation.evaluator import check_dataset, own_batches
 from wiseft_jax.evaluation.predictions import Predictions
+from wiseft_jax.evaluation.projections import with_slots
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +73,7 @@ def evaluate_models(
             with batches:
                 for block in _blocks(batches):
                     for place, each in collected.items():
-                        advance(_run(candidates, place, block, each))
+                        advance(_run(candidates, place, block, each, dataset.projection))
             for place, each in collected.items():
                 name = candidates.models[place].name
                 found[place] = each.predictions((0.0,), batches.skipped, model=name)
@@ -113,7 +115,7 @@ def comparison_rows(
     best = best_set(correct).members
     rows = []
     for place, (name, each) in enumerate(zip(names, found, strict=True)):
-        (row,) = each.rows(config_hash)
+        (row,) = each.top1_rows(config_hash)
         rows.append(
             {
                 **{field: value for field, value in row.items() if field != "alpha"},
@@ -140,6 +142,7 @@ def _run(
     place: int,
     block: list[dict[str, Any]],
     collected: Collected,
+    projection: Projection | None,
 ) -> int:
     """Run one model on some batches and store what it gives; return how many images it saw."""
     run = candidates.on_devices(place)
@@ -147,7 +150,8 @@ def _run(
     for batch in block:
         kept = {name: batch[name] for name in ("image", "mask")}
         index = batch["index"].astype(np.int32)
-        outputs.append(run(put_batch(kept | {"index": index}, candidates.config.layout.mesh)))
+        on_devices = put_batch(kept | {"index": index}, candidates.config.layout.mesh)
+        outputs.append(run(with_slots(on_devices, projection)))
     count = 0
     for each in outputs:
         arrays = {name: np.asarray(each[name])[:1] for name in each.keys() - {"mask", "index"}}

@@ -8,14 +8,13 @@ highest steps are the exact arg max over the continuum.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float64, Int, Int32, Int64
 
 from wiseft_jax.evaluation.logit_polynomial import LogitPolynomial, PairDifference
 
-NO_CLASS = -2
-"""In place of a class where logits are not finite: no label is that, not even a missing one."""
 _RESOLUTION = 2.0**-40
 """How closely a crossing is located, relative to the interval."""
 _MAX_HALVINGS = 64
@@ -62,6 +61,32 @@ class Crossings:
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays by name."""
         return {name: getattr(self, name) for name in _NAMES}
+
+    def projected(self, classes: Int[np.ndarray, " R"]) -> Crossings:
+        """Return the changes between classes, of changes between rows; a swap in one class is none.
+
+        Args:
+          classes: The class that each row stands for.
+        """
+
+        def of(rows: np.ndarray) -> np.ndarray:  # NO_CLASS, as rows, stays
+            return np.where(rows < 0, rows, classes[np.maximum(rows, 0)]).astype(np.int32)
+
+        return dataclasses.replace(self, before=of(self.before), after=of(self.after)).changes()
+
+    def relabelled(self, relabel: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Crossings:
+        """Return the changes that are left when some classes count as others.
+
+        Args:
+          relabel: ``(classes, examples) -> classes``, as ``Dataset.as_labelled``.
+        """
+        before, after = (relabel(each, self.example) for each in (self.before, self.after))
+        return dataclasses.replace(self, before=before, after=after).changes()
+
+    def changes(self) -> Crossings:
+        """Return those at which the class is another one."""
+        differ = self.before != self.after
+        return Crossings(*(array[differ] for array in self.arrays().values()))
 
     def flips(self, labels: Int[np.ndarray, " N"]) -> tuple[np.ndarray, np.ndarray]:
         """Return where examples turn from right to wrong, and where from wrong to right.

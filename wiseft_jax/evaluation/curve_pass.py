@@ -13,6 +13,7 @@ from wiseft_jax.core.lobatto import LEVELS
 from wiseft_jax.core.mesh import to_host
 from wiseft_jax.core.mesh_config import ALPHA_AXIS
 from wiseft_jax.core.progress import progress_bar
+from wiseft_jax.core.projection import NO_CLASS, Projection
 from wiseft_jax.data.source import Dataset
 from wiseft_jax.evaluation.answers import Answers
 from wiseft_jax.evaluation.audit_draw import AuditDraw
@@ -25,7 +26,7 @@ from wiseft_jax.evaluation.batch_curve import (
     evaluate_batch,
 )
 from wiseft_jax.evaluation.collected import Collected
-from wiseft_jax.evaluation.crossings import NO_CLASS, Crossings, find_crossings, reconcile
+from wiseft_jax.evaluation.crossings import Crossings, find_crossings, reconcile
 from wiseft_jax.evaluation.curve_config import LEAST_NODES, CurveConfig
 from wiseft_jax.evaluation.curve_result import Audit, Curve
 from wiseft_jax.evaluation.engine import EngineConfig, compiled_step
@@ -69,7 +70,7 @@ class CurvePass:
         self._classifier, self._ends = classifier, ends
         self._all_direct = least > config.max_nodes
         grid, asked = working_grid(alphas, config.points)
-        self._heads, scale = _wide_heads(ends)
+        self._heads, scale = _wide_heads(ends, dataset.projection)
         self._job = CurveJob(
             classifier=classifier,
             engine=engine,
@@ -79,6 +80,7 @@ class CurvePass:
             config=config,
             least=min(least, config.max_nodes),
             scale=scale,
+            projection=dataset.projection,
         )
         self._answers, self._before = answers, answers.known.copy()
         self._collected = Collected(dataset, len(grid))
@@ -119,6 +121,7 @@ class CurvePass:
             single,
             self._classifier.preprocess.size,
             self._answers.put,
+            self._dataset.projection,
         )
         mesh, forwards = self._engine.layout.mesh, 0
         batches = own_batches(self._classifier, self._dataset, self._engine)
@@ -157,12 +160,14 @@ class CurvePass:
             self._trusted[positions] = False
         if found.note and found.note not in self._notes:
             self._notes.append(found.note)
-        polynomial = LogitPolynomial(
-            self._job.plan.nodes[: found.nodes],
-            np.asarray(to_host(found.values), np.float64)[:, mask],
-            self._heads,
-        )
+        projection = self._dataset.projection
+        values = np.asarray(to_host(found.values), np.float64)[:, mask]
+        if self._heads is None and projection is not None:
+            values = projection.chosen(values)
+        polynomial = LogitPolynomial(self._job.plan.nodes[: found.nodes], values, self._heads)
         crossings = find_crossings(polynomial, self._job.grid, found.top1[:, mask])
+        if projection is not None:
+            crossings = crossings.projected(projection.classes)
         examples = positions[crossings.example].astype(np.int32)
         self._crossings.append(dataclasses.replace(crossings, example=examples))
         kept = ("top1", "margin", "entropy", "certain")
@@ -171,6 +176,7 @@ class CurvePass:
     def _curve(self, skipped: list[str], forward_rows: int) -> Curve:
         collected, asked, size = self._collected, self._job.asked, self._engine.batch_size
         read = collected.read
+        self._as_labelled(read)
         certain = collected.arrays["certain"] & self._trusted[None]
         top1, margin = collected.arrays["top1"], collected.arrays["margin"]
         direct, answers = self._answers.known, self._answers.columns()
@@ -213,6 +219,15 @@ class CurvePass:
             note=AUDIT_FAILED if self._all_direct else "; ".join(self._notes),
         )
 
+    def _as_labelled(self, read: np.ndarray) -> None:
+        """Put labels in the place of other classes that count as right, wherever classes are."""
+        if self._dataset.accepted is None:
+            return
+        for top1 in (self._collected.arrays["top1"], self._answers.top1):
+            top1[:, read] = self._dataset.as_labelled(top1[:, read], read)
+        relabel = self._dataset.as_labelled
+        self._crossings = [crossings.relabelled(relabel) for crossings in self._crossings]
+
     def _audited(self, certain: np.ndarray, wrong: np.ndarray) -> Audit:
         """Return what the draw found, and what earlier readings knew better."""
         sample = certain & self._answers.known & self._drawn | wrong & self._before
@@ -228,8 +243,11 @@ class CurvePass:
         )
 
 
-def _wide_heads(ends: tuple[Any, Any]) -> tuple[Any, float]:
-    """Return ``LogitPolynomial.heads`` and the logits' scale; ``(None, 1)`` without heads."""
+def _wide_heads(ends: tuple[Any, Any], projection: Projection | None) -> tuple[Any, float]:
+    """Return ``LogitPolynomial.heads`` and the logits' scale; ``(None, 1)`` without heads.
+
+    Of a projected set the heads' columns are the projection's rows.
+    """
     if "head" not in ends[0]:
         return None, 1.0
     kernels, biases = (
@@ -237,6 +255,8 @@ def _wide_heads(ends: tuple[Any, Any]) -> tuple[Any, float]:
         for name in ("kernel", "bias")
     )
     scale = max(float(np.linalg.norm(kernel, axis=0).max()) for kernel in kernels)
+    if projection is not None:
+        kernels, biases = ([projection.chosen(each) for each in both] for both in (kernels, biases))
     return (kernels[0], biases[0], kernels[1], biases[1]), scale
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
+import logging
 from typing import Any
 
 import numpy as np
@@ -11,8 +13,11 @@ from jaxtyping import Bool, Float32, Float64, Int32, Int64
 from wiseft_jax.core.curve_rows import CurveRow
 from wiseft_jax.core.metrics import clopper_pearson
 from wiseft_jax.core.results import SCHEMA_VERSION, Row
+from wiseft_jax.core.scoring import RISES_WITH_HITS, Predicted
 from wiseft_jax.evaluation.crossings import Crossings
 from wiseft_jax.evaluation.predictions import Predictions
+
+logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,13 +125,50 @@ class Curve:
 
         The others have the band: what is uncertain counted as wrong, and as right.
         """
-        rows = self.predictions.rows(config_hash)
+        rows = self.predictions.top1_rows(config_hash)
         places = np.searchsorted(self.points, np.asarray(self.predictions.alphas))
         for row, direct, place in zip(rows, self.direct, places, strict=True):
             row["method"] = "direct" if direct.all() else "curve"
             if row["method"] == "curve":
                 row["band_low"] = float(self.low[place] / self.n)
                 row["band_high"] = float(self.high[place] / self.n)
+        return rows + self._score_rows(config_hash)
+
+    def _score_rows(self, config_hash: str) -> list[Row]:
+        """Return the rows of the set's own metrics, with their bands where not all is sure.
+
+        What an uncertain prediction does to a metric that may fall when one turns right isn't
+        known: there is no row of it then.
+        """
+        scoring, labels = self.predictions.scoring, self.predictions.labels
+        if scoring is None:
+            return []
+        places = {alpha: place for place, alpha in enumerate(self.predictions.alphas)}
+        rows, left_out = [], collections.Counter[str]()
+        for row in self.predictions.score_rows(config_hash):
+            place = places[row["alpha"]]
+            row["method"] = "direct" if self.direct[place].all() else "curve"
+            settled = self.certain[place] | self.direct[place] | (labels < 0)
+            if row["method"] == "curve" and not settled.all():
+                if row["metric"] not in RISES_WITH_HITS:
+                    left_out[row["metric"]] += 1
+                    continue
+                correct = self.predictions.correct[place]
+                low, high = (
+                    scoring.scores(Predicted(self.predictions.top1[place], each, labels))
+                    for each in (correct & settled, correct | (~settled & (labels >= 0)))
+                )
+                row["band_low"] = low[row["metric"]].value
+                row["band_high"] = high[row["metric"]].value
+            elif row["method"] == "curve":
+                row["band_low"] = row["band_high"] = row["value"]
+            rows.append(row)
+        for metric, count in left_out.items():
+            logger.warning(
+                "%s: no %s at %d of %d alphas, where predictions are uncertain: it needs each of"
+                " them; evaluate them directly (sweep.curve.exact)",
+                self.dataset, metric, count, len(places),
+            )  # fmt: skip
         return rows
 
     def summary(self) -> dict[str, Any]:

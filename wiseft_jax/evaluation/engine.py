@@ -29,6 +29,7 @@ from wiseft_jax.core.typing import Params
 from wiseft_jax.evaluation.entropy import entropy_of_logits
 from wiseft_jax.evaluation.exact import Chunks, run_used
 from wiseft_jax.evaluation.merging import NOTHING_SHARED, Shared
+from wiseft_jax.evaluation.projections import SLOTS, class_logits, classes_of_slots
 
 logger = logging.getLogger(__name__)
 
@@ -200,7 +201,8 @@ def compiled_step(classifier: Classifier, config: EngineConfig) -> Callable[...,
       theta_0, theta_1: The ends, on every device.
       alphas: float32[chunks, chunk_size], from ``padded_alphas``.
       count: How many of them to evaluate; the rest is skipped and left zero.
-      batch: ``image`` uint8[B, S, S, 3], ``index`` int32[B], ``mask`` bool[B], split over devices.
+      batch: ``image`` uint8[B, S, S, 3], ``index`` int32[B], ``mask`` bool[B], split over devices;
+        of a projected set ``slots`` (``evaluation.projections``).
 
     Returns of the step, on every device: ``top1`` int32[A, B], ``margin`` and ``entropy``
     float32[A, B], ``logits`` float32[A, B, K] if kept, and the batch's ``index`` and ``mask``.
@@ -224,13 +226,12 @@ def _compiled_step(
     backend: str,
     shared: Shared,
 ) -> Callable[..., dict[str, Any]]:
-    finish = functools.partial(summarise, keep_logits=keep_logits)
-    chunks = Chunks(classifier, layout, chunk_size, shared, finish)
-    prepare = {"delta": chunks.delta, "linear": chunks.linear}.get(backend, chunks.merge)
-
     def step(
         theta_0: Params, theta_1: Params, alphas: Any, count: Any, batch: dict[str, Any]
     ) -> dict[str, Any]:
+        finish = functools.partial(summarise, keep_logits=keep_logits, slots=batch.get(SLOTS))
+        chunks = Chunks(classifier, layout, chunk_size, shared, finish)
+        prepare = {"delta": chunks.delta, "linear": chunks.linear}.get(backend, chunks.merge)
         outputs = run_used(prepare(theta_0, theta_1, batch["image"]), alphas, count)
         return outputs | {"index": batch["index"], "mask": batch["mask"]}
 
@@ -245,16 +246,22 @@ def compiler_options(layout: Layout) -> dict[str, Any] | None:
     return _CPU_OPTIONS if on_cpu else None
 
 
-def summarise(logits: Float[Array, "B K"], keep_logits: bool) -> dict[str, Any]:
+def summarise(logits: Float[Array, "B K"], keep_logits: bool, slots: Any = None) -> dict[str, Any]:
     """Return the class of each example, the gap between the two largest logits, and the entropy.
 
     Args:
       logits: One row an example.
       keep_logits: Whether to return them as well.
+      slots: Of a projected set, ``Projection.slots``: classes, and their logits, are the set's.
     """
     logits = logits.astype(jnp.float32)
-    top1 = jnp.argmax(logits, axis=-1).astype(jnp.int32)
-    entropy = entropy_of_logits(logits)
+    if slots is None:
+        top1 = jnp.argmax(logits, axis=-1).astype(jnp.int32)
+        entropy = entropy_of_logits(logits)
+    else:
+        logits, valid, count = class_logits(logits, slots)
+        top1 = classes_of_slots(jnp.argmax(logits, axis=-1), slots)
+        entropy = jnp.where(valid, entropy_of_logits(logits), jnp.log(count))
     outputs = {"top1": top1, "margin": top_margin(logits), "entropy": entropy}
     return outputs | {"logits": logits} if keep_logits else outputs
 

@@ -15,6 +15,7 @@ from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import Layout, process_share, put_batch
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.progress import progress_bar
+from wiseft_jax.core.projection import Projection
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.pipeline import Batches, eval_batches
 from wiseft_jax.data.source import Dataset, check_matches
@@ -22,6 +23,7 @@ from wiseft_jax.evaluation.collected import Collected
 from wiseft_jax.evaluation.engine import EngineConfig, compiled_step, padded_alphas
 from wiseft_jax.evaluation.heads import with_heads
 from wiseft_jax.evaluation.predictions import Predictions
+from wiseft_jax.evaluation.projections import with_slots
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +98,7 @@ def check_dataset(classifier: Classifier, dataset: Dataset) -> None:
         raise InputError(f"{dataset.name}: there are no images in it")
     if not (dataset.labels >= 0).any():
         raise InputError(f"{dataset.name}: no image has a label, so there is no accuracy")
-    check_matches(dataset, classifier.class_names)
+    check_matches(dataset, classifier.class_names, projected=True)
 
 
 def evaluate_alphas(
@@ -123,7 +125,7 @@ def evaluate_alphas(
     batches = own_batches(classifier, dataset, config)
     with batches, progress_bar(dataset.name, len(dataset)) as advance:
         pending: list[dict[str, Any]] = []
-        for _, batch in with_images(batches, config.layout.mesh):
+        for _, batch in with_images(batches, config.layout.mesh, dataset.projection):
             outputs = [step(theta_0, theta_1, padded, count, batch) for padded, count in groups]
             # Read one batch late: the devices work on this one meanwhile.
             advance(_add(collected, pending, groups))
@@ -149,16 +151,20 @@ def own_batches(classifier: Classifier, dataset: Dataset, config: EngineConfig) 
     )
 
 
-def with_images(batches: Batches, mesh: Mesh) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
+def with_images(
+    batches: Batches, mesh: Mesh, projection: Projection | None = None
+) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
     """Yield each batch's images on the host, and the batch with its transfer under way.
 
     Args:
       batches: From ``data.pipeline``: this process's rows.
       mesh: The devices, over which ``image``, ``mask`` and ``index`` (int32) are split.
+      projection: Of the set; None where its classes are the classifier's.
     """
     for batch in batches:
         kept = {name: batch[name] for name in ("image", "mask")}
-        yield batch["image"], put_batch(kept | {"index": batch["index"].astype(np.int32)}, mesh)
+        on_devices = put_batch(kept | {"index": batch["index"].astype(np.int32)}, mesh)
+        yield batch["image"], with_slots(on_devices, projection)
 
 
 def _add(collected: Collected, outputs: list[dict[str, Any]], groups: list[tuple[Any, int]]) -> int:

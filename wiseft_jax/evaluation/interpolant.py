@@ -18,7 +18,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32, Float64
+from jaxtyping import Array, Float, Float32, Float64, Int32
 
 from wiseft_jax.clip.classifier import head_logits
 from wiseft_jax.core.lobatto import barycentric_matrix, lobatto_nodes, nested_order
@@ -63,6 +63,7 @@ def read_off(
     matrix: Float32[np.ndarray, "A K"],
     alphas: Float32[np.ndarray, " A"],
     heads: tuple[Params, Params] | None,
+    slots: Int32[np.ndarray, " S"] | None = None,
 ) -> dict[str, Array]:
     """Return the classes, margins and entropies of the polynomial at each alpha, on every device.
 
@@ -72,18 +73,19 @@ def read_off(
       matrix: From ``NodePlan.matrix``.
       alphas: The same alphas, for the heads.
       heads: The heads at both ends; None when ``values`` are logits.
+      slots: Of a projected set, ``Projection.slots``.
 
     Returns:
       ``top1`` int32[A, B], ``margin`` and ``entropy`` float32[A, B], as the step of
       ``evaluation.engine`` has them.
     """
-    return _compiled(_read_off, layout)(values, matrix, alphas, heads)
+    return _compiled(_read_off, layout)(values, matrix, alphas, heads, slots)
 
 
-def _read_off(values: Any, matrix: Any, alphas: Any, heads: Any) -> dict[str, Any]:
+def _read_off(values: Any, matrix: Any, alphas: Any, heads: Any, slots: Any) -> dict[str, Any]:
     def at_alpha(item: tuple[Any, Any]) -> dict[str, Any]:
         row, alpha = item
-        return summarise(_logits(_between(row, values), alpha, heads), keep_logits=False)
+        return summarise(_logits(_between(row, values), alpha, heads), False, slots)
 
     return jax.lax.map(at_alpha, (matrix, alphas))
 

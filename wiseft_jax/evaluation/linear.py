@@ -13,7 +13,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int, Int32, Int64
@@ -169,6 +170,18 @@ class LinearCurve:
         return BestAlphas(most, self.n, intervals)
 
 
+def summary_of(z: Float[np.ndarray, "M K"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the class, the margin (inf with one class) and the entropy of rows of logits."""
+    best = z.argmax(axis=1)
+    top = np.take_along_axis(z, best[:, None], 1)[:, 0]
+    second = np.where(np.arange(z.shape[1])[None] == best[:, None], -np.inf, z)
+    return best, top - second.max(axis=1), softmax_entropy(z)
+
+
+Summary: TypeAlias = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
+"""What ``summary_of`` is."""
+
+
 @dataclasses.dataclass(frozen=True)
 class LinearLogits:
     """The logits of both ends; between them (and beyond) they are linear in alpha.
@@ -257,12 +270,15 @@ class LinearLogits:
         return LinearCurve(low, high, low_closed, high_closed, right, int(np.sum(self.labels >= 0)))
 
     def predict(
-        self, alphas: Sequence[float] | Float[np.ndarray, " A"]
+        self,
+        alphas: Sequence[float] | Float[np.ndarray, " A"],
+        summary: Summary = summary_of,
     ) -> tuple[Int32[np.ndarray, "A N"], Float32[np.ndarray, "A N"], Float32[np.ndarray, "A N"]]:
         """Return the class, the margin and the entropy of each example at each alpha.
 
         Args:
           alphas: Mixing coefficients, finite.
+          summary: From logits float64[M, K] to class, margin and entropy.
 
         Returns:
           ``(top1, margin, entropy)`` as in ``Predictions``: of equal logits the first; the margin
@@ -277,11 +293,11 @@ class LinearLogits:
             for index, alpha in enumerate(alphas):
                 # Exact at both ends, which z_0 + alpha * slope is not.
                 z = z_1 if alpha == 1 else z_0 + alpha * slope
-                top1[index, rows], margin[index, rows], entropy[index, rows] = _summary(z)
+                top1[index, rows], margin[index, rows], entropy[index, rows] = summary(z)
         for end, rows, _ in self.at_one_end():
             z = (self.logits_1 if end else self.logits_0)[rows].astype(np.float64)
             for index in [index for index, alpha in enumerate(alphas) if alpha == end]:
-                top1[index, rows], margin[index, rows], entropy[index, rows] = _summary(z)
+                top1[index, rows], margin[index, rows], entropy[index, rows] = summary(z)
         return top1, margin, entropy
 
     def crossings(self, low: float = 0.0, high: float = 1.0) -> Crossings:
@@ -371,14 +387,6 @@ class LinearLogits:
             rows = positions[start : start + size]
             z_0 = self.logits_0[rows].astype(np.float64)
             yield rows, z_0, self.logits_1[rows].astype(np.float64) - z_0
-
-
-def _summary(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the class, the margin (inf with one class) and the entropy of rows of logits."""
-    best = z.argmax(axis=1)
-    top = np.take_along_axis(z, best[:, None], 1)[:, 0]
-    second = np.where(np.arange(z.shape[1])[None] == best[:, None], -np.inf, z)
-    return best, top - second.max(axis=1), softmax_entropy(z)
 
 
 def _check_range(low: float, high: float) -> None:

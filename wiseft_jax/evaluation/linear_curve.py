@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 
 import numpy as np
 
 from wiseft_jax.clip.classifier import Classifier
+from wiseft_jax.core.projection import NO_CLASS, class_maxima
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.source import Dataset
-from wiseft_jax.evaluation.crossings import NO_CLASS, Crossings
+from wiseft_jax.evaluation.crossings import Crossings
 from wiseft_jax.evaluation.curve_config import CurveConfig
 from wiseft_jax.evaluation.curve_pass import working_grid
 from wiseft_jax.evaluation.curve_result import Audit, Curve
 from wiseft_jax.evaluation.engine import EngineConfig
 from wiseft_jax.evaluation.evaluator import evaluate_alphas
-from wiseft_jax.evaluation.linear import LinearLogits
+from wiseft_jax.evaluation.linear import LinearLogits, summary_of
+from wiseft_jax.evaluation.predictions import Predictions
 
 
 def linear_curve_of(
@@ -37,14 +40,16 @@ def linear_curve_of(
       config: How finely the curve is tabulated; nothing is uncertain here.
       engine: How batches are run: back-end ``linear``, logits kept.
     """
-    found = evaluate_alphas(classifier, *ends, dataset, (0.0, 1.0), engine)
+    # The logits of the head's own classes: those of a projected set aren't lines.
+    own = dataclasses.replace(dataset, projection=None)
+    found = evaluate_alphas(classifier, *ends, own, (0.0, 1.0), engine)
     assert found.logits is not None
-    lines = LinearLogits(found.logits[0], found.logits[1], found.labels)
+    lines = _Lines(dataset, found)
     points, _ = working_grid(alphas, config.points)
+    low, high = float(points[0]), float(points[-1])
     top1, margin, entropy = lines.predict(np.asarray(alphas))
     labelled = found.labels >= 0
-    hits = lines.curve().hits(points)
-    changes = lines.crossings(float(points[0]), float(points[-1]))
+    hits = lines.hits(points)
     everywhere = np.ones(top1.shape, bool)
     return Curve(
         predictions=dataclasses.replace(
@@ -63,12 +68,7 @@ def linear_curve_of(
         low=hits,
         high=hits,
         n=int(np.sum(labelled)),
-        crossings=Crossings.join(
-            [
-                Crossings.of(changes.alpha, changes.example, changes.before, changes.after),
-                *_at_one_end(lines, float(points[0]), float(points[-1])),
-            ]
-        ),
+        crossings=lines.crossings(low, high),
         nodes=np.ones(len(found), np.int32),
         estimate=np.zeros(len(found), np.float32),
         trusted=np.ones(len(found), bool),
@@ -76,6 +76,75 @@ def linear_curve_of(
         passes=1.0,
         note="only the head differs: exact",
     )
+
+
+class _Lines:
+    """The logits of a set as lines in alpha, and what they say of its classes.
+
+    Without a projection, and with one right label an image, an example is right on an interval. A
+    projected class follows the greatest of several lines, so it may be right on several.
+    """
+
+    def __init__(self, dataset: Dataset, found: Predictions) -> None:
+        """Take what ``evaluate_alphas`` gave for both ends."""
+        assert found.logits is not None
+        self._dataset, self._labels = dataset, found.labels
+        self._intervals = dataset.projection is None and dataset.accepted is None
+        places = {dataset.id(position): position for position in range(len(dataset))}
+        self._positions = np.array([places[name] for name in found.ids], np.int64)
+        start, end = found.logits
+        self._summary, self._rows = summary_of, None
+        labels = found.labels
+        if dataset.projection is not None:
+            self._rows = dataset.projection.classes
+            start, end = (dataset.projection.chosen(each) for each in (start, end))
+            self._summary = functools.partial(_projected_summary, classes=self._rows)
+            labels = np.zeros_like(labels)  # rows have none
+        self._lines = LinearLogits(start, end, labels)
+
+    def predict(self, alphas: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return class, margin and entropy ``[A, N]`` at each alpha."""
+        top1, margin, entropy = self._lines.predict(alphas, self._summary)
+        if self._rows is not None:
+            entropy[np.isnan(margin)] = np.log(len(np.unique(self._rows)))
+        return self._dataset.as_labelled(top1, self._positions), margin, entropy
+
+    def hits(self, points: np.ndarray) -> np.ndarray:
+        """Return how many examples are right at each point."""
+        if self._intervals:
+            return self._lines.curve().hits(points)
+        counted = (self._labels >= 0)[None]
+        found = np.zeros(len(points), np.int64)
+        for place in range(len(points)):
+            top1, margin, _ = self.predict(points[[place]])
+            found[place] = np.sum((top1 == self._labels[None]) & ~np.isnan(margin) & counted)
+        return found
+
+    def crossings(self, low: float, high: float) -> Crossings:
+        """Return every change of a prediction between two alphas."""
+        changes = self._lines.crossings(low, high)
+        found = Crossings.join(
+            [
+                Crossings.of(changes.alpha, changes.example, changes.before, changes.after),
+                *_at_one_end(self._lines, low, high),
+            ]
+        )
+        if self._rows is not None:
+            found = found.projected(self._rows)
+        if self._intervals:
+            return found
+        return found.relabelled(
+            lambda classes, examples: self._dataset.as_labelled(classes, self._positions[examples])
+        )
+
+
+def _projected_summary(
+    z: np.ndarray, classes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what ``summary_of`` does, for columns of which several may be one class."""
+    best, margin, entropy = summary_of(class_maxima(z, classes))
+    names = np.array(list(dict.fromkeys(classes.tolist())))
+    return names[best], margin, entropy
 
 
 def _at_one_end(lines: LinearLogits, low: float, high: float) -> Iterator[Crossings]:

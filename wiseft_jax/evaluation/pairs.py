@@ -15,7 +15,9 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int, Int32, UInt8
 
 from wiseft_jax.core.mesh import process_share, put_batch, round_up_to_devices
+from wiseft_jax.core.projection import Projection
 from wiseft_jax.evaluation.engine import EngineConfig, padded_alphas
+from wiseft_jax.evaluation.projections import with_slots
 
 _SMALL = 8
 """A small batch, in rows; a full one would be padding mostly."""
@@ -66,6 +68,7 @@ class PairQueue:
         config: EngineConfig,
         image_size: int,
         found: Callable[[Found], None],
+        projection: Projection | None = None,
     ) -> None:
         """Make an empty queue.
 
@@ -76,10 +79,12 @@ class PairQueue:
           config: How batches are shaped and split.
           image_size: Pixels on a side.
           found: Called with results as they come.
+          projection: Of the set; None where its classes are the classifier's.
         """
         share = process_share(config.layout.mesh)
         self._own, self._processes = share["process_index"], share["process_count"]
         self._step, self._ends, self._config, self._found = step, ends, config, found
+        self._projection = projection
         self._shape = (image_size, image_size, 3)
         self._groups = [padded_alphas((alpha,), config.chunk_size)[0][0] for alpha in alphas]
         self._full = config.batch_size // self._processes
@@ -153,6 +158,7 @@ class PairQueue:
         batch = put_batch(
             {"image": images, "mask": own >= 0, "index": own}, self._config.layout.mesh
         )
+        batch = with_slots(batch, self._projection)
         self._pending.append((alpha, self._step(*self._ends, self._groups[alpha], 1, batch)))
         self.rows += index.size
         self._collect(keep=1)

@@ -30,6 +30,7 @@ from wiseft_jax.evaluation.backend import shared_of
 from wiseft_jax.evaluation.engine import EngineConfig, compiler_options, summarise
 from wiseft_jax.evaluation.evaluator import own_batches
 from wiseft_jax.evaluation.predictions import Predictions
+from wiseft_jax.evaluation.projections import SLOTS, with_slots
 from wiseft_jax.evaluation.sweep import placed
 
 logger = logging.getLogger(__name__)
@@ -106,7 +107,7 @@ def _predict(
         found = {name: np.asarray(array) for name, array in outputs.items()}
         mask, index = found["mask"], found["index"]
         finite = mask & ~np.isnan(found["margin"])
-        top1[index[finite]] = found["top1"][finite]
+        top1[index[finite]] = dataset.as_labelled(found["top1"][finite], index[finite])
         read += int(mask.sum())
         invalid += int(np.sum(mask & ~finite))
         return int(np.sum(index >= 0))
@@ -118,7 +119,7 @@ def _predict(
             mask, index = batch["mask"], batch["index"].astype(np.int32)
             own = np.where(mask, np.asarray(alphas, np.float32)[index], np.float32(0))
             rows = {"image": batch["image"], "mask": mask, "index": index, "alpha": own}
-            pending.append(step(*ends, put_batch(rows, mesh)))
+            pending.append(step(*ends, with_slots(put_batch(rows, mesh), dataset.projection)))
             if len(pending) > 1:  # the devices work on the last one meanwhile
                 advance(keep(pending.pop(0)))
         for outputs in pending:
@@ -149,7 +150,7 @@ def _compiled_step(
             logits = delta_logits(
                 classifier, theta_0, theta_1, batch["alpha"], batch["image"], same
             )
-        outputs = summarise(logits, keep_logits=False)
+        outputs = summarise(logits, keep_logits=False, slots=batch.get(SLOTS))
         return {name: outputs[name] for name in ("top1", "margin")} | {
             name: batch[name] for name in ("index", "mask")
         }

@@ -15,7 +15,8 @@ from jaxtyping import Bool, Float32, Int32
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.hashing import hash_bytes
 from wiseft_jax.core.metrics import Accuracy
-from wiseft_jax.core.results import Row, accuracy_row
+from wiseft_jax.core.results import Row, accuracy_row, score_row
+from wiseft_jax.core.scoring import Predicted, SetScoring
 from wiseft_jax.core.typing import Role, Split
 from wiseft_jax.core.writers import atomic_open
 from wiseft_jax.evaluation.mapped import read_arrays, write_arrays
@@ -38,7 +39,9 @@ class Predictions:
       split: Its split.
       role: Its role.
       alphas: The A mixing coefficients, rising.
-      top1: int32[A, N], the class of the largest logit (of equals the first).
+      top1: int32[A, N], the class of the largest logit (of equals the first); the label where it is
+        another class that counts as right too; ``core.projection.NO_CLASS`` where the largest logit
+        stands for no class of a projected set.
       correct: bool[A, N], whether that is the label; False where a logit is not finite, or where
         there is no label.
       margin: float32[A, N], largest logit minus the second largest, >= 0 (inf with one class, NaN
@@ -49,6 +52,7 @@ class Predictions:
       skipped: ``"id: reason"`` of the images that could not be read; they aren't among the N.
       entropy: float32[A, N], of the softmax, in nats (``evaluation.entropy``); None in files of
         versions that didn't store it.
+      scoring: How they are scored beside top-1; None: not otherwise.
     """
 
     dataset: str
@@ -63,6 +67,7 @@ class Predictions:
     logits: Float32[np.ndarray, "A N K"] | None = None
     skipped: tuple[str, ...] = ()
     entropy: Float32[np.ndarray, "A N"] | None = None
+    scoring: SetScoring | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -77,7 +82,11 @@ class Predictions:
         return Accuracy.of(self.correct[index, self.labels >= 0])
 
     def rows(self, config_hash: str = "") -> list[Row]:
-        """Return one result row for each alpha."""
+        """Return the result rows: top-1 at each alpha, then what else the set is scored by."""
+        return self.top1_rows(config_hash) + self.score_rows(config_hash)
+
+    def top1_rows(self, config_hash: str = "") -> list[Row]:
+        """Return one row of top-1 accuracy for each alpha."""
         return [
             accuracy_row(
                 self.accuracy(index),
@@ -89,6 +98,33 @@ class Predictions:
             )
             for index, alpha in enumerate(self.alphas)
         ]
+
+    def score_rows(self, config_hash: str = "") -> list[Row]:
+        """Return the rows of the set's own metrics, for each alpha."""
+        scoring = self.scoring
+        if scoring is None:
+            return []
+        rows = []
+        for index, alpha in enumerate(self.alphas):
+            for metric, score in scoring.scores(self.predicted(index)).items():
+                group = None if score.group is None else scoring.group_names[score.group]
+                rows.append(
+                    score_row(
+                        score,
+                        metric=metric,
+                        group=group,
+                        dataset=self.dataset,
+                        split=self.split,
+                        role=self.role,
+                        alpha=alpha,
+                        config_hash=config_hash,
+                    )
+                )
+        return rows
+
+    def predicted(self, index: int) -> Predicted:
+        """Return what scores at ``alphas[index]`` are made from."""
+        return Predicted(self.top1[index], self.correct[index], self.labels)
 
     def save(self, directory: Path | str) -> Path:
         """Write ``directory/<dataset>.npz``, atomically and without pickle, and return its path.
@@ -108,6 +144,7 @@ class Predictions:
         arrays["correct"] = np.packbits(self.correct, axis=1)
         optional = {"logits": self.logits, "entropy": self.entropy}
         arrays |= {name: array for name, array in optional.items() if array is not None}
+        arrays |= {} if self.scoring is None else self.scoring.arrays()
         with atomic_open(path) as file:
             write_arrays(file, arrays)
         return path
@@ -154,6 +191,7 @@ class Predictions:
             logits=arrays.get("logits"),
             skipped=tuple(arrays["skipped"].tolist()),
             entropy=entropy,
+            scoring=SetScoring.of_arrays(arrays),
         )
 
 

@@ -21,6 +21,7 @@ from wiseft_jax.evaluation.engine import EngineConfig, compiled_step, padded_alp
 from wiseft_jax.evaluation.evaluator import check_dataset
 from wiseft_jax.evaluation.heads import with_heads
 from wiseft_jax.evaluation.packing import Packing
+from wiseft_jax.evaluation.projections import with_slots
 from wiseft_jax.evaluation.racing import labelled_order
 from wiseft_jax.evaluation.sweep import placed
 
@@ -118,7 +119,8 @@ class LiveRace:
             finite = ~np.isnan(margin)
             self._warn(call.rows, ~finite & mask, candidates)
             usable = finite & mask
-            found = (top1 == self._dataset.labels[part]) & usable
+            classes = self._dataset.as_labelled(top1, part)
+            found = (classes == self._dataset.labels[part]) & usable
             right[np.ix_(call.rows, call.columns)] = found
         return right
 
@@ -141,6 +143,7 @@ class LiveRace:
         alphas = tuple(self._alphas[candidate] for candidate in candidates)
         groups = padded_alphas(alphas, self._config.chunk_size)
         on_devices = put_batch(batch, self._config.layout.mesh)
+        on_devices = with_slots(on_devices, self._dataset.projection)
         outputs = [
             (self._step(*self._ends, padded, count, on_devices), count) for padded, count in groups
         ]

@@ -17,6 +17,7 @@ from wiseft_jax.evaluation.candidates import Candidate, Candidates, Run, pixels_
 from wiseft_jax.evaluation.decoded_images import DecodedImages
 from wiseft_jax.evaluation.evaluator import check_dataset
 from wiseft_jax.evaluation.packing import Packing
+from wiseft_jax.evaluation.projections import with_slots
 from wiseft_jax.evaluation.racing import labelled_order
 from wiseft_jax.evaluation.racing_live import check_one_process
 
@@ -123,12 +124,13 @@ class LiveModels:
             finite, readable = ~np.isnan(outputs["margin"][used]), batch["mask"][used]
             if (readable & ~finite).any():
                 self._tell_not_finite(candidate)
-            hit = outputs["top1"][used] == self._dataset.labels[part]
+            classes = self._dataset.as_labelled(outputs["top1"][used], part)
+            hit = classes == self._dataset.labels[part]
             right[call.columns] = hit & finite & readable
         return right
 
     def _outputs(self, run: Run, batch: dict[str, np.ndarray]) -> dict[str, Any]:
-        found = run(put_batch(batch, self._mesh))
+        found = run(with_slots(put_batch(batch, self._mesh), self._dataset.projection))
         return {name: np.asarray(found[name])[0] for name in ("top1", "margin")}
 
     def _tell_not_finite(self, candidate: int) -> None:

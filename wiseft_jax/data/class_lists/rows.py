@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +87,17 @@ def imagenet_map(name: str) -> Int[np.ndarray, "1000"]:
     for label, members in enumerate(imagenet_members(name)):
         found[list(members)] = label
     return found
+
+
+def is_published(names: Sequence[str]) -> bool:
+    """Return whether these are the names of a published class list, in its order.
+
+    Such a list may have a name twice: its classes are told apart by their places.
+    """
+    return any(
+        len(names) == found.count and tuple(names) == class_names(name)
+        for name, found in CLASS_LISTS.items()
+    )
 
 
 def _row(line: str) -> ClassRow:
