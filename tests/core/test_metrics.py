@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wiseft_jax.core.metrics import Accuracy, clopper_pearson
+from wiseft_jax.core.metrics import (
+    Accuracy,
+    clopper_pearson,
+    frame_set_accuracy,
+    macro_f1,
+    macro_f1_score,
+    worst_group_accuracy,
+)
 
 
 def at_least(hits: int, n: int, p: float) -> float:
@@ -63,3 +70,63 @@ def test_the_empty_accuracy_is_neutral_and_not_a_number():
 
 def test_of_counts_integers_too():
     assert Accuracy.of(np.array([1, 0, 1], np.int32)) == Accuracy(2, 3)
+
+
+def f1_by_hand(predictions: list[int], labels: list[int]) -> float:
+    found = []
+    for one in sorted(set(labels)):
+        pairs = list(zip(predictions, labels, strict=True))
+        hits = sum(p == k == one for p, k in pairs)
+        precision = hits / max(1, sum(p == one for p, _ in pairs))
+        recall = hits / sum(k == one for _, k in pairs)
+        found.append(2 * precision * recall / (precision + recall) if hits else 0.0)
+    return math.fsum(found) / len(found)
+
+
+@given(st.lists(st.tuples(st.integers(-2, 5), st.integers(0, 4)), min_size=1, max_size=40))
+def test_macro_f1_is_the_mean_over_classes_that_occur(pairs: list[tuple[int, int]]):
+    predictions, labels = map(list, zip(*pairs, strict=True))
+    found = macro_f1(np.array(predictions), np.array(labels))
+    assert found == pytest.approx(f1_by_hand(predictions, labels))
+
+
+def test_the_bootstrap_interval_of_macro_f1_is_that_of_resampled_examples():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 5, 300)
+    predictions = np.where(rng.random(300) < 0.7, labels, rng.integers(0, 6, 300))
+    drawn = [macro_f1(predictions[at], labels[at]) for at in rng.integers(0, 300, (2000, 300))]
+    found = macro_f1_score(predictions, labels)
+    assert found.value == macro_f1(predictions, labels)
+    assert found.n == 300
+    assert found == macro_f1_score(predictions, labels)
+    np.testing.assert_allclose(
+        [found.low, found.high], np.quantile(drawn, [0.025, 0.975]), atol=0.01
+    )
+
+
+def test_the_worst_group_is_the_one_of_lowest_accuracy_that_counts():
+    groups = np.repeat([0, 1, 2, 3, -1], [10, 20, 5, 4, 3])
+    correct = np.concatenate([np.arange(10) < 8, np.arange(20) < 10, np.ones(5), np.zeros(7)]) > 0
+    found = worst_group_accuracy(correct, groups, ignored=(3,))
+    assert found is not None
+    assert (found.value, found.n, found.group) == (0.5, 20, 1)
+    low, high = clopper_pearson(10, 20, 1 - 0.05 / 3)
+    assert (found.low, found.high) == (low, high)
+    assert worst_group_accuracy(correct, np.full(42, -1)) is None
+
+
+def test_the_interval_of_the_worst_group_covers_a_group_that_only_seems_better():
+    correct = np.concatenate([np.arange(1000) < 600, [True]])
+    groups = np.repeat([0, 1], [1000, 1])
+    found = worst_group_accuracy(correct, groups)
+    assert found is not None
+    assert found.low == clopper_pearson(1, 1, 0.975)[0] < 0.1  # of the group with one image
+    assert found.value == 0.6
+
+
+def test_an_anchor_counts_for_pm10_when_all_its_frames_are_right():
+    correct = np.array([True, True, False, True, True, False])
+    sets = [np.array([0, 1]), np.array([3, 2]), np.array([5, 4]), np.array([4])]
+    pm0, pm10 = frame_set_accuracy(correct, sets)
+    assert (pm0.hits, pm0.n) == (3, 4)
+    assert (pm10.hits, pm10.n) == (2, 4)

@@ -113,6 +113,13 @@ _FMOW = (
     "test,i.jpg,PER,zoo,2015-12-31T23:59:59Z\n"
     "seq,j.jpg,PER,zoo,2011-01-01T00:00:00Z\n"
 )
+COUNTRIES = (
+    "name,alpha-2,alpha-3,country-code,iso_3166-2,region,sub-region\n"
+    "Antarctica,AQ,ATA,010,ISO 3166-2:AQ,,\n"
+    "France,FR,FRA,250,ISO 3166-2:FR,Europe,Western Europe\n"
+    "Kenya,KE,KEN,404,ISO 3166-2:KE,Africa,Sub-Saharan Africa\n"
+    "Peru,PE,PER,604,ISO 3166-2:PE,Americas,Latin America and the Caribbean\n"
+)
 _FMOW_ROWS = {  # split -> row -> name
     "train": {0: "zoo"},
     "id_val": {2: "airport_hangar"},
@@ -269,7 +276,7 @@ MINIATURES: dict[tuple[str, str], Miniature] = {
     **{
         ("wilds-fmow", split): Miniature(
             {f"images/rgb_img_{row}.png": name for row, name in rows.items()},
-            files={"rgb_metadata.csv": _FMOW},
+            files={"rgb_metadata.csv": _FMOW, "country_code_mapping.csv": COUNTRIES},
         )
         for split, rows in _FMOW_ROWS.items()
     },

@@ -154,7 +154,7 @@ def worst_group_accuracy(
 
 
 def frame_set_accuracy(
-    correct: Bool[np.ndarray, " N"], sets: Sequence[Int[np.ndarray, " F"]]
+    correct: Bool[np.ndarray, " N"], sets: Sequence[np.ndarray]
 ) -> tuple[Accuracy, Accuracy]:
     """Return ``(pm0, pm10)``: over anchors, and over anchors with every frame of their sets.
 
@@ -162,7 +162,7 @@ def frame_set_accuracy(
 
     Args:
       correct: Which frames are right.
-      sets: Positions of the frames of each set, the anchor first.
+      sets: int64[F] each, positions of the frames of a set, the anchor first.
     """
     anchors = np.array([correct[frames[0]] for frames in sets], bool)
     whole = np.array([correct[frames].all() for frames in sets], bool)

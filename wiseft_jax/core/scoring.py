@@ -34,13 +34,13 @@ class SetScoring:
       metrics: Keys of ``METRICS``.
       group_names: The groups.
       groups: int32[N], the group of each image, ``NO_GROUP`` for none; None without groups.
-      frame_sets: Positions of the frames of each set, the anchor first.
+      frame_sets: int64[F] each, positions of the frames of a set, the anchor first.
     """
 
     metrics: tuple[str, ...]
     group_names: tuple[str, ...] = ()
     groups: Int32[np.ndarray, " N"] | None = None
-    frame_sets: tuple[Int[np.ndarray, " F"], ...] = ()
+    frame_sets: tuple[np.ndarray, ...] = ()
 
     def subset(self, positions: Int[np.ndarray, " M"], name: str = "") -> SetScoring:
         """Return the scoring of some images; a set of frames that lacks one is left out.
