@@ -12,6 +12,7 @@ import numpy as np
 
 from wiseft_jax.core.errors import FaultyDataError, InputError
 from wiseft_jax.core.typing import Role, Split
+from wiseft_jax.data.class_lists import is_published
 from wiseft_jax.data.class_names import ClassNames, read_class_names
 from wiseft_jax.data.config import DataConfig
 from wiseft_jax.data.files import open_images
@@ -261,8 +262,8 @@ def check_classes(dataset: Dataset) -> None:
         logger.warning("%s: there is one class, %r: every answer is right", dataset.name, names[0])
     pairs = [
         (first, second)
-        for first, second in similar_names(names)
-        if first != second and not _enumerated(first, second)
+        for first, second in similar_names(() if is_published(names) else names)
+        if not _enumerated(first, second)
     ]
     for first, second in pairs[:_LISTED]:
         logger.warning(
