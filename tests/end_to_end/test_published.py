@@ -199,6 +199,9 @@ def test_an_exported_imagenet_model_is_evaluated_by_the_published_projections(
     rows = evaluated(model, specs_at(tmp_path), capsys)
     assert len(rows) == 5
     check_shifts(rows, logits, written)
+    command = ["evaluate", "--model", str(model), "--batch-size", "8", "-q", "--data"]
+    assert main([*command, specs_at(tmp_path)[-1]]) == 0
+    assert "pm-10 (whole sets of frames)" in capsys.readouterr().out
 
 
 def test_wilds_sets_have_the_worst_region_and_macro_f1(
@@ -270,13 +273,18 @@ def test_a_run_on_imagenet_is_swept_on_the_published_shifts(tmp_path: Path):
     ]
     assert main(command) == 0
     directory = RunDirectory(tmp_path / "run")
-    classifier, *ends = load_endpoints(load_config(str(directory.config_file)), directory)
+    classifier, theta_0, theta_1 = load_endpoints(
+        load_config(str(directory.config_file)), directory
+    )
     assert classifier.class_names == class_names("imagenet")
-    models = {alpha: logits_of(classifier, lerp(*ends, alpha)) for alpha in (0.0, 0.5, 1.0)}
+    models = {
+        alpha: logits_of(classifier, lerp(theta_0, theta_1, alpha)) for alpha in (0.0, 0.5, 1.0)
+    }
     for method in ("direct", "curve"):
         if method == "curve":
             again = ["sweep", str(directory.path), "--sweep.method", "curve", "-q"]
             assert main([*again, "--sweep.curve.exact"]) == 0
+        assert "pm-10 (whole sets of frames)" in directory.report_file.read_text()
         rows, stored = read_rows(directory.path), load_predictions(directory.path)
         for alpha, logits in models.items():
             check_stored(rows, stored, logits, written, alpha)

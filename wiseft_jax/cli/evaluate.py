@@ -74,13 +74,12 @@ def _evaluate(args: EvaluateArgs, classifier: Any, theta: Any, dataset: Any) -> 
 
 def _report(args: EvaluateArgs, model: str, results: Sequence[Any]) -> None:
     from wiseft_jax.core.hashing import hash_json
+    from wiseft_jax.reporting.score_tables import score_table
 
     config_hash = hash_json({"verb": "evaluate", **settings(args)})
     accuracies = [result.accuracy(0) for result in results]
+    rows = [row for result in results for row in result.rows(config_hash)]
     if args.common.json:
-        rows = []
-        for result in results:
-            rows += result.rows(config_hash)
         alpha = exported_alpha(model)
         print_json([{**row, "alpha": alpha, "model": model} for row in rows])
         return
@@ -99,3 +98,5 @@ def _report(args: EvaluateArgs, model: str, results: Sequence[Any]) -> None:
         )
     header = ("dataset", "top-1 %", "95 % interval", "n", "skipped")
     print_table(model, header, lines)
+    if (scores := score_table(rows)) is not None:
+        print_table("what else they are scored by", *scores)

@@ -87,21 +87,27 @@ def _compare(
 ) -> None:
     from wiseft_jax.evaluation.comparison import comparison_rows, evaluate_models
     from wiseft_jax.reporting import model_tables
+    from wiseft_jax.reporting.score_tables import score_table
 
-    rows, skipped = [], {}
+    rows, scores, skipped = [], [], {}
     for dataset in datasets:
         found = evaluate_models(candidates, dataset, batch_size=args.batch_size)
         rows += comparison_rows(found, args.model, config_hash)
+        for model, each in zip(args.model, found, strict=True):
+            scores += [{**row, "model": model} for row in each.score_rows(config_hash)]
         skipped[dataset.name] = len(found[0].skipped)
     if not prints:
         return
     if args.common.json:
-        print_json([{**row, "alpha": exported_alpha(row["model"])} for row in rows])
+        every = [*rows, *scores]
+        print_json([{**row, "alpha": exported_alpha(row["model"])} for row in every])
         return
     names = short_names(args.model)
     header, lines = model_tables.comparison_table(rows, names, skipped)
     print_table(f"{len(args.model)} models", header, lines)
     print(model_tables.comparison_caption(rows, names))
+    if (table := score_table(scores, names)) is not None:
+        print_table("what else they are scored by", *table)
 
 
 def _race(args: EvaluateArgs, candidates: Any, datasets: Sequence[Any], config_hash: str) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 import logging
 from collections.abc import Container, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from wiseft_jax.data.class_lists import is_published
 from wiseft_jax.data.class_names import ClassNames, read_class_names
 from wiseft_jax.data.config import DataConfig
 from wiseft_jax.data.files import open_images
-from wiseft_jax.data.matching import ClassMatch, match_class_names, similar_names
+from wiseft_jax.data.matching import match_class_names, similar_names
 from wiseft_jax.data.overlap import warn_of_overlap
 from wiseft_jax.data.projecting import accepted_of, is_imagenet, project, scoring_of
 from wiseft_jax.data.source import Dataset, OnBadImage, Source
@@ -95,27 +95,44 @@ def load_dataset(
       ...     "folder:~/sketches", classifier_class_names=classifier.class_names, role="shift")
     """
     source = open_source(spec, options) if isinstance(spec, str | Spec) else spec
+    label = name or source.name
+    labelled = _labelled(source, classifier_class_names, class_names_file, label)
+    dataset = Dataset(
+        label,
+        source,
+        split=split,
+        role=role,
+        on_bad_image=on_bad_image,
+        scoring=scoring_of(source),
+        **labelled,
+    )
+    if not verify:
+        return dataset
+    report = verify_images(source, full_decode_limit=full_decode_limit, num_threads=num_threads)
+    return drop_bad_images(dataset, report)
+
+
+def _labelled(
+    source: Source,
+    classifier_class_names: Sequence[str] | None,
+    class_names_file: Path | str | ClassNames | None,
+    where: str,
+) -> dict[str, Any]:
+    """Return ``labels``, ``class_names``, ``accepted`` and ``projection`` of a ``Dataset``."""
+    if classifier_class_names is not None:
+        found = project(source, classifier_class_names, where)
+        if found is not None:
+            return {
+                "labels": found.labels,
+                "class_names": found.projection.class_names,
+                "accepted": accepted_of(source),
+                "projection": found.projection,
+            }
     names: ClassNames | None = None
     if class_names_file is not None:
         given = class_names_file
         names = given if isinstance(given, ClassNames) else read_class_names(given)
-    own, label = source.class_names, name or source.name
-    if classifier_class_names is not None:
-        found = project(source, classifier_class_names, label)
-        if found is not None:
-            dataset = Dataset(
-                label,
-                source,
-                found.labels,
-                split,
-                role,
-                on_bad_image=on_bad_image,
-                class_names=found.projection.class_names,
-                projection=found.projection,
-                scoring=scoring_of(source),
-                accepted=accepted_of(source),
-            )
-            return _looked_at(dataset, verify, full_decode_limit, num_threads)
+    own = source.class_names
     if names is not None:
         names = names if classifier_class_names is not None else names.bind(own)
         own = names.rename(own)
@@ -127,38 +144,13 @@ def load_dataset(
         ordered = tuple(classifier_class_names)
     if is_imagenet(own) and is_imagenet(ordered):
         own = ordered  # names and WordNet ids of the same classes
-    source_labels = np.asarray(source.labels)
-    counts = np.bincount(source_labels[source_labels >= 0], minlength=len(own))
-    match = match_class_names(own, ordered, counts=counts, where=label)
-    dataset = Dataset(
-        name=label,
-        source=source,
-        labels=match.apply(source_labels),
-        split=split,
-        role=role,
-        on_bad_image=on_bad_image,
-        class_names=ordered,
-        scoring=scoring_of(source),
-        accepted=_matched(accepted_of(source), match),
-    )
-    return _looked_at(dataset, verify, full_decode_limit, num_threads)
-
-
-def _looked_at(dataset: Dataset, verify: bool, full_decode_limit: int, num_threads: int) -> Dataset:
-    if not verify:
-        return dataset
-    report = verify_images(
-        dataset.source, full_decode_limit=full_decode_limit, num_threads=num_threads
-    )
-    return drop_bad_images(dataset, report)
-
-
-def _matched(
-    accepted: tuple[tuple[int, ...], ...] | None, match: ClassMatch
-) -> tuple[tuple[int, ...], ...] | None:
-    if accepted is None:
-        return None
-    return tuple(tuple(match.indices[list(own)].tolist()) for own in accepted)
+    labels = np.asarray(source.labels)
+    counts = np.bincount(labels[labels >= 0], minlength=len(own))
+    match = match_class_names(own, ordered, counts=counts, where=where)
+    accepted = accepted_of(source)
+    if accepted is not None:
+        accepted = tuple(tuple(match.indices[list(each)].tolist()) for each in accepted)
+    return {"labels": match.apply(labels), "class_names": ordered, "accepted": accepted}
 
 
 def load_images(

@@ -10,6 +10,7 @@ from wiseft_jax.core.curve_rows import CurveRow
 from wiseft_jax.core.results import Row
 from wiseft_jax.core.writers import write_text
 from wiseft_jax.reporting.continuous_section import continuous_section
+from wiseft_jax.reporting.score_tables import scores_section
 from wiseft_jax.reporting.series import Curves, Series
 from wiseft_jax.reporting.tables import markdown_table, p_text
 
@@ -40,7 +41,7 @@ def report_markdown(
     """Return the report as Markdown.
 
     Args:
-      rows: Top-1 rows of every set and alpha.
+      rows: Of every set and alpha: top-1, and what else the sets are scored by.
       selection: ``Selection.facts()``.
       title: The heading.
       picture: The picture's file name, relative to the report; None for none.
@@ -55,6 +56,7 @@ def report_markdown(
     """
     curves = Curves.of(rows)
     alpha = float(selection["alpha"])
+    scores = scores_section(rows, {0.0, alpha, 1.0})
     sections = [
         f"# {title}",
         _summary(curves, alpha, selection),
@@ -65,6 +67,8 @@ def report_markdown(
         _how_to_read(curves),
         "## At the chosen alpha, with 95 % intervals" if alpha in curves.alphas else "",
         _gains_table(curves, alpha, gains),
+        "## What else the sets are scored by" if scores else "",
+        scores,
         "## Between the alphas: the continuous curve" if curve_rows else "",
         continuous_section(curve_rows) if curve_rows else "",
         "## Studies" if studies else "",
