@@ -83,6 +83,36 @@ How the 1000 logits of ImageNet become those of the data set's classes:
 | `subset` | the logit of each class's one ImageNet class |
 | `max` | the greatest of the logits of all ImageNet classes that count as it |
 | `argmax` | the prediction is made among the 1000, and mapped; outside of the map it is wrong |
+
+A set is projected so when its spec is `published:` (or `tfds:`, by a name that the catalog knows)
+and the classifier's classes are ImageNet's 1000 in their order, as the class list's names or as
+WordNet ids: those of a run on `published:imagenet:train` or `tfds:imagenet2012:train`, and of a
+model exported from it. Every way of evaluating uses it, at every alpha: one model or several,
+sweeps by any back-end, continuous curves and their flips, races, rules. Margins are between the
+greatest logit and that of the best other class, a swap between two of ImageNet's classes that count
+as one is no flip, and stored labels and predictions count the set's classes (-2: none of them).
+Nothing is trained on such a set, nor is it a validation set.
+
+- Other classifiers are matched by name, and predict among all their classes: a line says so. One of
+  the set's own classes, in their order, has nothing to map.
+- A class that no class of ImageNet counts as has the logit 0, whatever the head; one that is never
+  predicted has -1e10.
+- Two of ImageNet's names stand for two classes each, four of iWildCam's too: classes of a published
+  list are told apart by their places. Their zero-shot logits are equal, and the first is predicted.
+
+What a set is scored by, each a row of `results.jsonl` beside that of `top1`:
+
+| metric | value, its n and 95 % interval |
+|---|---|
+| `top1` | accuracy; exact (Clopper-Pearson). Where an image has several right labels, any counts |
+| `worst_region` | the lowest accuracy of a group; n and `group` are that one's; exact intervals of all groups at 1 - 0.05 / groups (Bonferroni) |
+| `macro_f1` | the mean F1 of the classes that occur in the labels; percentile bootstrap over images |
+| `pm0`, `pm10` | accuracy on anchors, and on anchors with every frame of their sets; n counts sets, without those of which a frame can't be read; exact |
+| `top1_mean_over_variants` | not a row: each corruption at each severity is a set with its own `top1`, and the mean of shifts is their mean |
+
+On a continuous curve that isn't `--sweep.curve.exact` these rows have a band as `top1` has, except
+`macro_f1`, which may fall when a prediction turns right: there is no row of it at an alpha where a
+prediction is uncertain, and a line says so. Alpha is chosen by `top1`.
 """
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import logging
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -29,6 +31,7 @@ from wiseft_jax.evaluation.curve_config import CurveConfig
 from wiseft_jax.evaluation.curve_result import Curve
 from wiseft_jax.evaluation.evaluator import evaluate
 from wiseft_jax.evaluation.per_example import predictors
+from wiseft_jax.evaluation.predictions import Predictions
 from wiseft_jax.evaluation.race_config import RaceConfig
 from wiseft_jax.evaluation.racing import race
 from wiseft_jax.evaluation.racing_live import LiveRace
@@ -380,3 +383,28 @@ def test_head_logits_are_what_the_oracle_reads(ends: Ends):
     features = ends.classifier.features(ends.theta_0, pixels(ends.classifier))
     own = np.asarray(head_logits(ends.theta_0["head"], features))
     np.testing.assert_allclose(own, ends.logits(data, 0.0), atol=1e-4)
+
+
+def test_frames_that_cannot_be_read_take_their_sets_with_them(
+    ends: Ends, caplog: pytest.LogCaptureFixture
+):
+    sets = (np.array([0, 1, 2]), np.array([4, 5]), np.array([6]))
+    data = projected("max", scoring=SetScoring(("pm0", "pm10"), frame_sets=sets))
+    kept = data.subset(np.delete(np.arange(COUNT), 5))
+    with caplog.at_level(logging.WARNING):
+        found = evaluate(ends.classifier, ends.theta_0, kept, batch_size=SIZE)
+    assert "max: 1 of 3 sets of frames aren't whole" in caplog.text
+    rows = {row["metric"]: row for row in found.rows()}
+    whole = [found.correct[0][[0, 1, 2]].all(), found.correct[0][5]]
+    assert (rows["pm10"]["value"], rows["pm10"]["n"]) == (np.mean(whole), 2)
+
+
+def test_stored_predictions_have_the_scoring(ends: Ends, tmp_path: Path):
+    groups = np.arange(COUNT, dtype=np.int32) % 2
+    scoring = SetScoring(("worst_region", "pm10"), ("x", "y"), groups, (np.arange(4),))
+    data = projected("among all rows", scoring=scoring)
+    found = evaluate(ends.classifier, ends.theta_0, data, batch_size=SIZE)
+    again = Predictions.load(found.save(tmp_path))
+    assert again.rows("h") == found.rows("h")
+    assert len(again.rows()) == 3
+    np.testing.assert_array_equal(again.top1, found.top1)

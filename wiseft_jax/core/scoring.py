@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,8 +18,6 @@ from wiseft_jax.core.metrics import (
 )
 from wiseft_jax.core.projection import NO_CLASS
 
-logger = logging.getLogger(__name__)
-
 NO_GROUP = -1
 """In place of a group: an image that counts in none."""
 _PREFIX = "score_"
@@ -35,30 +32,27 @@ class SetScoring:
       group_names: The groups.
       groups: int32[N], the group of each image, ``NO_GROUP`` for none; None without groups.
       frame_sets: int64[F] each, positions of the frames of a set, the anchor first.
+      cut: How many further sets aren't whole, and so left out.
     """
 
     metrics: tuple[str, ...]
     group_names: tuple[str, ...] = ()
     groups: Int32[np.ndarray, " N"] | None = None
     frame_sets: tuple[np.ndarray, ...] = ()
+    cut: int = 0
 
-    def subset(self, positions: Int[np.ndarray, " M"], name: str = "") -> SetScoring:
+    def subset(self, positions: Int[np.ndarray, " M"]) -> SetScoring:
         """Return the scoring of some images; a set of frames that lacks one is left out.
 
         Args:
           positions: Which images, in their new order.
-          name: Of the data set, for the line that says how many sets are left out.
         """
         groups = None if self.groups is None else self.groups[positions]
         place = {int(position): new for new, position in enumerate(positions)}
         whole = [frames for frames in self.frame_sets if all(int(at) in place for at in frames)]
-        if len(whole) < len(self.frame_sets):
-            logger.warning(
-                "%s: %d of %d sets of frames aren't whole, and count in neither pm0 nor pm10",
-                name or "a subset", len(self.frame_sets) - len(whole), len(self.frame_sets),
-            )  # fmt: skip
         moved = tuple(np.array([place[int(at)] for at in frames], np.int64) for frames in whole)
-        return dataclasses.replace(self, groups=groups, frame_sets=moved)
+        cut = self.cut + len(self.frame_sets) - len(whole)
+        return dataclasses.replace(self, groups=groups, frame_sets=moved, cut=cut)
 
     def scores(self, predicted: Predicted) -> dict[str, Score]:
         """Return the scores at one alpha; one that counts nothing is left out."""

@@ -205,7 +205,7 @@ class Dataset:
         fields: dict[str, object] = {"labels": self.labels[positions], "indices": base[positions]}
         fields["skipped"] = ()
         if self.scoring is not None:
-            fields["scoring"] = self.scoring.subset(positions, self.name)
+            fields["scoring"] = self.scoring.subset(positions)
         if self.accepted is not None:
             fields["accepted"] = tuple(self.accepted[int(at)] for at in positions)
         return dataclasses.replace(self, **(fields | changes))

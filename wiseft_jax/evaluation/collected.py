@@ -112,9 +112,16 @@ class Collected:
 
     def _scoring(self, read: np.ndarray) -> SetScoring | None:
         scoring = self._dataset.scoring
-        if scoring is None or len(read) == len(self._dataset):
-            return scoring
-        return scoring.subset(read, self._dataset.name)
+        if scoring is None:
+            return None
+        if len(read) < len(self._dataset):
+            scoring = scoring.subset(read)
+        if scoring.cut:
+            logger.warning(
+                "%s: %d of %d sets of frames aren't whole, and count in neither pm0 nor pm10",
+                self._dataset.name, scoring.cut, scoring.cut + len(scoring.frame_sets),
+            )  # fmt: skip
+        return scoring
 
     def _skipped_anywhere(self, skipped: list[str]) -> list[str]:
         """Return ``"id: reason"`` of the bad images that any process met; a collective."""

@@ -74,7 +74,7 @@ def differences_from_float32(
     count = len(found.alphas)
     places = np.unique(np.linspace(0, count - 1, min(count, MOST_ALPHAS)).round().astype(int))
     alphas = tuple(found.alphas[place] for place in places)
-    sample = dataset.subset(np.asarray(positions))
+    sample = dataclasses.replace(dataset.subset(np.asarray(positions)), scoring=None)
     wanted = evaluate_alphas(_in_float32(classifier), theta_0, theta_1, sample, alphas, config)
     top1 = found.top1[places][:, [rows[name] for name in wanted.ids]]
     other = top1 != wanted.top1
