@@ -104,11 +104,16 @@ What a set is scored by, each a row of `results.jsonl` beside that of `top1`:
 
 | metric | value, its n and 95 % interval |
 |---|---|
-| `top1` | accuracy; exact (Clopper-Pearson). Where an image has several right labels, any counts |
-| `worst_region` | the lowest accuracy of a group; n and `group` are that one's; exact intervals of all groups at 1 - 0.05 / groups (Bonferroni) |
-| `macro_f1` | the mean F1 of the classes that occur in the labels; percentile bootstrap over images |
-| `pm0`, `pm10` | accuracy on anchors, and on anchors with every frame of their sets; n counts sets, without those of which a frame can't be read; exact |
-| `top1_mean_over_variants` | not a row: each corruption at each severity is a set with its own `top1`, and the mean of shifts is their mean |
+| `top1` | accuracy; exact (Clopper-Pearson) |
+| `worst_region` | the lowest accuracy of a group, with that group's n and name; exact (Bonferroni) |
+| `macro_f1` | the mean F1 of the classes that occur in the labels; bootstrap over images |
+| `pm0` | accuracy on anchors; n counts sets of frames; exact |
+| `pm10` | accuracy on anchors whose whole sets are right; as `pm0` |
+
+Where an image has several right labels any counts, and is stored as the first of them. A set of
+which a frame can't be read counts in neither `pm0` nor `pm10`, and a line says how many.
+`top1_mean_over_variants` is no row: each corruption at each severity is a set with its own `top1`,
+and given as shifts the mean of shifts is their mean.
 
 On a continuous curve that isn't `--sweep.curve.exact` these rows have a band as `top1` has, except
 `macro_f1`, which may fall when a prediction turns right: there is no row of it at an alpha where a

@@ -401,7 +401,7 @@ def test_frames_that_cannot_be_read_take_their_sets_with_them(
 
 def test_stored_predictions_have_the_scoring(ends: Ends, tmp_path: Path):
     groups = np.arange(COUNT, dtype=np.int32) % 2
-    scoring = SetScoring(("worst_region", "pm10"), ("x", "y"), groups, (np.arange(4),))
+    scoring = SetScoring(("worst_region", "pm10"), ("x", "y"), groups, (np.arange(4, 8),))
     data = projected("among all rows", scoring=scoring)
     found = evaluate(ends.classifier, ends.theta_0, data, batch_size=SIZE)
     again = Predictions.load(found.save(tmp_path))
