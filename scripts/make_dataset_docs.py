@@ -105,7 +105,7 @@ What a set is scored by, each a row of `results.jsonl` beside that of `top1`:
 | metric | value, its n and 95 % interval |
 |---|---|
 | `top1` | accuracy; exact (Clopper-Pearson) |
-| `worst_region` | the lowest accuracy of a group, with that group's n and name; exact (Bonferroni) |
+| `worst_region` | the lowest accuracy of a group, with its n and name; exact (Bonferroni) |
 | `macro_f1` | the mean F1 of the classes that occur in the labels; bootstrap over images |
 | `pm0` | accuracy on anchors; n counts sets of frames; exact |
 | `pm10` | accuracy on anchors whose whole sets are right; as `pm0` |

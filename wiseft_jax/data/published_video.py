@@ -85,7 +85,7 @@ def open_video(found: PublishedSplit) -> FrameSource:
     several = sum(len(right) > 1 for right in accepted)
     if several:
         logger.info(
-            "%s: %d of %d frames have several right labels; the first counts as the label",
+            "%s: %d of %d frames have several right labels: any counts, as if it were the first",
             found.name, several, len(frames),
         )  # fmt: skip
     skipped: list[str] = []
