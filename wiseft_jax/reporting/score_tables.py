@@ -61,7 +61,8 @@ def scores_section(rows: Sequence[Row], alphas: Collection[float]) -> str:
         if "band_low" in row and row["band_low"] < row.get("band_high", 0.0):
             band = f"{100 * row['band_low']:.1f} to {100 * row.get('band_high', 0.0):.1f}"
             between += f"; by what is uncertain {band}"
-        cells = (row["dataset"], _title(row), f"{row['alpha']:g}", f"{100 * row['value']:.1f}")
+        name = row["dataset"].replace("|", "\\|")
+        cells = (name, _title(row), f"{row['alpha']:g}", f"{100 * row['value']:.1f}")
         lines.append(f"| {' | '.join((*cells, between, str(row['n'])))} |")
     return "\n".join(lines)
 
