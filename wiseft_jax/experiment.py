@@ -22,6 +22,7 @@ from wiseft_jax.core.results import Row, metrics_at
 from wiseft_jax.core.run_directory import RunDirectory, describe
 from wiseft_jax.core.writers import write_json
 from wiseft_jax.data.config import DataConfig
+from wiseft_jax.data.specs import public_spec
 from wiseft_jax.evaluation.config import SweepConfig
 from wiseft_jax.mixing.config import MixingConfig
 from wiseft_jax.training.config import (
@@ -336,6 +337,7 @@ def finish(
             selection["alpha"],
             run_directory.merged_dir,
             outcome.sweep.rows,
+            chosen=selection["sentence"],
             overwrite=True,
         )
 
@@ -348,10 +350,11 @@ def export_merged(
     alpha: float,
     directory: Path,
     rows: Sequence[Row],
+    chosen: str = "",
     overwrite: bool = False,
     format: str = "hf",
 ) -> None:
-    """Write the model at ``alpha`` as a CLIP directory, with its measured accuracies."""
+    """Write the model at ``alpha`` as a CLIP directory, with the rows and how it was ``chosen``."""
     from wiseft_jax.clip.export import export_classifier
     from wiseft_jax.clip.two_towers import settled
     from wiseft_jax.core.trees import hash_tree
@@ -367,7 +370,21 @@ def export_merged(
         *settled(classifier, lerp(theta_0, theta_1, alpha)),
         alpha=alpha,
         metrics=metrics_at(rows, alpha),
+        rows=rows,
+        made=_made(config, chosen),
         hashes=hashes,
         overwrite=overwrite,
         format=format,
     )
+
+
+def _made(config: ExperimentConfig, chosen: str) -> dict[str, Any]:
+    """What a model card tells of a run; of data only what they are called, for exports travel."""
+    names = ("recipe", "learning_rate", "batch_size", "epochs", "weight_decay", "seed")
+    parts = ("train", "validation", "test")
+    sets = {part: (getattr(config.data, part),) for part in parts} | {"shifts": config.data.shifts}
+    specs = {part: [public_spec(text) for text in texts if text] for part, texts in sets.items()}
+    data = {part: texts for part, texts in specs.items() if texts}
+    settings = {name: getattr(config.training, name) for name in names}
+    made = {"name": config.name, **settings, "mixing": config.mixing.name, "data": data}
+    return made | {"selection": chosen}

@@ -50,17 +50,19 @@ def _open(args: EvaluateArgs) -> tuple[list[Any], list[Any]]:
     from wiseft_jax.clip.classifier import zero_shot_classifier
     from wiseft_jax.clip.export import load_classifier, read_facts
     from wiseft_jax.clip.load import load_clip
+    from wiseft_jax.clip.reading import Reading
     from wiseft_jax.evaluation.candidates import Candidate, check_same_classes
 
     exported = [model for model in args.model if is_exported(model)]
     classes = [read_facts(Path(model).expanduser())["class_names"] for model in exported]
     if exported:
         check_same_classes(exported, classes)
+    reading = Reading(base=args.base)
     loaded: dict[str, Any] = {
         model: (
-            load_classifier(Path(model).expanduser(), dtype=args.compute_dtype)
+            load_classifier(Path(model).expanduser(), args.compute_dtype, reading=reading)
             if model in exported
-            else load_clip(model, dtype=args.compute_dtype)
+            else load_clip(model, args.compute_dtype, reading=reading)
         )
         for model in args.model
     }

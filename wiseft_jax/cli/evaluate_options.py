@@ -31,6 +31,8 @@ class EvaluateArgs:
     data: tuple[str, ...]
     """Sets as `[NAME=]folder:PATH`, `table:FILE`, `tfds:NAME:SPLIT` or
     `published:ID:SPLIT@ROOT`."""
+    base: str = ""
+    """The CLIP that image towers alone came from: its text side is read."""
     class_names: Path | None = None
     """Names of the sets' classes: one a line, a JSON list, or a JSON object old -> new."""
     templates: str = "simple"
@@ -72,8 +74,11 @@ def settings(args: EvaluateArgs) -> dict[str, Any]:
     values = dataclasses.asdict(args)
     left_out = {"common", "distributed"} | (set() if args.race else {"race", "racing"})
     kept = {name: value for name, value in values.items() if name not in left_out}
-    if len(args.model) == 1:  # as before there could be several, so that hashes stay
+    # As before there could be several models, or towers alone, so that hashes stay.
+    if len(args.model) == 1:
         kept["model"] = "".join(args.model)
+    if not args.base:
+        del kept["base"]
     return json.loads(json.dumps(kept, default=str))
 
 

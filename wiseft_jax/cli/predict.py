@@ -30,6 +30,8 @@ class PredictArgs:
     """Directories (searched at any depth) or image files."""
     model: str = "glyphclip"
     """An exported model, or any CLIP (then with --class-names, unless --text is given)."""
+    base: str = ""
+    """The CLIP that an image tower alone came from: its text side is read."""
     text: tuple[str, ...] = ()
     """Texts to find or compare images by."""
     class_names: Path | None = None
@@ -81,6 +83,7 @@ def _classifier(args: PredictArgs) -> tuple[Any, Any]:
     from wiseft_jax.clip.classifier import zero_shot_classifier
     from wiseft_jax.clip.export import load_classifier
     from wiseft_jax.clip.load import load_clip
+    from wiseft_jax.clip.reading import Reading
     from wiseft_jax.data.class_names import read_class_names
 
     if args.class_names is None:
@@ -90,8 +93,8 @@ def _classifier(args: PredictArgs) -> tuple[Any, Any]:
                 f"{args.model}: not an exported model (wiseft.json isn't there), so its classes are"
                 " unknown; give --class-names FILE, or --text"
             )
-        return load_classifier(directory, dtype=args.compute_dtype)
-    clip = load_clip(args.model, dtype=args.compute_dtype)
+        return load_classifier(directory, args.compute_dtype, reading=Reading(base=args.base))
+    clip = load_clip(args.model, args.compute_dtype, reading=Reading(base=args.base))
     names = read_class_names(args.class_names)
     return zero_shot_classifier(clip, names.names, args.templates)
 
@@ -128,11 +131,12 @@ def _by_class(args: PredictArgs) -> int:
 def _by_text(args: PredictArgs) -> int:
     from wiseft_jax.clip.embed import embed_texts
     from wiseft_jax.clip.load import load_clip
+    from wiseft_jax.clip.reading import Reading
     from wiseft_jax.clip.retrieval import cosine_similarities, text_probabilities
     from wiseft_jax.clip.towers import VISION_KEYS, normalise_pixels
     from wiseft_jax.evaluation.inference import apply_to_images
 
-    clip = load_clip(args.model, dtype=args.compute_dtype)
+    clip = load_clip(args.model, args.compute_dtype, reading=Reading(base=args.base))
     outputs = apply_to_images(
         lambda params, images: clip.tower.image_features(
             params, normalise_pixels(images, clip.preprocess)
