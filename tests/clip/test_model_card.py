@@ -9,6 +9,7 @@ from wiseft_jax.clip.export_formats import EXPORT_FORMATS
 from wiseft_jax.clip.model_card import model_card
 from wiseft_jax.core.metrics import Accuracy
 from wiseft_jax.core.results import Row, accuracy_row
+from wiseft_jax.core.typing import Role
 
 MADE = {
     "name": "pets",
@@ -17,6 +18,8 @@ MADE = {
     "data": {"train": ["folder:pets"], "shifts": ["table:a.csv", "table:b.csv"]},
     "selection": "alpha = 0.4: fixed in advance.",
 }
+
+_SETS: tuple[tuple[str, Role], ...] = (("pets-test", "reference"), ("sketch: of | pets", "shift"))
 
 
 def facts(**changes: Any) -> dict[str, Any]:
@@ -44,7 +47,7 @@ def rows(*alphas: float) -> list[Row]:
             alpha=alpha,
             config_hash="x",
         )
-        for name, role in (("pets-test", "reference"), ("sketch: of | pets", "shift"))
+        for name, role in _SETS
         for alpha in alphas
     ]
 
