@@ -54,7 +54,7 @@ def resolve_directory(name_or_path: str | Path) -> Path:
 
 
 def download_config(name: str, otherwise: str) -> Path:
-    """Return the directory that holds the ``config.json`` of a hub id; no weights are fetched.
+    """Return the directory of a hub id's ``config.json``, or OpenCLIP's; no weights are fetched.
 
     Args:
       name: ``owner/name`` or ``owner/name@revision``, neither checked.
@@ -64,10 +64,21 @@ def download_config(name: str, otherwise: str) -> Path:
       InputError: The hub has no such model, is offline, or refuses.
     """
     from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
 
     repository, _, revision = name.partition("@")
+
+    def fetch(file: str) -> Path:
+        return Path(hf_hub_download(repository, file, revision=revision or None)).parent
+
     with _explaining(name, otherwise):
-        return Path(hf_hub_download(repository, "config.json", revision=revision or None)).parent
+        try:
+            return fetch("config.json")
+        except EntryNotFoundError as missing:  # of an offline hub's cache too
+            try:
+                return fetch(OPENCLIP_CONFIG)
+            except EntryNotFoundError:
+                raise missing from None
 
 
 def _download(name: str) -> Path:
