@@ -36,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     for part in column
 } | {
     "reporting": {"core"},
+    "paper": _LEFT_OF_CLI,
     "planning": _LEFT_OF_CLI,
     "quickstart": {*_LEFT_OF_CLI, "reporting"},
     "cli": {*_LEFT_OF_CLI, "reporting", "planning", "quickstart"},
