@@ -147,8 +147,8 @@ def _print_predicted(predicted: Mapping[str, Any]) -> None:
         ]
         limit = predicted["memory_limit_bytes"]
         known = "not known" if limit is None else _gib(limit)
-        title = f"predicted, on {predicted['devices']} x {predicted['device']}; memory of one"
-        print_table(f"{title}: {known}", ("step", "memory of a device", "hours"), rows)
+        print_table("predicted", ("step", "memory of a device", "hours"), rows)
+        print(f"devices: {predicted['devices']} x {predicted['device']}, memory of one: {known}")
     for fault in predicted["faults"]:
         print(f"{'BREAKS' if fault['breaks'] else 'warning'}: {fault['what']}\n  {fault['fix']}")
     for what in predicted["not_estimated"]:

@@ -1,0 +1,115 @@
+"""A dry run of each preset on miniatures, with a tiny checkpoint: nothing is trained."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.data.published_array_miniatures import ARRAYS, write_arrays
+from tests.data.published_miniatures import MINIATURES, write_miniature
+from tests.helpers.tiny import tiny_clip_directory
+from wiseft_jax.cli.main import main
+from wiseft_jax.cli.presets import all_presets
+from wiseft_jax.data.specs import parse_spec
+
+OF_PUBLISHED_DATA = sorted(
+    name for name, preset in all_presets().items() if "published:" in preset.load().data.train
+)
+FAST = ("cifar10/vit_b16", "imagenet/vit_b16_flyp", "paint/dtd")
+"""One of each kind; the others are ``slow``."""
+
+UNMATCHED = "published:objectnet:test"
+"""A shift whose classes aren't ImageNet's: refused as a shift so far, so it is left out here."""
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with ``clip``, a tiny checkpoint, and ``data``, miniatures of every set."""
+    path = tmp_path_factory.mktemp("presets")
+    tiny_clip_directory(path / "clip")
+    for name, split in MINIATURES:
+        write_miniature(path / "data", name, split)
+    for name, split in ARRAYS:
+        write_arrays(path / "data", name, split)
+    return path
+
+
+def dry_run(name: str, workshop: Path, *more: str) -> list[str]:
+    """Return the command; where a miniature is too small to hold out of, its test set validates."""
+    data = all_presets()[name].load().data
+    options = ["--model.name", str(workshop / "clip")]
+    if UNMATCHED in data.shifts:
+        options += ["--data.shifts", *(shift for shift in data.shifts if shift != UNMATCHED)]
+    dataset = parse_spec(data.train).target
+    if data.validation is None and dataset != "imagenet":
+        reported = data.test or data.train
+        options += ["--data.validation", f"{dataset}-validation={reported}"]
+        if data.test is None:
+            options += ["--data.test", f"{dataset}-test={reported}"]
+    return ["run", name, "--dry-run", *options, *more]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in FAST else [pytest.mark.slow])
+        for name in OF_PUBLISHED_DATA
+    ],
+)
+def test_every_preset(
+    name: str, workshop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setenv("WISEFT_DATA_ROOT", str(workshop / "data"))
+    config = all_presets()[name].load()
+    assert main([*dry_run(name, workshop, "--json", "-q")]) == 0
+    plan: dict[str, Any] = json.loads(capsys.readouterr().out)
+    shifts = [shift for shift in config.data.shifts if shift != UNMATCHED]
+    assert [s["name"] for s in plan["datasets"] if s["role"] == "shift"] == [
+        parse_spec(shift).name for shift in shifts
+    ]
+    assert all(dataset["images"] > 0 for dataset in plan["datasets"])
+    assert plan["steps"] > 0
+    assert plan["alphas"] == 11
+    part = plan["parameters_trained"] < plan["parameters_interpolated"]
+    assert part == (config.training.recipe in ("linear_probe", "paint"))
+    predicted = plan["predicted"]
+    assert (predicted["devices"], predicted["device"]) == (8, "cpu")
+    said = " ".join(predicted["not_estimated"])
+    if config.training.recipe == "flyp":
+        assert predicted["train"] is predicted["sweep"] is None
+        assert "no text tower is counted yet" in said
+        return
+    assert "the rates of this device (cpu) aren't known" in said
+    for step in ("train", "sweep"):
+        assert predicted[step]["memory_bytes"] > 0
+        assert predicted[step]["hours"] is None
+
+
+def test_the_printed_form(
+    workshop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setenv("WISEFT_DATA_ROOT", str(workshop / "data"))
+    assert main([*dry_run("paint/dtd", workshop, "-q")]) == 0
+    printed = capsys.readouterr().out
+    for said in ("devices: 8 x cpu, memory of one: not known", "not estimated: time", "GiB"):
+        assert said in printed
+
+
+@pytest.mark.parametrize("name", OF_PUBLISHED_DATA)
+def test_without_data_the_error_says_where_it_looked_and_how_to_get_them(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    dataset = parse_spec(all_presets()[name].load().data.train).target
+    monkeypatch.delenv("WISEFT_DATA_ROOT", raising=False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for root in (None, tmp_path / "nowhere", tmp_path):
+        if root is not None:
+            monkeypatch.setenv("WISEFT_DATA_ROOT", str(root))
+        assert main(["run", name, "--dry-run", "-q"]) == 2
+        said = capsys.readouterr().err
+        assert said.count("wiseft: error") == 1
+        assert f"wiseft data info {dataset}" in said
+        assert "WISEFT_DATA_ROOT" in said if root is None else str(root) in said
