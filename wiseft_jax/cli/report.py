@@ -5,16 +5,20 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
 from wiseft_jax.cli.parse import parse
-from wiseft_jax.core.config_io import read_json
-from wiseft_jax.core.errors import EXIT_DONE, InputError
+from wiseft_jax.cli.presets import all_presets
+from wiseft_jax.core.config_io import read_json, to_dict
+from wiseft_jax.core.errors import EXIT_DONE, InputError, missing_path, unknown_name
 from wiseft_jax.core.results import read_rows
 from wiseft_jax.core.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from wiseft_jax.reporting.against_paper import AgainstPaper
 
 USAGE = "usage: wiseft report RUN [--against-paper [PRESET]] [--json]   |   wiseft report --help"
 OPTION = "--against-paper"
@@ -43,7 +47,7 @@ def main(argv: Sequence[str]) -> int:
     args.common.apply()
     directory = RunDirectory(args.run)
     if not directory.path.is_dir():
-        raise InputError(f"{args.run}: no such run directory")
+        raise missing_path(directory.path, "run directory")
     if args.against_paper is not None:
         return _compare(directory, args.against_paper, as_json=args.common.json)
     rows = read_rows(directory.path)
@@ -72,14 +76,16 @@ def _compare(directory: RunDirectory, preset: str, *, as_json: bool) -> int:
     from wiseft_jax.reporting.against_paper import against_paper
     from wiseft_jax.reporting.paper_numbers import numbers_of, presets_with_numbers
 
-    config = _config_of(directory)
+    config = read_json(directory.config_file)["config"]
     if preset == THE_RUNS_OWN:
-        preset = str(config.get("name"))
+        preset = str(config["name"])
         if not numbers_of(preset):
             raise InputError(
                 f"{directory.path}: no numbers of the paper are recorded for a run called"
                 f" {preset!r}; name a preset: {OPTION} {'|'.join(presets_with_numbers())}"
             )
+    elif preset not in all_presets():
+        raise unknown_name("preset", preset, all_presets())
     found = against_paper(read_rows(directory.path), preset)
     differs = _differences(config, preset)
     if as_json:
@@ -92,45 +98,39 @@ def _compare(directory: RunDirectory, preset: str, *, as_json: bool) -> int:
                 "missing": list(found.missing),
             }
         )
-        return EXIT_DONE
-    rows = []
-    for each in found.compared:
-        low, high = each.interval
-        rows.append(
-            (
-                each.paper.dataset,
-                f"{each.paper.alpha:g}",
-                f"{each.n}",
-                _percent(each.value),
-                _percent(each.paper.value),
-                f"{_points(each.difference)} [{_points(low)}, {_points(high)}]",
-                each.verdict,
-            )
+    else:
+        _print(found, differs)
+    return EXIT_DONE
+
+
+def _print(found: AgainstPaper, differs: Sequence[str]) -> None:
+    rows = [
+        (
+            each.paper.dataset,
+            f"{each.paper.alpha:g}",
+            f"{each.n}",
+            f"{100 * each.value:.1f}",
+            f"{100 * each.paper.value:.1f}",
+            f"{_points(each.difference)} [{', '.join(map(_points, each.interval))}]",
+            each.verdict,
         )
+        for each in found.compared
+    ]
     header = ("set", "alpha", "n", "run", "paper", "difference [95 %]", "")
-    print_table(f"{directory.path} against the paper's {preset}, in %", header, rows)
+    print_table(f"against the paper's {found.preset}, in %", header, rows)
     for what in differs:
         print(f"not the paper's experiment: {what}")
     for what in found.missing:
         print(f"missing: {what}")
     print(
         "The interval is the run's (Clopper-Pearson; of the mean, as if the sets were independent),"
-        " minus the paper's number; it agrees if that holds 0, the paper's rounding allowed for.\n"
-        f"source: {'; '.join(dict.fromkeys(each.paper.source for each in found.compared))}"
+        " minus the paper's number; it agrees if that holds 0, the paper's rounding allowed for."
     )
-    return EXIT_DONE
-
-
-def _config_of(directory: RunDirectory) -> Mapping[str, Any]:
-    stored = read_json(directory.config_file)
-    return stored["config"]
+    print(f"source: {'; '.join(dict.fromkeys(each.paper.source for each in found.compared))}")
 
 
 def _differences(config: Mapping[str, Any], preset: str) -> list[str]:
     """Return in what a run isn't the preset's experiment: model, recipe, training options."""
-    from wiseft_jax.cli.presets import all_presets
-    from wiseft_jax.core.config_io import to_dict
-
     wanted = to_dict(all_presets()[preset].load())
     model = [("model", "name"), ("model", "templates"), ("data", "train")]
     fields = [*model, *(("training", field) for field in wanted["training"])]
@@ -144,10 +144,6 @@ def _differences(config: Mapping[str, Any], preset: str) -> list[str]:
 
 def _short(value: Any) -> str:
     return value if isinstance(value, str) else repr(value)
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f}"
 
 
 def _points(value: float) -> str:
