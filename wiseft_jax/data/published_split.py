@@ -138,7 +138,7 @@ def find_split(spec: Spec, options: SourceOptions) -> PublishedSplit:
         )
     root = Path(given).expanduser()
     if not root.exists():
-        said = str(spec) if spec.root else ROOT_VARIABLE
+        said = spec if spec.root or options.root else ROOT_VARIABLE
         raise missing_path(
             root,
             "folder",
