@@ -14,6 +14,7 @@ from tests.helpers.tiny import tiny_clip_directory
 from wiseft_jax.cli.main import main
 from wiseft_jax.cli.presets import all_presets
 from wiseft_jax.data.specs import parse_spec
+from wiseft_jax.planning.here import DEVICE_KINDS
 
 OF_PUBLISHED_DATA = sorted(
     name for name, preset in all_presets().items() if "published:" in preset.load().data.train
@@ -83,6 +84,7 @@ def test_every_preset(
         assert "no text tower is counted yet" in said
         return
     assert "the rates of this device (cpu) aren't known" in said
+    assert ("the linear probe that comes first" in said) == (config.training.recipe == "lp_ft")
     for step in ("train", "sweep"):
         assert predicted[step]["memory_bytes"] > 0
         assert predicted[step]["hours"] is None
@@ -96,6 +98,34 @@ def test_the_printed_form(
     printed = capsys.readouterr().out
     for said in ("devices: 8 x cpu, memory of one: not known", "not estimated: time", "GiB"):
         assert said in printed
+
+
+def test_on_a_known_device_there_are_hours(
+    workshop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setenv("WISEFT_DATA_ROOT", str(workshop / "data"))
+    monkeypatch.setitem(DEVICE_KINDS, "cpu", "h100")  # as if these were
+    assert main([*dry_run("paint/dtd", workshop, "--json", "-q")]) == 0
+    predicted = json.loads(capsys.readouterr().out)["predicted"]
+    assert predicted["device"] == "NVIDIA H100 SXM 80 GB"
+    assert predicted["memory_limit_bytes"] == 60e9  # JAX takes three quarters
+    assert predicted["not_estimated"] == []
+    for step in ("train", "sweep"):
+        hours = predicted[step]["hours"]
+        assert 0 < hours["overlapped"] <= hours["exposed"]
+
+
+def test_of_a_probe_that_converges_no_hours_are_said(
+    workshop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setenv("WISEFT_DATA_ROOT", str(workshop / "data"))
+    monkeypatch.setitem(DEVICE_KINDS, "cpu", "h100")
+    probe = ["--training.recipe", "linear_probe", "--training.options.solver", "lbfgs"]
+    assert main([*dry_run("paint/dtd", workshop, *probe, "--json", "-q")]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["steps"] is plan["predicted"]["train"]["hours"] is None
+    assert plan["predicted"]["sweep"]["hours"] is not None
+    assert "time of training: L-BFGS goes on" in plan["predicted"]["not_estimated"][0]
 
 
 @pytest.mark.parametrize("name", OF_PUBLISHED_DATA)

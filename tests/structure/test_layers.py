@@ -2,7 +2,7 @@
 
 core <- { clip | data | mixing | weights } <- { training | evaluation }
      <- { wise_ft.py | analysis | backgrounds } <- experiment.py <- studies
-     <- { planning | quickstart } <- cli
+     <- { planning | quickstart | paper.py } <- cli
 core <- reporting <- { quickstart, cli }
 """
 
