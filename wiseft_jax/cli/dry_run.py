@@ -11,6 +11,7 @@ from wiseft_jax.cli.inputs import experiment_data
 from wiseft_jax.core.config_io import config_hash
 from wiseft_jax.core.errors import EXIT_DONE, EXIT_FAULTS_FOUND, FaultyDataError
 from wiseft_jax.experiment import ExperimentConfig, load_start_shapes
+from wiseft_jax.planning.plan import hours_text
 from wiseft_jax.training.config import TWO_TOWER_RECIPES
 
 _STEPS = ("train", "sweep")
@@ -142,7 +143,7 @@ def _step(step: Mapping[str, Any]) -> dict[str, Any]:
 def _print_predicted(predicted: Mapping[str, Any]) -> None:
     if predicted["train"] is not None:
         rows = [
-            (name, _gib(predicted[name]["memory_bytes"]), _hours(predicted[name]["hours"]))
+            (name, _gib(predicted[name]["memory_bytes"]), hours_text(predicted[name]["hours"]))
             for name in _STEPS
         ]
         limit = predicted["memory_limit_bytes"]
@@ -162,9 +163,3 @@ def _print_predicted(predicted: Mapping[str, Any]) -> None:
 
 def _gib(num_bytes: int) -> str:
     return f"{num_bytes / 2**30:.2f} GiB"
-
-
-def _hours(hours: Mapping[str, float] | None) -> str:
-    if hours is None:
-        return "not estimated"
-    return f"{hours['overlapped']:.2f} to {hours['exposed']:.2f}"
