@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.data.published_array_miniatures import ARRAYS, write_arrays
-from tests.data.published_miniatures import MINIATURES, write_miniature
-from tests.helpers.tiny import tiny_clip_directory
+from tests.helpers.paper_workshop import UNMATCHED, workshop_options, write_workshop
 from wiseft_jax.cli.main import main
 from wiseft_jax.cli.presets import all_presets
 from wiseft_jax.data.specs import parse_spec
@@ -22,35 +20,14 @@ OF_PUBLISHED_DATA = sorted(
 FAST = ("cifar10/vit_b16", "imagenet/vit_b16_flyp", "paint/dtd")
 """One of each kind; the others are ``slow``."""
 
-UNMATCHED = "published:objectnet:test"
-"""A shift whose classes aren't ImageNet's: refused as a shift so far, so it is left out here."""
-
 
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with ``clip``, a tiny checkpoint, and ``data``, miniatures of every set."""
-    path = tmp_path_factory.mktemp("presets")
-    tiny_clip_directory(path / "clip")
-    for name, split in MINIATURES:
-        write_miniature(path / "data", name, split)
-    for name, split in ARRAYS:
-        write_arrays(path / "data", name, split)
-    return path
+    return write_workshop(tmp_path_factory.mktemp("presets"))
 
 
 def dry_run(name: str, workshop: Path, *more: str) -> list[str]:
-    """Return the command; where a miniature is too small to hold out of, its test set validates."""
-    data = all_presets()[name].load().data
-    options = ["--model.name", str(workshop / "clip")]
-    if UNMATCHED in data.shifts:
-        options += ["--data.shifts", *(shift for shift in data.shifts if shift != UNMATCHED)]
-    dataset = parse_spec(data.train).target
-    if data.validation is None and dataset != "imagenet":
-        reported = data.test or data.train
-        options += ["--data.validation", f"{dataset}-validation={reported}"]
-        if data.test is None:
-            options += ["--data.test", f"{dataset}-test={reported}"]
-    return ["run", name, "--dry-run", *options, *more]
+    return ["run", name, "--dry-run", *workshop_options(name, workshop), *more]
 
 
 @pytest.mark.parametrize(

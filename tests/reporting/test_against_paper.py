@@ -52,7 +52,7 @@ def test_differences_have_the_runs_interval_minus_the_papers_number():
         assert found[name].interval == pytest.approx((low - paper, high - paper))
         assert found[name].n == 1000
     verdicts = {name: each.verdict for name, each in found.items()}
-    assert verdicts["imagenet-val"] == verdicts["imagenet-v2-test"] == "agrees"
+    assert verdicts["imagenet-val"] == verdicts["imagenet-v2-test"] == "consistent"
     assert verdicts["imagenet-r-test"] == "below"
     assert verdicts["imagenet-sketch-test"] == "above"
 
@@ -75,10 +75,25 @@ def test_the_mean_has_the_interval_of_five_independent_shares():
 def test_what_the_run_lacks_is_named():
     found = against_paper(rows_at_half("objectnet-test"), PRESET)
     assert MEAN_OF_SHIFTS not in [each.paper.dataset for each in found.compared]
-    assert "objectnet-test at alpha 0.5: not among the run's test sets" in found.missing
-    assert "mean of shifts at alpha 0.5: the run lacks objectnet-test" in found.missing
-    assert "imagenet-val at alpha 0.1: not evaluated" in found.missing
-    assert len(found.compared) + len(found.missing) == 27
+    said = [str(each) for each in found.missing]
+    assert said == [
+        "imagenet-val at alpha 0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9, 1: not evaluated",
+        "mean of shifts at alpha 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1:"
+        " the run lacks objectnet-test",
+        "objectnet-test at alpha 0.5: not among the run's test sets",
+    ]
+    assert len(found.compared) + sum(len(each.alphas) for each in found.missing) == 27
+
+
+def test_a_set_of_another_size_is_not_the_papers():
+    found = against_paper(rows_at_half(), PRESET).other_sizes
+    assert found[0] == "imagenet-val has 1,000 images, the published set 50,000"
+    assert len(found) == 6
+    whole = accuracy_row(
+        Accuracy(40_000, 50_000), dataset="imagenet-val", split="test", role="reference",
+        alpha=0.5, config_hash="x",
+    )  # fmt: skip
+    assert against_paper([whole], PRESET).other_sizes == ()
 
 
 def test_other_shifts_are_not_in_the_mean_and_validation_rows_do_not_count():
@@ -95,7 +110,7 @@ def test_an_alpha_that_differs_by_rounding_is_the_same():
     assert compared.difference == 0
 
 
-@pytest.mark.parametrize(("low", "verdict"), [(0.5004, "agrees"), (0.5006, "above")])
+@pytest.mark.parametrize(("low", "verdict"), [(0.5004, "consistent"), (0.5006, "above")])
 def test_the_papers_rounding_is_allowed_for(low: float, verdict: str):
     paper = PaperNumber("p", "m", "r", 0.5, "d", 0.5, "s")
     assert Compared(paper, 0.6, 100, low, 0.7).verdict == verdict

@@ -6,12 +6,14 @@ import pytest
 
 from wiseft_jax.cli.presets import all_presets
 from wiseft_jax.clip.architectures import ARCHITECTURES
+from wiseft_jax.data.catalog import DATASETS
 from wiseft_jax.data.specs import parse_spec
 from wiseft_jax.reporting.paper_numbers import (
     IMAGENET,
     IMAGENET_SHIFTS,
     PAPER_NUMBERS,
     ROUNDED_TO,
+    SET_SIZES,
     numbers_of,
     presets_with_numbers,
     summary_of,
@@ -61,6 +63,14 @@ def test_interpolation_beats_both_ends_under_shift(preset: str):
     shifts = curve(preset, MEAN_OF_SHIFTS)
     assert shifts[0.5] > max(shifts[0.0], shifts[1.0])
     assert list(shifts) == sorted(shifts) == sorted(curve(preset, IMAGENET))
+
+
+def test_sizes_are_those_of_the_catalog():
+    assert SET_SIZES.keys() == {IMAGENET, *IMAGENET_SHIFTS}
+    for name, size in SET_SIZES.items():
+        dataset, _, split = name.rpartition("-")
+        splits = {each.name: each.images for each in DATASETS[dataset].layout.splits}
+        assert splits[split] == size
 
 
 def test_notebooks_and_numbers_agree():

@@ -87,7 +87,7 @@ def _compare(directory: RunDirectory, preset: str, *, as_json: bool) -> int:
     elif preset not in all_presets():
         raise unknown_name("preset", preset, all_presets())
     found = against_paper(read_rows(directory.path), preset)
-    differs = _differences(config, preset)
+    differs = [*_differences(config, preset), *found.other_sizes]
     if as_json:
         print_json(
             {
@@ -95,7 +95,7 @@ def _compare(directory: RunDirectory, preset: str, *, as_json: bool) -> int:
                 "preset": preset,
                 "differs": differs,
                 "compared": [each.to_json() for each in found.compared],
-                "missing": list(found.missing),
+                "missing": [dataclasses.asdict(each) for each in found.missing],
             }
         )
     else:
@@ -124,7 +124,7 @@ def _print(found: AgainstPaper, differs: Sequence[str]) -> None:
         print(f"missing: {what}")
     print(
         "The interval is the run's (Clopper-Pearson; of the mean, as if the sets were independent),"
-        " minus the paper's number; it agrees if that holds 0, the paper's rounding allowed for."
+        " minus the paper's number; consistent: that holds 0, the paper's rounding allowed for."
     )
     print(f"source: {'; '.join(dict.fromkeys(each.paper.source for each in found.compared))}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from wiseft_jax.core.errors import InputError
@@ -11,6 +11,7 @@ from wiseft_jax.core.results import Row
 from wiseft_jax.reporting.paper_numbers import (
     IMAGENET_SHIFTS,
     ROUNDED_TO,
+    SET_SIZES,
     PaperNumber,
     numbers_of,
     presets_with_numbers,
@@ -51,11 +52,11 @@ class Compared:
 
     @property
     def verdict(self) -> str:
-        """``"agrees"`` where the interval, and the paper's rounding, hold 0; else which way not."""
+        """``"consistent"`` where the interval, and the paper's rounding, hold 0; else which way."""
         low, high = self.interval
         if low > ROUNDED_TO / 2:
             return "above"
-        return "below" if high < -ROUNDED_TO / 2 else "agrees"
+        return "below" if high < -ROUNDED_TO / 2 else "consistent"
 
     def to_json(self) -> dict[str, Any]:
         """Return the comparison as plain JSON values."""
@@ -77,18 +78,38 @@ class Compared:
 
 
 @dataclasses.dataclass(frozen=True)
+class Missing:
+    """What the paper has of a set, and the run hasn't.
+
+    Attributes:
+      dataset: The set.
+      alphas: At which alphas.
+      why: Why not.
+    """
+
+    dataset: str
+    alphas: tuple[float, ...]
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.dataset} at alpha {_listed(self.alphas)}: {self.why}"
+
+
+@dataclasses.dataclass(frozen=True)
 class AgainstPaper:
     """A run against one experiment of the paper.
 
     Attributes:
       preset: The experiment's preset.
       compared: What both have, in the paper's order.
-      missing: ``"set at alpha A: why"`` of what only the paper has.
+      missing: What only the paper has.
+      other_sizes: ``"set has N images, ..."`` of sets that aren't the published ones.
     """
 
     preset: str
     compared: tuple[Compared, ...]
-    missing: tuple[str, ...]
+    missing: tuple[Missing, ...]
+    other_sizes: tuple[str, ...]
 
 
 def against_paper(rows: Sequence[Row], preset: str) -> AgainstPaper:
@@ -116,22 +137,33 @@ def against_paper(rows: Sequence[Row], preset: str) -> AgainstPaper:
     mean = None if lacking else mean_of([series[name] for name in IMAGENET_SHIFTS])
     if mean is not None:
         found[MEAN_OF_SHIFTS] = mean
-    compared, missing = [], []
+    compared: list[Compared] = []
+    missing: dict[tuple[str, str], list[float]] = {}
     for number in numbers:
         why = _missing(number, found, lacking)
         if why is None:
             compared.append(_compare(number, found[number.dataset]))
         else:
-            missing.append(f"{number.dataset} at alpha {number.alpha:g}: {why}")
+            missing.setdefault((number.dataset, why), []).append(number.alpha)
     if not compared:
         raise InputError(
             f"nothing to compare with the paper's {preset}: it has"
             f" {', '.join(dict.fromkeys(number.dataset for number in numbers))} at alpha"
-            f" {', '.join(_alphas(numbers))}; the run has the test sets"
-            f" {', '.join(series) or 'none'} at alpha {', '.join(_measured(series))}."
+            f" {_listed({number.alpha for number in numbers})}; the run has the test sets"
+            f" {', '.join(series) or 'none'} at alpha"
+            f" {_listed({alpha for each in series.values() for alpha in each.points})}."
             " A set counts by its name: --data.test imagenet-val=SPEC gives it one"
         )
-    return AgainstPaper(preset, tuple(compared), tuple(missing))
+    return AgainstPaper(
+        preset,
+        tuple(compared),
+        tuple(Missing(dataset, tuple(alphas), why) for (dataset, why), alphas in missing.items()),
+        tuple(
+            f"{name} has {series[name].n:,} images, the published set {size:,}"
+            for name, size in SET_SIZES.items()
+            if name in series and series[name].n != size
+        ),
+    )
 
 
 def _missing(number: PaperNumber, found: dict[str, Series], lacking: Sequence[str]) -> str | None:
@@ -155,9 +187,5 @@ def _at(series: Series, alpha: float) -> float | None:
     return next((each for each in series.points if abs(each - alpha) < _SAME_ALPHA), None)
 
 
-def _alphas(numbers: Sequence[PaperNumber]) -> list[str]:
-    return [f"{alpha:g}" for alpha in sorted({number.alpha for number in numbers})]
-
-
-def _measured(series: dict[str, Series]) -> list[str]:
-    return [f"{alpha:g}" for alpha in sorted({a for s in series.values() for a in s.points})]
+def _listed(alphas: Iterable[float]) -> str:
+    return ", ".join(f"{alpha:g}" for alpha in sorted(alphas)) or "none"

@@ -24,6 +24,16 @@ IMAGENET_SHIFTS = (
 )
 """The sets of "average of the shifts", by the names that their specs give them."""
 
+SET_SIZES = {
+    IMAGENET: 50_000,
+    "imagenet-v2-test": 10_000,
+    "imagenet-r-test": 30_000,
+    "imagenet-sketch-test": 50_889,
+    "objectnet-test": 18_574,
+    "imagenet-a-test": 7_500,
+}
+"""Set -> its images: a part of it, or more, isn't what the paper measured on."""
+
 ROUNDED_TO = 0.001
 """The papers print tenths of a percentage point."""
 
