@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from wiseft_jax.clip.config import ModelConfig, load_model
+from wiseft_jax.clip.config import ModelConfig, load_model, load_shapes
 from wiseft_jax.core.checkpoint_config import CheckpointConfig
 from wiseft_jax.core.config_io import config_hash, read_json
 from wiseft_jax.core.errors import InputError, unknown_name
@@ -91,6 +91,12 @@ def load_start(config: ExperimentConfig, class_names: Sequence[str]) -> tuple[An
     """Return ``(classifier, theta_0)`` as the recipe of an experiment takes them."""
     two_towers = config.training.recipe in TWO_TOWER_RECIPES
     return load_model(config.model, class_names, two_towers=two_towers)
+
+
+def load_start_shapes(config: ExperimentConfig, class_names: Sequence[str]) -> tuple[Any, Any]:
+    """Return what ``load_start`` does, with shapes in place of arrays: quick, for a dry run."""
+    two_towers = config.training.recipe in TWO_TOWER_RECIPES
+    return load_shapes(config.model, class_names, two_towers=two_towers)
 
 
 def load_data(config: ExperimentConfig) -> ExperimentData:

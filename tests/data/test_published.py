@@ -214,8 +214,10 @@ def test_the_root_is_the_specs_then_the_options_then_the_environments(
     assert len(open_source("published:eurosat", SourceOptions(root=str(tmp_path / "a")))) == 2
     options = SourceOptions(root=str(tmp_path / "b"))
     assert len(open_source(f"published:eurosat@{tmp_path / 'a'}", options)) == 2
-    with pytest.raises(InputError, match="no such folder"):
+    with pytest.raises(InputError, match=r"no such folder.* get it: wiseft data info eurosat"):
         open_source("published:eurosat", options)
+    with pytest.raises(InputError, match="WISEFT_DATA_ROOT says that eurosat lies there"):
+        open_source("published:eurosat")
 
 
 @pytest.mark.parametrize(

@@ -59,8 +59,39 @@ def load_model(
         trained; else the head is in ``theta_0``.
     """
     from wiseft_jax.clip.classifier import zero_shot_classifier
-    from wiseft_jax.clip.load import load_clip
     from wiseft_jax.core.distributed import same_parameters
+
+    make: Any = zero_shot_classifier
+    if two_towers:
+        from wiseft_jax.clip.two_towers import two_tower_classifier as make
+    classifier, theta_0 = make(_load(config), tuple(class_names), config.templates)
+    return classifier, same_parameters(theta_0)
+
+
+def load_shapes(
+    config: ModelConfig, class_names: Sequence[str], *, two_towers: bool = False
+) -> tuple[Any, Any]:
+    """Return what ``load_model`` does, with shapes in place of parameters; no prompt is embedded.
+
+    The checkpoint is read, so that one that can't be is found.
+
+    Args:
+      config: Which CLIP.
+      class_names: The classes.
+      two_towers: As in ``load_model``.
+
+    Returns:
+      ``(classifier, theta)``, the latter of ``jax.ShapeDtypeStruct``.
+    """
+    from wiseft_jax.clip.classifier import shaped_classifier
+
+    return shaped_classifier(
+        _load(config), tuple(class_names), config.templates, two_towers=two_towers
+    )
+
+
+def _load(config: ModelConfig) -> Any:
+    from wiseft_jax.clip.load import load_clip
 
     if config.name == "glyphclip" and config.templates != "digits":
         logger.warning(
@@ -68,9 +99,4 @@ def load_model(
             " want a run with another CLIP, a directory or a hub id"
         )
     options = (config.compute_dtype, config.tower, config.remat)
-    clip = load_clip(config.name, *options, reading=config.reading())
-    make: Any = zero_shot_classifier
-    if two_towers:
-        from wiseft_jax.clip.two_towers import two_tower_classifier as make
-    classifier, theta_0 = make(clip, tuple(class_names), config.templates)
-    return classifier, same_parameters(theta_0)
+    return load_clip(config.name, *options, reading=config.reading())
