@@ -280,7 +280,9 @@ def faulty(root: Path) -> dict[str, str]:
     return {f"{CLASSES[0]}/{name}": reason for name, reason in expected.items()}
 
 
-def test_each_unfit_image_is_listed_with_its_reason(tmp_path: Path):
+def test_each_unfit_image_is_listed_with_its_reason(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
     root = write_photos(tmp_path, 2)
     expected = faulty(root)
     manifest = build(config_of(root), tmp_path / "out", workers=1)
@@ -289,6 +291,10 @@ def test_each_unfit_image_is_listed_with_its_reason(tmp_path: Path):
     detail = {row["reason"]: row["detail"] for row in rows}
     assert "40 x 60 (wide x high), the upright image 60 x 40" in detail["mask_size"]
     assert "--mask-foreground" in detail["mask_values"]
+    sought = root / "masks" / CLASSES[0] / "mask_missing.npy"
+    assert f"looked for {sought} or " in detail["mask_missing"]
+    assert "12 of 18 images were rejected, 67 % of them: 2 image_unreadable, 2 " in caplog.text
+    assert "rejected.jsonl; mend what is wrong with so many" in caplog.text
     assert manifest["counts"]["accepted"] == 6
     assert manifest["counts"]["images"] == 6 + len(expected)
     assert sum(manifest["counts"]["reasons"].values()) == len(expected)
@@ -364,8 +370,10 @@ def test_unfit_boxes_are_listed_with_their_reason(tmp_path: Path):
     rows += [f"{name},0,12,60,25" for name in names[8:]]  # as wide as the image
     (root / "boxes.csv").write_text("\n".join(["path,x0,y0,x1,y1", *rows]) + "\n")
     build(config_of(root, masks=None, boxes=root / "boxes.csv"), tmp_path / "out", workers=1)
-    found = {row["id"]: row["reason"] for row in read_rows(tmp_path / "out" / "rejected.jsonl")}
-    assert found == {
+    rejected = read_rows(tmp_path / "out" / "rejected.jsonl")
+    (missing,) = [row["detail"] for row in rejected if row["reason"] == "box_missing"]
+    assert missing == f"looked for '00_dog/007' or '007' in {root / 'boxes.csv'}"
+    assert {row["id"]: row["reason"] for row in rejected} == {
         "00_dog/000": "box_covers_image",
         "00_dog/001": "box_too_large",
         "00_dog/002": "box_outside",
