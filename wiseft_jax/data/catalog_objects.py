@@ -34,7 +34,7 @@ def _matched(shift: str, classes: str, images: int, projection: Projection) -> D
     imagenet = IMAGENET_DATASETS["imagenet"]
     split = Split("val", IMAGENET_VAL, images, "imagenet_folder")
     return DatasetEntry(
-        title=f"ImageNet's validation images of the classes of {shift}",
+        title=f"ImageNet val, the classes of {shift}",
         classes=classes,
         prompts="imagenet",
         layout=Layout(imagenet.layout.folder, (split,)),
