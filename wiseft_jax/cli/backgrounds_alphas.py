@@ -31,7 +31,6 @@ TABLE_FILE = "table.md"
 CURVES_FILE = "alphas.png"
 PROGRESS_FILE = "progress.png"
 _OF_DEMO = ("train_on", "epochs", "learning_rate", "training_seed")
-_DEMO_SEED = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +59,8 @@ class AlphasArgs:
     demo: bool = False
     """The embedded miniature: fine-tune the embedded CLIP on it, and go on from there."""
     miniature: Annotated[DemoConfig, tyro.conf.arg(name="")] = DemoConfig()
+    demo_seed: int = 0
+    """Which miniature. Each seed splits the digits anew."""
     beside: tuple[Path, ...] = ()
     """Other studies' directories, drawn in progress.png too."""
     out: Path | None = None
@@ -109,8 +110,10 @@ def _check(args: AlphasArgs) -> None:
         raise InputError(f"{missing}: is needed too: a run has the models, the set the images")
     default = AlphasConfig()
     changed = [name for name in _OF_DEMO if getattr(args.config, name) != getattr(default, name)]
-    if not args.demo and (changed or args.miniature != DemoConfig()):
-        named = f"--{changed[0].replace('_', '-')}" if changed else "--strength and the like"
+    miniature = args.miniature != DemoConfig() or args.demo_seed != 0
+    if not args.demo and (changed or miniature):
+        of_it = "--strength, --contrast, --noise, --demo-seed"
+        named = f"--{changed[0].replace('_', '-')}" if changed else of_it
         raise InputError(f"{named}: is of --demo; leave it out")
     if args.demo and (args.choose_split is not None or args.pairing != "built"):
         named = "--pairing" if args.choose_split is None else "--choose-split"
@@ -162,7 +165,9 @@ def _data(args: AlphasArgs) -> tuple[AlphasData, AlphasData | None]:
 
         test, validation = (
             images.alphas_data_of_masked(
-                demo_images(split, args.miniature, _DEMO_SEED), config.pairing_seeds, config.limit
+                demo_images(split, args.miniature, args.demo_seed),
+                config.pairing_seeds,
+                config.limit,
             )
             for split in ("test", "validation")
         )
@@ -198,7 +203,7 @@ def _ends_of_demo(args: AlphasArgs, directory: RunDirectory) -> Ends:
     from wiseft_jax.studies.backgrounds_train_data import limited
 
     config = args.config
-    images = demo_images("train", args.miniature, _DEMO_SEED)
+    images = demo_images("train", args.miniature, args.demo_seed)
     train = limited(images.dataset(config.train_on, config.training_seed), config.limit)
     return fine_tuned_ends(config, ModelConfig("glyphclip", "digits"), train, directory)
 

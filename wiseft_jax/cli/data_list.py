@@ -14,7 +14,8 @@ from wiseft_jax.data.catalog_facts import images_text, list_facts
 @dataclasses.dataclass(frozen=True)
 class ListArgs:
     """List the published data sets that have a name here; `--json` has their fixed ids,
-    metrics, licences and names in TensorFlow Datasets."""
+    metrics, licences and names in TensorFlow Datasets.
+    """
 
     common: Common = CommonOptions()
 
