@@ -63,10 +63,7 @@ def load_model(
     from wiseft_jax.core.distributed import same_parameters
 
     if config.name == "glyphclip" and config.templates != "digits":
-        logger.warning(
-            "model.name: the embedded glyphclip knows rendered digits and letters only; photographs"
-            " want a run with another CLIP, a directory or a hub id"
-        )
+        warn_of_photographs("model.name")
     options = (config.compute_dtype, config.tower, config.remat)
     clip = load_clip(config.name, *options, reading=config.reading())
     make: Any = zero_shot_classifier
@@ -74,3 +71,16 @@ def load_model(
         from wiseft_jax.clip.two_towers import two_tower_classifier as make
     classifier, theta_0 = make(clip, tuple(class_names), config.templates)
     return classifier, same_parameters(theta_0)
+
+
+def warn_of_photographs(option: str) -> None:
+    """Warn that the embedded model, which an option names, isn't made for photographs.
+
+    Args:
+      option: What names it.
+    """
+    logger.warning(
+        "%s: the embedded glyphclip knows rendered digits and letters only; photographs want"
+        " another CLIP, a directory or a hub id",
+        option,
+    )
