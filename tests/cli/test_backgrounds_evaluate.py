@@ -65,8 +65,9 @@ def test_resnets_of_both_kinds_side_by_side(
     rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
     assert len(rows) == 16
     assert "BG-Gap in points" in (tmp_path / "table.md").read_text()
-    with Image.open(tmp_path / "variants.png") as picture:
-        assert min(picture.size) > 300
+    for name in ("variants.png", "progress.png"):
+        with Image.open(tmp_path / name) as picture:
+            assert min(picture.size) > 300
 
 
 def test_a_clip_by_both_protocols(root: Path, capsys: pytest.CaptureFixture):

@@ -62,7 +62,8 @@ class AlphasArgs:
     demo_seed: int = 0
     """Which miniature. Each seed splits the digits anew."""
     beside: tuple[Path, ...] = ()
-    """Other studies' directories, drawn in progress.png too."""
+    """Directories of other studies, or of evaluations of the same images (`wiseft backgrounds
+    evaluate --out`), drawn in progress.png too."""
     out: Path | None = None
     """The study's directory."""
     overwrite: bool = False
@@ -138,9 +139,11 @@ def _summary(path: Path) -> dict[str, Any]:
     from wiseft_jax.studies.backgrounds_alphas import SUMMARY_FILE
 
     found = read_json(path / SUMMARY_FILE)
-    if not isinstance(found, dict) or not {"curves", "alphas", "model"} <= found.keys():
+    kinds = ({"curves", "alphas", "model"}, {"models", "set", "originals"})
+    if not isinstance(found, dict) or not any(keys <= found.keys() for keys in kinds):
         raise InputError(
-            f"--beside {path}: not the directory of a study by wiseft backgrounds alphas"
+            f"--beside {path}: not the directory of a study by wiseft backgrounds alphas, or of an"
+            " evaluation by wiseft backgrounds evaluate"
         )
     return found | {"name": path.name}
 
@@ -217,10 +220,13 @@ def _write(
     from wiseft_jax.reporting.backgrounds_progress import draw_progress
 
     write_text(directory / TABLE_FILE, alphas_markdown(summary))
-    models = [each["model"] for each in (summary, *others)]
-    alike = len(set(models)) < len(models)
+    models = [each["model"] for each in (summary, *others) if "model" in each]
+    alike = len(set(models)) < len(models)  # an evaluation has several, named in it
     own = {"name": directory.resolve().name if alike else summary["model"]}
-    named = [summary | own, *(each if alike else each | {"name": each["model"]} for each in others)]
+    named = [summary | own]
+    named += [
+        each if alike else each | {"name": each.get("model", each["name"])} for each in others
+    ]
     return [
         directory / TABLE_FILE,
         draw_alphas(summary, directory / CURVES_FILE)[0],

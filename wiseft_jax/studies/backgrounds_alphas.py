@@ -138,6 +138,7 @@ def alphas_study(
     """
     sets = {TEST: test} | ({} if validation is None else {VALIDATION: validation})
     origin = {"ends": ends.hashes, "data": {k: data.fingerprint() for k, data in sets.items()}}
+    originals = test.sets["original"].fingerprint()
     sets = {split: data.fitted(ends.classifier.class_names) for split, data in sets.items()}
     _check_origin(directory, origin)
     correct, answered = {}, {}
@@ -170,6 +171,7 @@ def alphas_study(
         "bootstrap_samples": config.bootstrap_samples,
         "config_hash": hashed,
         "made_from": origin,
+        "originals": originals,
         **facts,
         "chosen_on": None if validation is None else VALIDATION,
         "choices": choices_of(config, correct.get(VALIDATION), correct[TEST], curves[TEST]),
