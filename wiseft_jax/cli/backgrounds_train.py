@@ -128,7 +128,7 @@ def _data(args: TrainArgs) -> MatrixData:
         splits = (args.train_split, args.test_split or "val")
         data = images.data_of_release(args.data, splits, test_on, args.pairing, args.limit)
     specs = _named(args.also) | ({} if args.in9l is None else {IN9L: args.in9l})
-    extras = images.load_extras(specs, data.class_names)
+    extras = images.load_extras(specs, data.class_names, data.tests.get("original"))
     kept = {name: images.limited(each, args.limit) for name, each in extras.items()}
     return dataclasses.replace(data, extras=kept)
 
