@@ -271,12 +271,8 @@ def faulty(root: Path) -> dict[str, str]:
     (masks / "text.png").write_bytes(b"no mask")
     save_photo(photos / "pickled.png", photo(0))
     np.save(masks / "pickled.npy", np.array([{"a": 1}]), allow_pickle=True)
-    expected |= {
-        "image_unreadable": "image_unreadable",
-        "loop": "image_unreadable",
-        "text": "mask_unreadable",
-        "pickled": "mask_unreadable",
-    }
+    expected |= dict.fromkeys(("image_unreadable", "loop"), "image_unreadable")
+    expected |= dict.fromkeys(("text", "pickled"), "mask_unreadable")
     return {f"{CLASSES[0]}/{name}": reason for name, reason in expected.items()}
 
 
@@ -291,10 +287,9 @@ def test_each_unfit_image_is_listed_with_its_reason(
     detail = {row["reason"]: row["detail"] for row in rows}
     assert "40 x 60 (wide x high), the upright image 60 x 40" in detail["mask_size"]
     assert "--mask-foreground" in detail["mask_values"]
-    sought = root / "masks" / CLASSES[0] / "mask_missing.npy"
-    assert f"looked for {sought} or " in detail["mask_missing"]
-    assert "12 of 18 images were rejected, 67 % of them: 2 image_unreadable, 2 " in caplog.text
-    assert "rejected.jsonl; mend what is wrong with so many" in caplog.text
+    assert f"looked for {root / 'masks' / CLASSES[0]}/mask_missing.npy" in detail["mask_missing"]
+    assert "12 of 18 images were rejected, 67 % of them: 2 image_unreadable" in caplog.text
+    assert "mend what is wrong" in caplog.text
     assert manifest["counts"]["accepted"] == 6
     assert manifest["counts"]["images"] == 6 + len(expected)
     assert sum(manifest["counts"]["reasons"].values()) == len(expected)

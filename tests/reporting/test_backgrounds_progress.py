@@ -65,7 +65,8 @@ def test_models_of_an_evaluation_are_points_alone_and_beside_a_study():
             figure = progress_figure(summaries)
         (axes,) = [each for each in figure.axes if each.get_title(loc="left")]
         assert axes.get_title(loc="left") == "Mixed-Rand"
-        points = {bars.get_label(): bars.lines[0] for bars in axes.containers}
+        bars: list[Any] = list(axes.containers)
+        points = {each.get_label(): each.lines[0] for each in bars}
         for k in (1, 2, 3):
             data = points[f"m{k}"].get_data()
             assert [float(each[0]) for each in data] == pytest.approx([0.5 + k / 10, k / 5])

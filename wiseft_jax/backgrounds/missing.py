@@ -2,8 +2,8 @@
 
 An original needs its mask and, for mixed variants, its Only-BG-T image.
 
-- What measures (``evaluate``'s pairings, ``attack``, the challenge and saliency of ``alphas``) leaves
-  out originals that lack one, counts and names them; none left is an error.
+- What measures (``evaluate``'s pairings, ``attack``, the challenge and saliency of ``alphas``)
+  leaves out originals that lack one, counts and names them; none left is an error.
 - What is trained on, or composed as a whole set, has every original or is refused: sets of other
   images would be compared as if they were the same.
 - A mask that is there and doesn't fit its image, or is empty or full, is an error, which names the

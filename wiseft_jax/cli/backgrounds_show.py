@@ -114,7 +114,8 @@ def _row(shown: Shown, predictor: Any) -> dict[str, Any]:
         for (kind, picture), answer in zip(shown.pictures.items(), answers, strict=True)
     }
     facts = {"model": predictor.name, "protocol": predictor.protocol, "weights": predictor.weights}
-    facts["fed"] = how_fed(*shown.pictures["original"].shape[:2], predictor.preprocess)
+    height, width = shown.pictures["original"].shape[:2]
+    facts["fed"] = how_fed(height, width, predictor.preprocess)
     return {
         "image": shown.name,
         "label": predictor.class_names[shown.label],

@@ -196,7 +196,7 @@ def sheet_layout(rows: int, columns: int) -> tuple[int, tuple[float, float]]:
 
     fits = [
         (cell(across, page), across)
-        for page in (_PAGE_INCHES, _PAGE_INCHES[::-1])
+        for page in (_PAGE_INCHES, (_PAGE_INCHES[1], _PAGE_INCHES[0]))
         for across in range(1, rows + 1)
     ]
     largest, across = max(fits, key=lambda each: (each[0], -each[1]))
