@@ -94,9 +94,19 @@ def _load(config: ModelConfig) -> Any:
     from wiseft_jax.clip.load import load_clip
 
     if config.name == "glyphclip" and config.templates != "digits":
-        logger.warning(
-            "model.name: the embedded glyphclip knows rendered digits and letters only; photographs"
-            " want a run with another CLIP, a directory or a hub id"
-        )
+        warn_of_photographs("model.name")
     options = (config.compute_dtype, config.tower, config.remat)
     return load_clip(config.name, *options, reading=config.reading())
+
+
+def warn_of_photographs(option: str) -> None:
+    """Warn that the embedded model, which an option names, isn't made for photographs.
+
+    Args:
+      option: What names it.
+    """
+    logger.warning(
+        "%s: the embedded glyphclip knows rendered digits and letters only; photographs want"
+        " another CLIP, a directory or a hub id",
+        option,
+    )

@@ -34,7 +34,7 @@ def _matched(shift: str, classes: str, images: int, projection: Projection) -> D
     imagenet = IMAGENET_DATASETS["imagenet"]
     split = Split("val", IMAGENET_VAL, images, "imagenet_folder")
     return DatasetEntry(
-        title=f"ImageNet's validation images of the classes of {shift}",
+        title=f"ImageNet val, classes of {shift}",
         classes=classes,
         prompts="imagenet",
         layout=Layout(imagenet.layout.folder, (split,)),
@@ -58,7 +58,7 @@ MATCHED_DATASETS: dict[str, DatasetEntry] = {
 
 OBJECT_DATASETS: dict[str, DatasetEntry] = {
     "objectnet": DatasetEntry(
-        title="ObjectNet, the classes that overlap with ImageNet",
+        title="ObjectNet, classes shared with ImageNet",
         classes="objectnet",
         prompts="imagenet",
         layout=Layout("objectnet-1.0", (Split("test", ("images",), 18_574),)),
