@@ -43,7 +43,6 @@ def parse(args_type: type[ArgsT], argv: Sequence[str], verb: str, *, default: An
                 args_type,
                 args=list(argv),
                 prog=f"wiseft {verb}",
-                config=(tyro.conf.FlagCreatePairsOff,),
                 **extra,
             )
     except SystemExit as stop:
