@@ -7,13 +7,14 @@ import os
 import pytest
 
 from wiseft_jax.cli.main import main
-from wiseft_jax.cli.parse import parse, suggesting, unboxed
+from wiseft_jax.cli.parse import naming_options, parse, suggesting, unboxed
 from wiseft_jax.cli.sweep import SweepArgs
 from wiseft_jax.evaluation.config import SweepConfig
 from wiseft_jax.evaluation.curve_config import CurveConfig
 from wiseft_jax.experiment import ExperimentConfig
 
 RUN = ["run", "custom/folder"]
+RACE = ["evaluate", "--data=folder:x", "--model", "a", "b", "--race"]
 
 
 @pytest.mark.parametrize(
@@ -25,7 +26,17 @@ RUN = ["run", "custom/folder"]
         ([*RUN, "--training.recipe", "x"], "invalid choice 'x' for argument '--training.recipe'"),
         ([*RUN, "--mixing.name", "smothmix"], "'random_choice'). Did you mean 'smoothmix'?\n"),
         (["explain", "a.png", "--methods", "grad_cm"], "Did you mean 'grad_cam'?\n"),
-        ([*RUN, "--mixing.prob", "2"], "mixing.prob: expected a share in [0, 1], found 2.0\n"),
+        (
+            [*RUN, "--mixing.prob", "2"],
+            "error: --mixing.prob: expected a share in [0, 1], found 2.0\n",
+        ),
+        ([*RUN, "--training.options.l1", "-1"], "error: --training.options.l1: expected a number"),
+        ([*RUN, "--data.test-fraction", "3"], "error: --data.test-fraction: expected a number"),
+        ([*RACE, "--racing.batch-size", "0"], "error: --racing.batch-size: expected at least 1"),
+        (
+            [*RACE[:4], "--race"],
+            "error: --race: expected two models or more to race, found a alone",
+        ),
         (["predict"], "Missing from wiseft predict:\n    --images [PATH [PATH ...]]\n"),
     ],
 )
@@ -101,3 +112,8 @@ def test_what_is_like_no_choice_gets_no_suggestion() -> None:
     assert suggesting(text.replace("'x'", "'cirle'")) == text.replace("'x'", "'cirle'").replace(
         "\nMore", " Did you mean 'circle'?\nMore"
     )
+
+
+def test_an_error_that_names_no_option_stays_as_it_is() -> None:
+    for text in ("Error parsing --a.b: not an int", "Error parsing a: c.d_e: no", "Error: a.b: no"):
+        assert naming_options(text) == text
