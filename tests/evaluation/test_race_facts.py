@@ -32,7 +32,7 @@ def test_a_race_that_one_model_wins():
     assert facts["evaluations"] == sum(seen) == facts["forwards"]
     assert facts["share"] == sum(seen) / facts["all_forwards"]
     sure = "with a probability of at least 90 % the most accurate model on these 400 images is b"
-    counted = f"b was run on all {seen[1]} images that the race looked at, of 400, and is right on "
+    counted = f"b was run on all {seen[1]} images that the race looked at (of 400) and is right on "
     assert facts["guaranteed"] == [sure, f"{counted}{facts['hits']}"]
     assert (facts["decided"], facts["leader"], facts["tied"]) == (True, "runs/b", [])
     assert facts["hits_counted"]

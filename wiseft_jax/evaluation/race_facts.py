@@ -128,10 +128,8 @@ def _guaranteed(result: RaceResult, racing: RaceConfig, claim: str, leader: str)
         lines.append(f"{sure} {leader} is that one, or less than {points} behind it{given}")
     if result.complete:
         hits, seen = result.hits[result.winner], result.seen[result.winner]
-        lines.append(
-            f"{leader} was run on all {seen} images that the race looked at, of {result.total}, and"
-            f" is right on {hits}{counted}"
-        )
+        part = "" if seen == result.total else f" that the race looked at (of {result.total})"
+        lines.append(f"{leader} was run on all {seen} images{part} and is right on {hits}{counted}")
     return lines
 
 
