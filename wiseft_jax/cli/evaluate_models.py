@@ -123,8 +123,7 @@ def _race_on(args: EvaluateArgs, candidates: Any, dataset: Any, config_hash: str
     from wiseft_jax.evaluation.racing_models import LiveModels
 
     racing = args.racing.build()
-    size = min(args.batch_size, racing.batch_size)
-    live = LiveModels(candidates, dataset, batch_size=size)
+    live = LiveModels(candidates, dataset, batch_size=racing.batch_size)
     result = race(live, len(candidates), live.order(racing.seed), racing)
     facts = model_race_facts(result, args.model, racing, [each.name for each in candidates.models])
     models = [{**each, "alpha": exported_alpha(each["model"])} for each in facts["models"]]

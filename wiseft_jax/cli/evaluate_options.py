@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wiseft_jax.cli.common import Common, CommonOptions
-from wiseft_jax.cli.model_names import check_different
+from wiseft_jax.cli.model_names import DEFAULT_TEMPLATES, check_different
 from wiseft_jax.core.distributed_config import DistributedConfig
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.typing import ComputeDtype
@@ -35,10 +35,10 @@ class EvaluateArgs:
     """The CLIP that image towers alone came from: its text side is read."""
     class_names: Path | None = None
     """Names of the sets' classes: one a line, a JSON list, or a JSON object old -> new."""
-    templates: str = "simple"
+    templates: str = DEFAULT_TEMPLATES
     """Prompt set or file, for a zero-shot CLIP."""
     batch_size: int = 64
-    """Images a batch."""
+    """Images a batch; of a race, `--racing.batch-size` are."""
     compute_dtype: ComputeDtype = "float32"
     """Precision of the tower."""
     on_bad_image: Literal["stop", "skip"] = "stop"
@@ -64,6 +64,11 @@ class EvaluateArgs:
             raise InputError(
                 f"--race: expected two models or more to race, found {', '.join(self.model)} alone;"
                 " give --model A B"
+            )
+        if self.race and self.batch_size != EvaluateArgs.batch_size:
+            raise InputError(
+                f"--batch-size: has no meaning with --race; give --racing.batch-size"
+                f" {self.batch_size}, the images a batch and between two looks"
             )
         if self.racing != ModelRaceConfig() and not self.race:
             raise InputError("--racing.*: has no meaning without --race")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
-from wiseft_jax.cli.model_names import is_exported
+from wiseft_jax.cli.model_names import DEFAULT_TEMPLATES, check_no_run, is_exported
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.typing import ComputeDtype
@@ -36,7 +36,7 @@ class PredictArgs:
     """Texts to find or compare images by."""
     class_names: Path | None = None
     """Class names for zero-shot prediction with a plain CLIP: one a line, or a JSON list."""
-    templates: str = "simple"
+    templates: str = DEFAULT_TEMPLATES
     """Prompt set or file for --class-names."""
     out: Path | None = None
     """The CSV file; stdout when not given."""
@@ -57,6 +57,10 @@ class PredictArgs:
                 raise InputError(f"--{name.replace('_', '-')}: expected at least 1")
         if any(not text.strip() for text in self.text):
             raise InputError("--text: a text is empty; say what to look for")
+        if self.templates != DEFAULT_TEMPLATES and (self.text or self.class_names is None):
+            raise InputError(
+                "--templates: makes prompts of --class-names; give these, without --text"
+            )
         if self.out is not None and self.out.is_dir():
             raise InputError(f"--out {self.out}: expected a file to write, found a directory")
 
@@ -89,6 +93,7 @@ def _classifier(args: PredictArgs) -> tuple[Any, Any]:
     if args.class_names is None:
         directory = Path(args.model).expanduser()
         if not is_exported(args.model):
+            check_no_run(args.model)
             raise InputError(
                 f"{args.model}: not an exported model (wiseft.json isn't there), so its classes are"
                 " unknown; give --class-names FILE, or --text"

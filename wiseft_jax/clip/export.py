@@ -30,13 +30,14 @@ from wiseft_jax.clip.reading import AS_STORED, Reading
 from wiseft_jax.clip.towers import VISION_KEYS
 from wiseft_jax.core.errors import InputError, unknown_name
 from wiseft_jax.core.results import RESULTS_FILE, Row, write_rows
+from wiseft_jax.core.run_directory import EXPORT_FACTS_FILE
 from wiseft_jax.core.tensors import read_tensors, write_tensors
 from wiseft_jax.core.trees import check_same_structure, flatten_paths, hash_tree
 from wiseft_jax.core.typing import ComputeDtype, Params, Remat, TowerName
 from wiseft_jax.core.writers import write_json, write_text
 
 HEAD_FILE = "head.safetensors"
-FACTS_FILE = "wiseft.json"
+FACTS_FILE = EXPORT_FACTS_FILE
 SCHEMA = 1
 _WRITTEN = {HEAD_FILE, FACTS_FILE, CARD_FILE, RESULTS_FILE} | {
     name for each in EXPORT_FORMATS.values() for name in (each.weights, *each.files)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from wiseft_jax.core.errors import InputError, did_you_mean
+from wiseft_jax.core.errors import InputError, did_you_mean, how_far
 from wiseft_jax.core.tensors import FLAX_MSGPACK, SAFETENSORS, SAFETENSORS_INDEX
 
 OPENCLIP_CONFIG = "open_clip_config.json"
@@ -48,7 +48,7 @@ def resolve_directory(name_or_path: str | Path) -> Path:
     if isinstance(name_or_path, Path) or not is_hub_id(name):
         raise InputError(
             f"{name!r}: no such directory (looked at {path.absolute()}), and not a hub id, which "
-            f"would look like owner/name.{did_you_mean(name, [EMBEDDED_NAME])}"
+            f"would look like owner/name; {how_far(path)}{did_you_mean(name, [EMBEDDED_NAME])}"
         )
     return _download(name)
 
@@ -120,7 +120,11 @@ def _explaining(name: str, otherwise: str) -> Iterator[None]:
         RevisionNotFoundError,
     )
 
-    both = f"{name!r}: no directory {Path(name).absolute()}, so it was taken for a hub id, and "
+    path = Path(name)
+    near = how_far(path)
+    known = path.absolute().parent.is_dir() or "Did you mean" in near
+    near = f" ({near.rstrip('.')})" if known else ""
+    both = f"{name!r}: no directory {path.absolute()}{near}, so it was taken for a hub id, and "
     try:
         yield
     except LocalEntryNotFoundError as error:
