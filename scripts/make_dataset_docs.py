@@ -74,6 +74,7 @@ How an image gets its label:
 | `table` | a table has a label for each file |
 | `arrays` | arrays hold images and labels |
 | `video` | JSON files have sets of frames and their labels |
+| `reviewed_video` | the sets are made from what reviewers said of frames |
 
 How the 1000 logits of ImageNet become those of the data set's classes:
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from wiseft_jax.clip.config import ModelConfig, load_model
+from wiseft_jax.clip.config import ModelConfig, load_model, load_shapes
 from wiseft_jax.core.checkpoint_config import CheckpointConfig
 from wiseft_jax.core.config_io import config_hash, read_json
 from wiseft_jax.core.errors import InputError, unknown_name
@@ -21,7 +21,9 @@ from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.results import Row, metrics_at
 from wiseft_jax.core.run_directory import RunDirectory, describe
 from wiseft_jax.core.writers import write_json
+from wiseft_jax.data.class_lists import is_published
 from wiseft_jax.data.config import DataConfig
+from wiseft_jax.data.specs import public_spec
 from wiseft_jax.evaluation.config import SweepConfig
 from wiseft_jax.mixing.config import MixingConfig
 from wiseft_jax.training.config import (
@@ -88,11 +90,17 @@ class ExperimentData:
 
 def load_start(config: ExperimentConfig, class_names: Sequence[str]) -> tuple[Any, Any]:
     """Return ``(classifier, theta_0)`` as the recipe of an experiment takes them."""
-    from wiseft_jax.data.class_lists import is_published
+    return load_model(config.model, class_names, **_start_options(config, class_names))
 
+
+def load_start_shapes(config: ExperimentConfig, class_names: Sequence[str]) -> tuple[Any, Any]:
+    """Return what ``load_start`` does, with shapes in place of arrays: quick, for a dry run."""
+    return load_shapes(config.model, class_names, **_start_options(config, class_names))
+
+
+def _start_options(config: ExperimentConfig, class_names: Sequence[str]) -> dict[str, bool]:
     two_towers = config.training.recipe in TWO_TOWER_RECIPES
-    repeats = is_published(class_names)
-    return load_model(config.model, class_names, two_towers=two_towers, repeats=repeats)
+    return {"two_towers": two_towers, "repeats": is_published(class_names)}
 
 
 def load_data(config: ExperimentConfig) -> ExperimentData:
@@ -339,6 +347,7 @@ def finish(
             selection["alpha"],
             run_directory.merged_dir,
             outcome.sweep.rows,
+            chosen=selection["sentence"],
             overwrite=True,
         )
 
@@ -351,10 +360,11 @@ def export_merged(
     alpha: float,
     directory: Path,
     rows: Sequence[Row],
+    chosen: str = "",
     overwrite: bool = False,
     format: str = "hf",
 ) -> None:
-    """Write the model at ``alpha`` as a CLIP directory, with its measured accuracies."""
+    """Write the model at ``alpha`` as a CLIP directory, with the rows and how it was ``chosen``."""
     from wiseft_jax.clip.export import export_classifier
     from wiseft_jax.clip.two_towers import settled
     from wiseft_jax.core.trees import hash_tree
@@ -370,7 +380,21 @@ def export_merged(
         *settled(classifier, lerp(theta_0, theta_1, alpha)),
         alpha=alpha,
         metrics=metrics_at(rows, alpha),
+        rows=rows,
+        made=_made(config, chosen),
         hashes=hashes,
         overwrite=overwrite,
         format=format,
     )
+
+
+def _made(config: ExperimentConfig, chosen: str) -> dict[str, Any]:
+    """What a model card tells of a run; of data only what they are called, for exports travel."""
+    names = ("recipe", "learning_rate", "batch_size", "epochs", "weight_decay", "seed")
+    parts = ("train", "validation", "test")
+    sets = {part: (getattr(config.data, part),) for part in parts} | {"shifts": config.data.shifts}
+    specs = {part: [public_spec(text) for text in texts if text] for part, texts in sets.items()}
+    data = {part: texts for part, texts in specs.items() if texts}
+    settings = {name: getattr(config.training, name) for name in names}
+    made = {"name": config.name, **settings, "mixing": config.mixing.name, "data": data}
+    return made | {"selection": chosen}

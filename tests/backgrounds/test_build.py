@@ -271,16 +271,14 @@ def faulty(root: Path) -> dict[str, str]:
     (masks / "text.png").write_bytes(b"no mask")
     save_photo(photos / "pickled.png", photo(0))
     np.save(masks / "pickled.npy", np.array([{"a": 1}]), allow_pickle=True)
-    expected |= {
-        "image_unreadable": "image_unreadable",
-        "loop": "image_unreadable",
-        "text": "mask_unreadable",
-        "pickled": "mask_unreadable",
-    }
+    expected |= dict.fromkeys(("image_unreadable", "loop"), "image_unreadable")
+    expected |= dict.fromkeys(("text", "pickled"), "mask_unreadable")
     return {f"{CLASSES[0]}/{name}": reason for name, reason in expected.items()}
 
 
-def test_each_unfit_image_is_listed_with_its_reason(tmp_path: Path):
+def test_each_unfit_image_is_listed_with_its_reason(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
     root = write_photos(tmp_path, 2)
     expected = faulty(root)
     manifest = build(config_of(root), tmp_path / "out", workers=1)
@@ -289,6 +287,9 @@ def test_each_unfit_image_is_listed_with_its_reason(tmp_path: Path):
     detail = {row["reason"]: row["detail"] for row in rows}
     assert "40 x 60 (wide x high), the upright image 60 x 40" in detail["mask_size"]
     assert "--mask-foreground" in detail["mask_values"]
+    assert f"looked for {root / 'masks' / CLASSES[0]}/mask_missing.npy" in detail["mask_missing"]
+    assert "12 of 18 images were rejected, 67 % of them: 2 image_unreadable" in caplog.text
+    assert "mend what is wrong" in caplog.text
     assert manifest["counts"]["accepted"] == 6
     assert manifest["counts"]["images"] == 6 + len(expected)
     assert sum(manifest["counts"]["reasons"].values()) == len(expected)
@@ -364,8 +365,10 @@ def test_unfit_boxes_are_listed_with_their_reason(tmp_path: Path):
     rows += [f"{name},0,12,60,25" for name in names[8:]]  # as wide as the image
     (root / "boxes.csv").write_text("\n".join(["path,x0,y0,x1,y1", *rows]) + "\n")
     build(config_of(root, masks=None, boxes=root / "boxes.csv"), tmp_path / "out", workers=1)
-    found = {row["id"]: row["reason"] for row in read_rows(tmp_path / "out" / "rejected.jsonl")}
-    assert found == {
+    rejected = read_rows(tmp_path / "out" / "rejected.jsonl")
+    (missing,) = [row["detail"] for row in rejected if row["reason"] == "box_missing"]
+    assert missing == f"looked for '00_dog/007' or '007' in {root / 'boxes.csv'}"
+    assert {row["id"]: row["reason"] for row in rejected} == {
         "00_dog/000": "box_covers_image",
         "00_dog/001": "box_too_large",
         "00_dog/002": "box_outside",

@@ -45,11 +45,11 @@ def test_what_is_missing_is_counted(root: Path):
     (root / "fg_mask/train/02_fish/07.npy").unlink()
     (root / "only_bg_t/train/00_dog/01.png").unlink()
     release = open_release(root, "train")
-    with pytest.raises(InputError, match=r"1 of 9 originals have no masks \(02_fish/07\)"):
+    with pytest.raises(InputError, match=r"1 of 9 originals have no mask \(02_fish/07\)"):
         ComposedSource(release, "only_fg")
     assert len(ComposedSource(release, "original")) == 9
     np.save(root / "fg_mask/train/02_fish/07.npy", np.ones((8, 8), bool))
-    with pytest.raises(InputError, match=r"no Only-BG-T images \(00_dog/01\)"):
+    with pytest.raises(InputError, match=r"no Only-BG-T image \(00_dog/01\)"):
         ComposedSource(release, "mixed_rand")
     with pytest.raises(InputError, match="only_bg_b is made from boxes"):
         ComposedSource(release, "only_bg_b")

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers.small_release import small_images
+from tests.helpers.small_release import small_images, write_small_release
 from wiseft_jax.backgrounds.attack_images import prepare
 from wiseft_jax.backgrounds.build_crop import Crop
+from wiseft_jax.backgrounds.composed_source import composed_dataset
 from wiseft_jax.backgrounds.feeding import fed_images, fed_mask, how_fed, preprocess_of
+from wiseft_jax.backgrounds.release import open_release
+from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.data.pipeline import load_image
 from wiseft_jax.data.transforms import eval_transform
@@ -30,6 +35,18 @@ def test_the_evaluations_pipeline_feeds_a_set_alike():
         transform = eval_transform(preprocess_of(dataset, preprocess))
         found = np.stack([transform(load_image(dataset, at)) for at in range(len(dataset))])
         assert np.array_equal(found, fed_images(IMAGES.images, preprocess))
+
+
+def test_a_set_of_which_some_images_are_of_the_models_size_is_refused(tmp_path: Path):
+    release = open_release(write_small_release(tmp_path, IMAGES))
+    dataset = release.dataset("original")
+    assert preprocess_of(dataset, Preprocess(8, 9)).resize == 8
+    last = Path(dataset.id(len(dataset) - 1))
+    Image.fromarray(np.zeros((9, 8, 3), np.uint8)).save(last)
+    for changed in (dataset, composed_dataset(release, "only_fg")):
+        with pytest.raises(InputError, match=rf"the others aren't \(.*{last.name}\)"):
+            preprocess_of(changed, Preprocess(8, 9))
+        assert preprocess_of(changed, Preprocess(6, 7)) == Preprocess(6, 7)
 
 
 def test_others_are_prepared_with_their_masks():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from wiseft_jax.backgrounds.one_image import (
     answers_to,
     image_variants,
     release_partners,
+    sized_partners,
 )
 from wiseft_jax.backgrounds.release import open_release
 from wiseft_jax.backgrounds.variants import VARIANTS
@@ -54,6 +56,26 @@ def test_a_score_is_the_probability_of_what_was_chosen(thousand: bool):
         label = IMAGENET_TO_IN9[best] if thousand else best
         assert answer.predicted == (OUTSIDE if label == -1 else IN9_CLASSES[label])
         assert answer.right == (label == 2)
+
+
+def test_backgrounds_of_another_size_are_resized_and_told_in_one_line(
+    caplog: pytest.LogCaptureFixture,
+):
+    partners = {
+        "mixed_same": ("a", IMAGES.tiled[0]),
+        "mixed_rand": ("b", IMAGES.tiled[1][:4, :4]),
+        "mixed_next": ("c", IMAGES.tiled[2][:2]),
+    }
+    with caplog.at_level(logging.INFO):
+        found = sized_partners(partners, 8, 8)
+    assert {each.shape for each in found.values()} == {(8, 8, 3)}
+    assert np.array_equal(found["mixed_same"], IMAGES.tiled[0])
+    (record,) = caplog.records
+    assert record.levelno == logging.INFO
+    assert record.getMessage() == (
+        "backgrounds are resized to the image's 8 x 8, which changes their proportions: b (4 x 4),"
+        " c (8 x 2)"
+    )
 
 
 def test_partners_are_of_the_right_classes(tmp_path: Path):

@@ -132,7 +132,8 @@ def test_missing_variants_are_refused(
         (["--run", "x"], "--data ROOT: is needed too"),
         (["--data", "x"], "--run DIR: is needed too"),
         (["--run", "x", "--data", "y", "--epochs", "2"], "--epochs: is of --demo"),
-        (["--run", "x", "--data", "y", "--strength", "0.5"], "--strength and the like"),
+        (["--run", "x", "--data", "y", "--strength", "0.5"], "--strength, --contrast, --noise"),
+        (["--run", "x", "--data", "y", "--demo-seed", "1"], "--demo-seed: is of --demo"),
         (["--demo", "--pairing", "new"], "--pairing: is of --data"),
         (["--run", "x", "--data", "y", "--pairing-seeds", "5"], "give --pairing new"),
         (["--run", "x", "--data", "y", "--choose-split", "val"], "the same images would choose"),
@@ -173,8 +174,9 @@ def test_the_demo_on_a_tiny_budget(tmp_path: Path, capsys: pytest.CaptureFixture
     zero_shot = [each["curves"]["test"]["gap"]["value"][0] for each in (summary, found)]
     assert zero_shot[0] == zero_shot[1]
     capsys.readouterr()
-    assert alphas(*options, "--strength", "0.5", "--out", tmp_path / "a", "-q") == 2
-    assert "was trained on other images than today's" in capsys.readouterr().err
+    for other in (["--strength", "0.5"], ["--demo-seed", "1"]):
+        assert alphas(*options, *other, "--out", tmp_path / "a", "-q") == 2
+        assert "was trained on other images than today's" in capsys.readouterr().err
 
 
 def test_help_names_what_is_measured_and_loads_nothing_heavy():

@@ -36,7 +36,9 @@ def test_it_builds_and_says_what_was_rejected(tmp_path: Path, capsys: pytest.Cap
     save_photo(root / "photos" / CLASSES[0] / "odd.png", photo(0))
     out = tmp_path / "out"
     assert main(command(root, "--out", str(out))) == 0
-    printed = capsys.readouterr().out
+    printed, told = capsys.readouterr()
+    assert f"1 of 10 images were rejected: 1 mask_missing; each image's reason is in {out}" in told
+    assert "mend" not in told
     assert "rejected: mask_missing" in printed
     assert "there is no mask for it" in printed
     assert "of 10 images" in printed

@@ -65,8 +65,9 @@ def test_resnets_of_both_kinds_side_by_side(
     rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
     assert len(rows) == 16
     assert "BG-Gap in points" in (tmp_path / "table.md").read_text()
-    with Image.open(tmp_path / "variants.png") as picture:
-        assert min(picture.size) > 300
+    for name in ("variants.png", "progress.png"):
+        with Image.open(tmp_path / name) as picture:
+            assert min(picture.size) > 300
 
 
 def test_a_clip_by_both_protocols(root: Path, capsys: pytest.CaptureFixture):
@@ -84,8 +85,9 @@ def test_a_clip_by_both_protocols(root: Path, capsys: pytest.CaptureFixture):
 def test_the_demo_by_glyphclip(tmp_path: Path, capsys: pytest.CaptureFixture):
     options = ("--demo", "--strength", 0.6, "--limit", 30, "--seeds", 1, "--out", tmp_path)
     assert backgrounds("evaluate", *options) == 0
-    said = capsys.readouterr().out
+    said = "".join(capsys.readouterr())
     assert "10 coarse prompts" in said
+    assert "photographs" not in said
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["n"] == 30
     assert [found["n"] for found in summary["models"][0]["classes"]["original"]] == [3] * 10
@@ -136,6 +138,17 @@ def test_a_mask_of_many_values_is_shown_by_those_that_are_said(
     assert row["cells"]["only_fg"]["predicted"] in IN9_CLASSES
     assert backgrounds("show", "--demo", "--mask-foreground", "1") == 2
     assert "have no meaning with --demo" in capsys.readouterr().err
+
+
+def test_the_embedded_model_is_not_for_photographs(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    image = root / "set" / "original" / "val" / f"{IMAGES.ids[5]}.png"
+    given = (image, "--data", root / "set", "--model", "glyphclip", "--out", tmp_path / "v.png")
+    assert backgrounds("show", *given) == 0
+    printed, told = capsys.readouterr()
+    assert "--model: the embedded glyphclip knows rendered digits and letters only" in told
+    assert "; 8 x 8 resized to 32 (bicubic)" in printed
 
 
 @pytest.mark.parametrize(

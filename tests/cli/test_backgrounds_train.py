@@ -37,8 +37,9 @@ def test_the_whole_study_on_a_tiny_demo(tmp_path: Path, capsys: pytest.CaptureFi
     assert facts["n"] == dict.fromkeys(["original", "mixed_same", "mixed_rand"], 20)
     assert facts["n_train"] == {"mixed_rand": 20}
     assert {each["family"] for each in facts["cells"]} == {"clip", "resnet"}
-    assert main([*command, "--strength", "0"]) == 2
-    assert "on other images" in capsys.readouterr().err
+    for other in (["--strength", "0"], ["--demo-seed", "1"]):
+        assert main([*command, *other]) == 2
+        assert "on other images" in capsys.readouterr().err
 
 
 def matrix_on_the_demo(out: Path, strength: float, *train_on: str) -> dict[str, Any]:
@@ -86,6 +87,7 @@ def test_the_papers_story_appears_on_the_miniature_with_intervals(tmp_path: Path
         (["--demo", "--data", "there", "--out", "o"], "or --demo, found both"),
         (["--demo"], "--out DIR: no directory is named"),
         (["--data", "there", "--strength", "0.5", "--out", "o"], "are of --demo; leave them out"),
+        (["--data", "there", "--demo-seed", "1", "--out", "o"], "--demo-seed: are of --demo"),
         (["--demo", "--limit", "0", "--out", "o"], "--limit: expected an integer >= 1"),
         (["--demo", "--seeds", "0", "--out", "o"], "--seeds: expected an integer >= 1"),
         (["--demo", "--test-split", "val", "--out", "o"], "expected test or validation, found val"),

@@ -48,6 +48,7 @@ def test_the_table_has_a_line_for_every_data_set(capsys: pytest.CaptureFixture[s
     assert main(["data", "list"]) == 0
     printed = capsys.readouterr().out
     assert f"{len(DATASETS)} data sets" in printed
+    assert max(map(len, printed.splitlines())) < 120
     assert all(
         f" {name} " in printed and entry.title in printed for name, entry in DATASETS.items()
     )

@@ -112,7 +112,7 @@ def test_tables_of_a_race_and_of_a_comparison(files: Files, capsys: pytest.Captu
     assert run(files, "x/a", "x/b", more=("--race", "--racing.batch-size", 16)) == 0
     said = capsys.readouterr().out
     assert "a is the best of 2 on set (test, n=70)" in said
-    assert "guaranteed: with a probability of at least 95 % the most accurate model on all" in said
+    assert "with a probability of at least 95 % the most accurate model on these 70 images" in said
     assert "out after" in said
     assert run(files, "x/a", "x/b") == 0
     said = capsys.readouterr().out
@@ -143,6 +143,7 @@ def test_other_classes_are_refused_before_any_weights_are_read(
         (["x/a", "x/a"], ["--race"], "/x/a is given twice"),
         (["x/a", "x/b"], ["--racing.budget", "0.5"], "--racing.*: has no meaning without --race"),
         (["x/a", "x/b"], ["--race", "--racing.budget", "2"], "racing.budget: expected a share in"),
+        (["x/a", "x/b"], ["--race", "--batch-size", "32"], "give --racing.batch-size 32, the"),
         (["x/a", "x/b"], ["--race", "--racing.neighbours"], "--racing.neighbours"),
         (["x/a", "nowhere"], ["--race"], "no such directory"),
         ([], [], "--model"),

@@ -46,7 +46,10 @@ def test_an_interruption_says_the_command_that_starts_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["/bin/wiseft", "sweep", "runs/my photos", "-q"])
-    said = "nothing is half written; to start again: wiseft sweep 'runs/my photos' -q"
+    said = (
+        "nothing is half written; what was worked out is not kept, and the command begins anew; to"
+        " start again: wiseft sweep 'runs/my photos' -q"
+    )
     assert explain(KeyboardInterrupt()) == Ending(42, said, "interrupted")
 
 
@@ -97,7 +100,8 @@ def test_a_full_disk_in_a_sweep_says_what_it_left(tmp_path: Path, written: bool)
     with pytest.raises(OSError, match="No space left") as raised:
         sweep()
     message = explain(raised.value).message
-    assert ("are incomplete: predictions/" if written else "are as they were") in message
+    assert ("are incomplete: predictions/" if written else "are as they were; what") in message
+    assert ("makes all of them anew" if written else "begins anew") in message
     assert message.startswith("x.npz: No space left on device; the results in")
 
 

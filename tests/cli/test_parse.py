@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
-from pathlib import Path
 
 import pytest
 
 from wiseft_jax.cli.main import main
-from wiseft_jax.cli.parse import suggesting, unboxed
-from wiseft_jax.core.run_directory import RunDirectory
+from wiseft_jax.cli.parse import naming_options, parse, suggesting, unboxed
+from wiseft_jax.cli.sweep import SweepArgs
 from wiseft_jax.evaluation.config import SweepConfig
 from wiseft_jax.evaluation.curve_config import CurveConfig
 from wiseft_jax.experiment import ExperimentConfig
 
 RUN = ["run", "custom/folder"]
+RACE = ["evaluate", "--data=folder:x", "--model", "a", "b", "--race"]
 
 
 @pytest.mark.parametrize(
@@ -27,7 +26,17 @@ RUN = ["run", "custom/folder"]
         ([*RUN, "--training.recipe", "x"], "invalid choice 'x' for argument '--training.recipe'"),
         ([*RUN, "--mixing.name", "smothmix"], "'random_choice'). Did you mean 'smoothmix'?\n"),
         (["explain", "a.png", "--methods", "grad_cm"], "Did you mean 'grad_cam'?\n"),
-        ([*RUN, "--mixing.prob", "2"], "mixing.prob: expected a share in [0, 1], found 2.0\n"),
+        (
+            [*RUN, "--mixing.prob", "2"],
+            "error: --mixing.prob: expected a share in [0, 1], found 2.0\n",
+        ),
+        ([*RUN, "--training.options.l1", "-1"], "error: --training.options.l1: expected a number"),
+        ([*RUN, "--data.test-fraction", "3"], "error: --data.test-fraction: expected a number"),
+        ([*RACE, "--racing.batch-size", "0"], "error: --racing.batch-size: expected at least 1"),
+        (
+            [*RACE[:4], "--race"],
+            "error: --race: expected two models or more to race, found a alone",
+        ),
         (["predict"], "Missing from wiseft predict:\n    --images [PATH [PATH ...]]\n"),
     ],
 )
@@ -65,27 +74,29 @@ def test_help_is_as_wide_as_the_terminal_and_ends_with_0(
     assert max(map(len, options.splitlines())) == 70
 
 
-@pytest.mark.parametrize(
-    ("sweep", "on"),
-    [
-        (SweepConfig(method="curve", curve=CurveConfig(exact=True)), "exact"),
-        (SweepConfig(keep_logits=True), "keep-logits"),
-    ],
-)
-def test_a_flag_that_turns_off_says_whether(
-    sweep: SweepConfig,
-    on: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture,
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_flag_has_both_forms_whatever_is_stored(stored: bool) -> None:
+    sweep = SweepConfig(method="curve", curve=CurveConfig(exact=stored))
+    default = SweepArgs(ExperimentConfig(sweep=sweep))
+    for no, wanted in (("", True), ("no-", False)):
+        flags = [f"--sweep.curve.{no}exact", f"--{no}cache", f"--{no}learn"]
+        args = parse(SweepArgs, flags, "sweep RUN", default=default)
+        found = args.config.sweep.curve.exact, args.common.cache, args.learn
+        assert found == (wanted,) * 3
+    assert parse(SweepArgs, [], "sweep RUN", default=default) == default
+
+
+def test_the_help_of_a_flag_shows_both_forms_and_the_stored_value(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    RunDirectory(tmp_path).prepare(ExperimentConfig(sweep=sweep), resume=False, overwrite=False)
+    sweep = SweepConfig(method="curve", curve=CurveConfig(exact=True))
     monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit):
-        main(["sweep", str(tmp_path), "--help"])
-    helped = re.findall(r"--(?:[\w.]+\.)?no-([\w-]+)[\W\n]+(\w+)", capsys.readouterr().out)
-    names = {"export", "cache", "clip", "neighbours", on}
-    assert dict(helped) == dict.fromkeys(names, "Whether")
+        parse(SweepArgs, ["--help"], "sweep", default=SweepArgs(ExperimentConfig(sweep=sweep)))
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    exact = "--sweep.curve.exact, --sweep.curve.no-exact Whether every uncertain prediction of the"
+    assert f"{exact} grid is evaluated directly. (default: True)" in said
+    assert "--cache, --no-cache Whether the cache of" in said
 
 
 def test_colours_and_other_frames_go_too() -> None:
@@ -101,3 +112,8 @@ def test_what_is_like_no_choice_gets_no_suggestion() -> None:
     assert suggesting(text.replace("'x'", "'cirle'")) == text.replace("'x'", "'cirle'").replace(
         "\nMore", " Did you mean 'circle'?\nMore"
     )
+
+
+def test_an_error_that_names_no_option_stays_as_it_is() -> None:
+    for text in ("Error parsing --a.b: not an int", "Error parsing a: c.d_e: no", "Error: a.b: no"):
+        assert naming_options(text) == text

@@ -27,11 +27,45 @@ def test_contract(name: str) -> None:
 
 def test_list_names_every_preset(capsys: pytest.CaptureFixture) -> None:
     assert main(["run", "--list"]) == 0
-    printed = capsys.readouterr().out
-    for name in all_presets():
-        assert name in printed
+    lines = capsys.readouterr().out.splitlines()
+    for name, preset in all_presets().items():
+        (line,) = [line for line in lines if f" {name} " in line]
+        assert preset.summary in line
+        assert preset.load().training.recipe in line
+    (line,) = [line for line in lines if " imagenet/vit_b16 " in line]
+    assert "openai/clip-vit-base-patch16" in line
+    assert "81.7, shifts 63.0 (alpha 0.5)" in line
+    (line,) = [line for line in lines if " imagenet/vit_b32 " in line]
+    assert "not recorded" in line
+
+
+def test_list_as_json(capsys: pytest.CaptureFixture) -> None:
     assert main(["run", "--list", "--json"]) == 0
-    assert {each["name"] for each in json.loads(capsys.readouterr().out)} == set(all_presets())
+    rows = {each["name"]: each for each in json.loads(capsys.readouterr().out)}
+    assert rows.keys() == all_presets().keys()
+    assert rows["imagenet/vit_b32"]["expected"] is None
+    found = {
+        (each["dataset"], each["alpha"]): each["value"]
+        for each in rows["imagenet/vit_l14_336"]["expected"]
+    }
+    assert found["imagenet-val", 0.5] == 0.868
+    assert found["mean of shifts", 1.0] == 0.686
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name == "paint/dtd" else [pytest.mark.slow])
+        for name in sorted(all_presets())
+    ],
+)
+def test_help_shows_the_options_with_the_presets_own_defaults(
+    name: str, capsys: pytest.CaptureFixture
+) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["run", name, "--help"])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"default: {all_presets()[name].load().training.recipe})" in printed
 
 
 def test_a_typo_gets_a_suggestion(capsys: pytest.CaptureFixture) -> None:

@@ -10,9 +10,15 @@ import pytest
 
 from tests.helpers import numpy_clip
 from tests.helpers.tiny import tiny_images
-from wiseft_jax.clip.classifier import Classifier, head_logits, zero_shot_classifier
+from wiseft_jax.clip.classifier import (
+    Classifier,
+    head_logits,
+    shaped_classifier,
+    zero_shot_classifier,
+)
 from wiseft_jax.clip.convert import to_hf
 from wiseft_jax.clip.load import Clip
+from wiseft_jax.clip.two_towers import two_tower_classifier
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.trees import flatten_paths
 
@@ -44,6 +50,20 @@ def test_theta_is_one_tree_of_what_is_trained(clip: Clip):
     for leaf in flatten_paths(theta).values():
         assert type(leaf) is np.ndarray
         assert leaf.dtype == np.float32
+
+
+@pytest.mark.parametrize("two_towers", [False, True])
+def test_shapes_are_those_of_the_parameters_and_no_prompt_is_embedded(
+    clip: Clip, two_towers: bool, monkeypatch: pytest.MonkeyPatch
+):
+    make = two_tower_classifier if two_towers else zero_shot_classifier
+    classifier, theta = make(clip, NAMES)
+    monkeypatch.setattr("wiseft_jax.clip.classifier.zero_shot_head", None)
+    shaped, shapes = shaped_classifier(clip, NAMES, two_towers=two_towers)
+    assert shaped.class_names == classifier.class_names
+    wanted = {path: (leaf.shape, leaf.dtype) for path, leaf in flatten_paths(theta).items()}
+    found = {path: (leaf.shape, leaf.dtype) for path, leaf in flatten_paths(shapes).items()}
+    assert found == wanted
 
 
 def test_it_carries_what_an_export_needs(clip: Clip, pair: tuple[Classifier, Any]):

@@ -116,13 +116,15 @@ def test_transformers_reads_it_as_a_flax_clip(
     assert CLIPImageProcessor.from_pretrained(exported).crop_size["height"] == 16
 
 
-def test_the_files_are_those_of_a_clip_and_two_more(exported: Path):
+def test_the_files_are_those_of_a_clip_and_four_more(exported: Path):
     assert sorted(path.name for path in exported.iterdir()) == [
+        "README.md",
         "config.json",
         "head.safetensors",
         "merges.txt",
         "model.safetensors",
         "preprocessor_config.json",
+        "results.jsonl",
         "tokenizer_config.json",
         "vocab.json",
         "wiseft.json",

@@ -70,7 +70,7 @@ def test_the_files_are_those_of_the_table(exported: tuple[str, Path]):
     format, path = exported
     found = {entry.name for entry in path.iterdir()}
     known = EXPORT_FORMATS[format]
-    always = {known.weights, "head.safetensors", "wiseft.json"}
+    always = {known.weights, "head.safetensors", "wiseft.json", "README.md", "results.jsonl"}
     assert always <= found <= {*always, *known.files}
     assert read_facts(path)["format"] == format
 

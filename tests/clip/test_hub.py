@@ -151,3 +151,21 @@ def test_a_configuration_alone_is_fetched(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", fetch)
     assert download_config("owner/name@v1", "") == tmp_path
     assert asked == [("owner/name", "config.json", "v1")]
+
+
+def test_of_a_repository_of_openclip_its_own_configuration_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    there = {"open_clip_config.json"}
+
+    def fetch(repository: str, file: str, *, revision: str | None) -> str:
+        if file not in there:
+            raise errors.LocalEntryNotFoundError(f"no {file}")
+        return str(tmp_path / file)
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fetch)
+    assert download_config("owner/name", "") == tmp_path
+    there.clear()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    with pytest.raises(InputError, match=r"no config\.json"):
+        download_config("owner/name", "")

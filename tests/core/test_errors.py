@@ -66,3 +66,8 @@ def test_a_missing_path_says_where_it_was_looked_for_and_what_is_near(
     )
     error = errors.missing_path(tmp_path / "photos" / "zzz", "file", "Give a file.")
     assert str(error).endswith(f"{tmp_path}/photos exists, without 'zzz'. Give a file.")
+
+
+def test_few_of_many_names_are_shown():
+    assert errors.few(["a", "b"]) == "a, b"
+    assert errors.few([str(index) for index in range(12)], 3) == "0, 1, 2, ...; 12 in all"

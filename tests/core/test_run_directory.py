@@ -113,6 +113,19 @@ def test_reading_what_is_not_a_run(tmp_path: Path) -> None:
         RunDirectory(tmp_path).read_config()
 
 
+def test_an_export_is_not_a_run_nor_a_run_a_model(tmp_path: Path) -> None:
+    directory = prepared(tmp_path / "run")
+    said = directory.instead_of_model()
+    assert "run: this is a run directory, not a model; it has no merged model, and wiseft" in said
+    directory.merged_dir.mkdir()
+    (directory.merged_dir / "wiseft.json").write_text("{}")
+    (directory.merged_dir / "config.json").write_text("{}")
+    assert directory.instead_of_model().endswith(f"its merged model is {tmp_path}/run/merged")
+    inside = rf"found an exported model, .*the run that it lies in is {tmp_path}/run\."
+    with pytest.raises(InputError, match=inside):
+        RunDirectory(directory.merged_dir).read_config()
+
+
 def test_a_run_that_is_not_there_says_which_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -141,6 +141,22 @@ _YIELD = "red and white upside down triangle yield right-of-way"
 _NO_MORE = "white circle with gray strike bar indicating no passing for trucks has ended"
 _SIGN_HEAD = "Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId\n"
 
+_ANCHORS = """{"annotations": [
+  {"key": "/home/u/anchors/04rVDII50JU_66600/frame-1998.jpg", "notes": "", "labels": [0, 4]},
+  {"key": "/home/u/anchors/06V473j_Jys_136666/frame-3413.jpg", "notes": "", "labels": [0]},
+  {"key": "07zMfnGizTM_409333/frame-12279.jpg", "notes": "", "labels": [0, 1]},
+  {"key": "A_weMKVolQM_82466/frame-2062.jpg", "notes": "", "labels": [0]}],
+  "labels": ["good", "unsure", "bad", "person", "dog", "car"]}"""
+_PAIRS = """{"annotations": [
+  {"key": "04rVDII50JU_66600/frame-1998.jpg,04rVDII50JU_66600/frame-1996.jpg", "labels": [0]},
+  {"key": "04rVDII50JU_66600/frame-1998.jpg,04rVDII50JU_66600/frame-1999.jpg", "labels": [0, 2]},
+  {"key": "04rVDII50JU_66600/frame-1998.jpg,04rVDII50JU_66600/frame-2001.jpg", "labels": [1]},
+  {"key": "04rVDII50JU_66600/frame-1998.jpg,04rVDII50JU_66600/frame-2001.jpg", "labels": [0, 3]},
+  {"key": "04rVDII50JU_66600/frame-1998.jpg,04rVDII50JU_66600/frame-2008.jpg", "labels": [0]},
+  {"key": "04rVDII50JU_66600/frame-1998.jpg,04rVDII50JU_66600/frame-2009.jpg", "labels": [0]},
+  {"key": "A_weMKVolQM_82466/frame-2062.jpg,A_weMKVolQM_82466/frame-2063.jpg", "labels": [0, 4]}],
+  "labels": ["similar", "dissimilar", "blur-increase", "correct", "bad-anchor"]}"""
+
 MINIATURES: dict[tuple[str, str], Miniature] = {
     ("imagenet", "train"): Miniature(_imagenet("train", "n00000000")),
     ("imagenet", "val"): Miniature(
@@ -306,6 +322,27 @@ MINIATURES: dict[tuple[str, str], Miniature] = {
             f' "{_VIDEO}/000045.JPEG": [8, 9], "{_VIDEO}/000046.JPEG": [0, 8],'
             ' "val/ILSVRC2015_val_00000001/000000.JPEG": [29],'
             f' "{_VIDEO}/000100.JPEG": [8]}}',
+        },
+    ),
+    ("ytbb-robust", "test"): Miniature(
+        {
+            "ytbb_videos/04rVDII50JU_66600/frame-1998.jpg": "car",
+            "ytbb_videos/04rVDII50JU_66600/frame-1996.jpg": "car",
+            "ytbb_videos/04rVDII50JU_66600/frame-2001.jpg": "car",
+            "ytbb_videos/04rVDII50JU_66600/frame-2008.jpg": "car",
+            "ytbb_videos/06V473j_Jys_136666/frame-3413.jpg": "bird",
+        },
+        (
+            "ytbb_videos/04rVDII50JU_66600/frame-1999.jpg",
+            "ytbb_videos/04rVDII50JU_66600/frame-2009.jpg",
+            "ytbb_videos/07zMfnGizTM_409333/frame-12279.jpg",
+        ),
+        {
+            "metadata/anchor_labels.json": _ANCHORS,
+            "metadata/pmk_labels.json": _PAIRS,
+            "metadata/ytbb_robustness_test_anchors_full.csv": "ytid,time_ms,label\n"
+            "04rVDII50JU,66600,22\n06V473j_Jys,136666,1\n07zMfnGizTM,409333,3\n"
+            "A_weMKVolQM,82466,0\n",
         },
     ),
 }  # fmt: skip

@@ -75,6 +75,7 @@ def test_unmatched_names_are_listed_with_suggestions():
     assert "photos: 2 of 3 classes are none of the classifier's 5" in message
     assert "'tabby kat' Did you mean 'tabby cat'?" in message
     assert "'zebra'" in message
+    assert f"\nThe classifier's: {', '.join(NAMES)}\n" in message
     assert "--class-names" in message
 
 

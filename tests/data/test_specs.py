@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.data.specs import SCHEMES, Spec, parse_spec, parse_specs, require_path
+from wiseft_jax.data.specs import SCHEMES, Spec, parse_spec, parse_specs, public_spec, require_path
 
 
 @pytest.mark.parametrize(
@@ -111,3 +111,18 @@ def test_a_missing_path_says_how_far_it_exists(tmp_path: Path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="file exists, without 'cat'"):
         require_path(tmp_path / "file" / "cat", "folder")
+
+
+@pytest.mark.parametrize(
+    ("text", "public"),
+    [
+        ("folder:/home/ann/pets/", "folder:pets"),
+        ("pets=table:lists/train.csv", "table:train.csv"),
+        ("tfds:/home/ann/tfds/pets/1.0.0:test", "tfds:1.0.0:test"),
+        ("tfds:imagenet_v2/matched-frequency:test", "tfds:imagenet_v2/matched-frequency:test"),
+        ("published:cifar10:test@/home/ann", "published:cifar10:test"),
+        ("quickstart:digits", "quickstart:digits"),
+    ],
+)
+def test_a_public_spec_names_no_place(text: str, public: str):
+    assert public_spec(text) == public

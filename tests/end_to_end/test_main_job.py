@@ -178,6 +178,42 @@ def test_bad_images_are_faults_of_a_check_and_bad_input_of_a_run(
     assert (tmp_path / "run" / "report.md").read_text().count("broken.png") == 1
 
 
+def test_the_card_and_the_rows_lie_beside_the_model(workshop: Workshop, tmp_path: Path) -> None:
+    merged = workshop.run / "merged"
+    text = (merged / "README.md").read_text()
+    assert "- recipe: end_to_end" in text
+    assert "- train: `folder:photos`" in text
+    assert "- shifts: `inverted=folder" not in text
+    assert f"alpha: {json.loads((workshop.run / 'selection.json').read_text())['sentence']}" in text
+    assert str(workshop.photos.parent) not in text
+    assert read_rows(merged) == read_rows(workshop.run)
+    by_hand = ["export", str(workshop.run), "--alpha", "0.25", "--out", str(tmp_path / "quarter")]
+    assert main([*by_hand, "-q"]) == 0
+    text = (tmp_path / "quarter" / "README.md").read_text()
+    assert "alpha: given by hand" in text
+    assert "At alpha = 0.25 itself nothing was measured." in text
+
+
+def test_an_image_tower_alone_predicts_with_its_base(
+    workshop: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    tower = tmp_path / "tower"
+    command = ["export", str(workshop.run), "--format", "vision", "--out", str(tower), "-q"]
+    assert main(command) == 0
+    capsys.readouterr()
+    data = ["--data", f"inverted=folder:{workshop.shifted}", "--json", "-q"]
+    images = ["--images", str(workshop.shifted), "--json", "-q"]
+    for verb, rest in (("evaluate", data), ("predict", images)):
+        found = []
+        for model in ([str(workshop.run / "merged")], [str(tower), "--base", str(workshop.model)]):
+            assert main([verb, "--model", *model, *rest]) == 0
+            rows = json.loads(capsys.readouterr().out)
+            found.append([{**row, "model": "", "config_hash": ""} for row in rows])
+        assert found[0] == found[1]
+        assert main([verb, "--model", str(tower), *rest]) == 2
+        assert "base" in capsys.readouterr().err
+
+
 def test_predict_writes_a_row_for_each_image_and_lists_bad_ones(
     workshop: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

@@ -12,6 +12,9 @@ import pytest
 from tests.end_to_end.conftest import Workshop
 from wiseft_jax.cli.main import main
 
+VERDICTS = ("the best of 3", "undecided", "undecided, a tie")
+"""How a race of three alphas may end."""
+
 
 @pytest.fixture
 def run(workshop: Workshop, tmp_path: Path) -> Path:
@@ -62,7 +65,7 @@ def test_a_table_for_each_study_and_the_sweep(run: Path, capsys: pytest.CaptureF
     assert "fitted on half of inverted (n=4)" in " ".join(printed.out.split())
     assert "oracle (bound)" in printed.out
     assert "missing:" not in printed.out  # no rule needs logits
-    assert "the best of 3 on photos-test" in printed.out
+    assert any(f"{verdict} on photos-test" in printed.out for verdict in VERDICTS)
     assert "the race chooses ON photos-test" in printed.err
     assert "coefficients are fitted ON inverted" in printed.err
     for name in ("learned", "race", "rules"):

@@ -110,6 +110,7 @@ def test_other_classes_are_named(classes: tuple[str, ...], said: str):
     with pytest.raises(InputError) as caught:
         check_same_classes(["A", "A2", "B", "C"], [tuple("abc"), list("abc"), classes, tuple("z")])
     assert said in str(caught.value)
+    assert f"\nExpected: a, b, c\nFound: {', '.join(classes)}" in str(caught.value)
 
 
 def test_models_that_cannot_be_compared(models: list[Candidate], config: EngineConfig):

@@ -168,6 +168,16 @@ def test_a_budget_that_padding_passes_is_said():
     assert "the budget of 10 % was passed" in " ".join(said)
 
 
+@pytest.mark.parametrize("neighbours", [True, False])
+def test_images_whose_batch_is_paid_for_are_looked_at(neighbours):
+    config = RaceConfig(budget=0.05, batch_size=48, neighbours=neighbours)
+    result = race(replay(models(400, 0)[:2], Packing((64,))), 2, random_order(400), config)
+    assert result.seen.tolist() == [48, 48]
+    assert result.forwards == 2 * 64
+    bare = race(replay(models(400, 0)[:2]), 2, random_order(400), config)
+    assert bare.share <= 0.05
+
+
 def test_padding_is_paid_for():
     """The same race, with the same winner; each question rounds up to what is run for it."""
     correct = alphas(1000, 4)

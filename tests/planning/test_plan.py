@@ -17,7 +17,7 @@ from wiseft_jax.planning.abstract import abstract_train_facts
 from wiseft_jax.planning.abstract_sweep import abstract_sweep_facts
 from wiseft_jax.planning.faults import GPU_MEMORY_FRACTION
 from wiseft_jax.planning.memory_trace import trace_memory
-from wiseft_jax.planning.plan import PlanOptions, RunPlan, make_plan
+from wiseft_jax.planning.plan import PlanOptions, RunPlan, hours_text, make_plan
 from wiseft_jax.planning.request import PlanRequest
 
 OPTIONS = PlanOptions("h100:8", num_images=4096, num_classes=5, num_evaluated=1000)
@@ -48,6 +48,15 @@ def make(answers: tuple[ExperimentConfig, dict[str, Any]], monkeypatch: pytest.M
 
     monkeypatch.setattr(planning, "ask", ask)
     return run
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [(1.271, 1.304, "1.27 to 1.30"), (0.0944, 0.104, "0.094 to 0.10"), (None, None, "not known")],
+)
+def test_hours_have_two_digits_at_least(low: float | None, high: float | None, text: str):
+    assert hours_text({"overlapped": low, "exposed": high}) == text
+    assert hours_text(None) == "not known"
 
 
 def test_time_and_hours_add_up(make: Any):

@@ -42,6 +42,12 @@ def test_a_sweep_is_a_forward_pass_an_alpha(alphas: int):
     assert flops == pytest.approx(64 * alphas * forward_flops(job), rel=1e-6)
 
 
+@pytest.mark.parametrize("recipe", ["few_shot", "lp_ft", "paint"])
+def test_every_recipe_that_trains_the_encoder_runs_it_at_each_alpha(recipe: str):
+    job = make_job(training={"recipe": recipe}, sweep={"alphas": (0.0, 0.5, 1.0)})
+    assert trace_sweep_step(job).passes == 3
+
+
 @pytest.mark.parametrize("backend", ["auto", "delta"])
 @pytest.mark.parametrize("tower", ["scan", "transformers"])
 def test_a_recipe_shares_what_its_ends_are_found_to_share(tower: str, backend: str):

@@ -11,6 +11,7 @@ from wiseft_jax.reporting.backgrounds_attack import (
     attack_markdown,
     duration_text,
     share_text,
+    sheet_layout,
     strongest_figure,
 )
 
@@ -91,6 +92,18 @@ def test_a_line_of_pictures_for_each_class():
     assert [axes.get_ylabel() for axes in figure.axes[::3]] == ["a|b", "c"]
     with pytest.raises(InputError, match="no rates of backgrounds"):
         strongest_figure(summary_of(strongest=[]), [])
+
+
+def test_the_contact_sheet_fits_a_page():
+    for rows, columns in ((9, 5), (10, 5), (2, 1), (20, 5), (1, 5)):
+        across, (width, height) = sheet_layout(rows, columns)
+        assert across <= rows
+        assert max(width, height) <= 10.2 + 1e-9
+        assert min(width, height) <= 7.5 + 1e-9
+        assert 0.3 < width / height < 7
+    across, (width, _) = sheet_layout(1000, 5)  # no page has room
+    assert across > 1
+    assert width <= 7.5
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,35 @@ def test_a_variant_that_a_study_lacks_has_no_panel(tmp_path: Path):
     assert all(path.stat().st_size > 10_000 for path in paths)
 
 
+def evaluation(originals: str = "abc") -> dict[str, Any]:
+    def found(accuracy: float, n: int = 200) -> dict[str, Any]:
+        return {"accuracy": accuracy, "ci_low": accuracy - 0.1, "ci_high": accuracy + 0.1, "n": n}
+
+    models = [
+        {"name": f"m{k}", "variants": {"original": found(0.5 + k / 10), "mixed_rand": found(k / 5)}}
+        for k in (1, 2, 3)
+    ]
+    return {"name": "e", "set": "demo test", "originals": originals, "n": 200, "models": models}
+
+
+def test_models_of_an_evaluation_are_points_alone_and_beside_a_study():
+    study = summary() | {"originals": "abc"}
+    for summaries in ([evaluation()], [study, evaluation()]):
+        with matplotlib.rc_context(STYLE):
+            figure = progress_figure(summaries)
+        (axes,) = [each for each in figure.axes if each.get_title(loc="left")]
+        assert axes.get_title(loc="left") == "Mixed-Rand"
+        bars: list[Any] = list(axes.containers)
+        points = {each.get_label(): each.lines[0] for each in bars}
+        for k in (1, 2, 3):
+            data = points[f"m{k}"].get_data()
+            assert [float(each[0]) for each in data] == pytest.approx([0.5 + k / 10, k / 5])
+    for other in (evaluation("xyz"), evaluation("")):
+        with pytest.raises(InputError, match="e: is of other images than one"):
+            progress_figure([study, other])
+
+
 def test_studies_of_other_images_are_refused():
     other = summary() | {"name": "two", "made_from": {"data": {"test": "4567"}}}
-    with pytest.raises(InputError, match="two: its study is of other images than that of one"):
+    with pytest.raises(InputError, match="two: is of other images than one"):
         progress_figure([summary(), other])

@@ -213,8 +213,8 @@ def test_an_alpha_between_those_asked_for_is_read_off_the_curve_and_says_so():
     figure = curve_figure(rows, selection=chosen(0.45), curve_rows=lines)
     left, right = figure.axes
     name = "α = 0.45, chosen (read off the curve)"
-    for axes in (left, right):
-        assert name in [text.get_text() for text in axes.texts]
+    assert name in [text.get_text() for text in right.texts]
+    assert name.replace(" (", "\n(") in [text.get_text() for text in left.texts]
     dense = continuous(lines, rows)
     assert dense is not None
     assert dense.reference is not None
@@ -223,6 +223,20 @@ def test_an_alpha_between_those_asked_for_is_read_off_the_curve_and_says_so():
     assert [y for _, y, _ in stars(right)] == pytest.approx(on_both)
     assert [each[:2] for each in stars(left)] == [pytest.approx(tuple(on_both))]
     assert {face for axes in (left, right) for *_, face in stars(axes)} == {"0.72"}
+
+
+def test_the_name_of_an_alpha_that_was_read_off_does_not_lie_on_the_path():
+    """The path winds about the chosen alpha, where one long line finds no room."""
+    rows = sweep_rows()
+    told: Any = [{**row, "method": "curve"} for row in rows]
+    figure = curve_figure(told, selection=chosen(0.5), curve_rows=curve_rows(rows))
+    left = figure.axes[0]
+    (name,) = (text for text in left.texts if "chosen" in text.get_text())
+    assert "\n" in name.get_text()
+    box = name.get_window_extent()
+    path = max(left.lines, key=lambda line: len(line.get_xydata()))
+    at = left.transData.transform(np.asarray(path.get_xydata()))
+    assert not any(box.contains(x, y) for x, y in at)
 
 
 def test_an_alpha_asked_for_is_marked_by_whether_it_was_run():

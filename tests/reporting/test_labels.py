@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from wiseft_jax.reporting.labels import (
     Label,
@@ -64,6 +65,18 @@ def test_a_required_label_is_written_where_there_is_no_room():
     long = "a label that is far too long for this small panel, and goes on, and on, and on" * 2
     assert place_labels(axes, [Label(*points[0], long)], [points]) == []
     assert place_labels(axes, [Label(*points[0], long, required=True)], [points]) == [long]
+
+
+def test_a_required_label_stands_off_the_lines_with_a_leader_across_them():
+    canvas, axes, _ = panel()
+    fence = [[(0.0, y), (1.0, y)] for y in np.linspace(0.42, 0.58, 9)]
+    assert place_labels(axes, [Label(0.5, 0.5, "near")], fence) == []
+    assert place_labels(axes, [Label(0.5, 0.5, "far", required=True)], fence) == ["far"]
+    (text,) = axes.texts
+    text.update_positions(canvas.get_renderer())
+    box = Text.get_window_extent(text, canvas.get_renderer())
+    low, high = (axes.transData.transform((0.5, y))[1] for y in (0.42, 0.58))
+    assert box.y0 > high or box.y1 < low
 
 
 def test_labels_stay_inside_the_panel():

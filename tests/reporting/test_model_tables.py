@@ -34,7 +34,12 @@ FACTS = {
     "dataset": "set",
     "split": "test",
     "n": 50,
+    "decided": True,
+    "tolerance": 0.0,
     "winner": "runs/b",
+    "leader": "runs/b",
+    "left": ["runs/b"],
+    "tied": [],
     "hits": 30,
     "seen": 40,
     "forwards": 100,
@@ -44,7 +49,7 @@ FACTS = {
     "models": [
         {"model": "runs/a", "hits": 5, "seen": 20, "left": False, "winner": False},
         {"model": "runs/b", "hits": 30, "seen": 40, "left": True, "winner": True},
-        {"model": "runs/c", "hits": 29, "seen": 40, "left": True, "winner": False},
+        {"model": "runs/c", "hits": 19, "seen": 40, "left": False, "winner": False},
     ],
     "guaranteed": ["it is among b, c"],
     "empirical": ["so it seems"],
@@ -76,11 +81,47 @@ def test_a_race_says_who_won_and_when_the_others_were_out():
     assert lines == [
         ("a", "5 of 20", "25.0", "out after 20 images"),
         ("b", "30 of 40", "75.0", "winner"),
-        ("c", "29 of 40", "72.5", "left"),
+        ("c", "19 of 40", "47.5", "out after 40 images"),
     ]
     assert len(header) == 4
     said = race_sentences(FACTS, NAMES)
     assert said[0].startswith("b is the best of 3 on set (test, n=50): 75.0 % of 40; it was chosen")
     assert "100 with the padding of batches, 66.7 % of the 150 of all models" in said[1]
     assert said[1].endswith("the race ended because one model was left")
-    assert said[2:] == ["guaranteed: it is among b, c", "empirical: so it seems"]
+    assert said[2:-1] == ["guaranteed: it is among b, c", "empirical: so it seems"]
+    assert said[-1].startswith("a race speaks of the images of its set alone; without --race, *")
+    assert "may be the best on images like these" in comparison_caption([FIRST], NAMES)
+
+
+def undecided(*hits: int, tied: list[str]) -> dict:
+    models = [
+        {"model": model, "hits": count, "seen": 40, "left": True, "winner": False}
+        for model, count in zip(NAMES, hits, strict=True)
+    ]
+    changes = {"decided": False, "winner": None, "left": list(NAMES), "tied": tied}
+    return {**FACTS, **changes, "models": models}
+
+
+def test_nobody_wins_a_tie():
+    facts = undecided(29, 30, 30, tied=["runs/b", "runs/c"])
+    assert [line[3] for line in race_table(facts, NAMES)[1]] == ["left", "tied", "tied"]
+    said = race_sentences(facts, NAMES)[0]
+    assert said.startswith("undecided, a tie on set (test, n=50): the models b, c are right on ")
+    assert "equally many images, 75.0 % of 40; also still in the race: a;" in said
+    assert "best of" not in said
+
+
+def test_who_leads_has_not_won():
+    facts = undecided(29, 30, 28, tied=[])
+    assert [line[3] for line in race_table(facts, NAMES)[1]] == ["left", "leads", "left"]
+    said = race_sentences(facts, NAMES)[0]
+    assert said.startswith("undecided on set (test, n=50): b leads with 75.0 % of 40; 3 of 3 are ")
+    assert "still in the race: a, b, c;" in said
+
+
+def test_a_race_that_saved_nothing_says_so():
+    assert "saved nothing" not in race_sentences(FACTS, NAMES)[1]
+    assert (
+        "112.0 % of the 150 of all models on all images; that is no less than running all"
+        in (race_sentences(FACTS | {"share": 1.12}, NAMES)[1])
+    )

@@ -44,6 +44,10 @@ RACE = {
     "role": "shift",
     "held_out": False,
     "alpha": 0.6,
+    "decided": True,
+    "tolerance": 0.01,
+    "left": [0.0, 0.6],
+    "tied": [],
     "alphas": [0.0, 0.6, 1.0],
     "hits": 45,
     "seen": 50,
@@ -163,12 +167,16 @@ def test_what_is_missing_is_said_once():
 
 def test_a_race_is_told_with_its_cost_and_what_is_sure():
     first, second, *rest = race_sentences(RACE)
-    assert "alpha = 0.6 is the best of 3 on sketch (test, n=100): 90.0 % of 50; it was" in first
+    within = "alpha = 0.6 is the best of 3, or less than 1 points behind the best, on sketch ("
+    assert f"{within}test, n=100): 90.0 % of 50; it was" in first
     assert "optimistic" in first
     assert "80 with the padding of batches, 26.7 % of the 300 of a full sweep" in second
     assert "(60 without padding)" in second
     assert rest == ["guaranteed: this", "empirical: that"]
     assert "optimistic" not in race_sentences(RACE | {"held_out": True})[0]
+    tie = race_sentences(RACE | {"decided": False, "tied": [0.0, 0.6]})[0]
+    assert tie.startswith("undecided, a tie on sketch (test, n=100): the alphas 0, 0.6 are right")
+    assert "saved nothing" in race_sentences(RACE | {"share": 1.0})[1]
 
 
 def test_many_sets_are_cut_into_blocks_that_fit_and_no_word_is_broken():

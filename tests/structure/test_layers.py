@@ -2,7 +2,7 @@
 
 core <- { clip | data | mixing | weights } <- { training | evaluation }
      <- { wise_ft.py | analysis | backgrounds } <- experiment.py <- studies
-     <- { planning | quickstart } <- cli
+     <- { planning | quickstart | paper.py } <- cli
 core <- reporting <- { quickstart, cli }
 """
 
@@ -36,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     for part in column
 } | {
     "reporting": {"core"},
+    "paper": _LEFT_OF_CLI,
     "planning": _LEFT_OF_CLI,
     "quickstart": {*_LEFT_OF_CLI, "reporting"},
     "cli": {*_LEFT_OF_CLI, "reporting", "planning", "quickstart"},

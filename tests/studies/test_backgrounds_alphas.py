@@ -18,11 +18,13 @@ from tests.training.toy import ToyTokenizer, toy_classifier
 from wiseft_jax.backgrounds.challenge import challenge_accuracy
 from wiseft_jax.backgrounds.masked_images import MaskedImages
 from wiseft_jax.clip.classifier import Classifier
+from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.core.saliency import enlarge_map
 from wiseft_jax.core.tensors import read_tensors
+from wiseft_jax.core.writers import write_json
 from wiseft_jax.evaluation.predictions import Predictions, predictions_file
 from wiseft_jax.studies import backgrounds_alphas as study
 from wiseft_jax.studies.backgrounds_alphas_config import AlphasConfig
@@ -219,8 +221,14 @@ def test_other_options_and_other_images_are_refused(studied: Any):
     directory, _, _ = studied
     with pytest.raises(InputError, match=r"these differ: backgrounds \(7 -> 5\)"):
         run(directory, backgrounds=5)
-    with pytest.raises(InputError, match="of other models or images than today's"):
+    with pytest.raises(InputError, match="is of other images than today's"):
         run(directory, coloured(seed=1))
+    path = directory.path / study.IDENTITY_FILE
+    made_from = read_json(path)
+    write_json(path, made_from | {"feeding": made_from["feeding"] | {"resize": 9}})
+    with pytest.raises(InputError, match="is of other preprocessing than today's"):
+        run(directory)
+    write_json(path, made_from)
 
 
 def test_parts_can_be_left_out_and_without_validation_nothing_is_chosen(tmp_path: Path):

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.backgrounds.square_cutouts import make_cutouts
+from tests.backgrounds.square_cutouts import make_cutouts, make_predictor
 from tests.helpers.small_release import write_release
 from wiseft_jax.backgrounds.class_folders import spoken_names
+from wiseft_jax.backgrounds.evaluation import evaluate_backgrounds
+from wiseft_jax.backgrounds.release import open_release
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.studies.backgrounds_alphas_data import (
     AlphasData,
@@ -31,6 +33,27 @@ def pixels(data: AlphasData, name: str, index: int) -> np.ndarray:
     from wiseft_jax.data.pipeline import load_image
 
     return np.asarray(load_image(data.sets[name], index))
+
+
+def test_originals_are_known_again_in_an_evaluation(root: Path):
+    """By them the scatter tells whether a study and an evaluation are of the same images."""
+    predictor = make_predictor()
+    evaluated = [
+        evaluate_backgrounds(images, [predictor], seeds=0, limit=limit).originals
+        for images in (CUTOUTS, open_release(root))
+        for limit in (None, 6)
+    ]
+    studied = [
+        data.sets["original"].fingerprint()
+        for data in (
+            alphas_data_of_masked(CUTOUTS, 1),
+            alphas_data_of_masked(CUTOUTS, 1, 6),
+            alphas_data_of_release(root, "val"),
+            alphas_data_of_release(root, "val", limit=6),
+        )
+    ]
+    assert evaluated == studied
+    assert len(set(studied)) == 4
 
 
 def test_sets_in_memory_are_the_variants_of_each_pairing():

@@ -50,6 +50,24 @@ def test_files_and_memory_give_the_same_images(root: Path):
         np.testing.assert_array_equal(pixels(dataset), pixels(files.tests[kind]))
 
 
+def test_photographs_that_are_trained_and_tested_on_are_named(
+    root: Path, caplog: pytest.LogCaptureFixture
+):
+    both = "6 of 6 images of original/val (test) are also in original/train (train)"
+    tests = data_of_release(root, SPLITS, ("original",)).tests
+    assert both in caplog.text
+    load_extras({"more": f"folder:{root}/original/val"}, CLASSES, tests["original"])
+    assert "6 of 6 images of original (test) are also in more (train)" in caplog.text
+    caplog.clear()
+    for path in (root / "original" / "train").rglob("*.png"):
+        with Image.open(path) as image:
+            picture = image.copy()
+        picture.putpixel((0, 0), (1, 2, 3))
+        picture.save(path)
+    data_of_release(root, SPLITS, ("original",))
+    assert "are also in" not in caplog.text
+
+
 def test_prompts_call_classes_as_everywhere():
     names = ("02_wheeled vehicle", "1_polar_bear", "tabby_cat")
     images = dataclasses.replace(masked_images(), class_names=names)

@@ -278,7 +278,7 @@ def test_a_race_says_why_it_ended() -> None:
     assert (early["stopped"], early["seen"] < 400) == ("the budget was used", True)
     close = said(RaceConfig(tolerance=0.5, neighbours=False), many())
     assert close["stopped"] == "within tolerance"
-    assert any("less than 50 points below" in line for line in close["guaranteed"])
+    assert any("that one, or less than 50 points of" in line for line in close["guaranteed"])
     clear = np.zeros((3, 400), bool)
     clear[1] = True
     alone = said(RaceConfig(), clear)

@@ -214,6 +214,9 @@ def images_in_memory(images: MaskedImages) -> AttackImages:
 def images_of_release(release: Release) -> AttackImages:
     """Return the images of a release; a file is read when its turn comes, none stays in memory.
 
+    A foreground without a mask is left out when its turn comes, and counted among ``rejected``; so
+    is one whose mask doesn't fit (the policy is in ``backgrounds.missing``).
+
     Raises:
       InputError: If originals, Only-BG-T images or masks aren't there.
     """

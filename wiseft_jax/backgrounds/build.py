@@ -52,6 +52,8 @@ logger = logging.getLogger(__name__)
 
 FEATURE = "feature:"
 _FEWEST_CLASSES = 2
+_MANY = 0.1
+"""Share of rejected images above which what is left may not be what was meant."""
 _FEW_IMAGES = 8
 """Images for which another worker isn't worth its start."""
 
@@ -67,6 +69,7 @@ class BuildInputs:
       feature: The source's own feature that is the mask; empty for none.
       boxes: Index -> boxes.
       fingerprints: Of ``source``, ``masks`` and ``boxes``.
+      given: The directory of masks, or the file of boxes; None for a feature.
     """
 
     source: Source
@@ -75,6 +78,7 @@ class BuildInputs:
     feature: str
     boxes: dict[int, list[Corners]]
     fingerprints: dict[str, str]
+    given: Path | None = None
 
     def task(self, item: Item) -> ImageTask:
         """Return what a worker needs for an image."""
@@ -87,7 +91,18 @@ class BuildInputs:
         if self.feature:
             mask = self.source.feature(item.index, self.feature)  # type: ignore[attr-defined]
         boxes = tuple(self.boxes.get(item.index, ()))
-        return ImageTask(item.index, item.image_id, item.where, image, mask, boxes)
+        own = (item.index, item.image_id, item.where, image, mask, boxes)
+        return ImageTask(*own, looked_for=self._looked_for(item))
+
+    def _looked_for(self, item: Item) -> str:
+        """Return what would have been an image's mask or box, where it has none."""
+        if self.given is None or item.index in self.masks or item.index in self.boxes:
+            return ""
+        if self.given.is_dir():
+            named = " or ".join(f"{self.given / key}.npy" for key in item.keys)
+            return f"looked for {named}, or a picture of such a name"
+        named = " or ".join(map(repr, item.keys))
+        return f"looked for {named} in {self.given}"
 
 
 def build(
@@ -131,6 +146,7 @@ def build(
         pairs = _second_pass(config, names, images, directory, workers) if config.has_masks else []
         counts = collections.Counter(map(_class_of, images))
         reasons = collections.Counter(row["reason"] for row in rejected)
+        _warn_of_rejected(reasons, len(inputs.items), directory)
         facts = {
             "classes": names,
             "counts": {
@@ -161,7 +177,7 @@ def open_inputs(config: BuildConfig) -> BuildInputs:
             " two classes at least"
         )
     fingerprints = {"source": source.fingerprint()}
-    masks, feature, boxes = {}, "", {}
+    masks, feature, boxes, given = {}, "", {}, None
     if config.masks is not None and config.masks.startswith(FEATURE):
         feature = config.masks.removeprefix(FEATURE)
         if not hasattr(source, "feature"):
@@ -171,14 +187,14 @@ def open_inputs(config: BuildConfig) -> BuildInputs:
         source.feature(0, feature)  # type: ignore[attr-defined]
         fingerprints["masks"] = config.masks
     elif config.masks is not None:
-        root = Path(config.masks).expanduser()
-        masks = find_masks(root, items, source.class_names)
-        fingerprints["masks"] = _stamp(root, masks)
+        given = Path(config.masks).expanduser()
+        masks = find_masks(given, items, source.class_names)
+        fingerprints["masks"] = _stamp(given, masks)
     if config.boxes is not None:
-        file = config.boxes.expanduser()
-        boxes = find_boxes(file, items, config.path_column)
-        fingerprints["boxes"] = hash_bytes(file.read_bytes())
-    return BuildInputs(source, items, masks, feature, boxes, fingerprints)
+        given = config.boxes.expanduser()
+        boxes = find_boxes(given, items, config.path_column)
+        fingerprints["boxes"] = hash_bytes(given.read_bytes())
+    return BuildInputs(source, items, masks, feature, boxes, fingerprints, given)
 
 
 def _stamp(root: Path, masks: dict[int, Path]) -> str:
@@ -273,6 +289,21 @@ def _reasons(rejected: Sequence[Row], name: str) -> str:
     found = collections.Counter(row["reason"] for row in rejected if _class_of(row) == name)
     listed = ", ".join(f"{count} {reason}" for reason, count in found.most_common())
     return listed or "none (there are no more images)"
+
+
+def _warn_of_rejected(
+    reasons: collections.Counter[str], images: int, directory: BuildDirectory
+) -> None:
+    count = reasons.total()
+    if not count:
+        return
+    listed = ", ".join(f"{number} {reason}" for reason, number in reasons.most_common())
+    share = "" if count <= _MANY * images else f", {100 * count / images:.0f} % of them"
+    hint = share and "; mend what is wrong with so many before you use what is left"
+    logger.warning(
+        "%d of %d images were rejected%s: %s; each image's reason is in %s%s",
+        *(count, images, share, listed, directory.rejected_file, hint),
+    )
 
 
 def plan_pairs(config: BuildConfig, names: Sequence[str], images: Sequence[Row]) -> list[list[Row]]:

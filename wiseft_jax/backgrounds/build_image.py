@@ -75,6 +75,7 @@ class ImageTask:
       image: Its file, its encoded bytes, or its pixels.
       mask: Its mask's file, or the mask's values; None where there is none.
       boxes: Its boxes.
+      looked_for: Where there is neither: which were looked for, and where.
     """
 
     index: int
@@ -83,6 +84,7 @@ class ImageTask:
     image: Path | bytes | np.ndarray
     mask: Path | np.ndarray | None = None
     boxes: tuple[Corners, ...] = ()
+    looked_for: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,7 +144,7 @@ class ImageMaker:
     def _by_mask(self, task: ImageTask, crop: Crop) -> tuple[Bool[np.ndarray, "S S"], Box]:
         """Return the crop of the mask, and the box around it."""
         if task.mask is None:
-            raise Rejected("mask_missing")
+            raise Rejected("mask_missing", task.looked_for)
         values = MaskValues.of(self.config)
         try:
             found = task.mask
@@ -167,7 +169,7 @@ class ImageMaker:
     def _by_box(self, task: ImageTask, crop: Crop) -> Box:
         """Return the crop of the only box."""
         if not task.boxes:
-            raise Rejected("box_missing")
+            raise Rejected("box_missing", task.looked_for)
         corners, *others = task.boxes
         if others:
             raise Rejected("several_objects", f"{len(task.boxes)} boxes")

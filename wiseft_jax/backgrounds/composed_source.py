@@ -9,6 +9,7 @@ from jaxtyping import Bool, Int, Integer, UInt8
 
 from wiseft_jax.backgrounds.composition import COMPOSED, compose
 from wiseft_jax.backgrounds.mask_files import read_object_mask
+from wiseft_jax.backgrounds.missing import have_masks, heed_missing
 from wiseft_jax.backgrounds.pairing import pair_backgrounds
 from wiseft_jax.backgrounds.release import Release
 from wiseft_jax.backgrounds.variants import variant_of
@@ -16,8 +17,6 @@ from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.hashing import hash_bytes, hash_json
 from wiseft_jax.data.decode import decode_image
 from wiseft_jax.data.source import Dataset, Source
-
-_SHOWN = 3
 
 
 class ComposedSource:
@@ -29,7 +28,8 @@ class ComposedSource:
       seed: Of the pairing of a mixed variant; another seed is another training set.
 
     Raises:
-      InputError: A variant isn't there, or originals lack masks or Only-BG-T images; says how many.
+      InputError: A variant isn't there, or originals lack masks or Only-BG-T images; says how many
+        (the policy is in ``backgrounds.missing``).
     """
 
     def __init__(self, release: Release, kind: str, seed: int = 0) -> None:
@@ -48,10 +48,11 @@ class ComposedSource:
         self._tiled: Source | None = None
         self._partners: Integer[np.ndarray, " N"] | None = None
         if kind != "original":
-            self._check_masks()
+            there = have_masks(release, self._image_ids)
+            heed_missing(release, self._image_ids, there, "mask", "refuse")
         if variant.partner:
             dataset, place = release.align("only_bg_t", self._image_ids)
-            self._refuse(np.flatnonzero(place < 0), "Only-BG-T images")
+            heed_missing(release, self._image_ids, place >= 0, "Only-BG-T image", "refuse")
             partners = pair_backgrounds(self.labels, kind, seed, num_classes=len(self.class_names))
             self._tiled, self._partners = dataset.source, place[partners]
 
@@ -94,19 +95,6 @@ class ComposedSource:
 
     def _mask(self, index: int, height: int, width: int) -> Bool[np.ndarray, "H W"]:
         return read_object_mask(self._release.mask_path(self._image_ids[index]), height, width)
-
-    def _check_masks(self) -> None:
-        there = [self._release.mask_path(each).is_file() for each in self._image_ids]
-        self._refuse(np.flatnonzero(~np.asarray(there)), "masks")
-
-    def _refuse(self, missing: Integer[np.ndarray, " M"], what: str) -> None:
-        if len(missing):
-            shown = ", ".join(self._image_ids[index] for index in missing[:_SHOWN])
-            more = ", ..." if len(missing) > _SHOWN else ""
-            raise InputError(
-                f"{self._release.root}: {len(missing)} of {len(self)} originals have no {what}"
-                f" ({shown}{more}), so {self.name} can't be composed"
-            )
 
 
 def composed_dataset(release: Release, kind: str, seed: int = 0) -> Dataset:

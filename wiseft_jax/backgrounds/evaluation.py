@@ -51,6 +51,8 @@ class Answers:
       fed: For each model, what was done to the images.
       notes: What isn't there, or was left out, and why.
       fingerprint: Changes when an image, a mask or a label of the whole set does.
+      originals: Of the originals that were asked about; by it results are compared with those of
+        others. Empty where there are none.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Answers:
     fed: tuple[str, ...]
     notes: tuple[str, ...]
     fingerprint: str = ""
+    originals: str = ""
 
 
 def evaluate_backgrounds(
@@ -138,6 +141,7 @@ def _of_memory(
         _fed(images.images.shape[1], images.images.shape[2], predictors),
         tuple(notes),
         _fingerprint_of_memory(images),
+        images.dataset("original").subset(chosen).fingerprint(),
     )
 
 
@@ -181,6 +185,7 @@ def _of_release(
         _fed(*sizes[0], predictors),
         tuple(notes),
         _fingerprint_of_release(release, sets, every_id),
+        reference.subset(chosen).fingerprint() if kept else "",
     )
 
 

@@ -50,6 +50,7 @@ def evaluation_summary(answers: Answers, predictors: Sequence[Predictor]) -> dic
         "schema": SCHEMA,
         "set": answers.name,
         "fingerprint": answers.fingerprint,
+        "originals": answers.originals,
         "n": len(answers.ids),
         "class_names": list(answers.class_names),
         "origins": answers.origins,

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
+import json
 
 import numpy as np
 from jaxtyping import Bool, UInt8
 from PIL import Image
 
+from wiseft_jax.backgrounds.composed_source import ComposedSource
+from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.preprocess import Preprocess
-from wiseft_jax.data.source import Dataset
+from wiseft_jax.data.decode import open_image
+from wiseft_jax.data.source import ArraySource, Dataset, Source
 from wiseft_jax.data.transforms import eval_transform
+
+_THREADS = 8
+FEEDING_RULE = "images of the model's size as they are, others by its preprocessing"
+"""What results that are gone on with have to agree on."""
 
 
 def fed_image(
@@ -44,18 +53,33 @@ def preprocess_of(dataset: Dataset, preprocess: Preprocess) -> Preprocess:
     """Return a preprocessing that gives a set's images to a model as ``fed_image`` does.
 
     For what reads images by the evaluation's own pipeline: of images of the model's size nothing is
-    resized, so that nothing is cropped.
+    resized, so that nothing is cropped. The header of every file is read.
 
     Args:
-      dataset: Images of one size; the first one's is taken.
+      dataset: All of the model's size, or none.
       preprocess: The model's.
-    """
-    from wiseft_jax.data.pipeline import load_image
 
+    Raises:
+      InputError: Some images are of the model's size, and some aren't: one preprocessing would feed
+        one of both otherwise than ``fed_image``. Names one of each.
+    """
     side = preprocess.size
-    if len(dataset) and load_image(dataset, 0).size == (side, side):
-        return dataclasses.replace(preprocess, resize=side)
-    return preprocess
+    fits = np.asarray([size == (side, side) for size in _sizes(dataset)], bool)
+    if not fits.any():
+        return preprocess
+    if not fits.all():
+        one, other = (dataset.id(int(np.argmax(fits == each))) for each in (True, False))
+        raise InputError(
+            f"{dataset.name}: {fits.sum()} of {len(fits)} images are of the model's {side} x {side}"
+            f" pixels ({one}), the others aren't ({other}); expected one size: build them in one"
+        )
+    return dataclasses.replace(preprocess, resize=side)
+
+
+def feeding_facts(preprocess: Preprocess) -> dict[str, object]:
+    """Return what identifies how images are fed, as JSON reads it back: the rule, its numbers."""
+    facts = {"rule": FEEDING_RULE, **dataclasses.asdict(preprocess)}
+    return json.loads(json.dumps(facts))
 
 
 def how_fed(height: int, width: int, preprocess: Preprocess) -> str:
@@ -88,3 +112,22 @@ def fed_mask(mask: Bool[np.ndarray, "H W"], preprocess: Preprocess) -> Bool[np.n
     grey = Image.fromarray(mask.astype(np.uint8)).convert("RGB")
     nearest = dataclasses.replace(preprocess, interpolation="nearest")
     return eval_transform(nearest)(grey)[..., 0] > 0
+
+
+def _sizes(dataset: Dataset) -> list[tuple[int, int]]:
+    """Return width and height of each image; composed ones have their originals'."""
+    source = dataset.source
+    if isinstance(source, ComposedSource):
+        source = source.original
+    if isinstance(source, ArraySource):
+        return [source.images.shape[2:0:-1]] * len(dataset)
+    places = [dataset.source_index(position) for position in range(len(dataset))]
+    with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(lambda place: _size(source, place), places))
+
+
+def _size(source: Source, place: int) -> tuple[int, int]:
+    data = source.read(place)
+    if isinstance(data, np.ndarray):
+        return data.shape[1], data.shape[0]
+    return open_image(data, source.ids[place]).size  # of a square, upright or not

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
-import logging
 
 import numpy as np
 from jaxtyping import Bool, Int, Integer, UInt8
 
 from wiseft_jax.backgrounds.composition import compose
 from wiseft_jax.backgrounds.mask_files import read_object_mask
+from wiseft_jax.backgrounds.missing import have_masks, heed_missing
 from wiseft_jax.backgrounds.pairing import pair_backgrounds
 from wiseft_jax.backgrounds.release import Release
 from wiseft_jax.backgrounds.variants import MASKS_FOLDER
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.data.source import Dataset, evenly
 
-logger = logging.getLogger(__name__)
-
 _THREADS = 8
-_SHOWN = 3
 NEEDED = ("original", "only_bg_t")
 
 
@@ -170,7 +167,7 @@ class MaskedRelease:
 def open_masked(release: Release) -> MaskedRelease:
     """Find the masks and Only-BG-T images of a release's originals by name; reads no image.
 
-    Originals that lack one are counted in a warning.
+    Originals that lack one are counted in a warning, and left out (``backgrounds.missing``).
 
     Args:
       release: Where.
@@ -184,22 +181,10 @@ def open_masked(release: Release) -> MaskedRelease:
     originals = release.dataset("original")
     image_ids = release.image_ids(originals)
     backgrounds, place = release.align("only_bg_t", image_ids)
-    masked = np.asarray([release.mask_path(each).is_file() for each in image_ids])
-    _report(release, image_ids, np.flatnonzero(~masked), "have no mask")
-    _report(release, image_ids, np.flatnonzero(place < 0), "have no Only-BG-T image")
+    masked = have_masks(release, image_ids)
+    heed_missing(release, image_ids, masked, "mask", "leave_out")
+    heed_missing(release, image_ids, place >= 0, "Only-BG-T image", "leave_out")
     whole = masked & (place >= 0)
     if not whole.any():
         raise InputError(f"{release.root}: no original has both a mask and an Only-BG-T image")
     return MaskedRelease(release, originals, image_ids, backgrounds, place, whole)
-
-
-def _report(release: Release, image_ids: list[str], places: np.ndarray, what: str) -> None:
-    if len(places):
-        logger.warning(
-            "%s: %d of %d originals %s and are not composed: %s",
-            release.root,
-            len(places),
-            len(image_ids),
-            what,
-            ", ".join(image_ids[at] for at in places[:_SHOWN]),
-        )

@@ -122,12 +122,36 @@ def read_picture(path: Path) -> UInt8[np.ndarray, "H W 3"]:
     return np.asarray(decode_image(path.read_bytes(), str(path)))
 
 
-def sized(image: UInt8[np.ndarray, "h w 3"], height: int, width: int, name: str) -> np.ndarray:
-    """Return a background of an image's size; said where it had another."""
-    if image.shape[:2] == (height, width):
-        return image
-    logger.warning("%s: resized to %d x %d, the image's size", name, width, height)
-    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
+def sized_partners(
+    partners: Mapping[str, tuple[str, UInt8[np.ndarray, "_ _ 3"]]], height: int, width: int
+) -> dict[str, UInt8[np.ndarray, "H W 3"]]:
+    """Return backgrounds of an image's size; one line says which had another.
+
+    Args:
+      partners: Mixed variant -> name and image.
+      height: Of the image.
+      width: Of the image.
+
+    Returns:
+      Mixed variant -> image.
+    """
+    found, resized, stretched = {}, {}, False
+    for kind, (name, image) in partners.items():
+        rows, columns = image.shape[:2]
+        if (rows, columns) != (height, width):
+            resized[name] = f"{name} ({columns} x {rows})"
+            stretched |= rows * width != columns * height
+            picture = Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC)
+            found[kind] = np.asarray(picture)
+        else:
+            found[kind] = image
+    if resized:
+        how = ", which changes their proportions" if stretched else ""
+        logger.info(
+            "backgrounds are resized to the image's %d x %d%s: %s",
+            *(width, height, how, ", ".join(resized.values())),
+        )
+    return found
 
 
 def release_partners(

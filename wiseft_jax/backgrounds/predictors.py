@@ -219,8 +219,21 @@ def resnet_predictor(
 
 
 def weights_text(source: str, params: Params) -> str:
-    """Return which weights these are: where they come from, and their hash."""
-    return f"{source} (hash {hash_tree(params)})"
+    """Return which weights these are: where they come from, and their hash, the head's apart.
+
+    One encoder has one hash, whatever classes or prompts its head is of.
+
+    Args:
+      source: Where they come from.
+      params: ``{"encoder", "head"}``, or a ResNet's ``{"params", "batch_stats"}``.
+    """
+    if "head" in params:
+        head, rest = params["head"], {k: each for k, each in params.items() if k != "head"}
+    else:
+        inner = params["params"]
+        head = inner["head"]
+        rest = {**params, "params": {k: each for k, each in inner.items() if k != "head"}}
+    return f"{source} (hash {hash_tree(rest)}, head {hash_tree(head)})"
 
 
 def _protocol(order: Int[np.ndarray, " K"] | None, class_names: Sequence[str]) -> str:

@@ -31,7 +31,6 @@ TABLE_FILE = "table.md"
 CURVES_FILE = "alphas.png"
 PROGRESS_FILE = "progress.png"
 _OF_DEMO = ("train_on", "epochs", "learning_rate", "training_seed")
-_DEMO_SEED = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,8 +59,11 @@ class AlphasArgs:
     demo: bool = False
     """The embedded miniature: fine-tune the embedded CLIP on it, and go on from there."""
     miniature: Annotated[DemoConfig, tyro.conf.arg(name="")] = DemoConfig()
+    demo_seed: int = 0
+    """Which miniature. Each seed splits the digits anew."""
     beside: tuple[Path, ...] = ()
-    """Other studies' directories, drawn in progress.png too."""
+    """Directories of other studies, or of evaluations of the same images (`wiseft backgrounds
+    evaluate --out`), drawn in progress.png too."""
     out: Path | None = None
     """The study's directory."""
     overwrite: bool = False
@@ -109,8 +111,10 @@ def _check(args: AlphasArgs) -> None:
         raise InputError(f"{missing}: is needed too: a run has the models, the set the images")
     default = AlphasConfig()
     changed = [name for name in _OF_DEMO if getattr(args.config, name) != getattr(default, name)]
-    if not args.demo and (changed or args.miniature != DemoConfig()):
-        named = f"--{changed[0].replace('_', '-')}" if changed else "--strength and the like"
+    miniature = args.miniature != DemoConfig() or args.demo_seed != 0
+    if not args.demo and (changed or miniature):
+        of_it = "--strength, --contrast, --noise, --demo-seed"
+        named = f"--{changed[0].replace('_', '-')}" if changed else of_it
         raise InputError(f"{named}: is of --demo; leave it out")
     if args.demo and (args.choose_split is not None or args.pairing != "built"):
         named = "--pairing" if args.choose_split is None else "--choose-split"
@@ -135,9 +139,11 @@ def _summary(path: Path) -> dict[str, Any]:
     from wiseft_jax.studies.backgrounds_alphas import SUMMARY_FILE
 
     found = read_json(path / SUMMARY_FILE)
-    if not isinstance(found, dict) or not {"curves", "alphas", "model"} <= found.keys():
+    kinds = ({"curves", "alphas", "model"}, {"models", "set", "originals"})
+    if not isinstance(found, dict) or not any(keys <= found.keys() for keys in kinds):
         raise InputError(
-            f"--beside {path}: not the directory of a study by wiseft backgrounds alphas"
+            f"--beside {path}: not the directory of a study by wiseft backgrounds alphas, or of an"
+            " evaluation by wiseft backgrounds evaluate"
         )
     return found | {"name": path.name}
 
@@ -162,7 +168,9 @@ def _data(args: AlphasArgs) -> tuple[AlphasData, AlphasData | None]:
 
         test, validation = (
             images.alphas_data_of_masked(
-                demo_images(split, args.miniature, _DEMO_SEED), config.pairing_seeds, config.limit
+                demo_images(split, args.miniature, args.demo_seed),
+                config.pairing_seeds,
+                config.limit,
             )
             for split in ("test", "validation")
         )
@@ -198,7 +206,7 @@ def _ends_of_demo(args: AlphasArgs, directory: RunDirectory) -> Ends:
     from wiseft_jax.studies.backgrounds_train_data import limited
 
     config = args.config
-    images = demo_images("train", args.miniature, _DEMO_SEED)
+    images = demo_images("train", args.miniature, args.demo_seed)
     train = limited(images.dataset(config.train_on, config.training_seed), config.limit)
     return fine_tuned_ends(config, ModelConfig("glyphclip", "digits"), train, directory)
 
@@ -212,10 +220,13 @@ def _write(
     from wiseft_jax.reporting.backgrounds_progress import draw_progress
 
     write_text(directory / TABLE_FILE, alphas_markdown(summary))
-    models = [each["model"] for each in (summary, *others)]
-    alike = len(set(models)) < len(models)
+    models = [each["model"] for each in (summary, *others) if "model" in each]
+    alike = len(set(models)) < len(models)  # an evaluation has several, named in it
     own = {"name": directory.resolve().name if alike else summary["model"]}
-    named = [summary | own, *(each if alike else each | {"name": each["model"]} for each in others)]
+    named = [summary | own]
+    named += [
+        each if alike else each | {"name": each.get("model", each["name"])} for each in others
+    ]
     return [
         directory / TABLE_FILE,
         draw_alphas(summary, directory / CURVES_FILE)[0],

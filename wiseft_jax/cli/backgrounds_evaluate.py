@@ -20,6 +20,7 @@ from wiseft_jax.core.run_directory import versions
 from wiseft_jax.core.writers import check_writable, write_json, write_text
 
 SUMMARY_FILE = "summary.json"
+PROGRESS_FILE = "progress.png"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +39,8 @@ class EvaluateArgs:
     batch_size: int = 256
     """Images a batch."""
     out: Path | None = None
-    """Write rows.jsonl, summary.json, table.md, variants.png, answers.npz into this directory."""
+    """Write rows.jsonl, summary.json, table.md, variants.png, answers.npz into this directory; of
+    several models progress.png too: Original against each variant, a point for each model."""
     overwrite: bool = False
     """Replace the evaluation in --out."""
     common: Common = CommonOptions()
@@ -109,11 +111,14 @@ def _write(out: Path, answers: Any, summary: dict[str, Any]) -> None:
     from wiseft_jax.backgrounds.evaluation_summary import evaluation_rows
     from wiseft_jax.core.writers import write_bytes
     from wiseft_jax.reporting.backgrounds_evaluation import draw_evaluation, evaluation_markdown
+    from wiseft_jax.reporting.backgrounds_progress import draw_progress
 
     rows = evaluation_rows(summary)
     write_text(out / "rows.jsonl", "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
     write_text(out / "table.md", evaluation_markdown(summary))
     draw_evaluation(summary, out / "variants.png")
+    if _has_progress(summary):
+        draw_progress([summary | {"name": out.name}], out / PROGRESS_FILE)
     packed = io.BytesIO()
     np.savez_compressed(
         packed,
@@ -127,6 +132,16 @@ def _write(out: Path, answers: Any, summary: dict[str, Any]) -> None:
     write_json(out / SUMMARY_FILE, summary)
 
 
+def _has_progress(summary: dict[str, Any]) -> bool:
+    """Return whether there is a scatter: two models, Original and another variant."""
+    there = [
+        {kind for kind, found in model["variants"].items() if found["n"]}
+        for model in summary["models"]
+    ]
+    shared = set.intersection(*there)
+    return len(there) > 1 and "original" in shared and len(shared) > 1
+
+
 def _show(summary: dict[str, Any], out: Path | None) -> None:
     from wiseft_jax.reporting.backgrounds_evaluation import evaluation_tables
 
@@ -135,4 +150,5 @@ def _show(summary: dict[str, Any], out: Path | None) -> None:
     for note in summary["notes"]:
         print(note)
     if out is not None:
-        print(f"rows.jsonl, summary.json, table.md, variants.png, answers.npz -> {out}")
+        drawn = f", {PROGRESS_FILE}" if _has_progress(summary) else ""
+        print(f"rows.jsonl, summary.json, table.md, variants.png{drawn}, answers.npz -> {out}")

@@ -100,9 +100,12 @@ def _of_name(name: str, label: str, options: ModelOptions, class_names: Sequence
     if is_exported(name):
         return _of_export(Path(name).expanduser(), label, class_names)
     from wiseft_jax.backgrounds.predictors import thousand_predictor, zero_shot_predictor
+    from wiseft_jax.clip.config import warn_of_photographs
     from wiseft_jax.clip.load import load_clip
     from wiseft_jax.data.class_names import read_class_names
 
+    if name == DEMO_MODEL and not _are_digits(class_names):
+        warn_of_photographs("--model")
     given = None
     if options.class_names is not None:
         repeats = options.protocol == "thousand"
@@ -117,6 +120,13 @@ def _of_name(name: str, label: str, options: ModelOptions, class_names: Sequence
         if options.class_names is None:
             raise
         raise InputError(f"--class-names {options.class_names}: {error}") from None
+
+
+def _are_digits(class_names: Sequence[str]) -> bool:
+    from wiseft_jax.backgrounds.class_folders import class_key
+    from wiseft_jax.quickstart.backgrounds_demo import CLASS_NAMES
+
+    return {*map(class_key, class_names)} <= {*map(class_key, CLASS_NAMES)}
 
 
 def _of_export(directory: Path, label: str, class_names: Sequence[str]) -> Predictor:

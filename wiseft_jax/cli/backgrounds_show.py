@@ -105,6 +105,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _row(shown: Shown, predictor: Any) -> dict[str, Any]:
+    from wiseft_jax.backgrounds.feeding import how_fed
     from wiseft_jax.backgrounds.one_image import answers_to
 
     answers = answers_to(predictor, list(shown.pictures.values()), shown.label)
@@ -113,6 +114,8 @@ def _row(shown: Shown, predictor: Any) -> dict[str, Any]:
         for (kind, picture), answer in zip(shown.pictures.items(), answers, strict=True)
     }
     facts = {"model": predictor.name, "protocol": predictor.protocol, "weights": predictor.weights}
+    height, width = shown.pictures["original"].shape[:2]
+    facts["fed"] = how_fed(height, width, predictor.preprocess)
     return {
         "image": shown.name,
         "label": predictor.class_names[shown.label],
@@ -167,7 +170,7 @@ def _of_file(args: ShowArgs) -> tuple[list[Shown], tuple[str, ...]]:
         image_variants,
         read_picture,
         release_partners,
-        sized,
+        sized_partners,
     )
     from wiseft_jax.backgrounds.release import open_release
 
@@ -191,7 +194,7 @@ def _of_file(args: ShowArgs) -> tuple[list[Shown], tuple[str, ...]]:
         found = {kind: (str(file), read_picture(file)) for kind, file in pairs}
     elif release is not None:
         found = release_partners(release, label, image_id, args.seed)
-    partners = {kind: sized(each, height, width, of) for kind, (of, each) in found.items()}
+    partners = sized_partners(found, height, width)
     try:
         pictures = image_variants(image, mask, partners, args.box)
     except InputError as error:
@@ -218,7 +221,7 @@ def _show(rows: Sequence[dict[str, Any]], out: Path) -> None:
 
     lines = [
         (
-            row["image"], row["model"], VARIANT_TITLES[kind], cell["predicted"],
+            Path(row["image"]).name, row["model"], VARIANT_TITLES[kind], cell["predicted"],
             f"{cell['score']:.3f}", "right" if cell["right"] else "wrong", cell["partner"] or "",
         )
         for row in rows
@@ -226,10 +229,9 @@ def _show(rows: Sequence[dict[str, Any]], out: Path) -> None:
     ]  # fmt: skip
     header = ("image", "model", "variant", "answer", "score", "", "background")
     print_table("the variants", header, lines)
-    for model, protocol, weights in sorted(
-        {(row["model"], row["protocol"], row["weights"]) for row in rows}
-    ):
-        print(f"{model}: {protocol}; {weights}")
+    keys = ("model", "protocol", "weights", "fed")
+    for model, *facts in sorted({tuple(row[key] for key in keys) for row in rows}):
+        print(f"{model}: {'; '.join(facts)}")
     missing = [VARIANT_TITLES[kind] for kind in VARIANT_TITLES if kind not in rows[0]["cells"]]
     if missing:
         print(f"not shown, for want of backgrounds: {', '.join(missing)} (--data, --background)")

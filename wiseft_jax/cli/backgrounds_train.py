@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 TABLE_FILE = "table.md"
 PICTURE_FILE = "matrix.png"
 IN9L = "in9l"
-_DEMO_SEED = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +57,8 @@ class TrainArgs:
     demo: bool = False
     """The embedded miniature: digits on textures that tell of them."""
     miniature: Annotated[DemoConfig, tyro.conf.arg(name="")] = DemoConfig()
+    demo_seed: int = 0
+    """Which miniature. Each seed splits the digits anew."""
     limit: int | None = None
     """At most so many images of each set, evenly of each class: to try a command."""
     out: Path | None = None
@@ -96,8 +97,10 @@ def _checked(args: TrainArgs) -> TrainArgs:
             "expected --data ROOT (made by wiseft backgrounds build, with a split to train on:"
             f" --split train) or --demo, found {'both' if args.demo else 'neither'}"
         )
-    if not args.demo and args.miniature != DemoConfig():
-        raise InputError("--strength, --contrast and the like are of --demo; leave them out")
+    if not args.demo and (args.miniature != DemoConfig() or args.demo_seed != 0):
+        raise InputError(
+            "--strength, --contrast, --noise, --demo-seed: are of --demo; leave them out"
+        )
     if args.limit is not None and args.limit < 1:
         raise InputError(f"--limit: expected an integer >= 1, found {args.limit}")
     if args.out is None:
@@ -118,14 +121,14 @@ def _data(args: TrainArgs) -> MatrixData:
         split = args.test_split or "test"
         if split not in ("test", "validation"):
             raise InputError(f"--test-split: expected test or validation, found {split}")
-        train = demo_images("train", args.miniature, _DEMO_SEED)
-        test = demo_images(split, args.miniature, _DEMO_SEED)
+        train = demo_images("train", args.miniature, args.demo_seed)
+        test = demo_images(split, args.miniature, args.demo_seed)
         data = images.data_of_masked(train, test, test_on, args.limit)
     else:
         splits = (args.train_split, args.test_split or "val")
         data = images.data_of_release(args.data, splits, test_on, args.pairing, args.limit)
     specs = _named(args.also) | ({} if args.in9l is None else {IN9L: args.in9l})
-    extras = images.load_extras(specs, data.class_names)
+    extras = images.load_extras(specs, data.class_names, data.tests.get("original"))
     kept = {name: images.limited(each, args.limit) for name, each in extras.items()}
     return dataclasses.replace(data, extras=kept)
 

@@ -13,7 +13,9 @@ from wiseft_jax.data.catalog_facts import images_text, list_facts
 
 @dataclasses.dataclass(frozen=True)
 class ListArgs:
-    """List the published data sets that have a name here; `--json` has their fixed ids."""
+    """List the published data sets that have a name here; `--json` has their fixed ids,
+    metrics, licences and names in TensorFlow Datasets.
+    """
 
     common: Common = CommonOptions()
 
@@ -27,13 +29,12 @@ def main(argv: Sequence[str]) -> int:
         print_json(facts)
         return EXIT_DONE
     rows = [
-        (
-            row["id"], row["title"], str(row["classes"]), row["split"], images_text(row["images"]),
-            ", ".join(row["metrics"]), row["tfds"] or "",
-        )
+        (row["id"], row["title"], str(row["classes"]), row["split"], images_text(row["images"]))
         for row in facts["datasets"]
-    ]  # fmt: skip
-    header = ("id", "data set", "classes", "split", "images", "scored by", "tfds")
+    ]
+    header = ("id", "data set", "classes", "split", "images")
     print_table(f"{len(rows)} data sets", header, rows)
-    print("wiseft data info ID says all that is known of one")
+    print(
+        "wiseft data info ID says all that is known of one; --json has metrics, licences and more"
+    )
     return EXIT_DONE

@@ -8,7 +8,7 @@ from typing import Any
 
 from wiseft_jax.cli.common import print_json, print_table
 from wiseft_jax.cli.evaluate_options import EvaluateArgs, agree, load_sets, settings
-from wiseft_jax.cli.model_names import exported_alpha, is_exported
+from wiseft_jax.cli.model_names import check_no_run, check_templates, exported_alpha, is_exported
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.together import together
 from wiseft_jax.core.errors import EXIT_DONE
@@ -20,6 +20,9 @@ def main(argv: Sequence[str]) -> int:
     from wiseft_jax.data.specs import parse_specs
 
     parse_specs(args.data)
+    for model in args.model:
+        check_no_run(model)
+    check_templates(args.templates, args.model)
     with together(args.common, args.distributed) as prints:
         model, *others = args.model
         if others:
@@ -48,14 +51,17 @@ def _evaluate_one(args: EvaluateArgs, model: str, prints: bool) -> None:
 
 def _exported(args: EvaluateArgs, model: str) -> tuple[Any, Any]:
     from wiseft_jax.clip.export import load_classifier
+    from wiseft_jax.clip.reading import Reading
 
-    return load_classifier(Path(model).expanduser(), dtype=args.compute_dtype)
+    path, reading = Path(model).expanduser(), Reading(base=args.base)
+    return load_classifier(path, args.compute_dtype, reading=reading)
 
 
 def _clip(args: EvaluateArgs, model: str) -> Any:
     from wiseft_jax.clip.load import load_clip
+    from wiseft_jax.clip.reading import Reading
 
-    return load_clip(model, dtype=args.compute_dtype)
+    return load_clip(model, args.compute_dtype, reading=Reading(base=args.base))
 
 
 def _zero_shot(args: EvaluateArgs, clip: Any, class_names: Sequence[str]) -> tuple[Any, Any]:

@@ -50,6 +50,7 @@ def _open(args: EvaluateArgs) -> tuple[list[Any], list[Any]]:
     from wiseft_jax.clip.classifier import zero_shot_classifier
     from wiseft_jax.clip.export import load_classifier, read_facts
     from wiseft_jax.clip.load import load_clip
+    from wiseft_jax.clip.reading import Reading
     from wiseft_jax.data.class_lists import is_published
     from wiseft_jax.evaluation.candidates import Candidate, check_same_classes
 
@@ -57,11 +58,12 @@ def _open(args: EvaluateArgs) -> tuple[list[Any], list[Any]]:
     classes = [read_facts(Path(model).expanduser())["class_names"] for model in exported]
     if exported:
         check_same_classes(exported, classes)
+    reading = Reading(base=args.base)
     loaded: dict[str, Any] = {
         model: (
-            load_classifier(Path(model).expanduser(), dtype=args.compute_dtype)
+            load_classifier(Path(model).expanduser(), args.compute_dtype, reading=reading)
             if model in exported
-            else load_clip(model, dtype=args.compute_dtype)
+            else load_clip(model, args.compute_dtype, reading=reading)
         )
         for model in args.model
     }
@@ -130,8 +132,7 @@ def _race_on(args: EvaluateArgs, candidates: Any, dataset: Any, config_hash: str
     from wiseft_jax.evaluation.racing_models import LiveModels
 
     racing = args.racing.build()
-    size = min(args.batch_size, racing.batch_size)
-    live = LiveModels(candidates, dataset, batch_size=size)
+    live = LiveModels(candidates, dataset, batch_size=racing.batch_size)
     result = race(live, len(candidates), live.order(racing.seed), racing)
     facts = model_race_facts(result, args.model, racing, [each.name for each in candidates.models])
     models = [{**each, "alpha": exported_alpha(each["model"])} for each in facts["models"]]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wiseft_jax.cli.common import Common, CommonOptions
-from wiseft_jax.cli.model_names import check_different
+from wiseft_jax.cli.model_names import DEFAULT_TEMPLATES, check_different
 from wiseft_jax.core.distributed_config import DistributedConfig
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.typing import ComputeDtype
@@ -31,12 +31,14 @@ class EvaluateArgs:
     data: tuple[str, ...]
     """Sets as `[NAME=]folder:PATH`, `table:FILE`, `tfds:NAME:SPLIT` or
     `published:ID:SPLIT@ROOT`."""
+    base: str = ""
+    """The CLIP that image towers alone came from: its text side is read."""
     class_names: Path | None = None
     """Names of the sets' classes: one a line, a JSON list, or a JSON object old -> new."""
-    templates: str = "simple"
+    templates: str = DEFAULT_TEMPLATES
     """Prompt set or file, for a zero-shot CLIP."""
     batch_size: int = 64
-    """Images a batch."""
+    """Images a batch; of a race, `--racing.batch-size` are."""
     compute_dtype: ComputeDtype = "float32"
     """Precision of the tower."""
     on_bad_image: Literal["stop", "skip"] = "stop"
@@ -63,6 +65,11 @@ class EvaluateArgs:
                 f"--race: expected two models or more to race, found {', '.join(self.model)} alone;"
                 " give --model A B"
             )
+        if self.race and self.batch_size != EvaluateArgs.batch_size:
+            raise InputError(
+                f"--batch-size: has no meaning with --race; give --racing.batch-size"
+                f" {self.batch_size}, the images a batch and between two looks"
+            )
         if self.racing != ModelRaceConfig() and not self.race:
             raise InputError("--racing.*: has no meaning without --race")
 
@@ -72,8 +79,11 @@ def settings(args: EvaluateArgs) -> dict[str, Any]:
     values = dataclasses.asdict(args)
     left_out = {"common", "distributed"} | (set() if args.race else {"race", "racing"})
     kept = {name: value for name, value in values.items() if name not in left_out}
-    if len(args.model) == 1:  # as before there could be several, so that hashes stay
+    # As before there could be several models, or towers alone, so that hashes stay.
+    if len(args.model) == 1:
         kept["model"] = "".join(args.model)
+    if not args.base:
+        del kept["base"]
     return json.loads(json.dumps(kept, default=str))
 
 

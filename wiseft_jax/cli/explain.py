@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_args
 import tyro
 
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
+from wiseft_jax.cli.model_names import DEFAULT_TEMPLATES
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.saliency import METHODS, MethodName
@@ -36,7 +37,7 @@ class ModelOptions:
     `--run`."""
     class_names: Path | None = None
     """Class names for a plain CLIP: one a line, or a JSON list."""
-    templates: str = "simple"
+    templates: str = DEFAULT_TEMPLATES
     """Prompt set or file for `--class-names`."""
     resnet: tuple[Path, ...] = ()
     """In the place of a CLIP: directories of ResNets, side by side, by class activation maps."""
@@ -54,6 +55,8 @@ class ModelOptions:
             raise InputError(f"--resnet: one occurs twice: {' '.join(map(str, self.resnet))}")
         if self.run is not None and self.class_names is not None:
             raise InputError("--class-names: a run has its class names; leave it out")
+        if self.templates != DEFAULT_TEMPLATES and self.class_names is None:
+            raise InputError("--templates: makes prompts of --class-names; give these too")
         if self.run is None and self.alphas != ALPHAS:
             raise InputError("--alphas: has no meaning without --run")
         if not self.alphas or not all(map(math.isfinite, self.alphas)):

@@ -26,8 +26,8 @@ class ExportArgs:
     """Write `(1 - alpha) theta_0 + alpha theta_1` of a run, with head, tokenizer and facts.
 
     The directory is a CLIPModel for transformers (JAX or PyTorch), or in another --format, with
-    head.safetensors and wiseft.json beside it; `wiseft predict --model DIR` and
-    `load_classifier(DIR)` read both.
+    head.safetensors, wiseft.json, the measured rows and a model card beside it;
+    `wiseft predict --model DIR` and `load_classifier(DIR)` read it.
     """
 
     run: Annotated[Path, tyro.conf.Positional]
@@ -38,7 +38,7 @@ class ExportArgs:
     """The mixing coefficient; the run's chosen one when not given."""
     format: Literal["hf", "openclip", "vision"] = "hf"
     """`hf`: transformers' CLIPModel; `openclip`: OpenCLIP's names; `vision`: the image tower, its
-    projection and the head alone, which `predict` reads no more."""
+    projection and the head alone, which `predict` reads with `--base`."""
     overwrite: bool = False
     """Replace an earlier export in --out."""
     common: Common = CommonOptions()
@@ -71,7 +71,9 @@ def main(argv: Sequence[str]) -> int:
             "the zero-shot model" if alpha < 0 else "the fine-tuned model",
         )
     classifier, theta_0, theta_1 = load_endpoints(config, directory)
-    options = {"overwrite": args.overwrite, "format": args.format}
+    options: dict[str, Any] = {"overwrite": args.overwrite, "format": args.format}
+    if args.alpha is None:
+        options["chosen"] = read_json(directory.selection_file)["sentence"]
     ends = (classifier, theta_0, theta_1)
     export_merged(config, *ends, alpha, args.out, _rows(directory), **options)
     if args.common.json:

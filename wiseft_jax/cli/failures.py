@@ -112,10 +112,14 @@ def replacing(directory: RunDirectory) -> Iterator[None]:
 
     def left() -> str:
         if _written_at(directory.sweep_config_file) == before:
-            return f"the results in {directory.path} are as they were"
+            return (
+                f"the results in {directory.path} are as they were; what isn't written is not kept,"
+                " and the command begins anew"
+            )
         return (
             f"the results in {directory.path} are incomplete: predictions/, results.jsonl,"
-            " selection.json, merged/ and report.md may be of two sweeps"
+            " selection.json, merged/ and report.md may be of two sweeps; the command makes all of"
+            " them anew"
         )
 
     try:
@@ -140,4 +144,5 @@ def _written_at(file: Path) -> int | None:
 def _start_again() -> str:
     from wiseft_jax.core.interrupt import how_to_start_again
 
-    return f"nothing is half written; {how_to_start_again()}"
+    anew = "what was worked out is not kept, and the command begins anew"
+    return f"nothing is half written; {anew}; {how_to_start_again()}"

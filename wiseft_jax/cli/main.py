@@ -26,6 +26,7 @@ VERBS = {
     "backgrounds": "how much a model leans on backgrounds: build, show, evaluate, attack, train",
     "data": "published data sets: what they are, where their images lie, how they are scored",
     "study": "experiments of many models: a grid of configurations, pasted patches",
+    "report": "the report of a finished run, or its numbers against the paper's",
     "export": "write a merged model of a run as a CLIP directory",
 }
 

@@ -6,12 +6,52 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.run_directory import RunDirectory
+
+DEFAULT_TEMPLATES = "simple"
+"""Prompts of a zero-shot CLIP, unless others are asked for."""
 
 
 def is_exported(model: str) -> bool:
     """Return whether ``model`` is a directory that ``export`` wrote."""
     directory = Path(model).expanduser()
     return any((directory / name).is_file() for name in ("wiseft.json", "head.safetensors"))
+
+
+def check_no_run(model: str) -> None:
+    """Refuse a run directory where a model is expected.
+
+    Raises:
+      InputError: Names the merged model in it.
+    """
+    directory = RunDirectory(Path(model).expanduser())
+    if directory.is_run():
+        raise InputError(directory.instead_of_model())
+
+
+def check_templates(templates: str, models: Sequence[str]) -> None:
+    """Refuse templates that aren't there, or that no model needs, before any model is read.
+
+    Args:
+      templates: A prompt set or file.
+      models: Exported ones, whose heads are made, or CLIPs.
+
+    Raises:
+      InputError: Says which.
+    """
+    from wiseft_jax.clip.prompts.resolve import resolve_templates
+
+    if all(map(is_exported, models)):
+        if templates != DEFAULT_TEMPLATES:
+            raise InputError(
+                "--templates: is for a zero-shot CLIP, and these models are exported with the heads"
+                " that they have; leave it out"
+            )
+        return
+    try:
+        resolve_templates(templates)
+    except InputError as error:
+        raise InputError(f"--templates: {error}") from None
 
 
 def exported_alpha(model: str) -> float | None:

@@ -19,6 +19,9 @@ ArgsT = TypeVar("ArgsT")
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 _FRAME = "╭╮╰╯│─+|-"
 _UNBROKEN = "100000"
+_CHECKED = re.compile(
+    r"Error parsing (?P<parsed>[\w.]+): (?:(?=--)|(?P<field>\w+(?:\.\w+)+)(?=: ))"
+)
 _CHOICE = re.compile(r"invalid choice '(?P<given>[^']*)' for .*Expected one of \((?P<known>.*)\)\.")
 
 
@@ -43,13 +46,13 @@ def parse(args_type: type[ArgsT], argv: Sequence[str], verb: str, *, default: An
                 args_type,
                 args=list(argv),
                 prog=f"wiseft {verb}",
-                config=(tyro.conf.FlagCreatePairsOff,),
                 **extra,
             )
     except SystemExit as stop:
         if not stop.code:
             raise
-        message, said = suggesting(unboxed(said.getvalue())), io.StringIO()
+        message = suggesting(naming_options(unboxed(said.getvalue())))
+        said = io.StringIO()
         raise InputError(message) from None
     finally:
         sys.stderr.write(said.getvalue())
@@ -65,6 +68,28 @@ def unboxed(text: str) -> str:
     inner = [line[2:-2].rstrip() for line in lines[1:-1]]
     kept = [line for line in inner if line.strip(_FRAME) or not line]
     return "\n".join(kept) or lines[0].strip(_FRAME + " ")
+
+
+def naming_options(text: str) -> str:
+    """Return an error of a configuration's own check with the option in place of its field.
+
+    Args:
+      text: Unboxed.
+
+    Example:
+      >>> naming_options("Error parsing racing: racing.batch_size: expected at least 1, found 0")
+      '--racing.batch-size: expected at least 1, found 0'
+    """
+    found = _CHECKED.match(text)
+    if found is None:
+        return text
+    rest = text[found.end() :]
+    if found["field"] is None:
+        return rest
+    group = found["field"].rpartition(".")[0]
+    if not f".{found['parsed']}".endswith(f".{group}"):
+        return text
+    return f"--{found['field'].replace('_', '-')}{rest}"
 
 
 def suggesting(text: str) -> str:

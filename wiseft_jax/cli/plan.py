@@ -16,7 +16,7 @@ from wiseft_jax.core.errors import EXIT_DONE, EXIT_FAULTS_FOUND, InputError
 from wiseft_jax.experiment import ExperimentConfig
 from wiseft_jax.planning.faults import memory_limit
 from wiseft_jax.planning.model_files import find_config
-from wiseft_jax.planning.plan import PlanOptions, RunPlan, make_plan
+from wiseft_jax.planning.plan import PlanOptions, RunPlan, hours_text, make_plan
 from wiseft_jax.planning.process import choose_method
 from wiseft_jax.planning.roofline import EFFICIENCY
 from wiseft_jax.planning.suggest import Suggestion
@@ -236,7 +236,7 @@ def _step_rows(step: dict[str, Any]) -> list[tuple[str, str]]:
         ("time of a step", f"{_secs(secs['overlapped'])} to {_secs(secs['exposed'])}"),
         ("bound by", step["bound"] or "not known"),
         ("images/s", f"{_number(rates['exposed'])} to {_number(rates['overlapped'])}"),
-        ("hours", f"{_number(hours['overlapped'], 2)} to {_number(hours['exposed'], 2)}"),
+        ("hours", hours_text(hours)),
     ]
 
 
@@ -274,5 +274,5 @@ def _secs(secs: float | None) -> str:
     return "not known" if secs is None else f"{secs * 1e3:,.2f} ms"
 
 
-def _number(value: float | None, digits: int = 0) -> str:
-    return "not known" if value is None else f"{value:,.{digits}f}"
+def _number(value: float | None) -> str:
+    return "not known" if value is None else f"{value:,.0f}"

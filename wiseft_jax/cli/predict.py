@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
-from wiseft_jax.cli.model_names import is_exported
+from wiseft_jax.cli.model_names import DEFAULT_TEMPLATES, check_no_run, is_exported
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.typing import ComputeDtype
@@ -30,11 +30,13 @@ class PredictArgs:
     """Directories (searched at any depth) or image files."""
     model: str = "glyphclip"
     """An exported model, or any CLIP (then with --class-names, unless --text is given)."""
+    base: str = ""
+    """The CLIP that an image tower alone came from: its text side is read."""
     text: tuple[str, ...] = ()
     """Texts to find or compare images by."""
     class_names: Path | None = None
     """Class names for zero-shot prediction with a plain CLIP: one a line, or a JSON list."""
-    templates: str = "simple"
+    templates: str = DEFAULT_TEMPLATES
     """Prompt set or file for --class-names."""
     out: Path | None = None
     """The CSV file; stdout when not given."""
@@ -55,6 +57,10 @@ class PredictArgs:
                 raise InputError(f"--{name.replace('_', '-')}: expected at least 1")
         if any(not text.strip() for text in self.text):
             raise InputError("--text: a text is empty; say what to look for")
+        if self.templates != DEFAULT_TEMPLATES and (self.text or self.class_names is None):
+            raise InputError(
+                "--templates: makes prompts of --class-names; give these, without --text"
+            )
         if self.out is not None and self.out.is_dir():
             raise InputError(f"--out {self.out}: expected a file to write, found a directory")
 
@@ -81,17 +87,19 @@ def _classifier(args: PredictArgs) -> tuple[Any, Any]:
     from wiseft_jax.clip.classifier import zero_shot_classifier
     from wiseft_jax.clip.export import load_classifier
     from wiseft_jax.clip.load import load_clip
+    from wiseft_jax.clip.reading import Reading
     from wiseft_jax.data.class_names import read_class_names
 
     if args.class_names is None:
         directory = Path(args.model).expanduser()
         if not is_exported(args.model):
+            check_no_run(args.model)
             raise InputError(
                 f"{args.model}: not an exported model (wiseft.json isn't there), so its classes are"
                 " unknown; give --class-names FILE, or --text"
             )
-        return load_classifier(directory, dtype=args.compute_dtype)
-    clip = load_clip(args.model, dtype=args.compute_dtype)
+        return load_classifier(directory, args.compute_dtype, reading=Reading(base=args.base))
+    clip = load_clip(args.model, args.compute_dtype, reading=Reading(base=args.base))
     names = read_class_names(args.class_names)
     return zero_shot_classifier(clip, names.names, args.templates)
 
@@ -128,11 +136,12 @@ def _by_class(args: PredictArgs) -> int:
 def _by_text(args: PredictArgs) -> int:
     from wiseft_jax.clip.embed import embed_texts
     from wiseft_jax.clip.load import load_clip
+    from wiseft_jax.clip.reading import Reading
     from wiseft_jax.clip.retrieval import cosine_similarities, text_probabilities
     from wiseft_jax.clip.towers import VISION_KEYS, normalise_pixels
     from wiseft_jax.evaluation.inference import apply_to_images
 
-    clip = load_clip(args.model, dtype=args.compute_dtype)
+    clip = load_clip(args.model, args.compute_dtype, reading=Reading(base=args.base))
     outputs = apply_to_images(
         lambda params, images: clip.tower.image_features(
             params, normalise_pixels(images, clip.preprocess)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from wiseft_jax.cli.common import Common, CommonOptions, print_json
+from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
 from wiseft_jax.cli.failures import resumable
 from wiseft_jax.cli.inputs import data_identity, experiment_data
 from wiseft_jax.cli.outcome import show_outcome
@@ -146,11 +146,30 @@ def dated_directory(name: str) -> Path:
 
 
 def _list_presets(*, as_json: bool) -> int:
-    presets = all_presets()
+    from wiseft_jax.reporting.paper_numbers import numbers_of, summary_of
+
+    rows = []
+    for preset in all_presets().values():
+        config = preset.load()
+        rows.append(
+            {
+                "name": preset.name,
+                "summary": preset.summary,
+                "model": config.model.name,
+                "recipe": config.training.recipe,
+                "expected": [dataclasses.asdict(each) for each in numbers_of(preset.name)] or None,
+            }
+        )
     if as_json:
-        print_json([{"name": p.name, "summary": p.summary} for p in presets.values()])
+        print_json(rows)
         return EXIT_DONE
-    width = max(map(len, presets), default=0)
-    for preset in presets.values():
-        print(f"{preset.name:<{width}}  {preset.summary}")
+    header = ("name", "summary", "model", "recipe", "the paper's, in %")
+    cells = [
+        (
+            *(row[field] for field in ("name", "summary", "model", "recipe")),
+            summary_of(row["name"]),
+        )
+        for row in rows
+    ]
+    print_table(f"{len(rows)} presets", header, cells)
     return EXIT_DONE

@@ -27,6 +27,7 @@ from wiseft_jax.clip.reading import AS_STORED, Reading
 from wiseft_jax.clip.towers import TEXT_KEYS, VISION_KEYS
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.preprocess import Preprocess
+from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.core.tensors import SAFETENSORS, read_names, read_tensors
 from wiseft_jax.core.trees import flatten_paths
 from wiseft_jax.core.typing import Params, PyTree
@@ -163,6 +164,8 @@ def read_settings(directory: Path) -> dict[str, Any]:
         settings = json.loads(path.read_text("utf-8"))
     except ValueError as error:
         raise InputError(f"{path}: not JSON ({error}).") from error
+    if RunDirectory(directory).is_run():
+        raise InputError(RunDirectory(directory).instead_of_model())
     kind = settings.get("model_type") if isinstance(settings, dict) else None
     if kind == "clip_text_model":
         raise InputError(f"{path}: model_type is {kind!r}, which has no image tower.")

@@ -128,6 +128,46 @@ def zero_shot_classifier(
     return make_classifier(clip, names, resolved), theta_0
 
 
+def shaped_classifier(
+    clip: Clip,
+    class_names: Sequence[str],
+    templates: str | Path | Sequence[str] = "simple",
+    *,
+    two_towers: bool = False,
+    repeats: bool = False,
+) -> tuple[Classifier, Params]:
+    """Return the classifier of a CLIP for some classes, and the shapes of its parameters.
+
+    Args:
+      clip: The model.
+      class_names: K names, in the order of the labels.
+      templates: What ``resolve_templates`` takes.
+      two_towers: Whether the text tower is among the parameters in place of a head.
+      repeats: Whether a name may stand for several classes; see ``check_class_names``.
+
+    Returns:
+      ``(classifier, theta)``, ``theta`` of ``jax.ShapeDtypeStruct``: no prompt is embedded.
+    """
+    names, resolved = check_class_names(class_names, repeats), resolve_templates(templates)
+
+    def shapes(keys: Sequence[str]) -> Params:
+        arrays = {key: clip.params[key] for key in keys}
+        return jax.tree_util.tree_map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), arrays
+        )
+
+    theta = {"encoder": shapes(VISION_KEYS)}
+    if two_towers:
+        theta["text"] = shapes(TEXT_KEYS)
+    else:
+        width = clip.config.projection_dim
+        theta["head"] = {
+            "kernel": jax.ShapeDtypeStruct((width, len(names)), jnp.float32),
+            "bias": jax.ShapeDtypeStruct((len(names),), jnp.float32),
+        }
+    return make_classifier(clip, names, resolved), theta
+
+
 def make_classifier(
     clip: Clip, class_names: tuple[str, ...], templates: tuple[str, ...]
 ) -> Classifier:

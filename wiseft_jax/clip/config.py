@@ -64,18 +64,59 @@ def load_model(
       repeats: Whether a name may stand for several classes; see ``check_class_names``.
     """
     from wiseft_jax.clip.classifier import zero_shot_classifier
-    from wiseft_jax.clip.load import load_clip
     from wiseft_jax.core.distributed import same_parameters
 
-    if config.name == "glyphclip" and config.templates != "digits":
-        logger.warning(
-            "model.name: the embedded glyphclip knows rendered digits and letters only; photographs"
-            " want a run with another CLIP, a directory or a hub id"
-        )
-    options = (config.compute_dtype, config.tower, config.remat)
-    clip = load_clip(config.name, *options, reading=config.reading())
     make: Any = zero_shot_classifier
     if two_towers:
         from wiseft_jax.clip.two_towers import two_tower_classifier as make
+    clip = _load(config)
     classifier, theta_0 = make(clip, tuple(class_names), config.templates, repeats=repeats)
     return classifier, same_parameters(theta_0)
+
+
+def load_shapes(
+    config: ModelConfig,
+    class_names: Sequence[str],
+    *,
+    two_towers: bool = False,
+    repeats: bool = False,
+) -> tuple[Any, Any]:
+    """Return what ``load_model`` does, with shapes in place of parameters; no prompt is embedded.
+
+    The checkpoint is read, so that one that can't be is found.
+
+    Args:
+      config: Which CLIP.
+      class_names: The classes.
+      two_towers: As in ``load_model``.
+      repeats: As in ``load_model``.
+
+    Returns:
+      ``(classifier, theta)``, the latter of ``jax.ShapeDtypeStruct``.
+    """
+    from wiseft_jax.clip.classifier import shaped_classifier
+
+    options = {"two_towers": two_towers, "repeats": repeats}
+    return shaped_classifier(_load(config), tuple(class_names), config.templates, **options)
+
+
+def _load(config: ModelConfig) -> Any:
+    from wiseft_jax.clip.load import load_clip
+
+    if config.name == "glyphclip" and config.templates != "digits":
+        warn_of_photographs("model.name")
+    options = (config.compute_dtype, config.tower, config.remat)
+    return load_clip(config.name, *options, reading=config.reading())
+
+
+def warn_of_photographs(option: str) -> None:
+    """Warn that the embedded model, which an option names, isn't made for photographs.
+
+    Args:
+      option: What names it.
+    """
+    logger.warning(
+        "%s: the embedded glyphclip knows rendered digits and letters only; photographs want"
+        " another CLIP, a directory or a hub id",
+        option,
+    )

@@ -1,8 +1,8 @@
 """Write a classifier as a directory that other programs read as a CLIP, and read it back.
 
 The layout is one of ``EXPORT_FORMATS``: by default ``model.safetensors``, ``config.json``, the
-tokenizer's files and ``preprocessor_config.json``, a pure CLIPModel. ``head.safetensors`` and
-``wiseft.json`` lie beside them.
+tokenizer's files and ``preprocessor_config.json``, a pure CLIPModel. Beside them lie
+``head.safetensors``, ``wiseft.json``, the rows that were measured and a model card.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +25,21 @@ from wiseft_jax.clip.classifier import Classifier, make_classifier
 from wiseft_jax.clip.convert import from_hf
 from wiseft_jax.clip.export_formats import EXPORT_FORMATS
 from wiseft_jax.clip.load import load_clip
+from wiseft_jax.clip.model_card import CARD_FILE, model_card
 from wiseft_jax.clip.reading import AS_STORED, Reading
 from wiseft_jax.clip.towers import VISION_KEYS
 from wiseft_jax.core.errors import InputError, unknown_name
+from wiseft_jax.core.results import RESULTS_FILE, Row, write_rows
+from wiseft_jax.core.run_directory import EXPORT_FACTS_FILE
 from wiseft_jax.core.tensors import read_tensors, write_tensors
 from wiseft_jax.core.trees import check_same_structure, flatten_paths, hash_tree
 from wiseft_jax.core.typing import ComputeDtype, Params, Remat, TowerName
-from wiseft_jax.core.writers import write_json
+from wiseft_jax.core.writers import write_json, write_text
 
 HEAD_FILE = "head.safetensors"
-FACTS_FILE = "wiseft.json"
+FACTS_FILE = EXPORT_FACTS_FILE
 SCHEMA = 1
-_WRITTEN = {HEAD_FILE, FACTS_FILE} | {
+_WRITTEN = {HEAD_FILE, FACTS_FILE, CARD_FILE, RESULTS_FILE} | {
     name for each in EXPORT_FORMATS.values() for name in (each.weights, *each.files)
 }
 _CHECK_IMAGES = 4
@@ -52,6 +55,8 @@ def export_classifier(
     *,
     alpha: float | None,
     metrics: Mapping[str, Any] | None = None,
+    rows: Sequence[Row] = (),
+    made: Mapping[str, Any] | None = None,
     hashes: Mapping[str, str] | None = None,
     overwrite: bool = False,
     format: str = "hf",
@@ -66,6 +71,9 @@ def export_classifier(
       theta: ``{"encoder", "head"}``; stored in float32.
       alpha: The mixing coefficient that made ``theta``; None when there is none.
       metrics: What was measured, for the record.
+      rows: What was measured at every alpha, for ``results.jsonl`` and the model card.
+      made: How it was made, for the record and the model card: ``name``, ``recipe``, settings,
+        ``data`` (part -> names of sets), ``selection`` (how alpha was chosen, in words).
       hashes: Content hashes for the record, for example of ``theta_0`` and ``theta_1``.
       overwrite: Whether an earlier export there is replaced.
       format: A key of ``EXPORT_FORMATS``.
@@ -92,6 +100,7 @@ def export_classifier(
         "source": _public_source(classifier.source),
         "hashes": {**(hashes or {}), **_hashes(classifier, theta)},
         "metrics": dict(metrics or {}),
+        "made": dict(made or {}),
         "versions": {
             name: importlib.metadata.version(name)
             for name in ("wiseft-jax", "jax", "flax", "transformers")
@@ -101,7 +110,10 @@ def export_classifier(
         params = classifier.tower.to_canonical({**theta["encoder"], **classifier.frozen})
         EXPORT_FORMATS[format].write(temporary, classifier, params)
         write_tensors(temporary / HEAD_FILE, theta["head"])
-        write_json(temporary / FACTS_FILE, json.loads(json.dumps(facts, default=float)))
+        facts = json.loads(json.dumps(facts, default=float))
+        write_json(temporary / FACTS_FILE, facts)
+        write_rows(temporary / RESULTS_FILE, rows)
+        write_text(temporary / CARD_FILE, model_card(facts, rows))
         _check_same_predictions(classifier, theta, temporary, format)
     _log.info("exported to %s (alpha %s)", directory, alpha)
     return directory

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from wiseft_jax.core.errors import InputError, did_you_mean
+from wiseft_jax.core.errors import InputError, did_you_mean, how_far
 from wiseft_jax.core.tensors import FLAX_MSGPACK, SAFETENSORS, SAFETENSORS_INDEX
 
 OPENCLIP_CONFIG = "open_clip_config.json"
@@ -48,13 +48,13 @@ def resolve_directory(name_or_path: str | Path) -> Path:
     if isinstance(name_or_path, Path) or not is_hub_id(name):
         raise InputError(
             f"{name!r}: no such directory (looked at {path.absolute()}), and not a hub id, which "
-            f"would look like owner/name.{did_you_mean(name, [EMBEDDED_NAME])}"
+            f"would look like owner/name; {how_far(path)}{did_you_mean(name, [EMBEDDED_NAME])}"
         )
     return _download(name)
 
 
 def download_config(name: str, otherwise: str) -> Path:
-    """Return the directory that holds the ``config.json`` of a hub id; no weights are fetched.
+    """Return the directory of a hub id's ``config.json``, or OpenCLIP's; no weights are fetched.
 
     Args:
       name: ``owner/name`` or ``owner/name@revision``, neither checked.
@@ -64,10 +64,21 @@ def download_config(name: str, otherwise: str) -> Path:
       InputError: The hub has no such model, is offline, or refuses.
     """
     from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
 
     repository, _, revision = name.partition("@")
+
+    def fetch(file: str) -> Path:
+        return Path(hf_hub_download(repository, file, revision=revision or None)).parent
+
     with _explaining(name, otherwise):
-        return Path(hf_hub_download(repository, "config.json", revision=revision or None)).parent
+        try:
+            return fetch("config.json")
+        except EntryNotFoundError as missing:  # of an offline hub's cache too
+            try:
+                return fetch(OPENCLIP_CONFIG)
+            except EntryNotFoundError:
+                raise missing from None
 
 
 def _download(name: str) -> Path:
@@ -109,7 +120,11 @@ def _explaining(name: str, otherwise: str) -> Iterator[None]:
         RevisionNotFoundError,
     )
 
-    both = f"{name!r}: no directory {Path(name).absolute()}, so it was taken for a hub id, and "
+    path = Path(name)
+    near = how_far(path)
+    known = path.absolute().parent.is_dir() or "Did you mean" in near
+    near = f" ({near.rstrip('.')})" if known else ""
+    both = f"{name!r}: no directory {path.absolute()}{near}, so it was taken for a hub id, and "
     try:
         yield
     except LocalEntryNotFoundError as error:

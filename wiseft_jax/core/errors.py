@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 EXIT_DONE = 0
@@ -63,6 +63,17 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
+def few(names: Sequence[str], most: int = 10) -> str:
+    """Return names for a message: the first ones, and of many how many there are.
+
+    Example:
+      >>> few(["a", "b", "c"], most=2)
+      'a, b, ...; 3 in all'
+    """
+    more = f", ...; {len(names)} in all" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def unknown_name(kind: str, name: str, options: Iterable[str]) -> InputError:
     """Return the error for a name that is in no table.
 
@@ -84,11 +95,19 @@ def missing_path(path: Path, what: str, instead: str = "") -> InputError:
       what: What was expected there, for example ``"folder"``.
       instead: What to give, for the end of the message.
     """
+    return InputError(f"{path}: no such {what}; {how_far(path)}{f' {instead}' if instead else ''}")
+
+
+def how_far(path: Path) -> str:
+    """Return a sentence on how far a path exists, with the closest name of what is there.
+
+    Args:
+      path: One that isn't there; relative paths count from the working directory.
+    """
     parent, missing = path.absolute().parent, path.name
     while not parent.exists():
         missing, parent = parent.name, parent.parent
     hint = ""
     if parent.is_dir():
         hint = did_you_mean(missing, [entry.name for entry in parent.iterdir()])
-    found = f"{parent} exists, without {missing!r}.{hint}"
-    return InputError(f"{path}: no such {what}; {found}{f' {instead}' if instead else ''}")
+    return f"{parent} exists, without {missing!r}.{hint}"

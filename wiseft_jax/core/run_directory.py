@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ from wiseft_jax.core.writers import write_json
 logger = logging.getLogger(__name__)
 
 CONFIG_FILE = "config.json"
+EXPORT_FACTS_FILE = "wiseft.json"
+"""What tells an exported model from a run."""
 _LISTED = 10
 PACKAGES = (
     "wiseft-jax",
@@ -144,9 +147,10 @@ class RunDirectory:
         if not self.path.is_dir():
             return False
         names = {entry.name for entry in self.path.iterdir()}
-        return bool(names - {CONFIG_FILE}) or (bool(names) and not self._is_run())
+        return bool(names - {CONFIG_FILE}) or (bool(names) and not self.is_run())
 
-    def _is_run(self) -> bool:
+    def is_run(self) -> bool:
+        """Return whether the directory holds the configuration of a run."""
         try:
             stored = read_json(self.config_file)
         except InputError:
@@ -155,7 +159,7 @@ class RunDirectory:
 
     def _check_removable(self) -> None:
         """Refuse to delete what isn't a run directory of this program."""
-        if self._occupied() and not self._is_run():
+        if self._occupied() and not self.is_run():
             raise InputError(
                 f"{self.path}: --overwrite replaces run directories, and this isn't one (there is"
                 f" no {CONFIG_FILE} of a run); remove it by hand or give another --out"
@@ -183,6 +187,8 @@ class RunDirectory:
             raise InputError(f"{self.path}: expected a run directory, found a file")
         if not self.path.exists():
             raise missing_path(self.path, "run directory", _runs_in(self.path.parent))
+        if (self.path / EXPORT_FACTS_FILE).is_file():
+            raise InputError(self._is_export())
         if not self.config_file.is_file():
             near = _runs_in(self.path)
             raise InputError(f"{self.path}: not a run directory, there is no {CONFIG_FILE}. {near}")
@@ -190,6 +196,23 @@ class RunDirectory:
         if not isinstance(stored, dict) or "config" not in stored:
             raise InputError(f"{self.config_file}: not the configuration of a run")
         return stored["config"]
+
+    def instead_of_model(self) -> str:
+        """Return what to say where a run is given and a model is expected."""
+        given = f"{self.path}: this is a run directory, not a model;"
+        if (self.merged_dir / EXPORT_FACTS_FILE).is_file():
+            return f"{given} its merged model is {self.merged_dir}"
+        export = f"wiseft export {shlex.quote(str(self.path))} --alpha ALPHA --out DIR"
+        return f"{given} it has no merged model, and {export} writes one"
+
+    def _is_export(self) -> str:
+        """Return what to say where an exported model is given and a run is expected."""
+        above = RunDirectory(self.path.absolute().parent)
+        run = f"; the run that it lies in is {above.path}" if above.is_run() else ""
+        return (
+            f"{self.path}: expected a run directory, found an exported model, which has one alpha"
+            f" and no ends{run}. wiseft evaluate, predict and explain take it by --model"
+        )
 
 
 def versions() -> dict[str, str]:
@@ -217,7 +240,7 @@ def describe(config: Any) -> dict[str, Any]:
 def _runs_in(parent: Path) -> str:
     """Return a sentence about the run directories in ``parent``, the newest first."""
     files = sorted(parent.glob(f"*/{CONFIG_FILE}"), key=_modified, reverse=True)
-    runs = [str(file.parent) for file in files if RunDirectory(file.parent)._is_run()]
+    runs = [str(file.parent) for file in files if RunDirectory(file.parent).is_run()]
     if not runs:
         return f"There is no run in {parent.absolute()}; wiseft run and train make one (--out)."
     more = f" and {len(runs) - _LISTED} more" if len(runs) > _LISTED else ""

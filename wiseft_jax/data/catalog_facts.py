@@ -90,11 +90,7 @@ def published_specs(name: str) -> dict[str, str]:
     """
     entry = dataset_entry(name)
     variant = "/CORRUPTION/SEVERITY" if entry.variants is not None else ""
-    return {
-        split.name: f"published:{name}{variant}:{split.name}"
-        for split in entry.layout.splits
-        if split.labels != "video" or split.index is not None
-    }
+    return {split.name: f"published:{name}{variant}:{split.name}" for split in entry.layout.splits}
 
 
 def tfds_id(full_name: str) -> str:

@@ -34,7 +34,7 @@ def _matched(shift: str, classes: str, images: int, projection: Projection) -> D
     imagenet = IMAGENET_DATASETS["imagenet"]
     split = Split("val", IMAGENET_VAL, images, "imagenet_folder")
     return DatasetEntry(
-        title=f"ImageNet's validation images of the classes of {shift}",
+        title=f"ImageNet val, classes of {shift}",
         classes=classes,
         prompts="imagenet",
         layout=Layout(imagenet.layout.folder, (split,)),
@@ -58,7 +58,7 @@ MATCHED_DATASETS: dict[str, DatasetEntry] = {
 
 OBJECT_DATASETS: dict[str, DatasetEntry] = {
     "objectnet": DatasetEntry(
-        title="ObjectNet, the classes that overlap with ImageNet",
+        title="ObjectNet, classes shared with ImageNet",
         classes="objectnet",
         prompts="imagenet",
         layout=Layout("objectnet-1.0", (Split("test", ("images",), 18_574),)),
@@ -109,17 +109,26 @@ OBJECT_DATASETS: dict[str, DatasetEntry] = {
         prompts="imagenet",
         layout=Layout(
             "imagenet_vid_ytbb_robust/ytbb-robust",
-            (Split("test", ("ytbb_videos",), 35_718, "video"),),
+            (
+                Split(
+                    "test",
+                    ("ytbb_videos",),
+                    35_718,
+                    "reviewed_video",
+                    "metadata/anchor_labels.json",
+                ),
+            ),
         ),
         citation=_ACROSS_TIME,
         licence="none stated; the frames are YouTube-BB's",
-        obtain=f"{_VIDEO_ARCHIVE}; labels: mlfoundations/wise-ft, "
-        "src/datasets/ytbb-robust_metadata",
+        obtain=f"{_VIDEO_ARCHIVE}; copy the reviewers' files, src/datasets/ytbb-robust_metadata of "
+        "mlfoundations/wise-ft, to metadata beside ytbb_videos",
         scoring=Scoring("max", ("pm0", "pm10"), never=("none",)),
         reference="imagenet-ytbb-robust-val-classes",
         notes=(
             "the frames that count are those that reviewers called similar to a good anchor, in "
-            "2,030 sets; the folder may hold more",
+            "2,030 sets; the folder may hold more. metadata has anchor_labels.json, pmk_labels.json"
+            " and ytbb_robustness_test_anchors_full.csv",
             "cow, giraffe, skateboard, toilet and none have no class of ImageNet's: their logit is "
             "0, and that of none is -1e10 whatever the head",
             "the first labels (ytbb_robustness_test_anchors_full.csv) have car and none, 22 and "
@@ -127,7 +136,6 @@ OBJECT_DATASETS: dict[str, DatasetEntry] = {
             "35,718 images and 2,030 sets are the paper's totals of both video sets (57,897 and "
             "3,139) less those of ImageNet-Vid-Robust",
         ),
-        missing=("where the archive keeps the reviewers' labels: the split has no index here",),
     ),
 }
 """Data set id -> facts."""

@@ -5,7 +5,15 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-LabelRule = Literal["folder", "imagenet_folder", "integer_folder", "table", "arrays", "video"]
+LabelRule = Literal[
+    "folder",
+    "imagenet_folder",
+    "integer_folder",
+    "table",
+    "arrays",
+    "video",
+    "reviewed_video",
+]
 """How an image gets its label.
 
 ``folder``: the folder that it lies in, below the split's path, is a key of the class list (SUN397's
@@ -13,7 +21,8 @@ are paths of several, with / before them); images of other folders are passed ov
 ``imagenet_folder``: that folder is a WordNet id of ImageNet's, and the label is the class that
 ImageNet's class counts as; the rest is passed over. ``integer_folder``: that folder's name is the
 label, as a number. ``table``: a table has a label for each file. ``arrays``: arrays hold images and
-labels. ``video``: JSON files have the sets of frames and their labels.
+labels. ``video``: JSON files have the sets of frames and their labels. ``reviewed_video``: the sets
+are made from what reviewers said of frames.
 """
 
 Projection = Literal["none", "subset", "max", "argmax"]

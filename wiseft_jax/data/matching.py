@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from jaxtyping import Int, Int32, Integer
 
-from wiseft_jax.core.errors import InputError, did_you_mean
+from wiseft_jax.core.errors import InputError, did_you_mean, few
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +82,7 @@ def match_class_names(
             f"{where}: {len(unmatched)} of {len(source_names)} classes are none of the "
             f"classifier's {len(classifier_names)}:"
             f"{describe_unmatched(unmatched, classifier_names)}"
+            f"\nThe classifier's: {few(classifier_names)}"
             "\nRename them, or give a JSON object from all the old names to the classifier's "
             "(--class-names)"
         )

@@ -19,7 +19,7 @@ from wiseft_jax.data.published_arrays import open_arrays
 from wiseft_jax.data.published_folders import open_folders
 from wiseft_jax.data.published_split import PublishedSplit, find_split
 from wiseft_jax.data.published_tables import open_table
-from wiseft_jax.data.published_video import open_video
+from wiseft_jax.data.published_video import open_reviewed_video, open_video
 from wiseft_jax.data.source import ArraySource, Source
 from wiseft_jax.data.specs import SourceOptions, Spec
 
@@ -34,6 +34,7 @@ LABEL_RULES: dict[LabelRule, Callable[[PublishedSplit], FileSource | ArraySource
     "table": open_table,
     "arrays": open_arrays,
     "video": open_video,
+    "reviewed_video": open_reviewed_video,
 }
 """How an image gets its label -> what opens a split that is labelled so."""
 

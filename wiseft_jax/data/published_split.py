@@ -13,7 +13,7 @@ from wiseft_jax.data.catalog_facts import tfds_specs, where_text
 from wiseft_jax.data.class_lists import class_keys, class_names
 from wiseft_jax.data.entry import DatasetEntry, Split
 from wiseft_jax.data.files import missing_files
-from wiseft_jax.data.specs import SourceOptions, Spec, require_path
+from wiseft_jax.data.specs import SourceOptions, Spec
 
 ROOT_VARIABLE = "WISEFT_DATA_ROOT"
 """The environment variable that says where published data sets lie, unless a spec does."""
@@ -81,7 +81,7 @@ class PublishedSplit:
         """Return the end of a message: where the authors put it, and what else there is."""
         where = where_text(self.entry.layout, self.split).format(**self.variant)
         text = f"{self.id}:{self.split.name} is, below the root: {where}. Get it: "
-        text += f"{self.entry.obtain}."
+        text += f"{self.entry.obtain} (wiseft data info {self.id})."
         prepared = self.tfds_spec()
         return text + (f" Or have TensorFlow Datasets prepare it: {prepared}" if prepared else "")
 
@@ -134,10 +134,16 @@ def find_split(spec: Spec, options: SourceOptions) -> PublishedSplit:
     if not given:
         raise InputError(
             f"{spec}: where does it lie? Write {spec}@ROOT, or set {ROOT_VARIABLE}; ROOT has the"
-            f" folder {entry.layout.folder}, or is it"
+            f" folder {entry.layout.folder}, or is it. How to get it: wiseft data info {name}"
         )
     root = Path(given).expanduser()
-    require_path(root, "folder")
+    if not root.exists():
+        said = spec if spec.root or options.root else ROOT_VARIABLE
+        raise missing_path(
+            root,
+            "folder",
+            f"{said} says that {name} lies there; how to get it: wiseft data info {name}",
+        )
     inside = root / entry.layout.folder
     folder = inside if inside.is_dir() else root
     return PublishedSplit(spec.name, name, entry, splits[split_name], folder, variant)

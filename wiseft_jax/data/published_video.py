@@ -18,6 +18,7 @@ import numpy as np
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.hashing import hash_json
 from wiseft_jax.data.files import FileSource, find_images, report_skipped
+from wiseft_jax.data.published_reviews import read_reviewed_sets
 from wiseft_jax.data.published_split import PublishedSplit
 
 logger = logging.getLogger(__name__)
@@ -60,40 +61,59 @@ def open_video(found: PublishedSplit) -> FrameSource:
     """Open the frames that are in a set; the others are passed over, and counted.
 
     Raises:
-      InputError: Where the labels lie isn't recorded; or they, or frames, aren't there.
+      InputError: The labels, or frames, aren't there, or aren't what they should be.
     """
-    if found.split.index is None:
-        raise InputError(
-            f"published:{found.id}: the catalog doesn't know where the archive keeps its labels,"
-            " nor the sets of its frames; list frames and labels in a table, and open table:FILE."
-            f" {found.instead()}"
-        )
-    (base,) = found.paths()
-    index = found.file(found.split.index)
+    index = found.file(str(found.split.index))
     sets = _json_object(index)
-    labels_file = found.file(str(Path(found.split.index).parent / _LABELS))
+    labels_file = found.file(str(Path(str(found.split.index)).parent / _LABELS))
     labels = _json_object(labels_file)
-    frames: dict[str, int] = {}
-    frame_sets = [
-        [frames.setdefault(str(frame), len(frames)) for frame in (anchor, *others)]
-        for anchor, others in sets.items()
-    ]
+    frames = list(dict.fromkeys(str(each) for anchor in sets for each in (anchor, *sets[anchor])))
     classes = len(found.keys)
-    accepted = [_accepted(labels_file, labels, frame, classes) for frame in frames]
-    paths = [str(found.folder / frame) for frame in frames]
+    accepted = {frame: _accepted(labels_file, labels, frame, classes) for frame in frames}
+    frame_sets = [(anchor, *map(str, others)) for anchor, others in sets.items()]
+    return _frame_source(found, index, found.folder, frame_sets, accepted)
+
+
+def open_reviewed_video(found: PublishedSplit) -> FrameSource:
+    """Open the frames that reviewers called similar to a good anchor, and the anchors.
+
+    Raises:
+      InputError: The reviewers' files, or frames, aren't there, or aren't what they should be.
+    """
+    index = Path(str(found.split.index))
+    sets = read_reviewed_sets(found, str(index.parent))
+    (base,) = found.paths()
+    frame_sets = [(anchor, *others) for anchor, others in sets.frames.items()]
+    accepted = {frame: sets.accepted[each[0]] for each in frame_sets for frame in each}
+    return _frame_source(found, found.file(str(index)), base, frame_sets, accepted)
+
+
+def _frame_source(
+    found: PublishedSplit,
+    index: Path,
+    base: Path,
+    frame_sets: Sequence[Sequence[str]],
+    accepted: Mapping[str, Sequence[int]],
+) -> FrameSource:
+    """Return the source of frames named below ``base``; tells what is passed over."""
+    place = {frame: number for number, frame in enumerate(accepted)}
+    paths = [str(base / frame) for frame in accepted]
     found.require_images(index, paths)
-    several = sum(len(right) > 1 for right in accepted)
+    several = sum(len(right) > 1 for right in accepted.values())
     if several:
         logger.info(
             "%s: %d of %d frames have several right labels: any counts, as if it were the first",
-            found.name, several, len(frames),
+            found.name, several, len(place),
         )  # fmt: skip
     skipped: list[str] = []
-    others = set(find_images(base, skipped)) - set(paths)
-    report_skipped(str(base), skipped)
+    (images,) = found.paths()
+    others = set(find_images(images, skipped)) - set(paths)
+    report_skipped(str(images), skipped)
     if others:
         logger.warning("%s: %d frames that are in no set are passed over", found.name, len(others))
-    return FrameSource(found.name, paths, accepted, frame_sets, found.class_names, found.folder)
+    numbered = [[place[frame] for frame in each] for each in frame_sets]
+    right = list(accepted.values())
+    return FrameSource(found.name, paths, right, numbered, found.class_names, found.folder)
 
 
 def _json_object(path: Path) -> Mapping[str, Any]:

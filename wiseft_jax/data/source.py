@@ -9,7 +9,7 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Int, Integer
 
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, few
 from wiseft_jax.core.hashing import hash_arrays, hash_json
 from wiseft_jax.core.projection import Projection
 from wiseft_jax.core.scoring import SetScoring
@@ -274,9 +274,10 @@ def check_matches(
             )
         class_names = dataset.projection.class_names
     if dataset.class_names and tuple(dataset.class_names) != tuple(class_names):
+        own, others = (few(names, _SHOWN) for names in (dataset.class_names, class_names))
         raise InputError(
-            f"{dataset.name}: its labels count other classes ({_few(dataset.class_names)}) than"
-            f" the classifier ({_few(class_names)}); match the names first, as in"
+            f"{dataset.name}: its labels count other classes ({own}) than"
+            f" the classifier ({others}); match the names first, as in"
             " load_dataset(..., classifier_class_names=classifier.class_names)"
         )
     lowest = 0 if all_labelled else -1
@@ -287,11 +288,6 @@ def check_matches(
             f" {dataset.labels[wrong[0]]}, expected {lowest} to {len(class_names) - 1}"
             f" ({len(wrong)} images are labelled so)"
         )
-
-
-def _few(names: Sequence[str]) -> str:
-    more = f", ...; {len(names)} in all" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
 
 
 def array_dataset(

@@ -100,8 +100,7 @@ def parse_spec(text: str) -> Spec:
       >>> parse_spec("sketches=folder:~/sketches").name
       'sketches'
     """
-    match = re.match(r"([^:=/]+)=(?=.)", text)
-    name, rest = (match[1].strip(), text[match.end() :]) if match else ("", text)
+    name, rest = _split_name(text)
     scheme, colon, target = rest.partition(":")
     if not colon or "/" in scheme or (scheme not in SCHEMES and Path(rest).exists()):
         raise _no_scheme(rest)
@@ -135,6 +134,21 @@ def parse_specs(texts: Sequence[str]) -> tuple[Spec, ...]:
     return specs
 
 
+def public_spec(text: str) -> str:
+    """Return a spec as a record that travels has it: of directories the last name alone.
+
+    Example:
+      >>> public_spec("table:/home/ann/pets/train.csv")
+      'table:train.csv'
+    """
+    if _split_name(text)[1].partition(":")[0] not in SCHEMES:
+        return text  # embedded data
+    spec = parse_spec(text)
+    if spec.scheme in ("folder", "table") or spec.path.is_absolute():
+        spec = dataclasses.replace(spec, target=spec.path.absolute().name)
+    return str(dataclasses.replace(spec, root=""))
+
+
 def open_source(spec: Spec | str, options: SourceOptions | None = None) -> Any:
     """Open a spec and return its ``Source``.
 
@@ -154,6 +168,11 @@ def require_path(path: Path, what: str) -> None:
     """
     if not path.exists():
         raise missing_path(path, what)
+
+
+def _split_name(text: str) -> tuple[str, str]:
+    match = re.match(r"([^:=/]+)=(?=.)", text)
+    return (match[1].strip(), text[match.end() :]) if match else ("", text)
 
 
 def _no_scheme(text: str) -> InputError:

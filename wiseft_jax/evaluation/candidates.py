@@ -17,7 +17,7 @@ from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.clip.load import config_settings
 from wiseft_jax.clip.towers import ConfiguredTower
 from wiseft_jax.clip.two_towers import settled
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, few
 from wiseft_jax.core.mesh import Layout
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.preprocess import Preprocess
@@ -165,7 +165,8 @@ def check_same_classes(names: Sequence[str], class_names: Sequence[Sequence[str]
         order = "; they are the same classes in another order" if {*own} == {*first} else ""
         raise InputError(
             f"{name}: expected the classes of {names[0]} ({len(first)}), found {len(own)}: class"
-            f" {place} is {here} and not {there}{order}; models are compared on the same classes"
+            f" {place} is {here} and not {there}{order}; models are compared on the same classes."
+            f"\nExpected: {few(first)}\nFound: {few(own)}"
         )
 
 

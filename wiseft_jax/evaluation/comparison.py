@@ -89,7 +89,8 @@ def comparison_rows(
     ``difference`` in accuracy from it, a fraction, with the ends of its 95 % interval by the paired
     bootstrap (``difference_low``, ``difference_high``); ``p_value`` of McNemar's exact test, and
     ``p_holm``, corrected for the comparisons on this set (both None for the first model itself);
-    ``may_be_best``, whether the model is in the 95 % confidence set of the best one.
+    ``may_be_best``, whether the model is in the 95 % confidence set of the best one on images like
+    these, of which the set is a sample (a race speaks of the set alone).
 
     Args:
       found: Predictions of the models, from ``evaluate_models``.

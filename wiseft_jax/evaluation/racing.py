@@ -101,6 +101,17 @@ class RaceResult:
     as_good: bool = False
 
     @property
+    def decided(self) -> bool:
+        """Whether one alone is left, or the winner is surely within the tolerance of the best."""
+        return len(self.left) == 1 or self.as_good
+
+    @property
+    def tied(self) -> tuple[int, ...]:
+        """The candidates left with as many hits as the winner, it included; none if it has more."""
+        level = tuple(each for each in self.left if self.hits[each] == self.hits[self.winner])
+        return level if len(level) > 1 else ()
+
+    @property
     def share(self) -> float:
         """Forward passes, padding included, against one for each candidate and example."""
         return self.forwards / (self.total * len(self.hits))
@@ -190,7 +201,7 @@ class _Race:
             size = self._affordable_size(dearest)
             if start and size == 0:
                 return self._finish("budget")
-            batch = np.arange(start, min(start + max(1, size), total))
+            batch = np.arange(start, min(start + self._paid_for(max(1, size)), total))
             start += len(batch)
             before = self._forwards
             self._see(batch)
@@ -210,6 +221,16 @@ class _Race:
         while size > 0 and not self._affords(self._cost(np.ones((nodes, size), bool))):
             size -= 1
         return max(size, 0)
+
+    def _paid_for(self, size: int) -> int:
+        """Return how many examples fit into the batches that ``size`` of them take."""
+        nodes = len(self._nodes())
+        cost = self._cost(np.ones((nodes, size), bool))
+        while size < self._config.batch_size:
+            if self._cost(np.ones((nodes, size + 1), bool)) > cost:
+                break
+            size += 1
+        return size
 
     def _nodes(self) -> np.ndarray:
         """Return the candidates that every example is evaluated at."""

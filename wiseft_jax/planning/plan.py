@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import logging
+from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from wiseft_jax.core.errors import InputError
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 SCHEMA_VERSION = 1
 HOUR_SECS = 3600.0
 _SHOWN_SUGGESTIONS = 3
+_TENTH_HOUR = 0.095
+"""From here on two decimals are two digits."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -281,6 +284,19 @@ def make_plan(config: ExperimentConfig, options: PlanOptions) -> RunPlan:
         largest=largest,
         verified=verified,
     )
+
+
+def hours_text(hours: Mapping[str, float | None] | None) -> str:
+    """Return ``"0.094 to 0.10"``: hours when all collectives are hidden, to when none is.
+
+    Args:
+      hours: ``{"overlapped", "exposed"}``, as the JSON of a step has them; None is not known.
+    """
+    values = [] if hours is None else [hours["overlapped"], hours["exposed"]]
+    known = [each for each in values if each is not None]
+    if len(known) < 2:
+        return "not known"
+    return " to ".join(f"{each:,.2f}" if each >= _TENTH_HOUR else f"{each:.2g}" for each in known)
 
 
 def _json(value: Suggestion | StepFacts | None) -> dict[str, Any] | None:

@@ -31,8 +31,11 @@ NOTHING_READ = TracedCounts()
 
 
 def planned_shared(job: Job) -> Shared:
-    """Return what the ends of the sweep will share: all that the recipe doesn't train."""
-    if job.config.training.recipe == "end_to_end":
+    """Return what the ends of the sweep will share: the encoder, where it isn't trained.
+
+    A head that stays, as in ``paint``, isn't counted: merging it costs next to nothing.
+    """
+    if job.sees_images:
         return NOTHING_SHARED
     shared = shared_under(job.theta, "encoder/")
     canonical = flatten_paths(job.classifier.tower.to_canonical(job.theta))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +22,11 @@ from wiseft_jax.reporting.tables import escaped
 if TYPE_CHECKING:
     from rich.table import Table
 
-_CELL_INCHES = 1.15
-_LEFT_INCHES = 1.25
+_CELL_INCHES, _SMALLEST_INCHES = 1.1, 0.4
+_TITLE_INCHES, _NAME_INCHES, _HEAD_INCHES = 0.22, 0.45, 0.8
+_PAGE_INCHES = (7.5, 10.2)
+"""Of A4 and of Letter, within their margins; upright, or turned."""
+_NAME_LETTERS = 14
 _SHOWN = 3
 _SECS = ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes"), (1.0, "s"))
 _HEAD = ("class", "n", "challenge accuracy", "fooled (paper)", "backgrounds", "mean", "strongest")
@@ -125,7 +129,9 @@ def draw_strongest(
 
 
 def strongest_figure(summary: Mapping[str, Any], pictures: Sequence[np.ndarray]) -> Figure:
-    """Return the contact sheet: a line of pictures for each class, the strongest first.
+    """Return the contact sheet: a row of pictures for each class, the strongest first.
+
+    Rows lie below and beside one another so that the sheet fills a page, upright or turned.
 
     Args:
       summary: As ``draw_strongest``.
@@ -139,20 +145,23 @@ def strongest_figure(summary: Mapping[str, Any], pictures: Sequence[np.ndarray])
         raise InputError("there are no rates of backgrounds to draw: rows ended early")
     names = list(dict.fromkeys(each["class"] for each in strongest))
     columns = max(sum(each["class"] == name for each in strongest) for name in names)
-    size = (_LEFT_INCHES + columns * _CELL_INCHES, len(names) * (_CELL_INCHES + 0.12) + 1.0)
+    across, size = sheet_layout(len(names), columns)
     figure = Figure(figsize=size, dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03)  # type: ignore[union-attr]
-    panels = figure.subplots(len(names), columns, squeeze=False)
+    lines = -(-len(names) // across)
+    panels = figure.subplots(lines, across * columns, squeeze=False)
     for axes in panels.flat:
         _clear(axes)
-    for line, name in zip(panels, names, strict=True):
-        line[0].set_ylabel(_plain(name), rotation=0, ha="right", va="center", fontsize=9)
+    for at, name in enumerate(names):  # down the first column of rows, then down the next
+        first = at // lines * columns
+        row = panels[at % lines][first : first + columns]
+        row[0].set_ylabel(textwrap.fill(_plain(name), _NAME_LETTERS), fontsize=8)
         places = [place for place, each in enumerate(strongest) if each["class"] == name]
-        for axes, place in zip(line, places, strict=False):
+        for axes, place in zip(row, places, strict=False):
             each = strongest[place]
             axes.imshow(pictures[place], interpolation="nearest")
-            axes.set_title(f"{100 * each['value']:.0f} %", fontsize=9, pad=2, loc="center")
+            axes.set_title(f"{100 * each['value']:.0f} %", fontsize=8, pad=2, loc="center")
     figure.suptitle("Strongest backgrounds of each class", x=0.012, ha="left", fontweight="bold")
     front = summary["foregrounds"]["n"]
     add_footnote(
@@ -162,6 +171,38 @@ def strongest_figure(summary: Mapping[str, Any], pictures: Sequence[np.ndarray])
         f" {summary['model']['name']}",
     )
     return figure
+
+
+def sheet_layout(rows: int, columns: int) -> tuple[int, tuple[float, float]]:
+    """Return how many rows lie side by side, and the sheet's width and height in inches.
+
+    Cells shrink until the sheet fits a page; of very many classes they stay large enough to be
+    looked at, and the sheet is larger than a page.
+
+    Args:
+      rows: How many there are.
+      columns: Cells of a row.
+    """
+
+    def size(across: int, cell: float) -> tuple[float, float]:
+        down = -(-rows // across)
+        width = across * (columns * cell + _NAME_INCHES)
+        return width, down * (cell + _TITLE_INCHES) + _HEAD_INCHES
+
+    def cell(across: int, page: tuple[float, float]) -> float:
+        down = -(-rows // across)
+        wide = (page[0] / across - _NAME_INCHES) / columns
+        return min(wide, (page[1] - _HEAD_INCHES) / down - _TITLE_INCHES)
+
+    fits = [
+        (cell(across, page), across)
+        for page in (_PAGE_INCHES, (_PAGE_INCHES[1], _PAGE_INCHES[0]))
+        for across in range(1, rows + 1)
+    ]
+    largest, across = max(fits, key=lambda each: (each[0], -each[1]))
+    if largest < _SMALLEST_INCHES:
+        across = max(1, int(_PAGE_INCHES[0] / (columns * _SMALLEST_INCHES + _NAME_INCHES)))
+    return across, size(across, min(max(largest, _SMALLEST_INCHES), _CELL_INCHES))
 
 
 def share_text(share: Mapping[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,16 +29,60 @@ _STYLES = (
     (BLACK, (0, (3, 1))),
 )
 _ENDS = {0.0: "zero-shot (α = 0)", 1.0: "fine-tuned (α = 1)"}
+_MARKERS = ("^", "v", "P", "X", "*", "<", ">", "p")
 _SPLIT = "test"
 _COLUMNS = 4
 _MARGIN = 0.06
+
+
+@dataclasses.dataclass(frozen=True)
+class Points:
+    """Accuracies of one model along alpha, or of one that has no alpha here.
+
+    Attributes:
+      name: In the legend.
+      alphas: Of the points; None of a single one.
+      accuracies: Variant -> values, lower and upper ends of their intervals.
+    """
+
+    name: str
+    alphas: list[float] | None
+    accuracies: dict[str, tuple[list[float], list[float], list[float]]]
+
+
+def points_of(summary: Mapping[str, Any]) -> list[Points]:
+    """Return what is drawn of a study along alpha, or of each model of an evaluation.
+
+    Args:
+      summary: As ``draw_progress``.
+    """
+    if "models" in summary:
+        return [
+            Points(
+                model["name"],
+                None,
+                {
+                    kind: ([found["accuracy"]], [found["ci_low"]], [found["ci_high"]])
+                    for kind, found in model["variants"].items()
+                    if found["n"]
+                },
+            )
+            for model in summary["models"]
+        ]
+    curves = {
+        name.removeprefix("accuracy/"): (curve["value"], curve["low"], curve["high"])
+        for name, curve in summary["curves"][_SPLIT].items()
+        if name.startswith("accuracy/")
+    }
+    return [Points(summary["name"], summary["alphas"], curves)]
 
 
 def draw_progress(summaries: Sequence[Mapping[str, Any]], path: Path | str) -> list[Path]:
     """Draw the scatter as PNG and SVG, and return both paths.
 
     Args:
-      summaries: The content of studies' ``summary.json``, each with a ``name``.
+      summaries: The content of ``summary.json`` of studies along alpha and of evaluations, each
+        with a ``name``; those of one set.
       path: Where to; ``progress.png`` gives ``progress.png`` and ``progress.svg``.
 
     Raises:
@@ -48,18 +94,24 @@ def draw_progress(summaries: Sequence[Mapping[str, Any]], path: Path | str) -> l
 
 
 def progress_figure(summaries: Sequence[Mapping[str, Any]]) -> Figure:
-    """Return a panel for each variant: a point for each alpha, a line for each model.
+    """Return a panel for each variant: a point for each model of an evaluation, and for each alpha.
 
-    Xiao et al. have a point for each of many architectures; along alpha a single model is many.
+    Xiao et al. have a point for each of many architectures; along alpha a single model is many,
+    which a line joins.
 
     Args:
       summaries: As ``draw_progress``.
 
     Raises:
-      InputError: Two studies are of other images, so that their points can't be compared.
+      InputError: Two are of other images, so that their points can't be compared; or they have no
+        accuracy on Original and another variant.
     """
     _check_comparable(summaries)
-    kinds = [kind for kind in VARIANT_TITLES if kind != "original" and _in_all(summaries, kind)]
+    models = [points for each in summaries for points in points_of(each)]
+    shared = set.intersection(*(set(points.accuracies) for points in models))
+    kinds = [kind for kind in VARIANT_TITLES if kind != "original" and kind in shared]
+    if "original" not in shared or not kinds:
+        raise InputError("expected accuracies on Original and another variant of every model")
     columns = min(_COLUMNS, len(kinds))
     rows = -(-len(kinds) // columns)
     size = (3.3 * columns + 0.5, 3.3 * rows + 1.0)
@@ -68,7 +120,7 @@ def progress_figure(summaries: Sequence[Mapping[str, Any]]) -> Figure:
     figure.get_layout_engine().set(w_pad=0.1, h_pad=0.08)  # type: ignore[union-attr]
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, kind in zip(grid, kinds, strict=False):
-        _draw_variant(axes, summaries, kind)
+        _draw_variant(axes, models, kind)
     for axes in grid[len(kinds) :]:
         axes.set_axis_off()
     found = dict(zip(*reversed(grid[0].get_legend_handles_labels()), strict=True))
@@ -83,22 +135,24 @@ def progress_figure(summaries: Sequence[Mapping[str, Any]]) -> Figure:
     return figure
 
 
-def _draw_variant(axes: Axes, summaries: Sequence[Mapping[str, Any]], kind: str) -> None:
+def _draw_variant(axes: Axes, models: Sequence[Points], kind: str) -> None:
     ends: list[float] = []
-    for place, summary in enumerate(summaries):
+    markers, labelled = itertools.cycle(_MARKERS), False
+    for place, points in enumerate(models):
         colour, dashes = _STYLES[place % len(_STYLES)]
-        curves = summary["curves"][_SPLIT]
-        x, curve = curves["accuracy/original"]["value"], curves[f"accuracy/{kind}"]
-        y = curve["value"]
-        ends += [*curve["low"], *curve["high"]]
-        axes.plot(x, y, color=colour, linestyle=dashes, linewidth=1.4, label=summary["name"])
-        low = [value - end for value, end in zip(y, curve["low"], strict=True)]
-        high = [end - value for value, end in zip(y, curve["high"], strict=True)]
-        axes.errorbar(
-            x, y, [low, high], fmt="o", color=colour, markersize=3.6, elinewidth=0.7, alpha=0.8
-        )
+        x, (y, lows, highs) = points.accuracies["original"][0], points.accuracies[kind]
+        ends += [*lows, *highs]
+        low = [value - end for value, end in zip(y, lows, strict=True)]
+        high = [end - value for value, end in zip(y, highs, strict=True)]
+        error: dict[str, Any] = {"color": colour, "elinewidth": 0.7}
+        if points.alphas is None:
+            error |= {"fmt": next(markers), "markersize": 7, "label": points.name, "zorder": 5}
+            axes.errorbar(x, y, [low, high], **error)
+            continue
+        axes.plot(x, y, color=colour, linestyle=dashes, linewidth=1.4, label=points.name)
+        axes.errorbar(x, y, [low, high], fmt="o", markersize=3.6, alpha=0.8, **error)
         for alpha, marker, face in ((0.0, "s", "white"), (1.0, "D", colour)):
-            at = summary["alphas"].index(alpha)
+            at = points.alphas.index(alpha)
             axes.plot(
                 x[at],
                 y[at],
@@ -108,10 +162,11 @@ def _draw_variant(axes: Axes, summaries: Sequence[Mapping[str, Any]], kind: str)
                 markersize=8,
                 markeredgewidth=1.5,
                 linestyle="none",
-                label=_ENDS[alpha] if place == 0 else None,
+                label=None if labelled else _ENDS[alpha],
                 zorder=4,
             )
-    original = [v for each in summaries for v in _original(each)]
+        labelled = True
+    original = [value for points in models for value in points.accuracies["original"][0]]
     pad = _MARGIN * max(max(original) - min(original), 0.02)
     axes.axline((0, 0), slope=1, color=GREY, linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
     axes.set_xlim(min(original) - pad, max(original) + pad)
@@ -125,27 +180,32 @@ def _draw_variant(axes: Axes, summaries: Sequence[Mapping[str, Any]], kind: str)
     axes.locator_params(axis="x", nbins=5)
 
 
-def _original(summary: Mapping[str, Any]) -> list[float]:
-    return summary["curves"][_SPLIT]["accuracy/original"]["value"]
-
-
-def _in_all(summaries: Sequence[Mapping[str, Any]], kind: str) -> bool:
-    return all(f"accuracy/{kind}" in each["curves"][_SPLIT] for each in summaries)
-
-
 def _check_comparable(summaries: Sequence[Mapping[str, Any]]) -> None:
     first = summaries[0]
     for other in summaries[1:]:
-        if other["made_from"]["data"][_SPLIT] != first["made_from"]["data"][_SPLIT]:
+        if any("models" in each for each in (first, other)):
+            alike = first.get("originals") and first.get("originals") == other.get("originals")
+        else:
+            data = (each["made_from"]["data"][_SPLIT] for each in (first, other))
+            alike = len(set(data)) == 1
+        if not alike:
             raise InputError(
-                f"{other['name']}: its study is of other images than that of {first['name']}, so"
-                " their points can't be compared"
+                f"{other['name']}: is of other images than {first['name']} (or made before their"
+                " originals were noted), so their points can't be compared"
             )
 
 
 def _footnote(summaries: Sequence[Mapping[str, Any]]) -> str:
     first = summaries[0]
+    evaluated = ["models" in each for each in summaries]
+    if evaluated[0]:
+        n, name = first["n"], first["set"]
+    else:
+        n, name = first["n"][_SPLIT], first["data"][_SPLIT]
+    of = [] if not any(evaluated) else ["model"]
+    of += [] if all(evaluated) else ["α"]
+    joined = "" if all(evaluated) else "; lines join neighbours"
     return (
-        f"n = {first['n'][_SPLIT]} ({first['data'][_SPLIT]}); a point for each α, with its 95 %"
-        " interval; lines join neighbours; dotted: equal accuracy"
+        f"n = {n} ({name}); a point for each {' and '.join(of)}, with its 95 % interval{joined};"
+        " dotted: equal accuracy"
     )

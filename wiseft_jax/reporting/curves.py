@@ -133,7 +133,7 @@ def _draw_path(axes: Axes, curves: Curves, mark: Chosen | None, dense: Curves | 
     if mark is not None and chosen not in alphas and mark.reference and mark.mean:
         at = _inside(mark.reference, reference.n).value, _inside(mark.mean, mean.n).value
         axes.plot(*at, "*", markersize=15, color=mark.face, markeredgecolor=BLACK, zorder=5)
-        name = f"α = {chosen:g}, chosen{mark.how}"
+        name = f"α = {chosen:g}, chosen{_below(mark)}"
         labels.append(Label(*at, name, True, {"fontsize": 9.5, "fontweight": "bold"}))
     rest = [index for index in _round_first(alphas) if index not in shown]
     small = {"fontsize": 8, "color": "0.35"}
@@ -181,8 +181,13 @@ def _marked(alphas: Sequence[float], mark: Chosen | None) -> dict[float, tuple[s
     if mark is not None:
         ends = {0.0: "zero-shot, chosen (α = 0)", 1.0: "fine-tuned, chosen (α = 1)"}
         name = ends.get(mark.alpha, f"α = {mark.alpha:g}, chosen")
-        marked[mark.alpha] = ("*", 15.0, name + mark.how)
+        marked[mark.alpha] = ("*", 15.0, name + _below(mark))
     return {alpha: marked[alpha] for alpha in marked if alpha in alphas}
+
+
+def _below(mark: Chosen) -> str:
+    """Return what the chosen alpha's name says beside, on a line of its own: it needs less room."""
+    return mark.how.replace(" ", "\n", 1)
 
 
 def _round_first(alphas: Sequence[float]) -> list[int]:

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.text import Annotation, Text
 from matplotlib.textpath import TextToPath
 from matplotlib.transforms import Bbox, BboxBase
 
@@ -146,7 +147,7 @@ def place_labels(
         for distance in _DISTANCES:
             for angle in _DIRECTIONS:
                 text = _annotate(axes, label, distance, angle)
-                box = text.get_window_extent(renderer).padded(1.5 * scale)
+                box = _extent(text, label.required, renderer).padded(1.5 * scale)
                 cost = _cost(box, frame, taken, blocked)
                 if best is None or cost < best[0]:
                     if best is not None:
@@ -192,7 +193,7 @@ def spread(positions: Sequence[float], gap: float, low: float, high: float) -> l
     return found
 
 
-def _annotate(axes: Axes, label: Label, distance: float, angle: float) -> Any:
+def _annotate(axes: Axes, label: Label, distance: float, angle: float) -> Annotation:
     dx, dy = distance * math.cos(angle), distance * math.sin(angle)
     horizontal = "center" if abs(dx) < 1e-6 else ("left" if dx > 0 else "right")
     vertical = "center" if abs(dy) < 1e-6 else ("bottom" if dy > 0 else "top")
@@ -207,6 +208,14 @@ def _annotate(axes: Axes, label: Label, distance: float, angle: float) -> Any:
         arrowprops=leader if distance >= _LEADER_FROM else None,
         **label.style,
     )
+
+
+def _extent(text: Annotation, required: bool, renderer: Any) -> Bbox:
+    """Return what a label covers: a required one's leader may cross lines, another's may not."""
+    if not required:
+        return text.get_window_extent(renderer)
+    text.update_positions(renderer)
+    return Text.get_window_extent(text, renderer)
 
 
 def _cost(box: Bbox, frame: BboxBase, taken: Sequence[Bbox], blocked: np.ndarray) -> float:

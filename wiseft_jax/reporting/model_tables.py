@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from wiseft_jax.reporting.race_verdict import nothing_saved, percent, verdict
 from wiseft_jax.reporting.study_tables import p_in_brackets
 
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
 """A header, and lines of as many cells."""
+
+_OF_THE_SET = (
+    "a race speaks of the images of its set alone; without --race, * marks what may be the best on"
+    " images like these"
+)
 
 
 def comparison_table(
@@ -25,13 +31,13 @@ def comparison_table(
     lines = []
     for row in rows:
         of_itself = row["model"] == row["reference"]
-        low, high = _percent(row["ci_low"]), _percent(row["ci_high"])
+        low, high = percent(row["ci_low"]), percent(row["ci_high"])
         between = (_points(row["difference_low"]), _points(row["difference_high"]))
         lines.append(
             (
                 row["dataset"],
                 names[row["model"]] + (" *" if row["may_be_best"] else ""),
-                _percent(row["value"]),
+                percent(row["value"]),
                 f"{low} to {high}",
                 "" if of_itself else _points(row["difference"]),
                 "" if of_itself else " to ".join(between),
@@ -56,7 +62,8 @@ def comparison_caption(rows: Sequence[Mapping[str, Any]], names: Mapping[str, st
     holm = f", corrected for the {count} comparisons on a set (Holm)" if count > 1 else ""
     return (
         f"differences from {names[rows[0]['reference']]}, the first model, by the paired bootstrap"
-        f" over images; p: McNemar's exact test{holm}; *: may be the best of the set (95 %)"
+        f" over images; p: McNemar's exact test{holm}; *: may be the best on images like"
+        " these, not on these alone (95 %)"
     )
 
 
@@ -69,40 +76,45 @@ def race_table(facts: Mapping[str, Any], names: Mapping[str, str]) -> Table:
     """
     lines = []
     for each in facts["models"]:
-        out = "left" if each["left"] else f"out after {each['seen']} images"
         lines.append(
             (
                 names[each["model"]],
                 f"{each['hits']} of {each['seen']}",
-                _percent(each["hits"] / max(each["seen"], 1)),
-                "winner" if each["winner"] else out,
+                percent(each["hits"] / max(each["seen"], 1)),
+                _standing(each, facts),
             )
         )
     return ("model", "right", "%", "in the race"), lines
 
 
+def _standing(each: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
+    if each["winner"]:
+        return "winner"
+    if not each["left"]:
+        return f"out after {each['seen']} images"
+    if each["model"] in facts["tied"]:
+        return "tied"
+    return "leads" if each["model"] == facts["leader"] else "left"
+
+
 def race_sentences(facts: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
-    """Return who won a race of models, what it cost, and what of it is sure.
+    """Return who won a race of models, or that nobody did, what it cost, and what of it is sure.
 
     Args:
       facts: As for ``race_table``.
       names: What models are called.
     """
-    value = _percent(facts["hits"] / max(facts["seen"], 1))
+    left, tied = ([names[each] for each in facts[which]] for which in ("left", "tied"))
     lines = [
-        f"{names[facts['winner']]} is the best of {len(facts['models'])} on {facts['dataset']}"
-        f" ({facts['split']}, n={facts['n']}): {value} % of {facts['seen']}; it was chosen on this"
-        " set, so that is optimistic",
+        f"{verdict(facts, names[facts['leader']], left, tied)}; it was chosen on this set, so that"
+        " is optimistic",
         f"forward passes: {facts['forwards']} with the padding of batches,"
-        f" {100 * facts['share']:.1f} % of the {facts['all_forwards']} of all models on all images;"
-        f" the race ended because {facts['stopped']}",
+        f" {100 * facts['share']:.1f} % of the {facts['all_forwards']} of all models on all images"
+        f"{nothing_saved(facts)}; the race ended because {facts['stopped']}",
     ]
     lines += [f"guaranteed: {line}" for line in facts["guaranteed"]]
-    return lines + [f"empirical: {line}" for line in facts["empirical"]]
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}"
+    lines += [f"empirical: {line}" for line in facts["empirical"]]
+    return [*lines, _OF_THE_SET]
 
 
 def _points(share: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from wiseft_jax.reporting.race_verdict import nothing_saved, verdict
 from wiseft_jax.reporting.wide_table import WideTable
 
 if TYPE_CHECKING:
@@ -147,20 +148,19 @@ def missing_sentences(facts: Mapping[str, Any]) -> list[str]:
 
 
 def race_sentences(facts: Mapping[str, Any]) -> list[str]:
-    """Return who won a race, what it cost, and what of it is sure.
+    """Return who won a race, or that nobody did, what it cost, and what of it is sure.
 
     Args:
       facts: The content of ``race.json``.
     """
-    value = 100 * facts["hits"] / max(facts["seen"], 1)
-    kind = f"{facts['split']}, n={facts['n']}"
+    left, tied = ([f"{alpha:g}" for alpha in facts[which]] for which in ("left", "tied"))
     optimistic = "" if facts["held_out"] else "; it was chosen on this set, so that is optimistic"
+    leader = f"alpha = {facts['alpha']:g}"
     lines = [
-        f"alpha = {facts['alpha']:g} is the best of {len(facts['alphas'])} on {facts['dataset']}"
-        f" ({kind}): {value:.1f} % of {facts['seen']}{optimistic}",
+        f"{verdict(facts, leader, left, tied, 'alphas')}{optimistic}",
         f"forward passes: {facts['forwards']} with the padding of batches,"
         f" {100 * facts['share']:.1f} % of the {facts['full_sweep']} of a full sweep"
-        f" ({facts['evaluations']} without padding);"
+        f" ({facts['evaluations']} without padding){nothing_saved(facts)};"
         f" the race ended because {facts['stopped']}",
     ]
     lines += [f"guaranteed: {line}" for line in facts["guaranteed"]]

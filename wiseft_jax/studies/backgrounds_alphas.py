@@ -7,6 +7,7 @@ is asked of the second. Whatever that shows is reported.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import time
@@ -17,12 +18,14 @@ from typing import Any
 import numpy as np
 
 from wiseft_jax.backgrounds.class_folders import spoken_names
+from wiseft_jax.backgrounds.feeding import feeding_facts
 from wiseft_jax.backgrounds.variants import variant_of
 from wiseft_jax.core.config_io import config_hash, read_json
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.core.tensors import read_tensors, write_tensors
 from wiseft_jax.core.writers import write_json, write_text
+from wiseft_jax.data.overlap import warn_of_overlap
 from wiseft_jax.data.source import Dataset
 from wiseft_jax.studies.backgrounds_alphas_config import RESULT_NEUTRAL, AlphasConfig
 from wiseft_jax.studies.backgrounds_alphas_data import AlphasData
@@ -79,8 +82,6 @@ def fine_tuned_ends(
     Raises:
       InputError: What is stored was trained on other images.
     """
-    import dataclasses
-
     from wiseft_jax.clip.config import load_model
     from wiseft_jax.core.trees import flatten_paths, unflatten_paths
     from wiseft_jax.training.config import TrainConfig
@@ -137,7 +138,17 @@ def alphas_study(
       InputError: The model has other classes, or what is there is of other images or models.
     """
     sets = {TEST: test} | ({} if validation is None else {VALIDATION: validation})
-    origin = {"ends": ends.hashes, "data": {k: data.fingerprint() for k, data in sets.items()}}
+    origin = {
+        "ends": ends.hashes,
+        "data": {k: data.fingerprint() for k, data in sets.items()},
+        "feeding": feeding_facts(ends.classifier.preprocess),
+    }
+    originals = test.sets["original"].fingerprint()
+    if validation is not None:
+        both = ((VALIDATION, validation), (TEST, test))
+        warn_of_overlap(
+            *(dataclasses.replace(each.sets["original"], split=split) for split, each in both)
+        )
     sets = {split: data.fitted(ends.classifier.class_names) for split, data in sets.items()}
     _check_origin(directory, origin)
     correct, answered = {}, {}
@@ -170,6 +181,7 @@ def alphas_study(
         "bootstrap_samples": config.bootstrap_samples,
         "config_hash": hashed,
         "made_from": origin,
+        "originals": originals,
         **facts,
         "chosen_on": None if validation is None else VALIDATION,
         "choices": choices_of(config, correct.get(VALIDATION), correct[TEST], curves[TEST]),
@@ -183,18 +195,19 @@ def alphas_study(
 
 def _check_origin(directory: RunDirectory, origin: dict[str, Any]) -> None:
     path = directory.path / IDENTITY_FILE
-    if path.is_file() and read_json(path) != origin:
+    before = read_json(path) if path.is_file() else origin
+    names = {"ends": "models", "data": "images", "feeding": "preprocessing"}
+    changed = [name for key, name in names.items() if before.get(key) != origin[key]]
+    if changed:
         raise InputError(
-            f"{directory.path}: what was measured there is of other models or images than today's;"
-            " give another --out, or --overwrite"
+            f"{directory.path}: what was measured there is of other {' and '.join(changed)} than"
+            " today's; give another --out, or --overwrite"
         )
     write_json(path, origin)
 
 
 def _swept(config: AlphasConfig, ends: Ends, data: AlphasData, folder: Path) -> dict[str, Any]:
     """Return every set's predictions at all alphas: stored ones, else of one pass over each."""
-    import dataclasses
-
     from wiseft_jax.backgrounds.feeding import preprocess_of
     from wiseft_jax.evaluation.predictions import Predictions, predictions_file
     from wiseft_jax.evaluation.sweep import sweep

@@ -17,6 +17,7 @@ from wiseft_jax.backgrounds.loading import even_choice
 from wiseft_jax.backgrounds.release import Release, open_release
 from wiseft_jax.backgrounds.variants import VARIANTS
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.data.overlap import warn_of_overlap
 from wiseft_jax.data.source import Dataset
 from wiseft_jax.studies.backgrounds_train_config import Pairing
 
@@ -106,6 +107,7 @@ def data_of_release(
             f"{root}: {splits[0]} has the classes {', '.join(train.class_names)}; {splits[1]} has"
             f" {', '.join(test.class_names)}"
         )
+    _warn_of_shared(train, test)
     found = _aligned_tests(test, test_on)
     paired = "original" in test.variants
     tests = {kind: limited(dataset, limit) for kind, dataset in found.items()}
@@ -115,12 +117,15 @@ def data_of_release(
     )
 
 
-def load_extras(specs: Mapping[str, str], class_names: Sequence[str]) -> dict[str, Dataset]:
+def load_extras(
+    specs: Mapping[str, str], class_names: Sequence[str], test: Dataset | None = None
+) -> dict[str, Dataset]:
     """Return further training sets, their classes matched by name.
 
     Args:
       specs: Name -> ``SCHEME:TARGET``.
       class_names: The study's classes.
+      test: The originals that are tested on; a warning names images that are in both.
 
     Raises:
       InputError: A name is a variant's, or a set has other classes.
@@ -136,7 +141,22 @@ def load_extras(specs: Mapping[str, str], class_names: Sequence[str]) -> dict[st
         found[name] = load_dataset(
             spec, classifier_class_names=class_names, split="train", name=name
         )
+        if test is not None:
+            warn_of_overlap(found[name], test)
     return found
+
+
+def _warn_of_shared(train: Release, test: Release) -> None:
+    """Warn of originals of the same bytes in both: two builds may have read the same photographs.
+
+    What ``build`` writes of an image depends on it alone, and on the size.
+    """
+    if all("original" in each.variants for each in (train, test)):
+        first, second = (
+            dataclasses.replace(each.dataset("original"), name=f"original/{each.split}")
+            for each in (train, test)
+        )
+        warn_of_overlap(dataclasses.replace(first, split="train"), second)
 
 
 def limited(dataset: Dataset, limit: int | None) -> Dataset:

@@ -194,9 +194,10 @@ def _as_it_is(
 def _clips(config: MatrixConfig, data: MatrixData) -> Kind:
     import jax
 
+    from wiseft_jax.backgrounds.predictors import weights_text
     from wiseft_jax.clip.config import ModelConfig, load_model
     from wiseft_jax.clip.two_towers import settled
-    from wiseft_jax.core.trees import flatten_paths, hash_tree, unflatten_paths
+    from wiseft_jax.core.trees import flatten_paths, unflatten_paths
     from wiseft_jax.training.config import TWO_TOWER_RECIPES
     from wiseft_jax.training.fine_tune import fine_tune
 
@@ -219,7 +220,7 @@ def _clips(config: MatrixConfig, data: MatrixData) -> Kind:
 
     answers = jax.jit(lambda theta, images: plain.logits(theta, images).argmax(-1))
     prompts = f"{len(data.words)} prompts ({config.templates})"
-    weights = f"{classifier.source} ({hash_tree(theta_0)}), {prompts}"
+    weights = f"{weights_text(classifier.source, start)}, {prompts}"
     return Kind(classifier.preprocess, answers, weights, train, read, write, (start, answers))
 
 

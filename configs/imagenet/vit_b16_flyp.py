@@ -1,0 +1,23 @@
+"""ImageNet: ViT-B/16 by FLYP, both towers on images and prompts of their labels.
+
+Goyal et al. 2023: the loss of CLIP's own training, learning rate 1e-5, over all pairs of a batch;
+the rest of the schedule is that of end-to-end fine-tuning. One template, not 80, for the head is
+made of the text tower again at each alpha. `wiseft plan` counts no text tower yet.
+  WISEFT_DATA_ROOT=/data wiseft run imagenet/vit_b16_flyp
+The folder is where the published sets lie; `wiseft data info imagenet` says how to get them.
+Expected: not recorded.
+Hardware: not recorded; `wiseft run imagenet/vit_b16_flyp --dry-run` predicts memory and time where
+the data and the device are, `wiseft plan` for devices that aren't there.
+"""
+
+import dataclasses
+
+from wiseft_jax import paper
+from wiseft_jax.experiment import ExperimentConfig
+
+
+def config() -> ExperimentConfig:
+    """Return the configuration."""
+    training = dataclasses.replace(paper.END_TO_END, recipe="flyp", learning_rate=1e-5)
+    data = paper.IMAGENET
+    return paper.experiment("imagenet/vit_b16_flyp", paper.VIT_B16, "simple", data, training)

@@ -1,0 +1,22 @@
+r"""ImageNet: ViT-B/32, end to end, and its five shifts.
+
+WiSE-FT as the paper has it: image tower and head are trained on ImageNet by section 3's schedule
+(AdamW, 3e-5, batches of 512, 10 epochs, 500 steps of warm-up), eleven alphas, five shifts. 1 % of
+the training images choose alpha and aren't trained on, unlike in the paper; the towers compute in
+bfloat16.
+  WISEFT_DATA_ROOT=/data wiseft run imagenet/vit_b32
+The folder is where the published sets lie; `wiseft data info imagenet` says how to get them.
+Expected: not recorded.
+Hardware: predicted, not measured, on 8 H100: 0.024 to 0.033 hours of fine-tuning, 0.0012 of
+sweep, 2.4 GiB a device; decoding isn't counted. By
+  wiseft plan imagenet/vit_b32 --topology h100:8 --method abstract \
+    --images 1268355 --classes 1000 --test-images 179775
+"""
+
+from wiseft_jax import paper
+from wiseft_jax.experiment import ExperimentConfig
+
+
+def config() -> ExperimentConfig:
+    """Return the configuration."""
+    return paper.imagenet("imagenet/vit_b32", paper.VIT_B32, paper.END_TO_END)

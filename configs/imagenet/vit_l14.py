@@ -1,0 +1,22 @@
+r"""ImageNet: ViT-L/14, end to end, and its five shifts.
+
+WiSE-FT as the paper has it: image tower and head are trained on ImageNet by section 3's schedule
+(AdamW, 3e-5, batches of 512, 10 epochs, 500 steps of warm-up), eleven alphas, five shifts. 1 % of
+the training images choose alpha and aren't trained on, unlike in the paper; the towers compute in
+bfloat16. Whether ViT-L/14 had another learning rate isn't recorded.
+  WISEFT_DATA_ROOT=/data wiseft run imagenet/vit_l14
+The folder is where the published sets lie; `wiseft data info imagenet` says how to get them.
+Expected: not recorded.
+Hardware: predicted, not measured, on 8 H100: 0.44 to 0.47 hours of fine-tuning, 0.023 of sweep,
+17.4 GiB a device; decoding isn't counted. By
+  wiseft plan imagenet/vit_l14 --topology h100:8 --method abstract \
+    --images 1268355 --classes 1000 --test-images 179775
+"""
+
+from wiseft_jax import paper
+from wiseft_jax.experiment import ExperimentConfig
+
+
+def config() -> ExperimentConfig:
+    """Return the configuration."""
+    return paper.imagenet("imagenet/vit_l14", paper.VIT_L14, paper.END_TO_END)

@@ -1,0 +1,23 @@
+r"""PAINT: ViT-L/14 patched on Describable Textures, its head frozen.
+
+PAINT (Ilharco et al. 2022), on a task of the eight of Ilharco et al. 2023: the image tower alone
+is trained, the zero-shot head stays, so models patched on several tasks share one encoder.
+Learning rate 1e-5, batches of 128, 76 epochs, 500 steps of warm-up (mlfoundations/task_vectors,
+src/finetune.py and src/args.py). The epochs are for training and validation images together; here
+the latter choose alpha, so there are half the steps.
+  WISEFT_DATA_ROOT=/data wiseft run paint/dtd
+The folder is where the published sets lie; `wiseft data info dtd` says how to get them.
+Expected: not recorded.
+Hardware: predicted, not measured, on 1 H100: 0.039 hours of fine-tuning, 0.0041 of sweep, 30.3
+GiB a device; decoding isn't counted. By
+  wiseft plan paint/dtd --topology h100:1 --method abstract \
+    --images 1880 --classes 47 --test-images 3760
+"""
+
+from wiseft_jax import paper
+from wiseft_jax.experiment import ExperimentConfig
+
+
+def config() -> ExperimentConfig:
+    """Return the configuration."""
+    return paper.patched("paint/dtd", "dtd", templates="dtd")

@@ -1,0 +1,22 @@
+r"""PAINT: ViT-L/14 patched on SVHN, its head frozen.
+
+PAINT (Ilharco et al. 2022), on a task of the eight of Ilharco et al. 2023: the image tower alone
+is trained, the zero-shot head stays, so models patched on several tasks share one encoder.
+Learning rate 1e-5, batches of 128, 4 epochs, 500 steps of warm-up (mlfoundations/task_vectors,
+src/finetune.py and src/args.py). Prompts are MNIST's, as there.
+  WISEFT_DATA_ROOT=/data wiseft run paint/svhn
+The folder is where the published sets lie; `wiseft data info svhn` says how to get them.
+Expected: not recorded.
+Hardware: predicted, not measured, on 1 H100: 0.073 hours of fine-tuning, 0.034 of sweep, 30.3 GiB
+a device; decoding isn't counted. By
+  wiseft plan paint/svhn --topology h100:1 --method abstract \
+    --images 65931 --classes 10 --test-images 33358
+"""
+
+from wiseft_jax import paper
+from wiseft_jax.experiment import ExperimentConfig
+
+
+def config() -> ExperimentConfig:
+    """Return the configuration."""
+    return paper.patched("paint/svhn", "svhn", templates="mnist")

@@ -1,0 +1,140 @@
+"""``wiseft report``: what is stored, and the comparison with the paper."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.paper_workshop import UNMATCHED, workshop_options, write_workshop
+from wiseft_jax.cli.main import main
+from wiseft_jax.cli.presets import all_presets
+from wiseft_jax.core.metrics import Accuracy
+from wiseft_jax.core.results import accuracy_row, write_rows
+from wiseft_jax.core.run_directory import RunDirectory
+from wiseft_jax.core.writers import write_json
+from wiseft_jax.experiment import ExperimentConfig
+from wiseft_jax.reporting.paper_numbers import SET_SIZES
+
+
+def write_run(path: Path, config: ExperimentConfig) -> Path:
+    """Write what a run leaves of its results: 810 of 1,000 right at alpha 0, 0.5 and 1."""
+    directory = RunDirectory(path)
+    directory.prepare(config, resume=False, overwrite=False)
+    write_rows(
+        directory.results_file,
+        [
+            accuracy_row(
+                Accuracy(810, 1000),
+                dataset="imagenet-val",
+                split="test",
+                role="reference",
+                alpha=alpha,
+                config_hash="x",
+            )
+            for alpha in (0.0, 0.5, 1.0)
+        ],
+    )
+    write_json(directory.selection_file, {"alpha": 0.5})
+    directory.report_file.write_text("# WiSE-FT: mine\n")
+    return path
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return write_run(tmp_path / "run", all_presets()["imagenet/vit_b16"].load())
+
+
+def test_the_stored_report_and_rows(run: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["report", str(run)]) == 0
+    assert capsys.readouterr().out == "# WiSE-FT: mine\n"
+    assert main(["report", str(run), "--json"]) == 0
+    stored = json.loads(capsys.readouterr().out)
+    assert stored["selection"] == {"alpha": 0.5}
+    assert [row["value"] for row in stored["rows"]] == [0.81] * 3
+
+
+def test_a_run_is_compared_with_its_own_preset(run: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["report", str(run), "--against-paper", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["preset"] == "imagenet/vit_b16"
+    assert found["differs"] == ["imagenet-val has 1,000 images, the published set 50,000"]
+    by_alpha = {each["alpha"]: each for each in found["compared"]}
+    assert by_alpha[0.5]["paper"] == 0.817
+    assert by_alpha[0.5]["difference"] == pytest.approx(-0.007)
+    assert [by_alpha[alpha]["verdict"] for alpha in (0.0, 0.5, 1.0)] == ["above"] + [
+        "consistent"
+    ] * 2
+    assert sum(len(each["alphas"]) for each in found["missing"]) == 27 - 3
+
+
+def test_the_printed_table(run: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["report", str(run), "--against-paper"]) == 0
+    printed = capsys.readouterr().out
+    (line,) = [line for line in printed.splitlines() if "0.5" in line and "│" in line]
+    cells = [cell.strip() for cell in line.strip("│").split("│")]
+    assert cells == [
+        "imagenet-val", "0.5", "1000", "81.0", "81.7", "-0.7 [-3.3, +1.7]", "consistent",
+    ]  # fmt: skip
+    for said in (
+        "missing: imagenet-val at alpha 0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9: not evaluated\n",
+        "missing: mean of shifts at alpha 0, 0.1,",
+        "not the paper's experiment: imagenet-val has 1,000 images, the published set 50,000\n",
+        "source: arXiv 2109.01903v3",
+    ):
+        assert said in printed
+    assert printed.count("not the paper's experiment") == 1
+
+
+def test_what_makes_it_another_experiment_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    config = all_presets()["imagenet/vit_b16"].load()
+    training = dataclasses.replace(config.training, epochs=1)
+    model = dataclasses.replace(config.model, name="mine")
+    changed = dataclasses.replace(config, name="mine", training=training, model=model)
+    run = write_run(tmp_path / "run", changed)
+    assert main(["report", str(run), "--against-paper", "imagenet/vit_b16"]) == 0
+    printed = capsys.readouterr().out
+    assert "model.name is mine, the preset's is openai/clip-vit-base-patch16" in printed
+    assert "training.epochs is 1.0, the preset's is 10.0" in printed
+
+
+def test_what_cannot_be_compared_is_refused(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    other = write_run(tmp_path / "other", ExperimentConfig(name="mine"))
+    for command, message in (
+        ([str(other), "--against-paper"], "a run called 'mine'; name a preset: --against-paper"),
+        ([str(run), "--against-paper", "imagenet/vit_b32"], "no numbers of the paper"),
+        ([str(run), "--against-paper", "imagenet/vit_b61"], "Did you mean"),
+        ([str(tmp_path / "nowhere")], "nowhere: no such"),
+        ([str(tmp_path)], "no such results file"),
+        ([], "no run is named"),
+    ):
+        assert main(["report", *command]) == 2
+        assert message in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_rows_of_a_presets_run_have_the_names_of_the_papers_sets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    workshop, run = write_workshop(tmp_path), str(tmp_path / "run")
+    monkeypatch.setenv("WISEFT_DATA_ROOT", str(workshop / "data"))
+    preset = "imagenet/vit_b16"
+    quick = ["--training.epochs", "1", "--model.templates", "simple", "--sweep.batch-size", "8"]
+    quick += ["--out", run, "-q"]
+    assert main(["run", preset, *workshop_options(preset, workshop), *quick]) == 0
+    capsys.readouterr()
+    assert main(["report", run, "--against-paper", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    without = UNMATCHED.split(":")[1] + "-test"
+    names = {name for name in SET_SIZES if name != without}
+    assert {each["dataset"] for each in found["compared"]} == names
+    assert {each["dataset"]: each["why"] for each in found["missing"]} == {
+        "mean of shifts": f"the run lacks {without}",
+        without: "not among the run's test sets",
+    }
