@@ -16,7 +16,7 @@ from PIL import Image
 
 from tests.evaluation.conftest import moved
 from tests.helpers.tiny import tiny_clip, tiny_images
-from wiseft_jax.clip.classifier import Classifier, head_logits, make_classifier
+from wiseft_jax.clip.classifier import Classifier, make_classifier
 from wiseft_jax.clip.logit_classifier import LogitClassifier
 from wiseft_jax.clip.towers import VISION_KEYS
 from wiseft_jax.core.errors import InputError
@@ -376,13 +376,6 @@ def test_a_projection_from_other_classes_is_refused(ends: Ends):
     other = dataclasses.replace(ends.classifier, class_names=tuple(reversed(HEAD)))
     with pytest.raises(InputError, match="mapped from those of another classifier"):
         evaluate(other, ends.theta_0, data)
-
-
-def test_head_logits_are_what_the_oracle_reads(ends: Ends):
-    data = projected("max")
-    features = ends.classifier.features(ends.theta_0, pixels(ends.classifier))
-    own = np.asarray(head_logits(ends.theta_0["head"], features))
-    np.testing.assert_allclose(own, ends.logits(data, 0.0), atol=1e-4)
 
 
 def test_frames_that_cannot_be_read_take_their_sets_with_them(

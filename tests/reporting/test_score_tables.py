@@ -35,7 +35,7 @@ def test_the_reports_table_has_the_alphas_asked_for_and_bands():
     found = scores_section(rows(), {0.0, 1.0}).splitlines()
     assert found[2:] == [
         "| fmow\\|1 | worst region: Asia | 0 | 25.0 | 12.5 to 87.5 | 4 |",
-        "| fmow\\|1 | worst region: Asia | 1 | 75.0 | 12.5 to 87.5; by what is uncertain 50.0 to 90.0"
-        " | 4 |",
+        "| fmow\\|1 | worst region: Asia | 1 | 75.0 | 12.5 to 87.5;"
+        " by what is uncertain 50.0 to 90.0 | 4 |",
     ]
     assert scores_section(rows()[:1], {0.0}) == ""

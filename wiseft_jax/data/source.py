@@ -265,12 +265,13 @@ def check_matches(
             raise InputError(
                 f"{dataset.name}: its labels count {len(dataset.class_names)} classes of its own,"
                 f" to which the classifier's {len(class_names)} are mapped; such a set is evaluated"
-                " on, and nothing is trained or chosen by its labels here"
+                " on, and nothing is trained by its labels, nor validated while training"
             )
         if dataset.projection.head_names != tuple(class_names):
+            head = few(dataset.projection.head_names, _SHOWN)
             raise InputError(
-                f"{dataset.name}: its classes are mapped from those of another classifier"
-                f" ({_few(dataset.projection.head_names)}) than this one ({_few(class_names)})"
+                f"{dataset.name}: its classes are mapped from those of another classifier ({head})"
+                f" than this one ({few(class_names, _SHOWN)})"
             )
         class_names = dataset.projection.class_names
     if dataset.class_names and tuple(dataset.class_names) != tuple(class_names):
