@@ -36,7 +36,7 @@ from wiseft_jax.evaluation.race_config import RaceConfig
 from wiseft_jax.evaluation.racing import race
 from wiseft_jax.evaluation.racing_live import LiveRace
 from wiseft_jax.evaluation.racing_models import LiveModels
-from wiseft_jax.evaluation.sweep import SweepResult, sweep
+from wiseft_jax.evaluation.sweep import sweep
 from wiseft_jax.weights.interpolate import lerp
 
 HEAD = tuple(f"row {number}" for number in range(12))
@@ -308,10 +308,8 @@ def test_another_class_that_is_right_too_counts_as_the_label(ends: Ends, how: st
     )
     data = dataclasses.replace(plain, accepted=accepted)
     args = (pair.classifier, pair.theta_0, pair.theta_1, [data], GRID)
-    result: SweepResult
-    if how == "direct":
-        result = sweep(*args, batch_size=SIZE, backend="map")
-    else:
+    result = sweep(*args, batch_size=SIZE, backend="map")
+    if how != "direct":
         result = curve(*args, batch_size=SIZE, config=CurveConfig(exact=True))
     found = result.predictions["max"]
     for place, alpha in enumerate(GRID):
@@ -364,11 +362,8 @@ def test_rows_have_each_metric_and_curves_a_band(ends: Ends):
     for row in banded:
         assert row["metric"] != "macro_f1"
         assert row.get("band_low", 2.0) <= row["value"] <= row.get("band_high", -1.0)
-    assert any(
-        row.get("band_low", 2.0) < row.get("band_high", -1.0)
-        for row in banded
-        if row["metric"] == "pm10"
-    )
+    whole = [row for row in banded if row["metric"] == "pm10"]
+    assert any(row.get("band_low", 2.0) < row.get("band_high", -1.0) for row in whole)
 
 
 def test_a_projection_from_other_classes_is_refused(ends: Ends):
