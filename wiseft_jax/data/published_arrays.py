@@ -18,7 +18,7 @@ import numpy as np
 
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.data.matlab import read_matlab
-from wiseft_jax.data.published_split import PublishedSplit
+from wiseft_jax.data.published_split import CutOffError, PublishedSplit
 from wiseft_jax.data.source import ArraySource
 
 _Arrays = tuple[np.ndarray, np.ndarray]
@@ -81,7 +81,7 @@ def _read_cifar(found: PublishedSplit, file: Path) -> _Arrays:
     length = before + 3 * _SIDE**2
     data = np.fromfile(file, np.uint8)
     if len(data) == 0 or len(data) % length:
-        raise InputError(
+        raise CutOffError(
             f"{file}: expected records of {length} bytes, found {len(data)} bytes; cut off?"
             f" {found.instead()}"
         )
@@ -132,7 +132,8 @@ def _idx(found: PublishedSplit, file: Path, axes: int) -> np.ndarray:
         shape = np.frombuffer(data, ">u4", axes, 4).tolist()
         if len(data) - start == math.prod(shape):
             return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
-    raise InputError(
+    kind = CutOffError if data[:4] == bytes([0, 0, _IDX_UINT8, axes]) else InputError
+    raise kind(
         f"{file}: expected an idx file of bytes with {axes} axes, found {len(data)} bytes that"
         f" begin with {data[:4].hex()}; cut off? {found.instead()}"
     )
