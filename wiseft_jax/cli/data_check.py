@@ -1,0 +1,170 @@
+"""``wiseft data check``: is a copy of a published data set there, whole, as its authors ship it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table, table_console
+from wiseft_jax.cli.parse import parse
+from wiseft_jax.core.errors import EXIT_DONE, EXIT_FAULTS_FOUND, InputError
+from wiseft_jax.data.catalog import dataset_entry
+from wiseft_jax.data.catalog_facts import images_text
+
+if TYPE_CHECKING:
+    from wiseft_jax.data.doctor_report import Finding, Report, SplitReport
+
+ROOT_VARIABLE = "WISEFT_DATA_ROOT"
+SAMPLE = 1000
+
+_SHOWN = 3
+_INDENT = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckArgs:
+    """Check a copy of a published data set, and say how to mend what is wrong.
+
+    Counts images and classes, opens a sample, looks for half downloads, archives that aren't
+    unpacked, folders in the wrong place, the same image twice, and images in two splits. Exits
+    with 3 when it finds a fault; notes are none.
+    """
+
+    name: Annotated[str, tyro.conf.Positional]
+    """Its id: `wiseft data list` has them."""
+    root: Path | None = None
+    """The folder that has the data set's folder, or that folder; by default `WISEFT_DATA_ROOT`."""
+    split: tuple[str, ...] = ()
+    """Check these splits; by default all that are there."""
+    deep: bool = False
+    """Open every image."""
+    sample: int = SAMPLE
+    """Open so many images of each split; of corruptions, of all together."""
+    seed: int = 0
+    """Of the sample."""
+    common: Common = CommonOptions()
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if self.sample < 0:
+            raise InputError(f"--sample: expected at least 0, found {self.sample}")
+        if self.deep and self.sample != SAMPLE:
+            raise InputError("--sample: has no meaning with --deep, which opens every image")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the verb."""
+    args = parse(CheckArgs, argv, "data check")
+    args.common.apply()
+    entry = dataset_entry(args.name)
+    root = args.root or Path(os.environ.get(ROOT_VARIABLE, ""))
+    if args.root is None and not os.environ.get(ROOT_VARIABLE):
+        raise InputError(
+            f"where does it lie? Give --root ROOT, or set {ROOT_VARIABLE}; ROOT has the folder"
+            f" {entry.layout.folder}, or is it"
+        )
+    from wiseft_jax.data.doctor import check_dataset
+
+    report = check_dataset(
+        args.name,
+        root.expanduser(),
+        splits=args.split,
+        deep=args.deep,
+        sample=args.sample,
+        seed=args.seed,
+    )
+    if args.common.json:
+        print_json(report.facts())
+    else:
+        _print_report(report)
+    return EXIT_FAULTS_FOUND if report.faults else EXIT_DONE
+
+
+def _print_report(report: Report) -> None:
+    header = ("split", "images", "published", "classes", "of", "opened", "unreadable")
+    print_table(f"{report.id}: {report.title}, in {report.folder}", header, _rows(report.splits))
+    width = table_console().width
+    for finding in report.findings:
+        print()
+        for line in _lines(finding):
+            print(line if len(line) <= width else _wrapped(line, width))
+    print()
+    print(_verdict(report))
+
+
+def _rows(splits: Sequence[SplitReport]) -> Iterator[tuple[str, ...]]:
+    """Yield a row for each split; variants that look alike share one."""
+    groups: dict[tuple[str, ...], list[SplitReport]] = {}
+    for split in splits:
+        alike = dataclasses.replace(split, variant="" if split.variant else split.name, opened=0)
+        groups.setdefault(tuple(map(str, dataclasses.astuple(alike))), []).append(split)
+    for group in groups.values():
+        first = group[0]
+        name = first.name
+        if first.variant:
+            name += f" {first.variant}" if len(group) == 1 else f", {len(group)} variants"
+        published = images_text(first.expected_images)
+        if first.state != "checked":
+            yield name, first.state, published, "", str(first.expected_classes), "", ""
+            continue
+        yield (
+            name,
+            f"{first.images or 0:,}",
+            published,
+            "not checked" if first.classes is None else f"{first.classes:,}",
+            f"{first.expected_classes:,}",
+            f"{sum(split.opened for split in group):,}",
+            f"{first.bad:,}",
+        )
+
+
+def _lines(finding: Finding) -> Iterator[str]:
+    split = _shortened((finding.split or "").split(", "), ", ")
+    of = f"{split}: " if split else ""
+    yield f"{finding.severity:<{_INDENT}}{of}{finding.what} [{finding.kind}]"
+    for what, text in (
+        ("where", _shortened(finding.where, "\n")),
+        ("expected", finding.expected),
+        ("found", finding.found),
+        ("fix", finding.fix),
+    ):
+        for number, line in enumerate(text.splitlines()):
+            yield f"{'' if number else what:>{_INDENT - 2}}  {line}"
+
+
+def _shortened(items: Sequence[str], between: str) -> str:
+    shown = list(items[:_SHOWN])
+    if len(items) > _SHOWN:
+        shown.append(f"and {len(items) - _SHOWN:,} more")
+    return between.join(shown)
+
+
+def _wrapped(line: str, width: int) -> str:
+    return textwrap.fill(
+        line,
+        max(width, 2 * _INDENT),
+        subsequent_indent=" " * _INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+    )
+
+
+def _verdict(report: Report) -> str:
+    counts = report.counts()
+    parts = [
+        f"{counts[severity]} {severity}{'s' * (counts[severity] != 1)}"
+        for severity in counts
+        if counts[severity]
+    ]
+    opened = "every image was opened" if report.deep else "a sample was opened; --deep opens all"
+    if report.faults:
+        return f"{', '.join(parts)}; {opened}"
+    notes = f"; {parts[0]}" if parts else ""
+    return f"nothing is wrong{notes}; {opened}"
