@@ -7,7 +7,7 @@ import os
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
 
@@ -16,15 +16,11 @@ from wiseft_jax.cli.parse import parse
 from wiseft_jax.core.errors import EXIT_DONE, EXIT_FAULTS_FOUND, InputError
 from wiseft_jax.data.catalog import dataset_entry
 from wiseft_jax.data.catalog_facts import images_text
-
-if TYPE_CHECKING:
-    from wiseft_jax.data.doctor_report import Finding, Report, SplitReport
-
-ROOT_VARIABLE = "WISEFT_DATA_ROOT"
-SAMPLE = 1000
+from wiseft_jax.data.doctor_report import SAMPLE, Finding, Report, SplitReport
+from wiseft_jax.data.published_split import ROOT_VARIABLE
 
 _SHOWN = 3
-_INDENT = 10
+_INDENT = 9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,14 +83,16 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _print_report(report: Report) -> None:
+    print(f"{report.id}: {report.title}")
+    print(f"root: {report.root}")
     header = ("split", "images", "published", "classes", "of", "opened", "unreadable")
-    print_table(f"{report.id}: {report.title}, in {report.folder}", header, _rows(report.splits))
-    width = table_console().width
+    print_table("", header, _rows(report.splits))
     for finding in report.findings:
         print()
-        for line in _lines(finding):
-            print(line if len(line) <= width else _wrapped(line, width))
+        _print_finding(finding, report.root)
     print()
+    if report.faults:
+        print(_wrapped("get it", report.obtain))
     print(_verdict(report))
 
 
@@ -124,35 +122,42 @@ def _rows(splits: Sequence[SplitReport]) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _lines(finding: Finding) -> Iterator[str]:
-    split = _shortened((finding.split or "").split(", "), ", ")
+def _print_finding(finding: Finding, root: Path) -> None:
+    split = _shortened((finding.split or "").split(", "))
     of = f"{split}: " if split else ""
-    yield f"{finding.severity:<{_INDENT}}{of}{finding.what} [{finding.kind}]"
-    for what, text in (
-        ("where", _shortened(finding.where, "\n")),
-        ("expected", finding.expected),
-        ("found", finding.found),
-        ("fix", finding.fix),
-    ):
-        for number, line in enumerate(text.splitlines()):
-            yield f"{'' if number else what:>{_INDENT - 2}}  {line}"
+    print(_wrapped(finding.severity, f"{of}{finding.what} [{finding.kind}]"))
+    for path in _few([_below(path, root) for path in finding.where]):
+        print(f"{'':<{_INDENT}}{path}")
+    if finding.expected:
+        found = finding.found.replace(f"{root}{os.sep}", "")
+        print(_wrapped("", f"expected: {finding.expected}; found: {found or 'none'}"))
+    prose, *commands = finding.fix.split("\n")
+    print(_wrapped("  fix", prose))
+    for command in commands:  # in one piece, to be copied
+        print(f"{'':<{_INDENT}}{command}")
 
 
-def _shortened(items: Sequence[str], between: str) -> str:
-    shown = list(items[:_SHOWN])
-    if len(items) > _SHOWN:
-        shown.append(f"and {len(items) - _SHOWN:,} more")
-    return between.join(shown)
+def _below(path: str, root: Path) -> str:
+    return path.removeprefix(f"{root}{os.sep}")
 
 
-def _wrapped(line: str, width: int) -> str:
+def _few(items: Sequence[str]) -> list[str]:
+    more = [f"and {len(items) - _SHOWN:,} more"] if len(items) > _SHOWN else []
+    return [*items[:_SHOWN], *more]
+
+
+def _shortened(items: Sequence[str]) -> str:
+    return ", ".join(_few(items))
+
+
+def _wrapped(head: str, text: str) -> str:
+    """Return a text beside its head, as wide as the terminal; in a pipe it is one line."""
     return textwrap.fill(
-        line,
-        max(width, 2 * _INDENT),
+        f"{head:<{_INDENT}}{text}",
+        max(table_console().width, 2 * _INDENT),
         subsequent_indent=" " * _INDENT,
         break_long_words=False,
         break_on_hyphens=False,
-        drop_whitespace=True,
     )
 
 
@@ -163,7 +168,8 @@ def _verdict(report: Report) -> str:
         for severity in counts
         if counts[severity]
     ]
-    opened = "every image was opened" if report.deep else "a sample was opened; --deep opens all"
+    whole = all(split.opened + split.bad >= (split.images or 0) for split in report.splits)
+    opened = "every image was opened" if whole else "a sample was opened; --deep opens all"
     if report.faults:
         return f"{', '.join(parts)}; {opened}"
     notes = f"; {parts[0]}" if parts else ""

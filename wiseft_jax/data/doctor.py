@@ -17,15 +17,12 @@ from wiseft_jax.data.catalog import dataset_entry
 from wiseft_jax.data.doctor_content import content_findings
 from wiseft_jax.data.doctor_files import belongs_to, download_findings, read_tree
 from wiseft_jax.data.doctor_order import class_order_finding
-from wiseft_jax.data.doctor_report import Finding, Report, in_order
+from wiseft_jax.data.doctor_report import SAMPLE, Finding, Report, in_order
 from wiseft_jax.data.doctor_split import CheckedSplit, check_split
 from wiseft_jax.data.doctor_variants import check_variants
 from wiseft_jax.data.entry import DatasetEntry
 from wiseft_jax.data.published_split import PublishedSplit, dataset_folder
 from wiseft_jax.data.source import Dataset
-
-SAMPLE = 1000
-"""How many images of a split are opened by default."""
 
 
 def check_dataset(
@@ -84,7 +81,7 @@ def check_dataset(
         findings += _downloads(root, checked, findings)
     reports = tuple(report for each in checked for report in each.reports)
     found = in_order(findings)
-    return Report(name, entry.title, root, folder, reports, found, deep, sample, seed)
+    return Report(name, entry.title, entry.obtain, root, folder, reports, found, deep, sample, seed)
 
 
 def _check(
@@ -145,7 +142,7 @@ def _downloads(
         ]
     absent = [each.found.name for each in checked if each.is_missing]
     incomplete = any(finding.severity == "error" for finding in findings)
-    return download_findings(files, found.entry.obtain, incomplete=incomplete, absent=absent)
+    return download_findings(files, incomplete=incomplete, absent=absent)
 
 
 @contextlib.contextmanager

@@ -107,8 +107,8 @@ def _order_finding(
             "class_order",
             f"folders count from 1 to {last}, and every label would be one too high",
             tuple(str(base / folder) for folder in numbers),
-            f"rename each to the number before it, the lowest first: mv {_quoted(base / '1')}"
-            f" {_quoted(base / '0')} and so on; or unpack it again",
+            "unpack it again; or rename each to the number before it, the lowest first:\n"
+            f"mv {_quoted(base / '1')} {_quoted(base / '0')}",
             f"folders 0 to {int(last) - 1}",
             f"{last}, and no 0",
             split=found.name,
@@ -133,24 +133,27 @@ def _flat_finding(found: PublishedSplit, base: Path, paths: Sequence[str]) -> Fi
         fix += ", as valprep.sh, or the devkit's ILSVRC2012_validation_ground_truth.txt, says"
     return Finding(
         "flat_images",
-        f"{len(paths):,} images lie beside the folders of classes, and are passed over",
+        f"{len(paths):,} images beside the folders of classes are passed over"
+        if len(paths) > 1
+        else "1 image beside the folders of classes is passed over",
         tuple(paths),
         fix,
-        f"images in folders of {base}",
-        f"images in {base} itself",
+        f"images in folders of {base.name}",
+        f"images in {base.name} itself",
         split=found.name,
     )
 
 
 def _nested_finding(found: PublishedSplit, base: Path, nested: Mapping[str, str]) -> Finding:
     first, inner = next(iter(nested.items()))
+    make = "" if (base / inner).is_dir() else f"mkdir -p {_quoted(base / inner)} && "
     folders = "folder of a class lies" if len(nested) == 1 else "folders of classes lie"
     return Finding(
         "nested_folder",
         f"{len(nested)} {folders} too deep, and the images are passed over",
         tuple(str(base / folder) for folder in nested),
-        f"move them up: mkdir -p {_quoted(base / inner)} && mv {_quoted(base / first)}/*"
-        f" {_quoted(base / inner)}/{_and_so_on(nested)}",
+        f"move them up{_and_so_on(nested)}:\n{make}mv {_quoted(base / first)}/*"
+        f" {_quoted(base / inner)}/",
         inner,
         first,
         split=found.name,
@@ -164,7 +167,7 @@ def _renamed_finding(found: PublishedSplit, base: Path, renamed: Mapping[str, st
         "renamed_class",
         f"{len(renamed)} {folders} another name, and the images are passed over",
         tuple(str(base / folder) for folder in renamed),
-        f"mv {_quoted(base / first)} {_quoted(base / wanted)}{_and_so_on(renamed)}",
+        f"rename it{_and_so_on(renamed)}:\nmv {_quoted(base / first)} {_quoted(base / wanted)}",
         _few(list(renamed.values())),
         _few(list(renamed)),
         split=found.name,
@@ -201,7 +204,7 @@ def _absent_finding(
         kind,
         f"{len(folders):,} of {total:,} classes {have} {lack}",
         tuple(str(base / folder) for folder in folders),
-        f"unpack or download the images of these classes again. Get it: {found.entry.obtain}",
+        "unpack or download the images of these classes again",
         f"{total:,} folders with images",
         f"{total - len(folders):,}",
         split=found.name,
@@ -224,9 +227,7 @@ def empty_class_finding(found: PublishedSplit, source: Source) -> Finding | None
         f"{len(empty):,} of {len(counts):,} classes {have} no image"
         + (", which may be so as it was published" if published else f": {_few(empty)}"),
         tuple(empty),
-        "nothing, if the number of images is right"
-        if published
-        else f"download it again. Get it: {found.entry.obtain}",
+        "nothing, if the number of images is right" if published else "download it again",
         f"{len(counts):,} classes with images",
         f"{len(counts) - len(empty):,}",
         "note" if published else "error",
@@ -277,4 +278,4 @@ def _quoted(path: Path) -> str:
 
 
 def _and_so_on(items: Mapping[str, str]) -> str:
-    return f", and so on for {len(items)}" if len(items) > 1 else ""
+    return f", and the other {len(items) - 1} likewise" if len(items) > 1 else ""

@@ -66,15 +66,12 @@ def label_files(base: Path, folder: Path, labels: str, index: str | None) -> lis
     return files
 
 
-def image_file_findings(
-    source: FileSource, split: str, obtain: str
-) -> tuple[list[Finding], np.ndarray]:
+def image_file_findings(source: FileSource, split: str) -> tuple[list[Finding], np.ndarray]:
     """Return what is wrong with files as files, and the indices of those that aren't worth opening.
 
     Args:
       source: The images.
       split: The split's name.
-      obtain: How to get the data set.
     """
     sizes = source.stats()[0]
     small = np.flatnonzero((sizes > 0) & (sizes <= _POINTER_BYTES))
@@ -86,30 +83,25 @@ def image_file_findings(
         ),
     }
     findings = [
-        _file_finding(
-            kind, [source.ids[int(index)] for index in indices], len(source), split, obtain
-        )
+        _file_finding(kind, [source.ids[int(index)] for index in indices], len(source), split)
         for kind, indices in groups.items()
         if len(indices)
     ]
     return findings, np.sort(np.concatenate(list(groups.values()))).astype(np.int64)
 
 
-def data_file_findings(files: Sequence[Path], split: str | None, obtain: str) -> list[Finding]:
+def data_file_findings(files: Sequence[Path], split: str | None) -> list[Finding]:
     """Return which of some files, that are there, are empty or pointers.
 
     Args:
       files: Arrays, lists, tables, archives.
       split: The split's name.
-      obtain: How to get the data set.
     """
     empty = [str(path) for path in files if path.stat().st_size == 0]
     pointers = [str(path) for path in files if _is_pointer(path)]
     groups = {"empty_file": empty, "lfs_pointer": pointers}
     return [
-        _file_finding(kind, paths, len(files), split, obtain)
-        for kind, paths in groups.items()
-        if paths
+        _file_finding(kind, paths, len(files), split) for kind, paths in groups.items() if paths
     ]
 
 
@@ -121,9 +113,7 @@ def _is_pointer(path: Path) -> bool:
         return False
 
 
-def _file_finding(
-    kind: str, paths: Sequence[str], total: int, split: str | None, obtain: str
-) -> Finding:
+def _file_finding(kind: str, paths: Sequence[str], total: int, split: str | None) -> Finding:
     share = f"{len(paths):,} of {total:,} files" if total > 1 else "the file"
     verb = "are" if total > 1 and len(paths) > 1 else "is"
     nouns = "pointers" if verb == "are" else "a pointer"
@@ -132,19 +122,19 @@ def _file_finding(
             f"{share} that are listed {verb} missing",
             f"{total:,} files",
             f"{total - len(paths):,} files",
-            f"unpack or download the images again, for this is half a download. Get it: {obtain}",
+            "half a download? Unpack or download the images again",
         ),
         "empty_file": (
             f"{share} {verb} empty",
             "bytes",
             "0 bytes",
-            f"remove what is empty, and download or unpack it again. Get it: {obtain}",
+            "remove what is empty, and unpack or download it again",
         ),
         "lfs_pointer": (
             f"{share} {verb} {nouns} of Git LFS, not the content",
             "the content",
             f"text that begins with {_POINTER.decode()!r}",
-            f"install git-lfs, and in the clone run: git lfs pull. Or get it: {obtain}",
+            "install git-lfs, and run in the clone:\ngit lfs pull",
         ),
     }[kind]
     return Finding(kind, what, tuple(paths), fix, expected, found, split=split)
@@ -181,13 +171,12 @@ def _stem(name: str) -> str:
 
 
 def download_findings(
-    files: Iterable[Path], obtain: str, *, incomplete: bool, absent: Sequence[str] = ()
+    files: Iterable[Path], *, incomplete: bool, absent: Sequence[str] = ()
 ) -> list[Finding]:
     """Return which files are half downloads, and archives that nobody unpacked.
 
     Args:
       files: Files that lie with the data set and aren't its own.
-      obtain: How to get the data set.
       incomplete: Whether something of what is there is missing; if not, an archive is left over.
       absent: The splits that aren't there at all.
     """
@@ -200,15 +189,14 @@ def download_findings(
                 "partial_download",
                 f"{_count(partial, 'download')} broken off",
                 tuple(partial),
-                "remove it and download again, or let the program that began it go on. Get it: "
-                + obtain,
+                "remove it and download again, or let the program that began it go on",
                 "a whole file",
                 f"{Path(partial[0]).suffix} at the end of the name",
                 "error" if incomplete else "warning",
             )
         )
     archives = [path for path in files if is_archive(path.name)]
-    faulty = data_file_findings(archives, None, obtain)
+    faulty = data_file_findings(archives, None)
     findings += faulty
     known = {where for finding in faulty for where in finding.where}
     archives = [path for path in archives if str(path) not in known]
@@ -219,7 +207,7 @@ def download_findings(
                 "truncated_file",
                 f"{_count(cut, 'archive')} cut off, or no archive",
                 tuple(map(str, cut)),
-                f"remove it and download it again. Get it: {obtain}",
+                "remove it and download it again",
                 "an archive that opens",
                 f"{cut[0].stat().st_size:,} bytes that don't",
                 "error" if incomplete else "warning",
@@ -234,20 +222,20 @@ def download_findings(
 def _archive_finding(archives: Sequence[Path], incomplete: bool, absent: Sequence[str]) -> Finding:
     where = tuple(map(str, archives))
     if not incomplete:
-        lie = f"{len(archives)} archives lie" if len(archives) > 1 else "an archive lies"
+        lie = f"{len(archives)} archives lie" if len(archives) > 1 else "1 archive lies"
         what = f"{lie} beside the unpacked data"
         if absent:
-            fix = f"if it is of {', '.join(absent)}, unpack it: {_unpack(archives[0])}"
+            fix = f"if it is of {', '.join(absent)}, unpack it:\n{_unpack(archives[0])}"
         else:
             fix = "nothing is missing: remove it, if you like"
         return Finding("archive", what, where, fix, severity="note")
     commands = {_unpack(path) for path in archives}
-    more = f" and so on, {len(archives)} in all" if len(commands) > 1 else ""
+    more = f", and the other {len(archives) - 1} likewise" if len(commands) > 1 else ""
     return Finding(
         "archive",
         f"{_count(archives, 'archive')} not unpacked, and something is missing",
         where,
-        f"unpack it: {_unpack(archives[0])}{more}",
+        f"unpack it{more}:\n{_unpack(archives[0])}",
         "its content",
         "the archive",
     )
@@ -279,4 +267,4 @@ def _opens(path: Path) -> bool:
 
 
 def _count(items: Sequence[object], noun: str) -> str:
-    return f"{len(items):,} {noun}s are" if len(items) > 1 else f"a {noun} is"
+    return f"{len(items):,} {noun}s are" if len(items) > 1 else f"1 {noun} is"

@@ -26,7 +26,6 @@ def open_images(
     split: str,
     sample: int | None,
     seed: int,
-    obtain: str,
 ) -> tuple[list[Finding], int]:
     """Decode images; return what is wrong with them, and how many were decoded.
 
@@ -38,7 +37,6 @@ def open_images(
       split: The split's name.
       sample: How many; None: all.
       seed: Of the sample.
-      obtain: How to get the data set.
     """
     if isinstance(source, ArraySource):
         return [], len(source)
@@ -54,15 +52,13 @@ def open_images(
     others = [pair for pair in bad if pair not in cut]
     groups = (("truncated_file", "cut off", cut), ("unreadable_image", "unreadable", others))
     findings = [
-        _finding(kind, how, pairs, len(indices), split, obtain)
-        for kind, how, pairs in groups
-        if pairs
+        _finding(kind, how, pairs, len(indices), split) for kind, how, pairs in groups if pairs
     ]
     return findings, len(indices)
 
 
 def _finding(
-    kind: str, how: str, bad: Sequence[tuple[str, str]], opened: int, split: str, obtain: str
+    kind: str, how: str, bad: Sequence[tuple[str, str]], opened: int, split: str
 ) -> Finding:
     path, line = bad[0]
     verb = "is" if len(bad) == 1 else "are"
@@ -70,7 +66,7 @@ def _finding(
         kind,
         f"{len(bad):,} of {opened:,} images that were opened {verb} {how}",
         tuple(path for path, _ in bad),
-        f"unpack or download what is bad again, and open all with --deep. Get it: {obtain}",
+        "unpack or download what is bad again, and open every image with --deep",
         "an image that decodes",
         line.removeprefix(f"{path}: "),
         split=split,

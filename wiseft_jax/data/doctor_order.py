@@ -51,7 +51,7 @@ def class_order_finding(found: PublishedSplit) -> Finding | None:
     path = found.folder / name
     if not path.is_file():
         return None
-    fix = f"get the data set as its authors ship it: {found.entry.obtain}"
+    fix = "get the data set as its authors ship it"
     try:
         shipped = read(path)
     except (InputError, UnicodeDecodeError) as error:
@@ -94,7 +94,7 @@ def bad_label_finding(found: PublishedSplit, error: BadLabelError, file: Path) -
         "class_order" if shifted else "bad_label",
         what,
         (str(file),),
-        f"get it as its authors ship it, with labels from {first} to {last}: {found.entry.obtain}",
+        f"get it as its authors ship it, with labels from {first} to {last}",
         f"{first} to {last}",
         error.label,
         split=found.name,

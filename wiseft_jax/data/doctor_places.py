@@ -110,9 +110,9 @@ def misplaced_finding(found: PublishedSplit, root: Path, elsewhere: Path) -> Fin
     if found.folder == root and target != elsewhere.parent:
         parent = shlex.quote(str(target.parent))
         make = "" if target.parent.is_dir() else f"mkdir -p {parent} && "
-        fix = f"{make}mv {there} {wanted}; or give --root {there}"
+        fix = f"give --root {there}, or rename it:\n{make}mv {there} {wanted}"
     else:
-        fix = f"mv {there}/* {shlex.quote(str(found.folder))}/"
+        fix = f"move it up:\nmv {there}/* {shlex.quote(str(found.folder))}/"
     return Finding(
         "nested_folder",
         "it lies in a folder where it isn't looked for",

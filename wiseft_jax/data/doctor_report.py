@@ -10,6 +10,9 @@ from typing import Any, Literal, TypeAlias
 SCHEMA = 1
 """Of ``Report.facts``; a key or a kind may be added, never changed."""
 
+SAMPLE = 1000
+"""How many images of a split are opened by default."""
+
 Severity: TypeAlias = Literal["error", "warning", "note"]
 """``error``: it can't be read, or isn't what was published. ``warning``: it can be read, but look
 at it. ``note``: good to know, and no fault."""
@@ -17,33 +20,33 @@ at it. ``note``: good to know, and no fault."""
 State: TypeAlias = Literal["checked", "missing", "unreadable"]
 
 KINDS: dict[str, str] = {
-    "missing_split": "nothing of a split lies where its authors put it",
-    "missing_variant": "a corruption, or a severity of it, isn't there",
-    "missing_index": "the list, table or array that has the labels isn't there",
-    "missing_image": "a list or table names images that aren't there",
-    "missing_class": "a class has no folder, or no image",
-    "empty_class": "a class has a folder without images",
-    "image_count": "there are more or fewer images than were published",
-    "extra_folder": "images lie in a folder that is no class's, and are passed over",
-    "renamed_class": "a class's folder has another name than its authors gave it",
-    "flat_images": "images lie beside the folders of classes, and are passed over",
-    "nested_folder": "a folder lies in another one that doesn't belong there, often its namesake",
-    "class_order": "labels count the classes in another order, or from another number",
-    "bad_label": "a label is no class's",
-    "bad_index": "a list or table isn't as its authors ship it",
-    "misplaced_image": "an image's name says another class than its folder",
-    "label_conflict": "the same image has two labels",
-    "duplicate": "the same image is there twice",
-    "overlap": "the same image is in a split to train on and in one to test on",
+    "pickle": "a file is a pickle, which is never loaded",
     "archive": "an archive isn't unpacked",
     "partial_download": "a download was broken off",
     "lfs_pointer": "a file is a pointer of Git LFS, not its content",
+    "missing_split": "nothing of a split lies where its authors put it",
+    "missing_variant": "a corruption, or a severity of it, isn't there",
+    "missing_index": "the list, table or array that has the labels isn't there",
+    "nested_folder": "a folder lies in another one that doesn't belong there, often its namesake",
     "empty_file": "a file has no bytes",
     "truncated_file": "a file is cut off",
     "damaged_file": "a file of arrays can't be read",
     "unreadable_image": "an image can't be decoded",
-    "pickle": "a file is a pickle, which is never loaded",
+    "bad_index": "a list or table isn't as its authors ship it",
+    "missing_image": "a list or table names images that aren't there",
+    "image_count": "there are more or fewer images than were published",
+    "missing_class": "a class has no folder, or no image",
+    "empty_class": "a class has a folder without images",
+    "renamed_class": "a class's folder has another name than its authors gave it",
+    "extra_folder": "images lie in a folder that is no class's, and are passed over",
+    "flat_images": "images lie beside the folders of classes, and are passed over",
     "stray_file": "a file among the images is none, and is passed over",
+    "class_order": "labels count the classes in another order, or from another number",
+    "bad_label": "a label is no class's",
+    "misplaced_image": "an image's name says another class than its folder",
+    "label_conflict": "the same image has two labels",
+    "duplicate": "the same image is there twice",
+    "overlap": "the same image is in a split to train on and in one to test on",
     "labels_not_recorded": "the catalog doesn't know where the labels lie: they aren't checked",
 }
 """Kind of finding -> what it means. Kinds are fixed: scripts name them."""
@@ -60,7 +63,7 @@ class Finding:
       kind: A key of ``KINDS``.
       what: What is wrong, as a sentence.
       where: The files or folders, all of them; or the classes.
-      fix: What to do.
+      fix: What to do; a command is a line of its own, the last.
       expected: What there should be.
       found: What there is.
       severity: How bad it is.
@@ -119,6 +122,7 @@ class Report:
     Attributes:
       id: The data set.
       title: What people call it.
+      obtain: How to get it.
       root: Where it was looked for.
       folder: The data set's folder there.
       splits: What was seen of each split and variant.
@@ -130,6 +134,7 @@ class Report:
 
     id: str
     title: str
+    obtain: str
     root: Path
     folder: Path
     splits: tuple[SplitReport, ...]
@@ -154,6 +159,7 @@ class Report:
             "schema": SCHEMA,
             "id": self.id,
             "title": self.title,
+            "obtain": self.obtain,
             "root": str(self.root),
             "folder": str(self.folder),
             "deep": self.deep,

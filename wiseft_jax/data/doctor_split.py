@@ -98,10 +98,9 @@ def check_split(
     base = place_of(found)
     if base is None:
         return _not_in_place(found, root, tree_of)
-    obtain = found.entry.obtain
     if missing := missing_labels(found, base):
         return _unread(found, "unreadable", missing_index_finding(found, missing))
-    if faulty := data_file_findings(_data_files(found, base), found.name, obtain):
+    if faulty := data_file_findings(_data_files(found, base), found.name):
         return _unread(found, "unreadable", *faulty)
     tree = Tree((), ()) if found.split.labels == "arrays" else tree_of(base)
     try:
@@ -112,14 +111,12 @@ def check_split(
     findings, unfit = [], np.zeros(0, np.int64)
     missing_images = 0
     if isinstance(source, FileSource):
-        findings, unfit = image_file_findings(source, found.name, obtain)
+        findings, unfit = image_file_findings(source, found.name)
         missing_images = int((source.stats()[0] < 0).sum())
     findings += _class_findings(found, base, source, tree)
     if (count := _count_finding(found, len(source))) is not None:
         findings.append(count)
-    bad, opened = open_images(
-        source, unfit, split=found.name, sample=sample, seed=seed, obtain=obtain
-    )
+    bad, opened = open_images(source, unfit, split=found.name, sample=sample, seed=seed)
     findings += [*bad, *_stray_findings(found, base, tree)]
     report = dataclasses.replace(
         _report(found, "checked"),
@@ -204,8 +201,7 @@ def _reader_finding(found: PublishedSplit, base: Path, error: InputError) -> Fin
     kind = "damaged_file" if found.split.labels == "arrays" else "bad_index"
     kind = "truncated_file" if isinstance(error, CutOffError) else kind
     kind = "empty_class" if file == base and in_folders(found) else kind
-    fix = f"get it again: {found.entry.obtain}"
-    return Finding(kind, what, (str(file),), fix, split=found.name)
+    return Finding(kind, what, (str(file),), "get it again", split=found.name)
 
 
 def _class_findings(
@@ -239,10 +235,10 @@ def _count_finding(found: PublishedSplit, images: int) -> Finding | None:
     if images > expected and found.split.labels == "video" and found.split.index is None:
         return None  # only the frames that are in a set were counted
     if images < expected:
-        what = f"{expected - images:,} images are missing"
-        fix = f"half a download? Unpack or download it again. Get it: {found.entry.obtain}"
+        what = _number(expected - images) + " missing"
+        fix = "half a download? Unpack or download it again"
     else:
-        what = f"{images - expected:,} images are too many"
+        what = _number(images - expected) + " too many"
         fix = "remove what its authors don't ship: copies, images of other sets, another version's"
     return Finding(
         "image_count",
@@ -253,6 +249,10 @@ def _count_finding(found: PublishedSplit, images: int) -> Finding | None:
         f"{images:,}",
         split=found.name,
     )
+
+
+def _number(images: int) -> str:
+    return "1 image is" if images == 1 else f"{images:,} images are"
 
 
 def _stray_findings(found: PublishedSplit, base: Path, tree: Tree) -> Iterator[Finding]:
