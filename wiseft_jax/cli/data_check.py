@@ -89,9 +89,9 @@ def _print_report(report: Report) -> None:
     print_table("", header, _rows(report.splits))
     for finding in report.findings:
         print()
-        _print_finding(finding, report.root)
+        _print_finding(finding, report)
     print()
-    if report.faults:
+    if report.findings:
         print(_wrapped("get it", report.obtain))
     print(_verdict(report))
 
@@ -109,7 +109,7 @@ def _rows(splits: Sequence[SplitReport]) -> Iterator[tuple[str, ...]]:
             name += f" {first.variant}" if len(group) == 1 else f", {len(group)} variants"
         published = images_text(first.expected_images)
         if first.state != "checked":
-            yield name, first.state, published, "", str(first.expected_classes), "", ""
+            yield name, first.state, published, "", f"{first.expected_classes:,}", "", ""
             continue
         yield (
             name,
@@ -122,16 +122,16 @@ def _rows(splits: Sequence[SplitReport]) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _print_finding(finding: Finding, root: Path) -> None:
+def _print_finding(finding: Finding, report: Report) -> None:
     split = _shortened((finding.split or "").split(", "))
     of = f"{split}: " if split else ""
     print(_wrapped(finding.severity, f"{of}{finding.what} [{finding.kind}]"))
-    for path in _few([_below(path, root) for path in finding.where]):
+    for path in _few([_below(path, report.root) for path in finding.where]):
         print(f"{'':<{_INDENT}}{path}")
     if finding.expected:
-        found = finding.found.replace(f"{root}{os.sep}", "")
+        found = finding.found.replace(f"{report.root}{os.sep}", "")
         print(_wrapped("", f"expected: {finding.expected}; found: {found or 'none'}"))
-    prose, *commands = finding.fix.split("\n")
+    prose, *commands = finding.fix.replace(report.obtain, "see below").split("\n")
     print(_wrapped("  fix", prose))
     for command in commands:  # in one piece, to be copied
         print(f"{'':<{_INDENT}}{command}")
@@ -168,9 +168,10 @@ def _verdict(report: Report) -> str:
         for severity in counts
         if counts[severity]
     ]
-    whole = all(split.opened + split.bad >= (split.images or 0) for split in report.splits)
-    opened = "every image was opened" if whole else "a sample was opened; --deep opens all"
-    if report.faults:
-        return f"{', '.join(parts)}; {opened}"
-    notes = f"; {parts[0]}" if parts else ""
-    return f"nothing is wrong{notes}; {opened}"
+    checked = [split for split in report.splits if split.state == "checked"]
+    opened = ""
+    if checked:
+        whole = all(split.opened + split.bad >= (split.images or 0) for split in checked)
+        opened = "every image was opened" if whole else "a sample was opened: --deep opens all"
+    said = parts if report.faults else ["nothing is wrong", *parts]
+    return "; ".join(filter(None, [", ".join(said), opened]))

@@ -106,8 +106,16 @@ def misplaced_finding(found: PublishedSplit, root: Path, elsewhere: Path) -> Fin
       elsewhere: Where it lies.
     """
     target = root / found.entry.layout.folder
+    inner = place_of(dataclasses.replace(found, folder=elsewhere))
+    if inner is not None and inner != elsewhere and inner.name == elsewhere.name:
+        twice = elsewhere  # as in val/val, where there is no way to move the folder onto itself
+        elsewhere = inner
+    else:
+        twice = None
     there, wanted = shlex.quote(str(elsewhere)), shlex.quote(str(target))
-    if found.folder == root and target != elsewhere.parent:
+    if twice is not None:
+        fix = f"move it up:\nmv {there}/* {shlex.quote(str(twice))}/"
+    elif found.folder == root and target != elsewhere.parent:
         parent = shlex.quote(str(target.parent))
         make = "" if target.parent.is_dir() else f"mkdir -p {parent} && "
         fix = f"give --root {there}, or rename it:\n{make}mv {there} {wanted}"
