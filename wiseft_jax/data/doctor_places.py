@@ -105,28 +105,27 @@ def misplaced_finding(found: PublishedSplit, root: Path, elsewhere: Path) -> Fin
       root: The root that was given.
       elsewhere: Where it lies.
     """
-    target = root / found.entry.layout.folder
+    wanted = root / found.entry.layout.folder
     inner = place_of(dataclasses.replace(found, folder=elsewhere))
-    if inner is not None and inner != elsewhere and inner.name == elsewhere.name:
-        twice = elsewhere  # as in val/val, where there is no way to move the folder onto itself
-        elsewhere = inner
+    if inner not in (None, elsewhere) and inner.name == elsewhere.name:
+        elsewhere, target = inner, elsewhere  # val/val: nothing can be moved onto itself
+    elif found.folder == root and wanted != elsewhere.parent:
+        target = None
     else:
-        twice = None
-    there, wanted = shlex.quote(str(elsewhere)), shlex.quote(str(target))
-    if twice is not None:
-        fix = f"move it up:\nmv {there}/* {shlex.quote(str(twice))}/"
-    elif found.folder == root and target != elsewhere.parent:
-        parent = shlex.quote(str(target.parent))
-        make = "" if target.parent.is_dir() else f"mkdir -p {parent} && "
-        fix = f"give --root {there}, or rename it:\n{make}mv {there} {wanted}"
+        target = found.folder
+    there = shlex.quote(str(elsewhere))
+    if target is not None:
+        fix = f"move it up:\nmv {there}/* {shlex.quote(str(target))}/"
     else:
-        fix = f"move it up:\nmv {there}/* {shlex.quote(str(found.folder))}/"
+        parent = shlex.quote(str(wanted.parent))
+        make = "" if wanted.parent.is_dir() else f"mkdir -p {parent} && "
+        fix = f"give --root {there}, or rename it:\n{make}mv {there} {shlex.quote(str(wanted))}"
     return Finding(
         "nested_folder",
         "it lies in a folder where it isn't looked for",
         (str(elsewhere),),
         fix,
-        expected=where_text(found.entry.layout, found.split).format(**found.variant),
+        expected=os.path.relpath(target or wanted, root),
         found=os.path.relpath(elsewhere, root),
         split=found.name,
     )

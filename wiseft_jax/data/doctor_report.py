@@ -175,5 +175,16 @@ class Report:
 
 
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return findings with the worst first; those of a kind stay as they are."""
-    return tuple(sorted(findings, key=lambda finding: finding.order))
+    """Return findings with the worst first; those of a kind stay as they are.
+
+    Findings that differ in the split alone are one: a file may be of several.
+    """
+    groups: dict[Finding, list[str]] = {}
+    for finding in findings:
+        splits = groups.setdefault(dataclasses.replace(finding, split=None), [])
+        splits += [finding.split] if finding.split else []
+    merged = [
+        dataclasses.replace(finding, split=", ".join(dict.fromkeys(splits)) or None)
+        for finding, splits in groups.items()
+    ]
+    return tuple(sorted(merged, key=lambda finding: finding.order))

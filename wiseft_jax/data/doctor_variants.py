@@ -58,7 +58,7 @@ def check_variants(
     if len(missing) == len(every):
         findings = [dataclasses.replace(missing_split_finding(every[0], root), split=found.name)]
     else:
-        findings = [*_merged(findings), *_missing_findings(found, variants, missing)]
+        findings = [*findings, *_missing_findings(found, variants, missing)]
     findings += _same_variants(names for names in contents.values() if len(names) > 1)
     return CheckedSplit(found, tuple(reports), tuple(findings), others=tuple(others))
 
@@ -116,17 +116,6 @@ def _whole_corruptions(missing: Sequence[PublishedSplit], severities: int) -> li
         for each in missing
     ]
     return list(dict.fromkeys(names))
-
-
-def _merged(findings: Iterable[Finding]) -> list[Finding]:
-    """Return findings of the same files once: several severities may lie in one."""
-    groups: dict[Finding, list[Finding]] = {}
-    for finding in findings:
-        groups.setdefault(dataclasses.replace(finding, split=None), []).append(finding)
-    return [
-        dataclasses.replace(group[0], split=", ".join(str(each.split) for each in group))
-        for group in groups.values()
-    ]
 
 
 def _content(source: FileSource | ArraySource, base: Path | None) -> str:
