@@ -15,7 +15,6 @@ from wiseft_jax.data.class_lists import class_keys, imagenet_map
 from wiseft_jax.data.doctor_places import known_folders
 from wiseft_jax.data.doctor_report import Finding
 from wiseft_jax.data.files import FileSource
-from wiseft_jax.data.matching import normalise_name
 from wiseft_jax.data.published_folders import folder_labels, folder_of
 from wiseft_jax.data.published_split import PublishedSplit
 from wiseft_jax.data.source import Source
@@ -75,7 +74,7 @@ def _inner_class(folder: str, labels: Mapping[str, int]) -> str:
 
 
 def _plain(name: str) -> str:
-    return str(int(name)) if name.isdecimal() else normalise_name(name)
+    return str(int(name)) if name.isdecimal() else re.sub(r"[\W_]", "", name.casefold())
 
 
 def _aliases(found: PublishedSplit, missing: Sequence[str]) -> dict[str, str]:
