@@ -96,9 +96,9 @@ wiseft data check imagenet-c --root /data --deep   # opens every image
 
 It lists the images with the reader that `published:` uses, counts images and classes against this
 page, decodes a seeded sample ({SAMPLE:,} of each split; `--sample`, `--seed`) or all (`--deep`),
-and compares the content of all images by hash, within a split and between those that must have none in
-common. For each thing that is wrong it says where, what was expected and found, and what to do.
-Nothing is changed.
+and compares the content of all images by hash, within a split and between those that must have
+none in common. For each thing that is wrong it says where, what was expected and found, and what to
+do. Nothing is changed.
 
 - It exits with 0 when nothing is wrong, with 3 when something is, with 2 when there is no such data
   set, split or root.

@@ -74,6 +74,17 @@ def test_a_variant_that_is_a_copy_of_another_is_found(few: DatasetEntry, tmp_pat
     assert copy.where == ("test fog/1", "test fog/2")
 
 
+def test_variants_in_a_folder_for_their_archive_are_found(few: DatasetEntry, tmp_path: Path):
+    folder = write_few(tmp_path, "fog/1", "weather/fog/2", "weather/frost/1", "weather/frost/2")
+    report = check_dataset("imagenet-c", tmp_path, entry=few)
+    (nested,) = findings(report, "nested_folder")
+    assert nested.where == (str(folder / "weather"),)
+    assert nested.split == "test fog/2, test frost/1, test frost/2"
+    assert nested.fix == f"move it up:\nmv {folder}/weather/* {folder}/"
+    (beside,) = findings(report, "missing_variant")
+    assert beside.severity == "note"
+
+
 def test_the_sample_is_of_all_variants_together(few: DatasetEntry, tmp_path: Path):
     write_few(tmp_path, "fog/1", "fog/2")
     report = check_dataset("imagenet-c", tmp_path, entry=few, sample=6)

@@ -77,9 +77,13 @@ def find_elsewhere(found: PublishedSplit, root: Path) -> Path | None:
 
 
 def _folders_below(folder: Path, left_out: set[str], depth: int = _DEPTH) -> Iterator[Path]:
+    try:
+        entries = list(os.scandir(folder))
+    except PermissionError:  # another's
+        return
     inside = sorted(
         Path(entry.path)
-        for entry in os.scandir(folder)
+        for entry in entries
         if entry.is_dir() and not entry.name.startswith(".") and entry.name not in left_out
     )
     yield from inside
