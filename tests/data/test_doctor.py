@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -330,6 +331,26 @@ def test_a_planted_fault_is_found_in_other_layouts(fault: str, tmp_path: Path):
     assert any(path.endswith(where) or where in Path(path).name for path in finding.where)
     assert fix in finding.fix
     assert finding in report.faults
+
+
+@pytest.mark.parametrize("fault", ["other name", "a prompt's name", "class in itself"])
+def test_the_command_of_a_fix_mends_folders(fault: str, tmp_path: Path):
+    plant, kind, _, _ = EUROSAT_FAULTS[fault]
+    plant(write_eurosat(tmp_path))
+    finding = of_kind(check(tmp_path, "eurosat", "all", 20), kind)
+    subprocess.run(["sh", "-c", finding.fix.splitlines()[-1]], check=True)
+    assert check(tmp_path, "eurosat", "all", 20).findings == ()
+
+
+@pytest.mark.parametrize("fault", ["split in itself", "nested", "other folder", "zeros", "ids"])
+def test_the_command_of_a_fix_mends_other_layouts(fault: str, tmp_path: Path):
+    (name, split), plant, kind, _, _ = LAYOUT_FAULTS[fault]
+    write(tmp_path, name, split)
+    before = {finding.kind for finding in check(tmp_path, name, split).findings}
+    plant(tmp_path / DATASETS[name].layout.folder)
+    finding = of_kind(check(tmp_path, name, split), kind)
+    subprocess.run(["sh", "-c", finding.fix.splitlines()[-1]], check=True)
+    assert {finding.kind for finding in check(tmp_path, name, split).findings} == before
 
 
 def test_a_list_that_lacks_its_split_is_no_fault_if_the_whole_is_there(tmp_path: Path):
