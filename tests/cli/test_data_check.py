@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.data.doctor_faults import entry_of, write_eurosat
 from tests.data.published_miniatures import write_miniature
-from tests.data.test_doctor import entry_of, write_eurosat
 from wiseft_jax.cli.main import main
 from wiseft_jax.data.catalog import DATASETS
 from wiseft_jax.data.doctor_report import KINDS
