@@ -22,6 +22,7 @@ from wiseft_jax.data.catalog_facts import (
 )
 from wiseft_jax.data.catalog_transfer import EIGHT_TASKS
 from wiseft_jax.data.class_lists import CLASS_LISTS
+from wiseft_jax.data.doctor_report import KINDS, SAMPLE
 from wiseft_jax.data.entry import DatasetEntry
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -85,14 +86,49 @@ How the 1000 logits of ImageNet become those of the data set's classes:
 | `max` | the greatest of the logits of all ImageNet classes that count as it |
 | `argmax` | the prediction is made among the 1000, and mapped; outside of the map it is wrong |
 """
+_CHECK = f"""\
+## Check a download
+
+```
+wiseft data check imagenet-r --root /data          # every split that is there
+wiseft data check imagenet --root /data --split val
+wiseft data check imagenet-c --root /data --deep   # opens every image
+```
+
+It lists the images with the reader that `published:` uses, counts images and classes against this
+page, decodes a seeded sample ({SAMPLE:,} of each split; `--sample`, `--seed`) or all (`--deep`),
+and compares the content of all images by hash, within a split and between those that must have
+none in common. For each thing that is wrong it says where, what was expected and found, and what to
+do. Nothing is changed.
+
+- It exits with 0 when nothing is wrong, with 3 when something is, with 2 when there is no such data
+  set, split or root.
+- An error is what can't be read, or isn't what was published. A warning can be read; look at it. A
+  note is no fault: a split that isn't there while another is, unless `--split` asks for it; an
+  archive that is left over; images that are doubled in a set of the published size, which is how
+  its authors ship it.
+- Where no count is recorded, the number is shown and isn't judged.
+- Of corruptions, each severity is checked, and those that lack are listed; one that is a copy of
+  another is found. The sample is of all together.
+- Good images are remembered by path, size and time: a second check is quick. `--no-cache`
+  opens them again.
+- `--json` has `id`, `root`, `splits`, `findings` (`kind`, `severity`, `split`, `what`, `where`,
+  `expected`, `found`, `fix`) and `counts`, with a schema version; `where` has every file. Kinds are
+  fixed:
+"""
 
 
 def page() -> str:
     """Return the text of ``docs/datasets.md``."""
-    blocks = [_HEAD, _overview(), _LABELS]
+    blocks = [_HEAD, _overview(), _LABELS, _check()]
     blocks += ["## The sets\n", *(_section(name, entry) for name, entry in DATASETS.items())]
     blocks += [_class_lists(), _prompt_sets()]
     return "\n".join(blocks)
+
+
+def _check() -> str:
+    rows = [(f"`{kind}`", meaning) for kind, meaning in KINDS.items()]
+    return f"{_CHECK}\n{_table(('kind', 'what it means'), rows)}"
 
 
 def _overview() -> str:
