@@ -9,6 +9,7 @@ from wiseft_jax.cli.parts import part_lines, run_part
 PARTS = {
     "list": "every data set that has a name here",
     "info": "one of them: layout, classes, prompts, score, licence, how to get it",
+    "prepare": "ArrayRecord of a folder, an archive or a published set, for random access on a pod",
 }
 """Name -> summary; ``wiseft_jax.cli.data_<name>`` runs it."""
 
