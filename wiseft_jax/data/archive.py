@@ -20,7 +20,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -44,6 +44,7 @@ _ENCRYPTED = 1
 _SHOWN = 5
 
 
+@runtime_checkable
 class _Members(Protocol):
     """The files of an archive: ``names``, and their ``folders``."""
 

@@ -32,7 +32,9 @@ from wiseft_jax.data.prepared_shards import (
     MANIFEST_FILE,
     Manifest,
     SplitPlan,
+    clear_temporaries,
     evenly_cut,
+    find_path,
     is_remote,
     write_shards,
 )
@@ -108,6 +110,7 @@ def prepare(
     if not is_remote(directory):
         check_writable(Path(directory))
     with _held(directory):
+        clear_temporaries(directory)
         if options.overwrite:
             _remove(directory)
         directory.mkdir(parents=True, exist_ok=True)
@@ -118,15 +121,14 @@ def prepare(
             _refuse_strangers(directory)
             manifest.shard_counts = _shard_counts(splits, options)
             manifest.write()
-        _builder(splits, directory, manifest, options, str(out)).download_and_prepare()
+        _builder(splits, directory, manifest, options).download_and_prepare()
         return _report(splits, directory, manifest)
 
 
 def prepared_directory(out: str | Path, options: PrepareOptions) -> epath.Path:
     """Return where a data set is prepared: ``OUT/NAME[/CONFIG]/VERSION``."""
     parts = [options.name, options.config, VERSION]
-    root = out if is_remote(out) else Path(out).expanduser().absolute()
-    return epath.Path(root).joinpath(*filter(None, parts))
+    return find_path(out).joinpath(*filter(None, parts))
 
 
 def _held(directory: epath.Path) -> Any:
@@ -182,7 +184,7 @@ def _facts(
 
 
 def _refuse_strangers(directory: epath.Path) -> None:
-    found = sorted(path.name for path in directory.iterdir())
+    found = sorted(path.name for path in _entries(directory))
     if found:
         raise InputError(
             f"{directory}: there are {len(found)} files ({_few(found)}) that wiseft data prepare"
@@ -191,13 +193,17 @@ def _refuse_strangers(directory: epath.Path) -> None:
 
 
 def _remove(directory: epath.Path) -> None:
-    if not directory.exists() or not any(directory.iterdir()):
-        return
     if not (directory / MANIFEST_FILE).exists():
         _refuse_strangers(directory)
+        return
     logger.warning("%s: what was prepared there is removed", directory)
-    for path in sorted(directory.iterdir(), key=lambda path: path.name == MANIFEST_FILE):
+    for path in sorted(_entries(directory), key=lambda path: path.name == MANIFEST_FILE):
         path.unlink()  # the manifest last: without it nobody would know whose files they are
+
+
+def _entries(directory: epath.Path) -> list[epath.Path]:
+    """Return what a directory has; a bucket has no empty ones, so one that isn't there is empty."""
+    return list(directory.iterdir()) if directory.exists() else []
 
 
 def _shard_counts(splits: Mapping[str, Source], options: PrepareOptions) -> dict[str, int]:
@@ -236,7 +242,6 @@ def _builder(
     directory: epath.Path,
     manifest: Manifest,
     options: PrepareOptions,
-    out: str,
 ) -> ImageBuilder:
     from wiseft_jax.data.prepared_builder import ImageBuilder
 
@@ -258,7 +263,7 @@ def _builder(
         return manifest
 
     label_names = unique_names(manifest.facts["class_names"])
-    return ImageBuilder(options.name, options.config, label_names, out, write)
+    return ImageBuilder(options.name, options.config, label_names, directory, write)
 
 
 def _plan(name: str, source: Source, files: tuple[str, ...], builder: ImageBuilder) -> SplitPlan:

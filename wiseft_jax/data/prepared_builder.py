@@ -44,7 +44,7 @@ class ImageBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):
       name: What TFDS calls the data set.
       config: What it calls the variant; empty: there is none.
       label_names: The classes in label order; unique, and without line breaks.
-      data_dir: The directory that prepared data sets lie in; may be remote.
+      directory: Where it is prepared, ``DATA_DIR/NAME[/CONFIG]/VERSION``; may be remote.
       write: What writes the shards and returns the manifest.
 
     Example:
@@ -59,7 +59,7 @@ class ImageBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):
         name: str,
         config: str,
         label_names: Sequence[str],
-        data_dir: str,
+        directory: epath.Path,
         write: Callable[[ImageBuilder], Manifest],
     ) -> None:
         self.name = name  # type: ignore[misc]  (TFDS's ReadOnlyBuilder does so too)
@@ -72,7 +72,7 @@ class ImageBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):
         )
         self._write = write
         super().__init__(
-            data_dir=data_dir,
+            data_dir=os.fspath(directory),
             config=tfds.core.BuilderConfig(name=config) if config else None,
             file_format=_FORMAT,
         )
@@ -82,6 +82,9 @@ class ImageBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):
     def _create_builder_config(self, builder_config: Any, version: Any) -> Any:
         del version
         return builder_config
+
+    def _build_data_dir(self, given_data_dir: Any) -> tuple[str, str]:
+        return given_data_dir, given_data_dir
 
     def _pick_version(self, requested_version: Any) -> Any:
         del requested_version
@@ -94,6 +97,7 @@ class ImageBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):
             features=self._features,
             supervised_keys=(IMAGE, LABEL),
             disable_shuffling=True,
+            metadata=tfds.core.MetadataDict({"order": "as in the source"}),
         )
 
     def shard_files(self, split: str, shards: int) -> tuple[str, ...]:

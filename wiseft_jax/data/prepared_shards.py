@@ -291,7 +291,7 @@ def _staged(target: epath.Path) -> Iterator[Path]:
         try:
             yield path
             if remote:
-                with path.open("rb") as source, target.open("wb") as sink:
+                with _telling(target), path.open("rb") as source, target.open("wb") as sink:
                     shutil.copyfileobj(source, sink, _CHUNK_BYTES)
             else:
                 path.replace(target)
@@ -316,6 +316,32 @@ def _write_array_record(path: Path, records: Sequence[bytes]) -> None:
         raise OSError(errno.EIO, f"{found} of {len(records)} records were written", str(path))
 
 
+def find_path(text: str | Path) -> epath.Path:
+    """Return a path, remote or absolute.
+
+    Raises:
+      InputError: It is remote, and the library for that isn't installed.
+    """
+    if not is_remote(text):
+        return epath.Path(Path(text).expanduser().absolute())
+    path = epath.Path(text)
+    try:
+        path.exists()
+    except ImportError as error:
+        extra = " (pip install 'wiseft-jax[gcs]')" if str(text).startswith("gs:") else ""
+        raise InputError(f"{text}: {error}{extra}") from None
+    return path
+
+
+def clear_temporaries(directory: epath.Path) -> None:
+    """Remove what a killed writer left half written; a bucket has no such thing."""
+    if is_remote(directory) or not directory.exists():
+        return
+    ours = (directory / MANIFEST_FILE).exists()
+    for path in Path(directory).glob(".*.tmp" if ours else f".{MANIFEST_FILE}.*.tmp"):
+        path.unlink()
+
+
 def is_remote(path: epath.Path | Path | str) -> bool:
     """Return whether a path is a URI, such as ``gs://bucket/folder``."""
     return "://" in os.fspath(path)
@@ -324,9 +350,20 @@ def is_remote(path: epath.Path | Path | str) -> bool:
 def publish(path: epath.Path, data: bytes) -> None:
     """Write a file whole: by renaming on a disk, in one request to a bucket."""
     if is_remote(path):
-        path.write_bytes(data)
+        with _telling(path):
+            path.write_bytes(data)
     else:
         write_bytes(Path(path), data)
+
+
+@contextlib.contextmanager
+def _telling(path: epath.Path) -> Iterator[None]:
+    """Turn whatever a bucket's library raises into what the disk would raise."""
+    try:
+        yield
+    except Exception as error:
+        reason = str(error).strip() or type(error).__name__
+        raise OSError(errno.EIO, f"can't be written ({reason})", str(path)) from error
 
 
 def evenly_cut(count: int, parts: int) -> Int[np.ndarray, "S_1"]:

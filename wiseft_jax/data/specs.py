@@ -194,9 +194,18 @@ def _default_name(spec: Spec) -> str:
     if spec.scheme == "published":
         return f"{spec.target}-{spec.split}" if spec.split else spec.target
     if spec.scheme == "tfds":
-        return f"{Path(spec.target).name if spec.path.is_dir() else spec.target}-{spec.split}"
+        return f"{_prepared_name(spec)}-{spec.split}"
     path = spec.path.absolute()
     name = path.stem if spec.scheme == "table" else path.name
     if name.lower() in _GENERIC and path.parent.name:
         name = f"{path.parent.name}-{name}"
     return name
+
+
+def _prepared_name(spec: Spec) -> str:
+    """Return what TFDS is given, or of a directory ``.../NAME/VERSION``, remote or not, NAME."""
+    if "://" not in spec.target and not spec.path.is_dir():
+        return spec.target
+    parts = [part for part in spec.target.split("/") if part]
+    numbered = len(parts) > 1 and re.fullmatch(r"\d+\.\d+\.\d+", parts[-1])
+    return parts[-2] if numbered else parts[-1]

@@ -20,7 +20,7 @@ from wiseft_jax.core.cache import Cache
 from wiseft_jax.core.errors import InputError, did_you_mean
 from wiseft_jax.core.hashing import hash_bytes, hash_json
 from wiseft_jax.core.progress import progress_bar
-from wiseft_jax.data.prepared_shards import MANIFEST_FILE, is_remote, read_manifest
+from wiseft_jax.data.prepared_shards import MANIFEST_FILE, find_path, is_remote, read_manifest
 from wiseft_jax.data.specs import SourceOptions, Spec
 from wiseft_jax.data.tfrecord import RecordRange, TFRecordReader
 
@@ -182,7 +182,7 @@ def _size_and_time(filename: str) -> tuple[int, int]:
 def _find_builder(target: str, data_dir: str | None) -> Any:
     from tensorflow_datasets.core import read_only_builder, registered
 
-    directory = _directory(target)
+    directory = find_path(target)
     if (directory / "dataset_info.json").exists():
         return read_only_builder.builder_from_directory(os.fspath(directory))
     if read_manifest(directory) is not None:
@@ -202,15 +202,6 @@ def _find_builder(target: str, data_dir: str | None) -> Any:
     except ValueError as error:
         raise InputError(f"tfds:{target}: {error}") from None
     raise _not_prepared(target, data_dir)
-
-
-def _directory(target: str) -> epath.Path:
-    try:
-        return epath.Path(target).expanduser()
-    except ImportError as error:
-        raise InputError(
-            f"tfds:{target}: {error}; for gs:// install gcsfs: pip install 'wiseft-jax[gcs]'"
-        ) from None
 
 
 def _not_prepared(target: str, data_dir: str | None) -> InputError:
