@@ -16,6 +16,7 @@ import os
 import shutil
 import tarfile
 import tempfile
+import weakref
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Sequence
@@ -41,6 +42,7 @@ _DAMAGE = (
     NotImplementedError,
 )  # fmt: skip
 _ENCRYPTED = 1
+_CHUNK_BYTES = 1 << 20
 _SHOWN = 5
 
 
@@ -274,16 +276,15 @@ class _Tar:
     def __init__(self, path: Path) -> None:
         suffix = next(each for each in _TAR_SUFFIXES if path.name.lower().endswith(each))
         compression = _TAR_SUFFIXES[suffix]
-        self._file: Any = path.open("rb")
+        self._file: Any = tempfile.TemporaryFile() if compression else path.open("rb")  # noqa: SIM115
+        weakref.finalize(self, self._file.close)  # read from as long as this object is there
         if compression:
-            self._file.close()
             logger.info(
                 "%s: decompressed to a temporary file in %s, for its images are read in any order",
                 path, tempfile.gettempdir(),
             )  # fmt: skip
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115  (open as long as this object)
             with _COMPRESSIONS[compression](path) as packed:
-                shutil.copyfileobj(packed, self._file, 1 << 20)
+                shutil.copyfileobj(packed, self._file, _CHUNK_BYTES)
             self._file.flush()
             self._file.seek(0)
         self.folders: list[str] = []

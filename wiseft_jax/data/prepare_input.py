@@ -112,7 +112,9 @@ def _published(spec: Spec, options: SourceOptions, name: str) -> PrepareInput:
     entry_id, *variant = spec.target.split("/")
     names = [spec.split] if spec.split else [s.name for s in dataset_entry(entry_id).layout.splits]
     openers = {split: _opener(dataclasses.replace(spec, split=split), options) for split in names}
-    return PrepareInput(tfds_word(name or entry_id), "_".join(map(tfds_word, variant)), openers)
+    return PrepareInput(
+        tfds_word(name or entry_id), tfds_word("_".join(variant)) if variant else "", openers
+    )
 
 
 def _single(name: str, split: str, opener: Opener) -> PrepareInput:
