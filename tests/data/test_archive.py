@@ -5,47 +5,18 @@ from __future__ import annotations
 import io
 import logging
 import tarfile
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.data.builders import encode, pixels, write_folder
+from tests.data.builders import encode, files_of, pack_archive, pixels, write_folder
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.data.archive import ARCHIVE_SUFFIXES, open_archive
 from wiseft_jax.data.decode import BadImageError
 from wiseft_jax.data.specs import open_source
 
 COUNTS = {"cat": 3, "dog": 2, "owl": 1}
-MODES = {".tar": "w", ".gz": "w:gz", ".tgz": "w:gz", ".bz2": "w:bz2", ".xz": "w:xz"}
-
-
-def pack(path: Path, members: dict[str, bytes], folders: tuple[str, ...] = ()) -> Path:
-    """Write members in reverse order."""
-    items = list(reversed(members.items()))
-    if path.suffix == ".zip":
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
-            for folder in folders:
-                file.writestr(f"{folder}/", "")
-            for name, data in items:
-                file.writestr(name, data)
-        return path
-    with tarfile.open(path, MODES[path.suffix]) as tar:
-        for folder in folders:
-            info = tarfile.TarInfo(folder)
-            info.type = tarfile.DIRTYPE
-            tar.addfile(info)
-        for name, data in items:
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-    return path
-
-
-def files_of(root: Path, prefix: str = "") -> dict[str, bytes]:
-    paths = sorted(path for path in root.rglob("*") if path.is_file())
-    return {f"{prefix}{path.relative_to(root)}": path.read_bytes() for path in paths}
 
 
 @pytest.mark.parametrize("prefix", ["", "./", "photos/", "./all/photos/"])
@@ -56,7 +27,7 @@ def test_it_is_what_the_folder_is(tmp_path: Path, suffix: str, prefix: str):
     (tmp_path / "photos" / "dog" / "deep" / "x.JPG").write_bytes(encode(pixels(9), "JPEG"))
     folder = open_source(f"folder:{tmp_path / 'photos'}")
     members = {**files_of(tmp_path / "photos", prefix), f"{prefix}readme.txt": b"no image"}
-    (source,) = open_archive(pack(tmp_path / f"photos{suffix}", members), "photos").values()
+    (source,) = open_archive(pack_archive(tmp_path / f"photos{suffix}", members), "photos").values()
     assert source.class_names == folder.class_names
     np.testing.assert_array_equal(source.labels, folder.labels)
     assert [source.read(i) for i in range(7)] == [folder.read(i) for i in range(7)]
@@ -73,7 +44,7 @@ def test_splits_are_found(tmp_path: Path, suffix: str):
         for name in ("cat", "dog")
         for i in range(2)
     }
-    sources = open_archive(pack(tmp_path / f"a{suffix}", members), "a")
+    sources = open_archive(pack_archive(tmp_path / f"a{suffix}", members), "a")
     assert {split: (len(each), each.name) for split, each in sources.items()} == {
         "train": (4, "a-train"),
         "val": (4, "a-val"),
@@ -94,7 +65,7 @@ def test_what_is_passed_over_is_told(tmp_path: Path, suffix: str, caplog: pytest
     }
     with caplog.at_level(logging.INFO):
         (source,) = open_archive(
-            pack(tmp_path / f"x{suffix}", members, ("empty", "__MACOSX")), "x"
+            pack_archive(tmp_path / f"x{suffix}", members, ("empty", "__MACOSX")), "x"
         ).values()
     assert source.class_names == ("a", "b", "empty")
     assert list(source.ids) == ["a/1.png", "b/1.png"]
@@ -106,7 +77,7 @@ def test_what_is_passed_over_is_told(tmp_path: Path, suffix: str, caplog: pytest
 @pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".zip"])
 @pytest.mark.parametrize("name", ["../cat/x.png", "cat/../../x.png", "/etc/x.png", "C:\\x\\y.png"])
 def test_names_that_lead_outside_refuse_the_archive(tmp_path: Path, suffix: str, name: str):
-    path = pack(tmp_path / f"x{suffix}", {"cat/1.png": encode(pixels(0)), name: b"x"})
+    path = pack_archive(tmp_path / f"x{suffix}", {"cat/1.png": encode(pixels(0)), name: b"x"})
     with pytest.raises(InputError, match="would lead outside of a folder"):
         open_archive(path, "x")
 
@@ -132,14 +103,16 @@ def test_links_are_passed_over_and_repeated_names_told(
 @pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tar.xz", ".tar.bz2", ".zip"])
 def test_half_a_download_is_an_input_error(tmp_path: Path, suffix: str):
     members = {f"cat/{i}.png": encode(pixels(i, 64, 64)) for i in range(4)}
-    path = pack(tmp_path / f"x{suffix}", members)
+    path = pack_archive(tmp_path / f"x{suffix}", members)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
     with pytest.raises(InputError, match=r"can't be read as an archive .*half a download"):
         open_archive(path, "x")
 
 
 def test_a_damaged_image_is_named(tmp_path: Path):
-    path = pack(tmp_path / "x.zip", {"cat/1.png": encode(pixels(0)), "cat/2.png": b"x" * 500})
+    path = pack_archive(
+        tmp_path / "x.zip", {"cat/1.png": encode(pixels(0)), "cat/2.png": b"x" * 500}
+    )
     data = path.read_bytes()
     place = data.index(b"cat/1.png") + 60
     path.write_bytes(data[:place] + bytes([data[place] ^ 255]) + data[place + 1 :])
@@ -161,7 +134,7 @@ def test_what_is_no_archive_of_classes_is_an_input_error(
     tmp_path: Path, name: str, members: dict[str, bytes] | None, message: str
 ):
     if members is not None:
-        pack(tmp_path / name, members)
+        pack_archive(tmp_path / name, members)
     elif name == "x.rar":
         (tmp_path / name).write_bytes(b"")
     with pytest.raises(InputError, match=message):
@@ -169,7 +142,7 @@ def test_what_is_no_archive_of_classes_is_an_input_error(
 
 
 def test_an_encrypted_zip_is_refused(tmp_path: Path):
-    path = pack(tmp_path / "x.zip", {"cat/1.png": encode(pixels(0))})
+    path = pack_archive(tmp_path / "x.zip", {"cat/1.png": encode(pixels(0))})
     data = bytearray(path.read_bytes())
     data[data.index(b"PK\x01\x02") + 8] |= 1  # the flag in the central directory
     path.write_bytes(data)
@@ -179,9 +152,9 @@ def test_an_encrypted_zip_is_refused(tmp_path: Path):
 
 def test_the_fingerprint_is_the_archives(tmp_path: Path):
     members = {f"cat/{i}.png": encode(pixels(i)) for i in range(2)}
-    (source,) = open_archive(pack(tmp_path / "x.tar", members), "x").values()
+    (source,) = open_archive(pack_archive(tmp_path / "x.tar", members), "x").values()
     (again,) = open_archive(tmp_path / "x.tar", "x").values()
     assert source.fingerprint() == again.fingerprint()
     members["cat/2.png"] = encode(pixels(2))
-    (changed,) = open_archive(pack(tmp_path / "x.tar", members), "x").values()
+    (changed,) = open_archive(pack_archive(tmp_path / "x.tar", members), "x").values()
     assert changed.fingerprint() != source.fingerprint()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -268,6 +269,18 @@ def test_what_tfds_would_not_take_is_an_input_error(
     with pytest.raises(InputError, match=message):
         prepared(tmp_path, sources, **options)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("split", ["", "train"])
+def test_a_source_is_not_written_into(tmp_path: Path, split: str):
+    roots = [tmp_path / "photos" / name for name in ((split, "val") if split else ("",))]
+    for root in roots:
+        write_folder(root, COUNTS)
+    splits: dict[str, Source] = {f"s{i}": open_source(f"folder:{r}") for i, r in enumerate(roots)}
+    message = f"it would lie among the images of {tmp_path / 'photos'}; give another --name"
+    with pytest.raises(InputError, match=re.escape(message)):
+        prepare(splits, tmp_path, PrepareOptions("photos"))
+    assert not (tmp_path / "photos" / "1.0.0").exists()
 
 
 def test_repeated_file_names_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture):

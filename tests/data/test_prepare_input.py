@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.data.builders import write_folder, write_table
+from tests.data.builders import files_of, pack_archive, write_folder, write_table
 from tests.data.published_array_miniatures import ARRAYS
 from tests.data.published_miniatures import write_miniature
-from tests.data.test_archive import files_of, pack
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.data.decode import decode_image
 from wiseft_jax.data.prepare import PrepareOptions, prepare
@@ -50,7 +49,7 @@ def test_an_archive_gives_the_bytes_of_its_folder(tmp_path: Path, form: str):
     root = tmp_path / "photos"
     write_folder(root / "train", COUNTS)
     write_folder(root / "test", COUNTS, seed=5)
-    pack(tmp_path / "photos.tar.gz", files_of(tmp_path / "photos", "photos/"))
+    pack_archive(tmp_path / "photos.tar.gz", files_of(tmp_path / "photos", "photos/"))
     found = prepare_input(form.format(tmp_path / "photos.tar.gz"))
     assert found.name == ("mine" if form.startswith("mine") else "photos")
     digests = []

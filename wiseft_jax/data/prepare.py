@@ -108,6 +108,7 @@ def prepare(
     directory = prepared_directory(out, options)
     facts = _facts(splits, class_names, options)
     if not is_remote(directory):
+        _refuse_inside(splits, Path(directory))
         check_writable(Path(directory))
     with _held(directory):
         clear_temporaries(directory)
@@ -166,6 +167,17 @@ def _check(splits: Mapping[str, Source], options: PrepareOptions) -> tuple[str, 
                 " empty folder for it, or prepare them as two: --split, --name"
             )
     return source.class_names
+
+
+def _refuse_inside(splits: Mapping[str, Source], directory: Path) -> None:
+    """Refuse to write into a source: the next call would find more in it."""
+    for source in splits.values():
+        root = Path(_root(source)).absolute()
+        root = root.parent if len(splits) > 1 else root  # it has the splits
+        if isinstance(source, FileSource) and directory.is_relative_to(root):
+            raise InputError(
+                f"{directory}: it would lie among the images of {root}; give another --name or --out"
+            )
 
 
 def _facts(
@@ -282,16 +294,20 @@ def _plan(name: str, source: Source, files: tuple[str, ...], builder: ImageBuild
 
 def file_names(source: Source) -> list[str]:
     """Return what images are called below the source's folder, wherever that lies."""
-    if isinstance(source, FileSource | ArchiveSource):
-        root = str(source.root)
-    else:
-        folders = {os.path.dirname(each) for each in source.ids}  # noqa: PTH120
-        root = os.path.commonpath(folders) if all(map(os.path.isabs, folders)) else ""
+    root = _root(source)
     prefix = f"{root.rstrip(os.sep)}{os.sep}" if root else ""
     return [
         each[len(prefix) :] if each.startswith(prefix) else os.path.relpath(each, root)
         for each in source.ids
     ]
+
+
+def _root(source: Source) -> str:
+    """Return the folder that the ids of a source are in; empty if they are no paths."""
+    if isinstance(source, FileSource | ArchiveSource):
+        return str(source.root)
+    folders = {os.path.dirname(each) for each in source.ids}  # noqa: PTH120
+    return os.path.commonpath(folders) if all(map(os.path.isabs, folders)) else ""
 
 
 def unique_names(class_names: Sequence[str]) -> list[str]:
