@@ -172,11 +172,14 @@ def _check(splits: Mapping[str, Source], options: PrepareOptions) -> tuple[str, 
 def _refuse_inside(splits: Mapping[str, Source], directory: Path) -> None:
     """Refuse to write into a source: the next call would find more in it."""
     for source in splits.values():
-        root = Path(_root(source)).absolute()
-        root = root.parent if len(splits) > 1 else root  # it has the splits
-        if isinstance(source, FileSource) and directory.is_relative_to(root):
+        root = Path(_root(source))
+        if isinstance(source, ArchiveSource) or root == Path():
+            continue
+        root = root.absolute().parent if len(splits) > 1 else root.absolute()
+        if directory.is_relative_to(root):
             raise InputError(
-                f"{directory}: it would lie among the images of {root}; give another --name or --out"
+                f"{directory}: it would lie among the images of {root}; give another --name or"
+                " --out"
             )
 
 
