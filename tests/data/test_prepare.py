@@ -57,7 +57,8 @@ def test_tfds_and_the_program_read_what_the_folder_has(tmp_path: Path):
     assert report["directory"] == str(directory)
 
     builder = tfds.builder_from_directory(str(directory))
-    assert builder.info.features["label"].names == list(CLASSES)
+    features: Any = builder.info.features
+    assert features["label"].names == list(CLASSES)
     assert builder.info.splits["test"].shard_lengths == [4, 4, 4]
     examples = list(tfds.data_source("mini", data_dir=tmp_path / "out", split="test"))
     assert [example["file_name"].decode() for example in examples] == file_names(source)
@@ -111,7 +112,7 @@ def test_jpeg_and_png_keep_their_bytes_and_others_their_pixels(tmp_path: Path):
         found = kept.read(index)
         assert (found == data) == (name[0] in "abc")
         expected = decode_image(source.read(index), name)
-        assert np.array_equal(decode_image(found, name), expected)
+        assert decode_image(found, name).tobytes() == expected.tobytes()
         assert Image.open(io.BytesIO(found)).format in ("JPEG", "PNG")
 
 
@@ -236,8 +237,8 @@ def test_repeated_class_names_come_back_as_they_were(
     assert kept.class_names == names
     assert kept.labels.tolist() == [744, 657]
     assert "class names are repeated, or no single line" in caplog.text
-    stored = tfds.builder_from_directory(str(tmp_path / "out/mini/1.0.0")).info.features["label"]
-    assert len(set(stored.names)) == 1000
+    stored = (tmp_path / "out" / "mini" / "1.0.0" / "label.labels.txt").read_text().splitlines()
+    assert len(set(stored)) == 1000
 
 
 def test_unique_names():
