@@ -24,7 +24,7 @@ VERBS = {
     "predict": "label images, or find and compare them by text",
     "explain": "where a model looks: saliency maps, and what mixing makes of images",
     "backgrounds": "how much a model leans on backgrounds: build, show, evaluate, attack, train",
-    "data": "published data sets: what they are, where their images lie, how they are scored",
+    "data": "published data sets: what they are, how they are scored; prepare any images for a pod",
     "study": "experiments of many models: a grid of configurations, pasted patches",
     "export": "write a merged model of a run as a CLIP directory",
 }
