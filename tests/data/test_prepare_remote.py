@@ -39,7 +39,7 @@ def storage() -> Iterator[Storage]:
 def test_a_bucket_has_what_a_disk_has_and_is_read(storage: Storage, tmp_path: Path):
     write_folder(tmp_path / "photos", {"cat": 5, "dog": 4, "owl": 3})
     splits = {"test": open_source(f"folder:{tmp_path / 'photos'}")}
-    local = Path(prepare(splits, tmp_path, OPTIONS)["directory"])
+    local = Path(prepare(splits, tmp_path / "out", OPTIONS)["directory"])
     report = prepare(splits, "gs://bucket/prepared", OPTIONS)
     assert report["directory"] == f"gs://bucket/{FOLDER}"
     expected = {f"{FOLDER}/{path.name}": path.read_bytes() for path in local.iterdir()}

@@ -171,11 +171,11 @@ def _check(splits: Mapping[str, Source], options: PrepareOptions) -> tuple[str, 
 
 def _refuse_inside(splits: Mapping[str, Source], directory: Path) -> None:
     """Refuse to write into a source: the next call would find more in it."""
-    for source in splits.values():
-        root = Path(_root(source))
-        if isinstance(source, ArchiveSource) or root == Path():
-            continue
-        root = root.absolute().parent if len(splits) > 1 else root.absolute()
+    given = {_root(each) for each in splits.values() if not isinstance(each, ArchiveSource)}
+    roots = {Path(root).absolute() for root in given if root}
+    if len(roots) > 1:  # a folder of splits is a source too
+        roots |= set.intersection(*({root.parent} for root in roots))
+    for root in sorted(roots):
         if directory.is_relative_to(root):
             raise InputError(
                 f"{directory}: it would lie among the images of {root}; give another --name or"
