@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import tarfile
 from pathlib import Path
 
@@ -12,9 +13,9 @@ import pytest
 
 from tests.data.builders import encode, files_of, pack_archive, pixels, write_folder
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.data.archive import ARCHIVE_SUFFIXES, open_archive
+from wiseft_jax.data.archive import open_archive
 from wiseft_jax.data.decode import BadImageError
-from wiseft_jax.data.specs import open_source
+from wiseft_jax.data.specs import ARCHIVE_SUFFIXES, open_source, parse_spec
 
 COUNTS = {"cat": 3, "dog": 2, "owl": 1}
 
@@ -158,3 +159,10 @@ def test_the_fingerprint_is_the_archives(tmp_path: Path):
     members["cat/2.png"] = encode(pixels(2))
     (changed,) = open_archive(pack_archive(tmp_path / "x.tar", members), "x").values()
     assert changed.fingerprint() != source.fingerprint()
+
+
+@pytest.mark.parametrize("text", ["photos.tar.gz", "archive:a/photos.ZIP"])
+def test_where_an_archive_is_no_source_the_way_out_is_named(text: str):
+    message = f"wiseft data prepare {text.removeprefix('archive:')} --out DIR"
+    with pytest.raises(InputError, match=re.escape(message)):
+        parse_spec(text)

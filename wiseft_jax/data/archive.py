@@ -30,13 +30,12 @@ from wiseft_jax.core.hashing import hash_bytes, hash_json
 from wiseft_jax.data.decode import BadImageError
 from wiseft_jax.data.files import IMAGE_SUFFIXES, is_hidden, report_skipped
 from wiseft_jax.data.folder import SPLIT_NAMES
-from wiseft_jax.data.specs import require_path
+from wiseft_jax.data.specs import ARCHIVE_SUFFIXES, require_path
 
 logger = logging.getLogger(__name__)
 
 _COMPRESSIONS: dict[str, Callable[..., Any]] = {"gz": gzip.open, "bz2": bz2.open, "xz": lzma.open}
 _TAR_SUFFIXES = {".tar": "", ".tar.gz": "gz", ".tgz": "gz", ".tar.bz2": "bz2", ".tar.xz": "xz"}
-ARCHIVE_SUFFIXES = (*_TAR_SUFFIXES, ".zip")
 _DAMAGE = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError,
     NotImplementedError,

@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wiseft_jax.core.errors import InputError, unknown_name
-from wiseft_jax.data.archive import ARCHIVE_SUFFIXES, is_archive, open_archive
+from wiseft_jax.data.archive import is_archive, open_archive
 from wiseft_jax.data.catalog import dataset_entry
 from wiseft_jax.data.files import is_hidden
 from wiseft_jax.data.folder import SPLIT_NAMES
 from wiseft_jax.data.source import Source
-from wiseft_jax.data.specs import SourceOptions, Spec, open_source, parse_spec
+from wiseft_jax.data.specs import ARCHIVE_SUFFIXES, SourceOptions, Spec, open_source, parse_spec
 
 USAGE = f"archive:FILE ({' '.join(ARCHIVE_SUFFIXES)})"
 

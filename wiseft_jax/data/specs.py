@@ -37,6 +37,7 @@ SCHEMES: dict[str, Scheme] = {
 }
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl")
+ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 _GENERIC = {"train", "training", "val", "valid", "validation", "test", "images", "data"}
 
 
@@ -105,6 +106,8 @@ def parse_spec(text: str) -> Spec:
     scheme, colon, target = rest.partition(":")
     if not colon or "/" in scheme or (scheme not in SCHEMES and Path(rest).exists()):
         raise _no_scheme(rest)
+    if scheme == "archive":
+        raise _no_scheme(target)
     if scheme == "memory":
         raise InputError(f"{text!r}: images in memory come from Python: wiseft_jax.array_dataset")
     if scheme not in SCHEMES:
@@ -160,6 +163,8 @@ def _no_scheme(text: str) -> InputError:
     path = Path(text).expanduser()
     if path.suffix.lower() in TABLE_SUFFIXES:
         hint = f"did you mean 'table:{text}'?"
+    elif path.name.lower().endswith(ARCHIVE_SUFFIXES):
+        hint = f"unpack it, or make ArrayRecord of it: wiseft data prepare {text} --out DIR"
     elif path.exists() or "/" in text:
         hint = f"did you mean 'folder:{text}'?"
     else:
