@@ -22,6 +22,7 @@ from wiseft_jax.data.catalog_facts import (
 )
 from wiseft_jax.data.catalog_transfer import EIGHT_TASKS
 from wiseft_jax.data.class_lists import CLASS_LISTS
+from wiseft_jax.data.doctor_report import KINDS, SAMPLE
 from wiseft_jax.data.entry import DatasetEntry
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,6 +63,42 @@ and its images stay where you put them.
   set has the templates.
 - "against" is the axis that a shift's accuracy is compared with: images of the same classes, with
   predictions among them.
+"""
+_PREPARE = """\
+## Prepare for a pod
+
+Millions of small files are slow to list, to copy and to read from a bucket. `wiseft data prepare`
+turns any source into ArrayRecord, in the layout of TensorFlow Datasets and without TensorFlow:
+
+```sh
+wiseft data prepare folder:photos --out prepared                # splits train/ and val/, or classes
+wiseft data prepare photos.tar.gz --out prepared                # an archive of them, never unpacked
+wiseft data prepare published:objectnet@/data --out gs://bucket/prepared
+wiseft data prepare published:cifar10.2@/data --out prepared    # both of its splits
+wiseft data prepare backgrounds:bg_challenge --name imagenet9 --out prepared   # variants as splits
+wiseft evaluate --model merged --data tfds:gs://bucket/prepared/objectnet/1.0.0:test
+```
+
+- It writes `OUT/NAME[/CONFIG]/1.0.0`: `dataset_info.json`, `features.json`, `label.labels.txt`, and
+  `NAME-SPLIT.array_record-00000-of-0000N`, each of about `--shard-mib` (256). `tfds:` takes the
+  directory, or `NAME` where `TFDS_DATA_DIR` is `OUT`; so does `tfds.builder_from_directory`.
+- Records (`image`, `label`, `file_name`) keep the order of the source; training shuffles them by
+  random access. JPEG and PNG files keep their bytes; anything else (arrays, WebP, ObjectNet without
+  its border) becomes a PNG of its pixels. Labels, their order and class names are the source's; a
+  name that is repeated (ImageNet's missile) is told apart in TFDS's list alone.
+- Interrupted? SIGINT and SIGTERM exit with 42, and the same command goes on, also after a kill:
+  finished shards are verified by SHA-256 and kept, one at most is lost, and the result is the same
+  to the byte as in one go. `wiseft_manifest.json` has the source's fingerprint, options, class
+  names, and each shard's checksum and counts. Given again, a finished command verifies everything.
+- A source, an option, or a version of Pillow or array_record that has changed is refused;
+  `--overwrite` begins again. What the command didn't write it never removes.
+- Each image is decoded once. One that can't be is named and stops the command;
+  `--skip-unreadable` leaves such images out, and the report lists them.
+- Archives: `.tar`, `.tar.gz` (`.tgz`), `.tar.bz2`, `.tar.xz` and `.zip`. A name that leads outside
+  of the archive refuses it; links are passed over. A compressed tar needs room for its content in
+  `TMPDIR` while it is read.
+- `gs://` needs the extra `gcs`: shards are written on this machine and uploaded whole, and read by
+  range. Going on, finished shards are downloaded once, for their checksums.
 """
 _LABELS = """\
 How an image gets its label:
@@ -120,14 +157,49 @@ On a continuous curve that isn't `--sweep.curve.exact` these rows have a band as
 `macro_f1`, which may fall when a prediction turns right: there is no row of it at an alpha where a
 prediction is uncertain, and a line says so. Alpha is chosen by `top1`.
 """
+_CHECK = f"""\
+## Check a download
+
+```
+wiseft data check imagenet-r --root /data          # every split that is there
+wiseft data check imagenet --root /data --split val
+wiseft data check imagenet-c --root /data --deep   # opens every image
+```
+
+It lists the images with the reader that `published:` uses, counts images and classes against this
+page, decodes a seeded sample ({SAMPLE:,} of each split; `--sample`, `--seed`) or all (`--deep`),
+and compares the content of all images by hash, within a split and between those that must have
+none in common. For each thing that is wrong it says where, what was expected and found, and what to
+do. Nothing is changed.
+
+- It exits with 0 when nothing is wrong, with 3 when something is, with 2 when there is no such data
+  set, split or root.
+- An error is what can't be read, or isn't what was published. A warning can be read; look at it. A
+  note is no fault: a split that isn't there while another is, unless `--split` asks for it; an
+  archive that is left over; images that are doubled in a set of the published size, which is how
+  its authors ship it.
+- Where no count is recorded, the number is shown and isn't judged.
+- Of corruptions, each severity is checked, and those that lack are listed; one that is a copy of
+  another is found. The sample is of all together.
+- Good images are remembered by path, size and time: a second check is quick. `--no-cache`
+  opens them again.
+- `--json` has `id`, `root`, `splits`, `findings` (`kind`, `severity`, `split`, `what`, `where`,
+  `expected`, `found`, `fix`) and `counts`, with a schema version; `where` has every file. Kinds are
+  fixed:
+"""
 
 
 def page() -> str:
     """Return the text of ``docs/datasets.md``."""
-    blocks = [_HEAD, _overview(), _LABELS]
+    blocks = [_HEAD, _overview(), _LABELS, _check(), _PREPARE]
     blocks += ["## The sets\n", *(_section(name, entry) for name, entry in DATASETS.items())]
     blocks += [_class_lists(), _prompt_sets()]
     return "\n".join(blocks)
+
+
+def _check() -> str:
+    rows = [(f"`{kind}`", meaning) for kind, meaning in KINDS.items()]
+    return f"{_CHECK}\n{_table(('kind', 'what it means'), rows)}"
 
 
 def _overview() -> str:

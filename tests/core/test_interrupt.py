@@ -18,6 +18,7 @@ from wiseft_jax.core.interrupt import (
     catch_signals,
     continue_command,
     how_to_continue,
+    how_to_go_on,
     how_to_start_again,
     same_command,
 )
@@ -146,6 +147,11 @@ def test_the_command_that_continues(argv: list[str], expected: str) -> None:
 )
 def test_the_same_command(argv: list[str], expected: str) -> None:
     assert same_command(argv) == expected
+
+
+def test_to_go_on_is_not_to_overwrite(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/bin/wiseft", "data", "prepare", "--overwrite", "a"])
+    assert how_to_go_on() == "to go on: wiseft data prepare a"
 
 
 @pytest.mark.parametrize(

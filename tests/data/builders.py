@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import struct
+import tarfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 CLASSES = ("cat", "dog", "owl")
+_TAR_MODES = {".tar": "w", ".gz": "w:gz", ".tgz": "w:gz", ".bz2": "w:bz2", ".xz": "w:xz"}
 
 
 def pixels(seed: int, height: int = 12, width: int = 16) -> np.ndarray:
@@ -53,6 +56,34 @@ def write_table(
         text = "\n".join(delimiter.join(row) for row in [columns, *rows]) + "\n"
     path.write_text(text)
     return path
+
+
+def pack_archive(path: Path, members: dict[str, bytes], folders: tuple[str, ...] = ()) -> Path:
+    """Write a tar or zip file by its suffix, the members in reverse order."""
+    items = list(reversed(members.items()))
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+            for folder in folders:
+                file.writestr(f"{folder}/", "")
+            for name, data in items:
+                file.writestr(name, data)
+        return path
+    with tarfile.open(path, _TAR_MODES[path.suffix]) as tar:
+        for folder in folders:
+            info = tarfile.TarInfo(folder)
+            info.type = tarfile.DIRTYPE
+            tar.addfile(info)
+        for name, data in items:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return path
+
+
+def files_of(root: Path, prefix: str = "") -> dict[str, bytes]:
+    """Return path below ``root``, behind ``prefix`` -> content, of every file."""
+    paths = sorted(path for path in root.rglob("*") if path.is_file())
+    return {f"{prefix}{path.relative_to(root)}": path.read_bytes() for path in paths}
 
 
 class MiniPhotos(tfds.core.GeneratorBasedBuilder):

@@ -8,7 +8,7 @@ import pytest
 
 from tests.data.builders import encode, pixels, write_folder
 from wiseft_jax.data import overlap as overlap_module
-from wiseft_jax.data.overlap import find_overlap, warn_of_overlap
+from wiseft_jax.data.overlap import find_overlap, same_content, warn_of_overlap
 from wiseft_jax.data.source import Dataset, array_dataset
 from wiseft_jax.data.specs import SourceOptions, open_source
 
@@ -115,3 +115,39 @@ def test_missing_files_are_left_to_others(sets: tuple[Dataset, Dataset], monkeyp
 
     monkeypatch.setattr(overlap_module.FileSource, "stats", as_before)
     assert find_overlap(*sets) == [(2, 5)]
+
+
+def test_of_long_files_the_rest_is_read_only_if_the_beginnings_are_the_same(
+    tmp_path: Path, monkeypatch
+):
+    beginning, other = bytes(5000), b"x" * 5000
+    contents = {
+        "a": beginning + b"1",
+        "b": beginning + b"2",
+        "c": other + b"1",
+        "d": beginning + b"1",
+    }
+    (tmp_path / "all").mkdir()
+    for name, content in contents.items():
+        (tmp_path / "all" / f"{name}.png").write_bytes(content)
+    dataset = open_folder(tmp_path, "all")
+    read: list[str] = []
+    original = type(dataset.source).read
+    monkeypatch.setattr(
+        type(dataset.source),
+        "read",
+        lambda self, index: read.append(Path(self.ids[index]).stem) or original(self, index),
+    )
+    assert same_content([dataset]) == [[(0, 0), (0, 3)]]
+    assert read == ["a", "b", "d"]
+
+
+def test_an_image_may_be_several_times_in_several_sets(sets: tuple[Dataset, Dataset]):
+    train, test = sets
+    groups = same_content([train, test, test])
+    assert groups is not None
+    assert [(0, 1), (1, 2), (2, 2)] in groups
+    assert len(groups) == len(test)  # each image of the second and third set
+    Path(test.id(0)).write_bytes(b"")
+    Path(test.id(1)).write_bytes(b"")
+    assert same_content([test]) == []  # empty files aren't the same image

@@ -91,7 +91,7 @@ def test_a_version_directory_can_be_named(tfds_dirs: dict[str, Path]):
     directory = tfds_dirs["tfrecord"] / "mini_photos" / "1.0.0"
     source = open_tfds(f"{directory}:test", None)
     assert len(source) == 5
-    assert source.name == "1.0.0-test"
+    assert source.name == "mini_photos-test"
 
 
 @pytest.mark.parametrize(

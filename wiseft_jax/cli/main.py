@@ -24,7 +24,7 @@ VERBS = {
     "predict": "label images, or find and compare them by text",
     "explain": "where a model looks: saliency maps, and what mixing makes of images",
     "backgrounds": "how much a model leans on backgrounds: build, show, evaluate, attack, train",
-    "data": "published data sets: what they are, where their images lie, how they are scored",
+    "data": "data sets: what published ones are, whether a copy is whole; prepare any for a pod",
     "study": "experiments of many models: a grid of configurations, pasted patches",
     "report": "the report of a finished run, or its numbers against the paper's",
     "export": "write a merged model of a run as a CLIP directory",

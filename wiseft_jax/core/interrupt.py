@@ -164,8 +164,11 @@ def how_to_start_again() -> str:
 
 
 def how_to_go_on() -> str:
-    """Return ``"to go on: COMMAND"``, of a program that goes on when it is called again."""
-    return f"to go on: {same_command(sys.argv)}"
+    """Return ``"to go on: COMMAND"``, of a program that goes on when it is called again.
+
+    ``--overwrite`` is left out: it would begin again.
+    """
+    return f"to go on: {same_command([word for word in sys.argv if word != '--overwrite'])}"
 
 
 def same_command(argv: Sequence[str]) -> str:

@@ -14,7 +14,8 @@ from wiseft_jax.data.specs import SourceOptions, Spec, require_path
 
 logger = logging.getLogger(__name__)
 
-_SPLITS = {"train", "training", "val", "valid", "validation", "test"}
+SPLIT_NAMES = frozenset({"train", "training", "val", "valid", "validation", "test"})
+"""Folders that are called so hold splits, not classes."""
 
 
 def open_source(spec: Spec, options: SourceOptions) -> FileSource:
@@ -43,7 +44,7 @@ def open_source(spec: Spec, options: SourceOptions) -> FileSource:
             "in a table: file"
         )
     skipped += loose
-    if {name.lower() for name in class_names} <= _SPLITS:
+    if {name.lower() for name in class_names} <= SPLIT_NAMES:
         raise InputError(
             f"{root}: its folders are splits ({', '.join(class_names)}), not classes; "
             f"give one of them, as in folder:{root / class_names[0]}"

@@ -2,53 +2,111 @@
 
 from __future__ import annotations
 
+import collections
 import hashlib
 import logging
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Int64
 
-from wiseft_jax.core.progress import progress_bar
+from wiseft_jax.core.progress import Advance, progress_bar
 from wiseft_jax.data.files import FileSource
 from wiseft_jax.data.source import ArraySource, Dataset
 
 logger = logging.getLogger(__name__)
 
 _LISTED = 5
+_BEGINNING_BYTES = 4096
+_Group: TypeAlias = list[tuple[int, int]]
 
 
 def find_overlap(first: Dataset, second: Dataset) -> list[tuple[int, int]] | None:
     """Return the positions ``(in first, in second)`` of images with the same bytes.
 
-    Only images whose sizes collide are read and hashed. The same picture in another encoding isn't
-    found.
+    The same picture in another encoding isn't found.
 
     Returns:
-      The pairs, by position in ``second``; None if sizes aren't known without reading everything
-      (TFDS records), or if one set is encoded files and the other decoded pixels.
+      The pairs, by position in ``second``; None if they can't be compared: see ``same_content``.
     """
-    sizes, other = _sizes(first), _sizes(second)
-    if sizes is None or other is None:
+    groups = same_content((first, second), across=True)
+    if groups is None:
         return None
-    if isinstance(first.source, ArraySource) != isinstance(second.source, ArraySource):
-        return None
-    suspects = (
-        np.flatnonzero(np.isin(sizes, other) & (sizes >= 0)),
-        np.flatnonzero(np.isin(other, sizes) & (other >= 0)),
-    )
-    by_hash: dict[bytes, int] = {}
     pairs = []
-    total = len(suspects[0]) + len(suspects[1])
-    with progress_bar(f"comparing {first.name} and {second.name}", total) as advance:
-        for position in suspects[0]:
-            by_hash.setdefault(_content_hash(first, int(position)), int(position))
-            advance(1)
-        for position in suspects[1]:
-            found = by_hash.get(_content_hash(second, int(position)))
-            if found is not None:
-                pairs.append((found, int(position)))
-            advance(1)
-    return pairs
+    for group in groups:
+        in_first = min(position for which, position in group if which == 0)
+        pairs += [(in_first, position) for which, position in group if which == 1]
+    return sorted(pairs, key=lambda pair: pair[1])
+
+
+def same_content(datasets: Sequence[Dataset], *, across: bool = False) -> list[_Group] | None:
+    """Return the groups of images with the same bytes, in one data set or in several.
+
+    Only images whose sizes collide are read; of a file that is longer than its beginning, the rest
+    only if the beginnings are the same too. Empty and missing files are left out.
+
+    Args:
+      datasets: Where to look.
+      across: Whether only images that are in at least two data sets matter.
+
+    Returns:
+      Groups of ``(which data set, position in it)``, in rising order; None if sizes aren't known
+      without reading everything (TFDS records), or if some are encoded files and others decoded
+      pixels.
+    """
+    sizes = [_sizes(dataset) for dataset in datasets]
+    in_memory = {isinstance(dataset.source, ArraySource) for dataset in datasets}
+    known = [each for each in sizes if each is not None]
+    if len(known) < len(sizes) or len(in_memory) > 1:
+        return None
+
+    def suspect(group: _Group) -> bool:
+        return len({which for which, _ in group} if across else group) > 1
+
+    by_size: dict[int, _Group] = collections.defaultdict(list)
+    for which, each in enumerate(known):
+        for position in np.flatnonzero(each > 0):
+            by_size[int(each[position])].append((which, int(position)))
+    groups = [group for group in by_size.values() if suspect(group)]
+    names = " and ".join(dict.fromkeys(dataset.name for dataset in datasets))
+    for content in (_beginning, _content_hash):
+        with progress_bar(f"comparing {names}", sum(map(len, groups))) as advance:
+            groups = [
+                part
+                for group in groups
+                for part in _parted(group, datasets, content, advance)
+                if suspect(part)
+            ]
+    return sorted(groups)
+
+
+def _parted(
+    group: _Group,
+    datasets: Sequence[Dataset],
+    content: Callable[[Dataset, int], bytes],
+    advance: Advance,
+) -> Iterable[_Group]:
+    parts: dict[bytes, _Group] = collections.defaultdict(list)
+    for which, position in group:
+        parts[content(datasets[which], position)].append((which, position))
+        advance(1)
+    return parts.values()
+
+
+def _beginning(dataset: Dataset, position: int) -> bytes:
+    """Return the first bytes of a file; nothing of what is read whole just as fast."""
+    if not isinstance(dataset.source, FileSource):
+        return b""
+    path = Path(dataset.id(position))
+    try:
+        if path.stat().st_size <= _BEGINNING_BYTES:
+            return b""
+        with path.open("rb") as file:
+            return file.read(_BEGINNING_BYTES)
+    except OSError:
+        return _unreadable(dataset, position)
 
 
 def warn_of_overlap(first: Dataset, second: Dataset) -> int:
@@ -96,8 +154,13 @@ def _content_hash(dataset: Dataset, position: int) -> bytes:
     index = dataset.source_index(position)
     try:
         data = dataset.source.read(index)
-    except OSError:  # reported when it is verified, or drawn
-        return f"unreadable {dataset.source.ids[index]}".encode()
+    except OSError:
+        return _unreadable(dataset, position)
     if isinstance(data, np.ndarray):
         data = str(data.shape).encode() + data.tobytes()
     return hashlib.blake2b(data, digest_size=16).digest()
+
+
+def _unreadable(dataset: Dataset, position: int) -> bytes:
+    """Return what no other image has; that it can't be read is said when it is drawn."""
+    return f"unreadable {dataset.id(position)}".encode()

@@ -18,7 +18,7 @@ import numpy as np
 
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.data.matlab import read_matlab
-from wiseft_jax.data.published_split import PublishedSplit
+from wiseft_jax.data.published_split import CutOffError, PublishedSplit
 from wiseft_jax.data.source import ArraySource
 
 _Arrays = tuple[np.ndarray, np.ndarray]
@@ -39,8 +39,12 @@ def open_arrays(found: PublishedSplit) -> ArraySource:
     try:
         files = found.paths()
     except InputError:
-        _refuse_pickles(found)
-        raise
+        if (folder := pickled_folder(found)) is None:
+            raise
+        raise InputError(
+            f"{folder}: CIFAR's Python version is made of pickles, and loading one runs its code;"
+            f" get the binary version. {found.instead()}"
+        ) from None
     read = _READERS.get(files[0].suffix, _read_idx)
     try:
         parts = [read(found, file) for file in files]
@@ -64,15 +68,15 @@ def open_arrays(found: PublishedSplit) -> ArraySource:
     return ArraySource(images, labels, found.class_names, found.name, ids)
 
 
-def _refuse_pickles(found: PublishedSplit) -> None:
-    for folder in _PICKLED:
-        for sign in _PICKLE_SIGNS:
-            path = found.folder / folder / sign
-            if path.is_file() and found.id in _CIFAR_LABELS:
-                raise InputError(
-                    f"{path.parent}: CIFAR's Python version is made of pickles, and loading one"
-                    f" runs its code; get the binary version. {found.instead()}"
-                )
+def pickled_folder(found: PublishedSplit) -> Path | None:
+    """Return where the Python version of CIFAR lies, which is made of pickles; None: nowhere."""
+    if found.id not in _CIFAR_LABELS:
+        return None
+    folders = (found.folder / folder for folder in _PICKLED)
+    return next(
+        (folder for folder in folders if any((folder / sign).is_file() for sign in _PICKLE_SIGNS)),
+        None,
+    )
 
 
 def _read_cifar(found: PublishedSplit, file: Path) -> _Arrays:
@@ -81,7 +85,7 @@ def _read_cifar(found: PublishedSplit, file: Path) -> _Arrays:
     length = before + 3 * _SIDE**2
     data = np.fromfile(file, np.uint8)
     if len(data) == 0 or len(data) % length:
-        raise InputError(
+        raise CutOffError(
             f"{file}: expected records of {length} bytes, found {len(data)} bytes; cut off?"
             f" {found.instead()}"
         )
@@ -132,7 +136,8 @@ def _idx(found: PublishedSplit, file: Path, axes: int) -> np.ndarray:
         shape = np.frombuffer(data, ">u4", axes, 4).tolist()
         if len(data) - start == math.prod(shape):
             return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
-    raise InputError(
+    kind = CutOffError if data[:4] == bytes([0, 0, _IDX_UINT8, axes]) else InputError
+    raise kind(
         f"{file}: expected an idx file of bytes with {axes} axes, found {len(data)} bytes that"
         f" begin with {data[:4].hex()}; cut off? {found.instead()}"
     )

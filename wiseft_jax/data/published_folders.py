@@ -39,7 +39,7 @@ def open_folders(found: PublishedSplit) -> FileSource:
         paths = _walk(found, base, labels)
     else:
         paths = _listed(found, base, labels, found.file(found.split.index))
-    numbers = [labels[_folder(path, base)] for path in paths]
+    numbers = [labels[folder_of(path, base)] for path in paths]
     return FileSource(
         found.name, paths, np.asarray(numbers, np.int32), found.class_names, found.folder
     )
@@ -56,7 +56,8 @@ def folder_labels(found: PublishedSplit) -> dict[str, int]:
     return {key.strip("/"): label for label, key in enumerate(found.keys)}
 
 
-def _folder(path: str, base: Path) -> str:
+def folder_of(path: str, base: Path) -> str:
+    """Return the folder of a file below ``base``, with / between its parts."""
     folder = os.path.dirname(path)  # noqa: PTH120  (a Path a file costs more than the call)
     return folder[len(str(base)) :].lstrip(os.sep).replace(os.sep, "/")
 
@@ -66,12 +67,12 @@ def _walk(found: PublishedSplit, base: Path, labels: dict[str, int]) -> list[str
         raise _no_folders(found, base, labels)
     skipped: list[str] = []
     every = find_images(base, skipped)
-    paths = [path for path in every if _folder(path, base) in labels]
+    paths = [path for path in every if folder_of(path, base) in labels]
     report_skipped(str(base), skipped)
     if not paths:
         raise InputError(f"{base}: its class folders have no images. {found.instead()}")
     if len(paths) < len(every):
-        others = {_folder(path, base) for path in every} - set(labels)
+        others = {folder_of(path, base) for path in every} - set(labels)
         shown = ", ".join(sorted(others)[:_SHOWN]) or "."
         complete = len(paths) == found.split.images
         logger.log(

@@ -19,6 +19,10 @@ ROOT_VARIABLE = "WISEFT_DATA_ROOT"
 """The environment variable that says where published data sets lie, unless a spec does."""
 
 
+class CutOffError(InputError):
+    """A file ends before what it holds does: half a download."""
+
+
 @dataclasses.dataclass(frozen=True)
 class PublishedSplit:
     """A split of a published data set, and where it lies.
@@ -30,6 +34,8 @@ class PublishedSplit:
       split: What is known of the split.
       folder: The data set's folder.
       variant: ``corruption`` and ``severity``, of a data set that comes in variants.
+      allow_missing: Whether images that a list or table names may be missing; whoever allows it
+        looks for them.
     """
 
     name: str
@@ -38,6 +44,7 @@ class PublishedSplit:
     split: Split
     folder: Path
     variant: dict[str, str]
+    allow_missing: bool = False
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -97,14 +104,14 @@ class PublishedSplit:
         )
 
     def require_images(self, index: Path, images: Sequence[str]) -> None:
-        """Raise unless there are images, and each is there.
+        """Raise unless there are images, and each is there, or may be missing.
 
         Raises:
           InputError: Lists what is missing.
         """
         if not images:
             raise InputError(f"{index}: no row is of {self.id}:{self.split.name}")
-        missing, listed = missing_files(images)
+        missing, listed = (0, "") if self.allow_missing else missing_files(images)
         if missing:
             raise InputError(
                 f"{index}: {missing} of the {len(images)} images that it lists are missing"
@@ -144,9 +151,14 @@ def find_split(spec: Spec, options: SourceOptions) -> PublishedSplit:
             "folder",
             f"{said} says that {name} lies there; how to get it: wiseft data info {name}",
         )
-    inside = root / entry.layout.folder
-    folder = inside if inside.is_dir() else root
+    folder = dataset_folder(root, entry)
     return PublishedSplit(spec.name, name, entry, splits[split_name], folder, variant)
+
+
+def dataset_folder(root: Path, entry: DatasetEntry) -> Path:
+    """Return the data set's folder: below ``root``, or ``root`` itself where it isn't there."""
+    inside = root / entry.layout.folder
+    return inside if inside.is_dir() else root
 
 
 def _variant(name: str, entry: DatasetEntry, parts: Sequence[str]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from wiseft_jax.core.hashing import hash_json
 from wiseft_jax.data.files import FileSource
 from wiseft_jax.data.matlab import read_matlab
 from wiseft_jax.data.published_split import PublishedSplit
+from wiseft_jax.data.source import BadLabelError
 
 FILE_NAMES: dict[str, str] = {
     "cars": "{fname}",
@@ -154,9 +155,10 @@ def _value(index: Path, number: int, row: Mapping[str, str], column: str) -> str
 def _number(index: Path, number: int, value: str, found: PublishedSplit) -> int:
     first, count = found.split.first_label, len(found.keys)
     if not value.isdecimal() or not first <= int(value) < first + count:
-        raise InputError(
+        raise BadLabelError(
             f"{index}, row {number}, column {found.split.column!r}: expected a class of"
-            f" {found.id}'s, or its number, {first} to {first + count - 1}; found {value!r}"
+            f" {found.id}'s, or its number, {first} to {first + count - 1}; found {value!r}",
+            value,
         )
     return int(value) - first
 

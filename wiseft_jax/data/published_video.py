@@ -20,6 +20,7 @@ from wiseft_jax.core.hashing import hash_json
 from wiseft_jax.data.files import FileSource, find_images, report_skipped
 from wiseft_jax.data.published_reviews import read_reviewed_sets
 from wiseft_jax.data.published_split import PublishedSplit
+from wiseft_jax.data.source import BadLabelError
 
 logger = logging.getLogger(__name__)
 
@@ -129,7 +130,8 @@ def _json_object(path: Path) -> Mapping[str, Any]:
 def _accepted(file: Path, labels: Mapping[str, Any], frame: str, classes: int) -> list[int]:
     right = labels.get(frame)
     if not right or not all(isinstance(each, int) and 0 <= each < classes for each in right):
-        raise InputError(
-            f"{file}: {frame}: expected a list of labels, 0 to {classes - 1}, found {right!r}"
+        raise BadLabelError(
+            f"{file}: {frame}: expected a list of labels, 0 to {classes - 1}, found {right!r}",
+            repr(right),
         )
     return right

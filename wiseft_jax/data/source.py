@@ -20,6 +20,19 @@ OnBadImage = Literal["stop", "skip"]
 _SHOWN = 3
 
 
+class BadLabelError(InputError):
+    """A label is no class's.
+
+    Args:
+      message: What the command line prints.
+      label: The label, as it was found.
+    """
+
+    def __init__(self, message: str, label: str) -> None:
+        super().__init__(message)
+        self.label = label
+
+
 @runtime_checkable
 class Source(Protocol):
     """Images with labels, by index; cheap to open, thread-safe to read, picklable.
@@ -121,13 +134,14 @@ def check_labels(labels: np.ndarray, classes: int, name: str) -> None:
     """Raise unless every label is -1 (no label) or below ``classes``.
 
     Raises:
-      InputError: Names the first label that is out of range.
+      BadLabelError: Names the first label that is out of range.
     """
     wrong = np.flatnonzero((labels < -1) | (labels >= classes))
     if len(wrong):
-        raise InputError(
+        raise BadLabelError(
             f"{name}: label {labels[wrong[0]]} of image {wrong[0]} is outside 0..{classes - 1} "
-            f"({classes} class names were given)"
+            f"({classes} class names were given)",
+            str(labels[wrong[0]]),
         )
 
 

@@ -37,6 +37,7 @@ SCHEMES: dict[str, Scheme] = {
 }
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl")
+ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 _GENERIC = {"train", "training", "val", "valid", "validation", "test", "images", "data"}
 
 
@@ -104,6 +105,8 @@ def parse_spec(text: str) -> Spec:
     scheme, colon, target = rest.partition(":")
     if not colon or "/" in scheme or (scheme not in SCHEMES and Path(rest).exists()):
         raise _no_scheme(rest)
+    if scheme == "archive":
+        raise _no_scheme(target)
     if scheme == "memory":
         raise InputError(f"{text!r}: images in memory come from Python: wiseft_jax.array_dataset")
     if scheme not in SCHEMES:
@@ -179,6 +182,8 @@ def _no_scheme(text: str) -> InputError:
     path = Path(text).expanduser()
     if path.suffix.lower() in TABLE_SUFFIXES:
         hint = f"did you mean 'table:{text}'?"
+    elif path.name.lower().endswith(ARCHIVE_SUFFIXES):
+        hint = f"unpack it, or make ArrayRecord of it: wiseft data prepare {text} --out DIR"
     elif path.exists() or "/" in text:
         hint = f"did you mean 'folder:{text}'?"
     else:
@@ -213,9 +218,18 @@ def _default_name(spec: Spec) -> str:
     if spec.scheme == "published":
         return f"{spec.target}-{spec.split}" if spec.split else spec.target
     if spec.scheme == "tfds":
-        return f"{Path(spec.target).name if spec.path.is_dir() else spec.target}-{spec.split}"
+        return f"{_prepared_name(spec)}-{spec.split}"
     path = spec.path.absolute()
     name = path.stem if spec.scheme == "table" else path.name
     if name.lower() in _GENERIC and path.parent.name:
         name = f"{path.parent.name}-{name}"
     return name
+
+
+def _prepared_name(spec: Spec) -> str:
+    """Return what TFDS is given, or of a directory ``.../NAME/VERSION``, remote or not, NAME."""
+    if "://" not in spec.target and not spec.path.is_dir():
+        return spec.target
+    parts = [part for part in spec.target.split("/") if part]
+    numbered = len(parts) > 1 and re.fullmatch(r"\d+\.\d+\.\d+", parts[-1])
+    return parts[-2] if numbered else parts[-1]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
+from etils import epath
 from jaxtyping import Int
 
 from wiseft_jax.core.cache import Cache
@@ -20,6 +21,7 @@ from wiseft_jax.core.errors import InputError, did_you_mean
 from wiseft_jax.core.hashing import hash_bytes, hash_json
 from wiseft_jax.core.progress import progress_bar
 from wiseft_jax.data.catalog_facts import tfds_id
+from wiseft_jax.data.prepared_shards import MANIFEST_FILE, find_path, is_remote, read_manifest
 from wiseft_jax.data.specs import SourceOptions, Spec
 from wiseft_jax.data.tfrecord import RecordRange, TFRecordReader
 
@@ -58,6 +60,7 @@ class TfdsSource:
       features: The data set's ``FeaturesDict``.
       image_key: Which feature is the image.
       label_key: Which feature is the class.
+      class_names: The classes; TFDS's own list has repeated names told apart.
       fingerprint: A hash of what the files hold.
 
     Attributes:
@@ -74,12 +77,13 @@ class TfdsSource:
         features: Any,
         image_key: str,
         label_key: str,
+        class_names: Sequence[str],
         fingerprint: str,
     ) -> None:
         import tensorflow_datasets as tfds
 
         self.name = name
-        self.class_names = tuple(features[label_key].names)
+        self.class_names = tuple(class_names)
         self.ids: Sequence[str] = RecordIds(full_name, len(records))
         self._records = records
         self._features = features
@@ -154,18 +158,31 @@ def open_source(spec: Spec, options: SourceOptions) -> TfdsSource:
         (Path(part.filename).name, *_size_and_time(part.filename), part.skip, part.take)
         for part in instructions
     ]
-    names = hash_bytes(*(name.encode() for name in builder.info.features[label_key].names))
+    features = builder.info.features
+    class_names = _class_names(builder, features[label_key].names)
+    names = hash_bytes(*(name.encode() for name in class_names))
     fingerprint = hash_json([full_name, files, names])
     source = TfdsSource(
-        spec.name, full_name, records, builder.info.features, image_key, label_key, fingerprint
+        spec.name, full_name, records, features, image_key, label_key, class_names, fingerprint
     )
     source.catalog_id = tfds_id(builder.info.full_name)
     return source
 
 
-def _size_and_time(filename: str) -> tuple[int, int]:
-    from etils import epath  # also knows gs://
+def _class_names(builder: Any, names: Sequence[str]) -> Sequence[str]:
+    """Return the classes as their source has them, where ``wiseft data prepare`` kept them."""
+    manifest = read_manifest(builder.data_dir)
+    if manifest is None:
+        return names
+    if len(manifest["class_names"]) != len(names):
+        raise InputError(
+            f"{builder.data_dir}: {MANIFEST_FILE} has {len(manifest['class_names'])} classes, and"
+            f" TFDS's list {len(names)}; prepare it again"
+        )
+    return manifest["class_names"]
 
+
+def _size_and_time(filename: str) -> tuple[int, int]:
     stat = epath.Path(filename).stat()
     return stat.length, stat.mtime
 
@@ -173,9 +190,18 @@ def _size_and_time(filename: str) -> tuple[int, int]:
 def _find_builder(target: str, data_dir: str | None) -> Any:
     from tensorflow_datasets.core import read_only_builder, registered
 
-    directory = Path(target).expanduser()
-    if (directory / "dataset_info.json").is_file():
-        return read_only_builder.builder_from_directory(str(directory))
+    directory = find_path(target)
+    if (directory / "dataset_info.json").exists():
+        return read_only_builder.builder_from_directory(os.fspath(directory))
+    if read_manifest(directory) is not None:
+        raise InputError(
+            f"tfds:{target}: wiseft data prepare hasn't finished there; give the same command again"
+        )
+    if is_remote(target):
+        raise InputError(
+            f"tfds:{target}: no prepared data set is there; expected the directory of a version, as"
+            " in tfds:gs://BUCKET/FOLDER/NAME/1.0.0:SPLIT"
+        )
     try:
         where = data_dir or os.environ.get("TFDS_DATA_DIR")  # TFDS looks when it is imported
         return read_only_builder.builder_from_files(target, data_dir=where)
@@ -241,8 +267,6 @@ def _keys(builder: Any, spec: Spec) -> tuple[str, str]:
 
 def _records(builder: Any, instructions: list[Any], spec: Spec) -> Any:
     file_format = builder.info.file_format.value if builder.info.file_format else "unknown"
-    from etils import epath
-
     missing = [part.filename for part in instructions if not epath.Path(part.filename).exists()]
     if missing:
         raise InputError(

@@ -1,0 +1,145 @@
+"""From what a user writes to the splits that are prepared, and to what they are called."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from wiseft_jax.core.errors import InputError, unknown_name
+from wiseft_jax.data.archive import is_archive, open_archive
+from wiseft_jax.data.catalog import dataset_entry
+from wiseft_jax.data.files import is_hidden
+from wiseft_jax.data.folder import SPLIT_NAMES
+from wiseft_jax.data.source import Source
+from wiseft_jax.data.specs import ARCHIVE_SUFFIXES, SourceOptions, Spec, open_source, parse_spec
+
+USAGE = f"archive:FILE ({' '.join(ARCHIVE_SUFFIXES)})"
+
+Opener = Callable[[], Source]
+
+_ONLY = "train"  # what the only split of a source is called that gives it no name, as in TFDS
+
+
+@dataclasses.dataclass(frozen=True)
+class PrepareInput:
+    """What a spec names, before it is opened.
+
+    Attributes:
+      name: What TFDS may call it: letters, digits and underscores.
+      config: Its variant; empty: there is none.
+      splits: Name -> what opens it.
+    """
+
+    name: str
+    config: str
+    splits: dict[str, Opener]
+
+    def open(self, wanted: Sequence[str]) -> dict[str, Source]:
+        """Open splits.
+
+        Args:
+          wanted: Which ones; empty: all. Where the source has a single one: what to call it.
+
+        Raises:
+          InputError: There is none of that name; or what opening it raises.
+        """
+        if len(self.splits) == 1 and len(wanted) == 1:
+            return {wanted[0]: next(iter(self.splits.values()))()}
+        for name in wanted:
+            if name not in self.splits:
+                raise unknown_name(f"split of {self.name}", name, self.splits)
+        return {name: self.splits[name]() for name in wanted or self.splits}
+
+
+def prepare_input(text: str, options: SourceOptions | None = None) -> PrepareInput:
+    """Return what a spec, or an archive, names.
+
+    ``folder:PATH`` and archives may have splits (``train``, ``val``, ``test``) with the class
+    folders in them; ``published:ID`` without a split means all of them.
+
+    Args:
+      text: ``[NAME=]SCHEME:TARGET``, ``[NAME=]archive:FILE``, or the path of an archive.
+      options: Columns of a table, directory of TFDS, root of published sets.
+
+    Raises:
+      InputError: It is neither; or an archive that can't be read.
+    """
+    name, _, rest = text.rpartition("=") if re.match(r"[^:=/]+=", text) else ("", "", text)
+    scheme, colon, target = rest.partition(":")
+    if scheme == "archive" and colon:
+        return _archive(target, name)
+    if is_archive(rest) and (not colon or Path(rest).is_file()):
+        return _archive(rest, name)
+    spec = parse_spec(text)
+    opened = options or SourceOptions()
+    if spec.scheme == "published":
+        return _published(spec, opened, name)
+    if spec.scheme == "folder":
+        splits = _split_folders(spec.path)
+        if splits:
+            openers = {
+                split: _opener(dataclasses.replace(spec, target=str(path)), opened)
+                for split, path in splits.items()
+            }
+            return PrepareInput(tfds_word(spec.name), "", openers)
+        if spec.path.name.lower() in SPLIT_NAMES:
+            name = name or spec.path.absolute().parent.name
+            return _single(name or spec.name, spec.path.name, _opener(spec, opened))
+    split = spec.split if re.fullmatch(r"\w+", spec.split) else ""
+    return _single(spec.name, split, _opener(spec, opened))
+
+
+def _archive(target: str, name: str) -> PrepareInput:
+    path = Path(target).expanduser()
+    if not target:
+        raise InputError(f"'archive:': nothing after it; write {USAGE}")
+    stem = next(
+        (path.name[: -len(each)] for each in ARCHIVE_SUFFIXES if path.name.lower().endswith(each)),
+        path.name,
+    )
+    name = name or stem
+    sources = open_archive(path, name)
+    if list(sources) == [""]:
+        return _single(name, "", lambda: sources[""])
+    return PrepareInput(
+        tfds_word(name), "", {split: _constant(source) for split, source in sources.items()}
+    )
+
+
+def _published(spec: Spec, options: SourceOptions, name: str) -> PrepareInput:
+    entry_id, *variant = spec.target.split("/")
+    names = [spec.split] if spec.split else [s.name for s in dataset_entry(entry_id).layout.splits]
+    openers = {split: _opener(dataclasses.replace(spec, split=split), options) for split in names}
+    return PrepareInput(
+        tfds_word(name or entry_id), tfds_word("_".join(variant)) if variant else "", openers
+    )
+
+
+def _single(name: str, split: str, opener: Opener) -> PrepareInput:
+    return PrepareInput(tfds_word(name), "", {split or _ONLY: opener})
+
+
+def _split_folders(root: Path) -> dict[str, Path]:
+    """Return the splits that a folder has in place of classes; none if it has classes."""
+    if not root.is_dir():
+        return {}
+    folders = sorted(path for path in root.iterdir() if path.is_dir() and not is_hidden(path.name))
+    if not folders or not {path.name.lower() for path in folders} <= SPLIT_NAMES:
+        return {}
+    return {path.name: path for path in folders}
+
+
+def _opener(spec: Spec, options: SourceOptions) -> Opener:
+    return lambda: open_source(spec, options)
+
+
+def _constant(source: Source) -> Opener:
+    return lambda: source
+
+
+def tfds_word(text: str) -> str:
+    """Return a name that TFDS takes, close to ``text``."""
+    word = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_").lower()
+    return word if re.match(r"[a-z]", word) else f"images_{word}".rstrip("_")
