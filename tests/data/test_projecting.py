@@ -189,6 +189,15 @@ def test_frames_have_their_sets_and_all_labels_that_are_right(tmp_path: Path):
     assert own.accepted == found.accepted
 
 
+def test_a_copy_without_frame_sets_says_what_is_not_scored(caplog: pytest.LogCaptureFixture):
+    source = in_memory([0, 1], "vid-robust", class_names("vid-robust"))
+    with caplog.at_level(logging.WARNING):
+        found = load_dataset(source, classifier_class_names=IMAGENET, verify=False)
+    assert "vid-robust: no pm0 and pm10" in caplog.text
+    assert found.scoring is not None
+    assert found.scoring.frame_sets == ()
+
+
 def test_a_set_that_is_not_catalogued_is_scored_by_top1_alone():
     names = ("a", "b")
     found = load_dataset(in_memory([0, 1], "", names), classifier_class_names=names, verify=False)

@@ -140,6 +140,13 @@ def scoring_of(source: Source) -> SetScoring | None:
         if len(own) == len(source):
             groups = np.array([number.get(name, NO_GROUP) for name in own], np.int32)
     sets: Sequence[Sequence[int]] = getattr(source, "frame_sets", ())
+    lost = [name for name in names if name == "worst_region" and groups is None]
+    lost += [name for name in names if name in ("pm0", "pm10") and not sets]
+    if lost:
+        logger.warning(
+            "%s: no %s: the source doesn't say which images belong together, as published: does",
+            source.name, " and ".join(lost),
+        )  # fmt: skip
     return SetScoring(names, group_names, groups, tuple(np.array(each, np.int64) for each in sets))
 
 
