@@ -3,8 +3,8 @@ r"""WILDS-iWildCam: ViT-B/16 end to end, with its own test split as the shift.
 A natural shift of the paper's: trained, chosen and tested on the splits of the reference (train,
 id_val, id_test), the shift is the split test, cameras that weren't seen. Schedule of section 3
 (learning rate 3e-5, batches of 512, 10 epochs, as on ImageNet); the model is our choice, and the
-paper's learning rate for this set isn't recorded. Rows are top-1 accuracy; the benchmark's own
-score of the shift is macro-F1, which `wiseft run` doesn't report.
+paper's learning rate for this set isn't recorded. Beside top-1 accuracy, rows have macro-F1, which
+is the benchmark's own score of the shift.
   WISEFT_DATA_ROOT=/data wiseft run wilds/iwildcam
 The folder is where the published sets lie; `wiseft data info wilds-iwildcam` says how to get
 them.
