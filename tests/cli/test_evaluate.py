@@ -72,3 +72,11 @@ def test_unknown_templates_are_refused_before_the_model(capsys: pytest.CaptureFi
     assert main(argv) == 2
     said = capsys.readouterr().err
     assert "--templates: unknown prompt set 'simpel'. Did you mean 'simple'?" in said
+
+
+def test_all_models_are_looked_for_before_one_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    argv = ["evaluate", "--model", "glyphclip", str(tmp_path / "b"), "--data", "folder:nowhere"]
+    assert main(argv) == 2
+    assert f"{tmp_path / 'b'}" in capsys.readouterr().err

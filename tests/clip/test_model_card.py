@@ -91,11 +91,11 @@ def test_how_it_was_made_is_told():
         "- learning rate: 3e-05",
         "- train: `folder:pets`",
         "- shifts: `table:a.csv`, `table:b.csv`",
-        "- alpha: alpha = 0.4: fixed in advance.",
+        "- alpha = 0.4: fixed in advance.",
     ):
         assert line in text.splitlines()
     by_hand = model_card(facts(made=MADE | {"selection": ""}), rows(0.4))
-    assert "- alpha: given by hand" in by_hand.splitlines()
+    assert "- alpha was given by hand" in by_hand.splitlines()
 
 
 def test_a_model_of_unknown_origin_says_so():

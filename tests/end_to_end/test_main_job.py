@@ -184,13 +184,13 @@ def test_the_card_and_the_rows_lie_beside_the_model(workshop: Workshop, tmp_path
     assert "- recipe: end_to_end" in text
     assert "- train: `folder:photos`" in text
     assert "- shifts: `inverted=folder" not in text
-    assert f"alpha: {json.loads((workshop.run / 'selection.json').read_text())['sentence']}" in text
+    assert f"- {json.loads((workshop.run / 'selection.json').read_text())['sentence']}" in text
     assert str(workshop.photos.parent) not in text
     assert read_rows(merged) == read_rows(workshop.run)
     by_hand = ["export", str(workshop.run), "--alpha", "0.25", "--out", str(tmp_path / "quarter")]
     assert main([*by_hand, "-q"]) == 0
     text = (tmp_path / "quarter" / "README.md").read_text()
-    assert "alpha: given by hand" in text
+    assert "- alpha was given by hand" in text
     assert "At alpha = 0.25 itself nothing was measured." in text
 
 

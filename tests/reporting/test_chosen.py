@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -21,6 +23,12 @@ def test_what_was_run_is_taken_as_it_is():
     assert (mark.how, mark.face) == ("", "white")
     assert COARSE.reference is not None
     assert mark.reference == COARSE.reference.points[1.0]
+
+
+def test_an_exact_curve_is_as_good_as_run_and_one_with_a_band_is_read_off():
+    for high, how in ((0.9, ""), (0.91, " (read off the curve)")):
+        rows: Any = [{**row, "method": "curve", "band_low": 0.9, "band_high": high} for row in ROWS]
+        assert Chosen.of(1.0, COARSE, DENSE, rows).how == how
 
 
 def test_between_two_points_the_curve_is_straight():

@@ -48,8 +48,8 @@ def test_leaves_matplotlib_settings_alone(tmp_path):
 def test_panels_and_labels():
     figure = curve_figure(sweep_rows(21), selection=chosen(0.4))
     left, right = figure.axes
-    assert left.get_xlabel() == "accuracy on mnist (reference)"
-    assert left.get_ylabel() == "mean accuracy on 3 shifts"
+    assert left.get_xlabel() == "accuracy on mnist (reference), logit scale"
+    assert left.get_ylabel() == "mean accuracy on 3 shifts, logit scale"
     assert {"zero-shot (α = 0)", "fine-tuned (α = 1)", "α = 0.5", "α = 0.4, chosen"} <= set(
         texts(left)
     )
@@ -117,7 +117,7 @@ def test_chosen_off_the_grid_is_a_line_without_a_point():
 def test_one_shift_needs_no_mean():
     rows = set_rows("photos", [0.8, 0.9]) + set_rows("sketches", [0.7, 0.6], role="shift")
     left, right = curve_figure(rows).axes
-    assert left.get_ylabel() == "accuracy on sketches (shift)"
+    assert left.get_ylabel() == "accuracy on sketches (shift), logit scale"
     assert set(texts(right)) == {"photos", "sketches"}
 
 
@@ -130,7 +130,7 @@ def test_validation_stands_in_for_the_reference():
     rows = set_rows("val", [0.8, 0.9], split="validation")
     rows += set_rows("sketch", [0.7, 0.6], role="shift")
     left, _ = curve_figure(rows).axes
-    assert left.get_xlabel() == "accuracy on val (validation, reference)"
+    assert left.get_xlabel() == "accuracy on val (validation, reference), logit scale"
 
 
 def test_perfect_and_hopeless_accuracies_are_drawn_inside():

@@ -10,7 +10,9 @@ from wiseft_jax.reporting.study_section import study_section
 
 def test_a_race_and_learned_coefficients_are_told():
     text = study_section({"race": RACE, "learned": LEARNED}, [])
-    assert "- alpha = 0.6 is the best of 3 on sketch" in text
+    assert (
+        "- alpha = 0.6 is the best of 3, or less than 1 points behind the best, on sketch" in text
+    )
     assert "- guaranteed: this" in text
     assert "fitted on validation (n=500) by cross_entropy, beside the best of 3 single" in text
     assert "- coefficients: block_0 0.46, head 1.00" in text

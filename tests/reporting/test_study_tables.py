@@ -130,6 +130,23 @@ def test_learned_coefficients_come_first_and_others_have_p_values_below():
     assert "corrected for the 2 sets of a row (Holm); p_value in learned.json" in words(lines)
 
 
+def test_of_several_shifts_the_mean_stands_first():
+    (other,) = [
+        each | {"dataset": "paint"} for each in LEARNED["reported_on"] if each["role"] == "shift"
+    ]
+    rows = [
+        each | {"dataset": "paint", "value": each["value"] - 0.2}
+        for each in LEARNED["rows"]
+        if each["dataset"] == "[red]"
+    ]
+    facts = LEARNED | {
+        "rows": [*LEARNED["rows"], *rows],
+        "reported_on": [*LEARNED["reported_on"], other],
+    }
+    lines = printed(learned_table(facts), 100)
+    assert ["learned", "groups", "60.0", "97.7", "70.0", "50.0"] in lines
+
+
 def test_a_set_that_is_reported_on_too_was_halved():
     facts = LEARNED | {"held_out": False, "dataset": "sketch", "n": 8}
     assert "on half of sketch (n=8)" in words(printed(learned_table(facts)))

@@ -8,7 +8,7 @@ from typing import Any
 
 from wiseft_jax.cli.common import print_json, print_table
 from wiseft_jax.cli.evaluate_options import EvaluateArgs, agree, load_sets, settings
-from wiseft_jax.cli.model_names import check_no_run, check_templates, exported_alpha, is_exported
+from wiseft_jax.cli.model_names import check_model, check_templates, exported_alpha, is_exported
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.together import together
 from wiseft_jax.core.errors import EXIT_DONE
@@ -20,9 +20,9 @@ def main(argv: Sequence[str]) -> int:
     from wiseft_jax.data.specs import parse_specs
 
     parse_specs(args.data)
-    for model in args.model:
-        check_no_run(model)
     check_templates(args.templates, args.model)
+    for model in args.model:
+        check_model(model)
     with together(args.common, args.distributed) as prints:
         model, *others = args.model
         if others:

@@ -18,12 +18,17 @@ def is_exported(model: str) -> bool:
     return any((directory / name).is_file() for name in ("wiseft.json", "head.safetensors"))
 
 
-def check_no_run(model: str) -> None:
-    """Refuse a run directory where a model is expected.
+def check_model(model: str) -> None:
+    """Refuse a run directory, and a path that isn't there, before any model is read.
 
     Raises:
-      InputError: Names the merged model in it.
+      InputError: Names the merged model of the run; or says what there is.
     """
+    from wiseft_jax.clip.hub import EMBEDDED_NAME, is_hub_id, resolve_directory
+
+    path = Path(model).expanduser()
+    if not path.exists() and model != EMBEDDED_NAME and not is_hub_id(model):
+        resolve_directory(model)
     directory = RunDirectory(Path(model).expanduser())
     if directory.is_run():
         raise InputError(directory.instead_of_model())

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
-from wiseft_jax.cli.model_names import DEFAULT_TEMPLATES, check_no_run, is_exported
+from wiseft_jax.cli.model_names import DEFAULT_TEMPLATES, check_model, is_exported
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.typing import ComputeDtype
@@ -93,7 +93,7 @@ def _classifier(args: PredictArgs) -> tuple[Any, Any]:
     if args.class_names is None:
         directory = Path(args.model).expanduser()
         if not is_exported(args.model):
-            check_no_run(args.model)
+            check_model(args.model)
             raise InputError(
                 f"{args.model}: not an exported model (wiseft.json isn't there), so its classes are"
                 " unknown; give --class-names FILE, or --text"

@@ -18,24 +18,28 @@ _SAME_ALPHA = 1e-9
 _TITLES = {"top1": "accuracy"}
 _USE = {
     "hf": """\
-    from transformers import CLIPModel
+    from transformers import CLIPImageProcessor, CLIPModel
     from safetensors.torch import load_file
 
+    pixel_values = CLIPImageProcessor.from_pretrained(".")(images, return_tensors="pt").pixel_values
     clip, head = CLIPModel.from_pretrained("."), load_file("head.safetensors")
     features = clip.get_image_features(pixel_values)
     features = features / features.norm(dim=-1, keepdim=True)
     logits = features @ head["kernel"] + head["bias"]""",
     "openclip": """\
     import open_clip
+    import torch
     from safetensors.torch import load_file
 
     clip, _, preprocess = open_clip.create_model_and_transforms("local-dir:.")
     head = load_file("head.safetensors")
-    logits = clip.encode_image(images, normalize=True) @ head["kernel"] + head["bias"]""",
+    pixels = torch.stack([preprocess(image) for image in images])
+    logits = clip.encode_image(pixels, normalize=True) @ head["kernel"] + head["bias"]""",
     "vision": """\
-    from transformers import CLIPVisionModelWithProjection
+    from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
     from safetensors.torch import load_file
 
+    pixel_values = CLIPImageProcessor.from_pretrained(".")(images, return_tensors="pt").pixel_values
     tower = CLIPVisionModelWithProjection.from_pretrained(".")
     head = load_file("head.safetensors")
     features = tower(pixel_values).image_embeds
@@ -135,7 +139,7 @@ def _how(facts: Mapping[str, Any], made: Mapping[str, Any]) -> Iterator[str]:
             yield f"{key.replace('_', ' ')}: {value}"
     for key, value in made.get("data", {}).items():
         yield f"{key}: {', '.join(f'`{name}`' for name in value)}"
-    yield f"alpha: {made.get('selection') or 'given by hand'}"
+    yield made.get("selection") or "alpha was given by hand"
 
 
 def _measured(facts: Mapping[str, Any], rows: Sequence[Row]) -> str:
@@ -181,7 +185,7 @@ def _use(facts: Mapping[str, Any]) -> str:
     ours = "`wiseft predict --model DIR --images IMAGES` names the classes of images"
     if facts["format"] == "vision":
         ours += f"; give the CLIP that it came from: `--base {facts['source']}`"
-    return f"{ours}. In PyTorch, from this directory:\n\n{_USE[facts['format']]}"
+    return f"{ours}. In PyTorch, from this directory, of PIL images:\n\n{_USE[facts['format']]}"
 
 
 def _limits(facts: Mapping[str, Any]) -> str:

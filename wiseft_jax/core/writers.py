@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import tempfile
@@ -103,9 +104,11 @@ def check_writable(directory: Path | str) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        barred = error.errno in (errno.EACCES, errno.EPERM)
+        mend = "make room, or " * full + "change its permissions, or " * barred
         raise InputError(
-            f"{directory}: can't write there ({error.strerror}); make room or change its"
-            " permissions, or give another place"
+            f"{directory}: can't write there ({error.strerror}); {mend}give another place"
         ) from None
 
 

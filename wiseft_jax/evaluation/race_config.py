@@ -28,8 +28,8 @@ class RaceConfig:
     """The share of filled-in results that is evaluated as well."""
     budget: float = 1.0
     """The share of the forward passes of a full sweep that the race may take, padding of batches
-    included: a round like the dearest so far must fit in. The leader is the winner then, and its
-    count may be incomplete. 1 is no limit."""
+    included: a round like the dearest so far must fit in. Then the race is undecided if several are
+    left, and the leader's count may be incomplete. 1 is no limit."""
     seed: int = 0
     """Seed of the order of images and of the audit."""
 
@@ -65,7 +65,7 @@ class ModelRaceConfig:
     error `1 - confidence`."""
     budget: float = 1.0
     """The share of the forward passes of all models on all images that the race may take, padding
-    of batches included. The leader is the winner then. 1 is no limit."""
+    of batches included. Then the race is undecided if several are left. 1 is no limit."""
     seed: int = 0
     """Seed of the order of images."""
 

@@ -20,7 +20,7 @@ class Chosen:
 
     Attributes:
       alpha: The coefficient.
-      how: What its name says beside; empty where every prediction was run.
+      how: What its name says beside; empty where every prediction was run, or is certain.
       reference: Its accuracy on the reference; None where it isn't known.
       mean: The same, of the mean of the shifts.
     """
@@ -41,8 +41,8 @@ class Chosen:
           rows: What ``curves`` are of.
         """
         if alpha in curves.alphas or dense is None:
-            run = {row["method"] for row in rows if row["alpha"] == alpha}
-            how = _NOT_RUN if not run else _READ_OFF if "curve" in run else ""
+            here = [row for row in rows if row["alpha"] == alpha]
+            how = _NOT_RUN if not here else _READ_OFF if any(map(_is_uncertain, here)) else ""
             known = [each and each.at(alpha) for each in (curves.reference, curves.mean)]
             return cls(alpha, how, *known)
         read = [each and _between(each, alpha) for each in (dense.reference, dense.mean)]
@@ -52,6 +52,13 @@ class Chosen:
     def face(self) -> str:
         """The colour inside its star: grey where it was not run."""
         return "0.72" if self.how else "white"
+
+
+def _is_uncertain(row: Row) -> bool:
+    """Return whether a row is read off a curve, and not exact: what is uncertain wasn't run."""
+    if row["method"] != "curve":
+        return False
+    return row.get("band_low", 0.0) < row.get("band_high", 1.0)
 
 
 def _between(line: Series, alpha: float) -> Value | None:

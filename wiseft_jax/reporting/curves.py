@@ -139,11 +139,11 @@ def _draw_path(axes: Axes, curves: Curves, mark: Chosen | None, dense: Curves | 
     small = {"fontsize": 8, "color": "0.35"}
     labels += [Label(x[i], y[i], f"{alphas[i]:g}", False, small) for i in rest]
     what = "reference" if reference.split == "test" else f"{reference.split}, reference"
-    axes.set_xlabel(f"accuracy on {reference.name} ({what})")
+    axes.set_xlabel(f"accuracy on {reference.name} ({what}), logit scale")
     several = len(curves.shifts) > 1
     axes.set_ylabel(
-        f"mean accuracy on {len(curves.shifts)} shifts" if several
-        else f"accuracy on {curves.shifts[0].name} (shift)"
+        f"mean accuracy on {len(curves.shifts)} shifts, logit scale" if several
+        else f"accuracy on {curves.shifts[0].name} (shift), logit scale"
     )  # fmt: skip
     axes.set_title("Reference against shift, along the path of α")
     line = list(zip(*_path(dense or curves), strict=True))

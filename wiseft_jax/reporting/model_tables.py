@@ -105,9 +105,9 @@ def race_sentences(facts: Mapping[str, Any], names: Mapping[str, str]) -> list[s
       names: What models are called.
     """
     left, tied = ([names[each] for each in facts[which]] for which in ("left", "tied"))
+    chosen = "; it was chosen on this set, so that is optimistic" if facts["decided"] else ""
     lines = [
-        f"{verdict(facts, names[facts['leader']], left, tied)}; it was chosen on this set, so that"
-        " is optimistic",
+        f"{verdict(facts, names[facts['leader']], left, tied)}{chosen}",
         f"forward passes: {facts['forwards']} with the padding of batches,"
         f" {100 * facts['share']:.1f} % of the {facts['all_forwards']} of all models on all images"
         f"{nothing_saved(facts)}; the race ended because {facts['stopped']}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from wiseft_jax.reporting.race_verdict import nothing_saved, verdict
+from wiseft_jax.reporting.race_verdict import nothing_saved, percent, verdict
 from wiseft_jax.reporting.wide_table import WideTable
 
 if TYPE_CHECKING:
@@ -44,14 +44,15 @@ def learned_table(facts: Mapping[str, Any], width: int | None = None) -> Group:
             continue
         alpha = "groups" if found[0]["alpha"] is None else f"{found[0]['alpha']:g}"
         bold += [len(lines)] if model == "learned" else []
-        lines.append([title, alpha, *map(_compared, found)])
+        lines.append([title, alpha, *_mean_of_shifts(found, kinds), *map(_compared, found)])
     half = "half of " if not facts["held_out"] else ""
     return WideTable(
         f"coefficients by {facts['config']['granularity']}, fitted on {half}{facts['dataset']}"
         f" (n={facts['n']}) by {facts['config']['objective']}",
-        f"accuracy in %, and p of McNemar's exact test against the learned ones, corrected for the"
-        f" {len(facts['reported_on'])} sets of a row (Holm); {LEARNED_NOTE}",
-        ["model", "alpha"],
+        "accuracy in % (shifts: their mean), and p of McNemar's exact test against the learned"
+        f" ones, corrected for the {len(facts['reported_on'])} sets of a row (Holm);"
+        f" {LEARNED_NOTE}",
+        ["model", "alpha", *["shifts"] * _has_mean(kinds)],
         [(name, kind, str(rows["learned", name]["n"])) for name, kind in kinds],
         lines,
         bold,
@@ -154,7 +155,8 @@ def race_sentences(facts: Mapping[str, Any]) -> list[str]:
       facts: The content of ``race.json``.
     """
     left, tied = ([f"{alpha:g}" for alpha in facts[which]] for which in ("left", "tied"))
-    optimistic = "" if facts["held_out"] else "; it was chosen on this set, so that is optimistic"
+    chosen = facts["decided"] and not facts["held_out"]
+    optimistic = "; it was chosen on this set, so that is optimistic" if chosen else ""
     leader = f"alpha = {facts['alpha']:g}"
     lines = [
         f"{verdict(facts, leader, left, tied, 'alphas')}{optimistic}",
@@ -165,6 +167,19 @@ def race_sentences(facts: Mapping[str, Any]) -> list[str]:
     ]
     lines += [f"guaranteed: {line}" for line in facts["guaranteed"]]
     return lines + [f"empirical: {line}" for line in facts["empirical"]]
+
+
+def _has_mean(kinds: Sequence[tuple[str, str]]) -> bool:
+    return sum(kind == "shift" for _, kind in kinds) > 1
+
+
+def _mean_of_shifts(
+    found: Sequence[Mapping[str, Any]], kinds: Sequence[tuple[str, str]]
+) -> list[str]:
+    """Return the cell of the unweighted mean; none where there aren't several shifts."""
+    shifts = {name for name, kind in kinds if kind == "shift"}
+    values = [row["value"] for row in found if row["dataset"] in shifts]
+    return [percent(sum(values) / len(values))] * _has_mean(kinds)
 
 
 def _compared(row: Mapping[str, Any]) -> str:
