@@ -7,13 +7,23 @@ import math
 
 import pytest
 
-from tests.helpers.shardings import GOLDEN, shardings, variants
+from tests.helpers.shardings import GOLDEN, shardings, unsplit, variants
+from wiseft_jax.cli.presets import all_presets
+from wiseft_jax.core.mesh_config import MeshConfig
 
 TABLE: dict[str, dict[str, str]] = json.loads(GOLDEN.read_text("utf-8"))
 
 
-def test_the_table_has_every_preset():
+def test_the_table_has_every_preset_that_has_a_layout_of_its_own():
     assert TABLE.keys() == variants().keys()
+    assert {name.partition("/")[0] for name in unsplit()} >= {"imagenet", "wilds"}
+
+
+def test_the_others_have_all_parameters_on_each_device():
+    assert {all_presets()[name].load().mesh for name in unsplit()} == {MeshConfig()}
+    found = shardings(all_presets()["cifar10/vit_b16"].load())
+    assert "encoder/visual_projection/kernel" in found
+    assert all(text.endswith("whole") for text in found.values())
 
 
 @pytest.mark.parametrize("name", sorted(TABLE))

@@ -260,7 +260,7 @@ def test_sweep_without_export_leaves_no_model_of_another_alpha(
     [
         (["--sweep.alphas", "0.5", "nan"], "finite"),
         (["--sweep.alphas", "0.5", "0.2"], "rising"),
-        (["--sweep.batch-size", "0"], "sweep.batch_size"),
+        (["--sweep.batch-size", "0"], "--sweep.batch-size: expected at least 1, found 0"),
         (["--select-on", "nope"], "unknown dataset to select on 'nope'"),
     ],
 )

@@ -17,13 +17,20 @@ CLASSES = 1000
 
 
 def variants() -> dict[str, ExperimentConfig]:
-    """Return the presets, and the one that splits parameters with either tower."""
+    """Return the presets but those in ``unsplit``, and the one that splits with either tower."""
     configs = {name: preset.load() for name, preset in all_presets().items()}
+    configs = {name: config for name, config in configs.items() if name not in unsplit()}
     split = configs["pod/vit_l14_336"]
     model = dataclasses.replace(split.model, tower="transformers")
     return configs | {
         "pod/vit_l14_336 --model.tower transformers": dataclasses.replace(split, model=model)
     }
+
+
+def unsplit() -> set[str]:
+    """Return the presets of the papers' runs, which lay nothing out in a way of their own."""
+    own = ("custom", "pod", "quickstart")
+    return {name for name in all_presets() if name.partition("/")[0] not in own}
 
 
 def shardings(config: ExperimentConfig) -> dict[str, str]:

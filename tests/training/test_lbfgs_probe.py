@@ -31,7 +31,7 @@ def test_it_is_scikit_learns_minimum(digits: tuple[np.ndarray, np.ndarray], c: f
     head = fit_probe(features, labels, 10, [c]).head
     mean, deviation = features.mean(0), features.std(0)
     deviation = np.where(deviation > 0, deviation, 1)
-    reference = LogisticRegression(C=c, tol=1e-8, max_iter=10_000)
+    reference = LogisticRegression(C=c, tol=1e-8, max_iter=10_000, solver="newton-cholesky")
     reference.fit((features - mean) / deviation, labels)
     kernel = reference.coef_.T / deviation[:, None]
     expected = digits[0] @ kernel + reference.intercept_ - mean @ kernel
