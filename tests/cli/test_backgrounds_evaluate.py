@@ -163,7 +163,7 @@ def test_an_evaluation_says_what_is_written_of_it(
         raise KeyboardInterrupt
 
     out = tmp_path / "ev-own"
-    given = ("--data", root / "set", "--resnet", root / "nine", "--seeds", 0, "--out", out)
+    given = ("--data", root / "set", "--model", root / "clip", "--seeds", 0, "--out", out)
     with monkeypatch.context() as at:
         at.setattr("wiseft_jax.reporting.backgrounds_evaluation.draw_evaluation", stop)
         assert backgrounds("evaluate", *given) == 42

@@ -52,9 +52,9 @@ def test_an_interruption_when_all_is_tested_says_what_is_kept(
     out = tmp_path / "study"
     monkeypatch.setattr(f"wiseft_jax.reporting.backgrounds_matrix.{part}", stop)
     options = ["--demo", "--limit", "10", "--train-on", "--test-on", "original", "-q"]
-    assert main([*VERB, *options, "--out", str(out)]) == 42
-    said = f"the models that are complete are in {out}; the same command goes on from there"
-    assert capsys.readouterr().err.endswith(f"interrupted: {said}\n")
+    assert main([*VERB, *options, "--out", str(out), "--overwrite"]) == 42
+    said = f"the models that are complete are in {out}; the same command without --overwrite goes"
+    assert capsys.readouterr().err.endswith(f"interrupted: {said} on from there\n")
 
 
 def matrix_on_the_demo(out: Path, strength: float, *train_on: str) -> dict[str, Any]:

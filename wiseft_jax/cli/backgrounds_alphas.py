@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, table_console
-from wiseft_jax.cli.failures import telling
+from wiseft_jax.cli.failures import same_goes_on, telling
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.together import together
 from wiseft_jax.core.config_io import read_json
@@ -77,7 +77,7 @@ def main(argv: Sequence[str]) -> int:
     _check(args)
     assert args.out is not None
     directory = RunDirectory(args.out)
-    kept = f"what is complete is in {args.out}; the same command goes on from there"
+    kept = f"what is complete is in {args.out}; {same_goes_on(args.overwrite)}"
     with together(args.common, DistributedConfig(), MeshConfig()):
         from wiseft_jax.studies import backgrounds_alphas as study
 

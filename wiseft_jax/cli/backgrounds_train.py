@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, table_console
-from wiseft_jax.cli.failures import telling
+from wiseft_jax.cli.failures import same_goes_on, telling
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.together import together
 from wiseft_jax.core.distributed_config import DistributedConfig
@@ -74,7 +74,7 @@ def main(argv: Sequence[str]) -> int:
     args = _checked(parse(TrainArgs, argv, "backgrounds train", default=default))
     assert args.out is not None
     directory = RunDirectory(args.out)
-    kept = f"the models that are complete are in {args.out}; the same command goes on from there"
+    kept = f"the models that are complete are in {args.out}; {same_goes_on(args.overwrite)}"
     with together(args.common, DistributedConfig(), MeshConfig()):
         from wiseft_jax.studies import backgrounds_train as study
 
