@@ -271,6 +271,9 @@ def faulty(root: Path) -> dict[str, str]:
     (masks / "text.png").write_bytes(b"no mask")
     save_photo(photos / "pickled.png", photo(0))
     np.save(masks / "pickled.npy", np.array([{"a": 1}]), allow_pickle=True)
+    save_photo(photos / "thin.png", photo(0))
+    save_mask(masks / "thin.npy", np.eye(HEIGHT, 1, -12, bool) & np.ones((HEIGHT, WIDTH), bool))
+    expected |= {"thin": "mask_empty"}
     expected |= dict.fromkeys(("image_unreadable", "loop"), "image_unreadable")
     expected |= dict.fromkeys(("text", "pickled"), "mask_unreadable")
     return {f"{CLASSES[0]}/{name}": reason for name, reason in expected.items()}
@@ -288,7 +291,8 @@ def test_each_unfit_image_is_listed_with_its_reason(
     assert "40 x 60 (wide x high), the upright image 60 x 40" in detail["mask_size"]
     assert "--mask-foreground" in detail["mask_values"]
     assert f"looked for {root / 'masks' / CLASSES[0]}/mask_missing.npy" in detail["mask_missing"]
-    assert "12 of 18 images were rejected, 67 % of them: 2 image_unreadable" in caplog.text
+    assert detail["mask_empty"].endswith("after resizing and cropping")
+    assert "13 of 19 images were rejected, 68 % of them: 2 image_unreadable" in caplog.text
     assert "mend what is wrong" in caplog.text
     assert manifest["counts"]["accepted"] == 6
     assert manifest["counts"]["images"] == 6 + len(expected)
