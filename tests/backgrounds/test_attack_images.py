@@ -182,7 +182,7 @@ def test_without_a_usable_mask_nothing_is_tried():
 @pytest.mark.parametrize(
     ("gone", "said"),
     [
-        ("fg_mask", "fg_mask/val: no such folder"),
+        ("fg_mask", "val: no such folder; an attack needs masks: build with --masks or --seg"),
         ("only_bg_t", "has no variant 'only_bg_t'"),
         ("original", "has no variant 'original'"),
     ],

@@ -65,7 +65,8 @@ def test_cocos_boxes_are_corner_and_extent(tmp_path: Path):
     [
         ("a.txt", "", "expected .csv, .tsv, .jsonl, .json"),
         ("a.csv", "path,x0,y0,x1,y1\n", "there are no boxes"),
-        ("a.csv", "path,x0,y0,x1\na,1,2,3\n", r"a\.csv:2: no column 'y1'"),
+        ("a.csv", "path,x0,y0,x1\na,1,2,3\n", r"a\.csv:2: no column 'y1'; "),
+        ("a.csv", "path,x0,b\na,1,2\n", r"a\.csv:2: no columns 'y0', 'x1', 'y1'; expected x0"),
         ("a.csv", "path,x0,y0,x1,y1\na,1,2,three,4\n", "x1: expected a number, found 'three'"),
         ("a.csv", "path,x0,y0,x1,y1\na,1,2,nan,4\n", "x1: expected a number, found 'nan'"),
         ("a.csv", "path,x0,y0,x1,y1\na,1,2,3,4,5\n", "more values than columns"),

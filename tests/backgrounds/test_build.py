@@ -257,12 +257,13 @@ def faulty(root: Path) -> dict[str, str]:
         "mask_size": disc(0, HEIGHT, WIDTH),
         "mask_values": disc(0) + 2 * np.eye(HEIGHT, WIDTH, dtype=np.uint8),
         "mask_missing": None,
+        "thin": np.eye(HEIGHT, 1, -12, dtype=bool) & whole,  # a line that resizing leaves out
     }
     for name, mask in cases.items():
         save_photo(photos / f"{name}.png", photo(0))
         if mask is not None:
             save_mask(masks / f"{name}.npy", mask)
-    expected = {name: name for name in cases}
+    expected = {name: name for name in cases} | {"thin": "mask_empty"}
     (photos / "image_unreadable.png").write_bytes(b"no image")
     save_mask(masks / "image_unreadable.npy", disc(0))
     (photos / "loop.png").symlink_to("loop.png")
@@ -288,10 +289,10 @@ def test_each_unfit_image_is_listed_with_its_reason(
     assert "40 x 60 (wide x high), the upright image 60 x 40" in detail["mask_size"]
     assert "--mask-foreground" in detail["mask_values"]
     assert f"looked for {root / 'masks' / CLASSES[0]}/mask_missing.npy" in detail["mask_missing"]
-    assert "12 of 18 images were rejected, 67 % of them: 2 image_unreadable" in caplog.text
+    assert detail["mask_empty"].endswith("after resizing and cropping")
+    assert "13 of 19 images were rejected, 68 % of them: 2 image_unreadable" in caplog.text
     assert "mend what is wrong" in caplog.text
-    assert manifest["counts"]["accepted"] == 6
-    assert manifest["counts"]["images"] == 6 + len(expected)
+    assert [manifest["counts"][key] for key in ("accepted", "images")] == [6, 6 + len(expected)]
     assert sum(manifest["counts"]["reasons"].values()) == len(expected)
     assert len(open_release(tmp_path / "out").dataset("mixed_next")) == 6
 

@@ -60,6 +60,9 @@ def test_wrong_directories_of_masks_are_refused(tmp_path: Path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no masks there"):
         find_masks(tmp_path / "empty", ITEMS, CLASSES)
+    touch(tmp_path / "off" / "masks" / "eel.npy")
+    with pytest.raises(InputError, match=r"its 1 masks \(masks/eel\) .* one folder too deep, or"):
+        find_masks(tmp_path / "off", ITEMS, CLASSES)
     touch(tmp_path / "spelt" / "02_wheeled_vehicle" / "car.png")
     with pytest.raises(InputError, match="expected the folder to be called '02_wheeled vehicle'"):
         find_masks(tmp_path / "spelt", ITEMS, CLASSES)

@@ -179,6 +179,26 @@ def test_the_demo_on_a_tiny_budget(tmp_path: Path, capsys: pytest.CaptureFixture
         assert "was trained on other images than today's" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("part", ["draw_alphas", "alphas_tables"])
+def test_an_interruption_when_all_is_measured_says_what_is_kept(
+    part: str,
+    workshop: Workshop,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+):
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    place = {"draw_alphas": "backgrounds_alphas", "alphas_tables": "backgrounds_alphas_table"}
+    monkeypatch.setattr(f"wiseft_jax.reporting.{place[part]}.{part}", stop)
+    none = ["--alphas", "0", "1", "--foregrounds", "0", "--saliency-images", "0"]
+    command = ["--run", workshop.run, "--data", workshop.data, *none, "--bootstrap-samples", "50"]
+    assert alphas(*command, "--out", tmp_path / "a", "-q") == 42
+    said = f"what is complete is in {tmp_path / 'a'}; the same command goes on from there"
+    assert capsys.readouterr().err.endswith(f"interrupted: {said}\n")
+
+
 def test_help_names_what_is_measured_and_loads_nothing_heavy():
     text = light_help("backgrounds", "alphas")
     for option in ("--run", "--data", "--demo", "--alphas", "--out", "--foregrounds", "--beside"):

@@ -58,6 +58,21 @@ def test_it_goes_on_from_what_is_there(
     assert "options.seed (0 -> 1)" in capsys.readouterr().err
 
 
+def test_once_all_is_stored_an_interruption_says_so(
+    attacked: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    shutil.copytree(attacked, tmp_path / "copy")
+    monkeypatch.setattr("wiseft_jax.reporting.backgrounds_attack.attack_table", stop)
+    assert main([*DEMO, "-q", "--out", str(tmp_path / "copy")]) == 42
+    assert f"interrupted: what is stored in {tmp_path / 'copy'} stays" in capsys.readouterr().err
+
+
 def test_each_background_has_its_rate(attacked: Path):
     """Counted in the matrix; the strongest of the summary are among them."""
     rows = list(csv.DictReader((attacked / "backgrounds.csv").read_text().splitlines()))

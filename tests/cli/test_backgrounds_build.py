@@ -45,7 +45,9 @@ def test_it_builds_and_says_what_was_rejected(tmp_path: Path, capsys: pytest.Cap
     assert str(out / "rejected.jsonl") in printed
     assert len(open_release(out).variants) == 8
     assert main(command(root, "--out", str(out), "--json")) == 0  # complete: read back
-    facts = json.loads(capsys.readouterr().out)
+    printed, told = capsys.readouterr()
+    assert f"{out}: all 9 images were there already (1 others were rejected)" in told
+    facts = json.loads(printed)
     assert facts["complete"] is True
     assert facts["counts"]["accepted"] == 9
     assert main(command(root, "--out", str(out), "--seed", "1")) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import jax
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers.small_release import small_images, write_small_release
+from tests.helpers.small_release import small_images, write_release, write_small_release
 from tests.helpers.small_resnet import random_variables, small_resnet
 from tests.helpers.tiny import tiny_clip_directory
 from wiseft_jax.backgrounds.in9 import IMAGENET_TO_IN9, IN9_CLASSES
@@ -149,6 +150,31 @@ def test_the_embedded_model_is_not_for_photographs(
     printed, told = capsys.readouterr()
     assert "--model: the embedded glyphclip knows rendered digits and letters only" in told
     assert "; 8 x 8 resized to 32 (bicubic)" in printed
+    of_boxes = ("original", "only_bg_b", "only_bg_t")
+    shutil.rmtree(write_release(tmp_path / "boxes", IMAGES, kinds=of_boxes) / "fg_mask")
+    assert backgrounds("evaluate", "--data", tmp_path / "boxes", "--model", "glyphclip") == 0
+    assert "--model: the embedded glyphclip knows" in capsys.readouterr().err
+
+
+def test_an_evaluation_says_what_is_written_of_it(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    out = tmp_path / "ev-own"
+    given = ("--data", root / "set", "--model", root / "clip", "--seeds", 0, "--out", out)
+    with monkeypatch.context() as at:
+        at.setattr("wiseft_jax.reporting.backgrounds_evaluation.draw_evaluation", stop)
+        assert backgrounds("evaluate", *given) == 42
+    assert f"the files in {out} are incomplete, and the comm" in capsys.readouterr().err
+    with monkeypatch.context() as at:
+        at.setattr("wiseft_jax.cli.backgrounds_evaluate.print_table", stop)
+        assert backgrounds("evaluate", *given) == 42
+    assert capsys.readouterr().err.endswith(f"interrupted: the evaluation is complete in {out}\n")
+    assert backgrounds("evaluate", *given) == 2
+    said = f"{out}: holds an evaluation (summary.json); give another --out, or --overwrite to"
+    assert capsys.readouterr().err == f"wiseft: error: {said} replace it\n"
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,21 @@ def test_the_whole_study_on_a_tiny_demo(tmp_path: Path, capsys: pytest.CaptureFi
         assert "on other images" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("part", ["draw_matrix", "matrix_tables"])
+def test_an_interruption_when_all_is_tested_says_what_is_kept(
+    part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    out = tmp_path / "study"
+    monkeypatch.setattr(f"wiseft_jax.reporting.backgrounds_matrix.{part}", stop)
+    options = ["--demo", "--limit", "10", "--train-on", "--test-on", "original", "-q"]
+    assert main([*VERB, *options, "--out", str(out), "--overwrite"]) == 42
+    said = f"the models that are complete are in {out}; the same command without --overwrite goes"
+    assert capsys.readouterr().err.endswith(f"interrupted: {said} on from there\n")
+
+
 def matrix_on_the_demo(out: Path, strength: float, *train_on: str) -> dict[str, Any]:
     tests = ["original", "only_bg_t", "mixed_same", "mixed_rand"]
     options = ["--strength", str(strength), "--test-on", *tests, "--train-on", *train_on]

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from wiseft_jax.cli.main import main
-from wiseft_jax.cli.parse import naming_options, parse, suggesting, unboxed
+from wiseft_jax.cli.parse import naming_options, parse, suggesting, unboxed, without_parsing
 from wiseft_jax.cli.sweep import SweepArgs
 from wiseft_jax.evaluation.config import SweepConfig
 from wiseft_jax.evaluation.curve_config import CurveConfig
@@ -117,3 +117,12 @@ def test_what_is_like_no_choice_gets_no_suggestion() -> None:
 def test_an_error_that_names_no_option_stays_as_it_is() -> None:
     for text in ("Error parsing --a.b: not an int", "Error parsing a: c.d_e: no", "Error: a.b: no"):
         assert naming_options(text) == text
+
+
+def test_an_own_check_stands_by_itself(capsys: pytest.CaptureFixture) -> None:
+    said = "--mixing.prob: expected a share in [0, 1], found 2.0"
+    assert main([*RUN, "--mixing.prob", "2"]) == 2
+    assert capsys.readouterr().err == f"wiseft: error: {said}\n"
+    tail = "\nFor full helptext, see wiseft run --help"
+    assert without_parsing(f"Error parsing Args: a: b\n  c{tail}") == "a: b\n  c"
+    assert without_parsing("Error parsing --a: not an int") == "Error parsing --a: not an int"

@@ -31,11 +31,12 @@ def test_input_error_can_be_caught_as_value_error():
         ("imagnet", " Did you mean 'imagenet'?"),
         ("simpel", " Did you mean 'simple'?"),
         ("zzz", ""),
+        ("nope", ""),
         ("", ""),
     ],
 )
 def test_did_you_mean(name: str, expected: str):
-    assert errors.did_you_mean(name, ["simple", "imagenet"]) == expected
+    assert errors.did_you_mean(name, ["simple", "imagenet", "y_noise"]) == expected
 
 
 def test_unknown_name_says_what_there_is():

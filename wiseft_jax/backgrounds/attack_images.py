@@ -18,7 +18,7 @@ from wiseft_jax.backgrounds.mask_files import read_mask
 from wiseft_jax.backgrounds.masked_images import MaskedImages
 from wiseft_jax.backgrounds.release import Release
 from wiseft_jax.backgrounds.variants import MASKS_FOLDER
-from wiseft_jax.core.errors import InputError, missing_path
+from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.hashing import hash_arrays, hash_json
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.core.rng import numpy_stream
@@ -224,7 +224,10 @@ def images_of_release(release: Release) -> AttackImages:
     originals, tiled = original.source, background_set.source
     masks = release.root / MASKS_FOLDER / release.split
     if not masks.is_dir():
-        raise missing_path(masks, "folder", f"Expected {MASKS_FOLDER}/{release.split}/CLASS/ID.npy")
+        raise InputError(
+            f"{masks}: no such folder; an attack needs masks: build with --masks or --segment"
+            " grabcut"
+        )
     ids = release.image_ids(original)
     paths = [release.mask_path(each) for each in ids]
     stamps = [(path.stat().st_size, path.stat().st_mtime_ns) for path in paths if path.is_file()]

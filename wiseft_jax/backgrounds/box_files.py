@@ -91,13 +91,16 @@ def _table_rows(file: Path, text: str, path_column: str) -> Iterator[tuple[str, 
 
 
 def _corners(file: Path, line: int, row: dict[str, Any], columns: list[str]) -> Corners:
+    missing = [name for name in CORNERS if row.get(name) is None]
+    if missing:
+        plural = "s" if len(missing) > 1 else ""
+        raise InputError(
+            f"{file}:{line}: no column{plural} {', '.join(map(repr, missing))}; expected"
+            f" {', '.join(CORNERS)}, the columns are"
+            f" {', '.join(columns)}.{did_you_mean(missing[0], columns)}"
+        )
     found = []
     for name in CORNERS:
-        if row.get(name) is None:
-            raise InputError(
-                f"{file}:{line}: no column {name!r}; expected {', '.join(CORNERS)}, the columns are"
-                f" {', '.join(columns)}.{did_you_mean(name, columns)}"
-            )
         try:
             value = float(row[name])
         except (TypeError, ValueError):

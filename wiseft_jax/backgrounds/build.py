@@ -221,6 +221,12 @@ def _first_pass(
     left = [item for item in inputs.items if item.index not in done]
     if done and left:
         logger.info("%s: %d images are there, %d are left", directory.path, len(done), len(left))
+    elif done:
+        others = sum("reason" in row for row in done.values())
+        also = f" ({others} others were rejected)" if others else ""
+        logger.info(
+            "%s: all %d images were there already%s", directory.path, len(done) - others, also
+        )
     maker = ImageMaker(config, directory.path)
     with (
         JsonlWriter(directory.images_file) as accepted,

@@ -161,7 +161,7 @@ class ImageMaker:
         _check_mask(mask, "")
         self._check_box(box_of_mask(mask), crop)
         cut = crop.mask(mask)
-        _check_mask(cut, "after the crop")
+        _check_mask(cut, "after resizing and cropping")
         box = box_of_mask(cut)
         self._check_share(box, crop.size, crop.size, "of the crop")
         return cut, box

@@ -110,8 +110,8 @@ def find_masks(root: Path, items: Sequence[Item], class_names: Sequence[str]) ->
       Index of an image -> path.
 
     Raises:
-      InputError: No such directory, no mask in it, a folder that is spelt otherwise than its class,
-        two masks for one image, or one for two.
+      InputError: No such directory, no mask in it, none of any image, a folder that is spelt
+        otherwise than its class, two masks for one image, or one for two.
     """
     if not root.is_dir():
         raise missing_path(root, "directory of masks")
@@ -130,6 +130,12 @@ def find_masks(root: Path, items: Sequence[Item], class_names: Sequence[str]) ->
         raise InputError(f"{root}: no masks there; expected CLASS/ID.npy, or .png, or ID.npy")
     _check_folders(root, class_names)
     keys = find_by_key(files, items, f"{root}: mask")
+    if not keys:
+        raise InputError(
+            f"{root}: none of its {len(files)} masks ({few(list(files))}) is called as one of the"
+            f" {len(items)} images ({few([' or '.join(item.keys) for item in items])}); is --masks"
+            " one folder too deep, or not deep enough?"
+        )
     idle = sorted(files.keys() - set(keys.values()))
     if idle:
         logger.warning("%s: %d masks belong to no image: %s", root, len(idle), few(idle))

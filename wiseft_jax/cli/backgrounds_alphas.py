@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, table_console
-from wiseft_jax.cli.failures import telling
+from wiseft_jax.cli.failures import same_goes_on, telling
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.together import together
 from wiseft_jax.core.config_io import read_json
@@ -77,6 +77,7 @@ def main(argv: Sequence[str]) -> int:
     _check(args)
     assert args.out is not None
     directory = RunDirectory(args.out)
+    kept = f"what is complete is in {args.out}; {same_goes_on(args.overwrite)}"
     with together(args.common, DistributedConfig(), MeshConfig()):
         from wiseft_jax.studies import backgrounds_alphas as study
 
@@ -88,13 +89,14 @@ def main(argv: Sequence[str]) -> int:
             test.fitted(ends.classifier.class_names)  # before anything is written
         with hold(directory.path, "study's directory"):  # what is there may be replaced
             study.prepare(directory, args.config, overwrite=args.overwrite)
-        with hold(directory.path, "study's directory"):
+        with telling(kept), hold(directory.path, "study's directory"):
             summary = _studied(args, ends, test, validation, directory)
             files = _write(summary, others, directory.path)
-    if args.common.json:
-        print_json({"study": str(directory.path), **summary})
-    else:
-        _show(summary, files)
+    with telling(kept):
+        if args.common.json:
+            print_json({"study": str(directory.path), **summary})
+        else:
+            _show(summary, files)
     return EXIT_DONE
 
 
@@ -193,10 +195,9 @@ def _studied(
 ) -> dict[str, Any]:
     from wiseft_jax.studies import backgrounds_alphas as study
 
-    with telling(f"what is complete is in {directory.path}; the same command goes on from there"):
-        if ends is None:
-            ends = _ends_of_demo(args, directory)
-        return study.alphas_study(args.config, ends, test, validation, directory)
+    if ends is None:
+        ends = _ends_of_demo(args, directory)
+    return study.alphas_study(args.config, ends, test, validation, directory)
 
 
 def _ends_of_demo(args: AlphasArgs, directory: RunDirectory) -> Ends:

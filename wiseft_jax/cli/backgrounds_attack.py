@@ -57,6 +57,7 @@ def main(argv: Sequence[str]) -> int:
     assert args.out is not None
     with together(args.common, DistributedConfig()):
         from wiseft_jax.backgrounds.attack_files import AttackFiles
+        from wiseft_jax.core.interrupt import how_to_go_on
 
         check_writable(args.out)
         images = _images(args)
@@ -65,14 +66,14 @@ def main(argv: Sequence[str]) -> int:
         if args.out.exists() and not args.out.is_dir():
             raise InputError(f"{args.out}: expected a directory, found a file; give another --out")
         chosen = images.sampled(args.config, predictor.preprocess)
-        from wiseft_jax.core.interrupt import how_to_go_on
-
-        with telling(f"what is stored in {files.path} stays; {how_to_go_on()}"):
+        kept = f"what is stored in {files.path} stays; {how_to_go_on()}"
+        with telling(kept):
             summary = _attacked(args, predictor, chosen, files)
-    if args.common.json:
-        print_json({"attack": str(args.out), **summary})
-    else:
-        _show(summary, files)
+    with telling(kept):
+        if args.common.json:
+            print_json({"attack": str(args.out), **summary})
+        else:
+            _show(summary, files)
     return EXIT_DONE
 
 

@@ -13,6 +13,7 @@ import tyro
 from wiseft_jax.cli.backgrounds_data import LimitedDataOptions, open_data
 from wiseft_jax.cli.backgrounds_models import ModelOptions, open_predictors
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
+from wiseft_jax.cli.failures import telling
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.hashing import hash_json
@@ -82,12 +83,16 @@ def main(argv: Sequence[str]) -> int:
         batch_size=args.batch_size,
     )
     summary = evaluation_summary(answers, predictors) | _made_by(args)
-    if args.out is not None:
+    if args.out is None:
+        _show(summary, args)
+        return EXIT_DONE
+    from wiseft_jax.core.interrupt import how_to_start_again
+
+    partial = f"the files in {args.out} are incomplete, and the command makes all of them anew"
+    with telling(f"{partial}; {how_to_start_again()}"):
         _write(args.out, answers, summary)
-    if args.common.json:
-        print_json(summary)
-    else:
-        _show(summary, args.out)
+    with telling(f"the evaluation is complete in {args.out}"):
+        _show(summary, args)
     return EXIT_DONE
 
 
@@ -142,13 +147,16 @@ def _has_progress(summary: dict[str, Any]) -> bool:
     return len(there) > 1 and "original" in shared and len(shared) > 1
 
 
-def _show(summary: dict[str, Any], out: Path | None) -> None:
+def _show(summary: dict[str, Any], args: EvaluateArgs) -> None:
+    if args.common.json:
+        print_json(summary)
+        return
     from wiseft_jax.reporting.backgrounds_evaluation import evaluation_tables
 
     for title, header, lines in evaluation_tables(summary):
         print_table(title, header, lines)
     for note in summary["notes"]:
         print(note)
-    if out is not None:
+    if args.out is not None:
         drawn = f", {PROGRESS_FILE}" if _has_progress(summary) else ""
-        print(f"rows.jsonl, summary.json, table.md, variants.png{drawn}, answers.npz -> {out}")
+        print(f"rows.jsonl, summary.json, table.md, variants.png{drawn}, answers.npz -> {args.out}")

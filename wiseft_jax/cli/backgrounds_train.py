@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, table_console
-from wiseft_jax.cli.failures import telling
+from wiseft_jax.cli.failures import same_goes_on, telling
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.together import together
 from wiseft_jax.core.distributed_config import DistributedConfig
@@ -74,6 +74,7 @@ def main(argv: Sequence[str]) -> int:
     args = _checked(parse(TrainArgs, argv, "backgrounds train", default=default))
     assert args.out is not None
     directory = RunDirectory(args.out)
+    kept = f"the models that are complete are in {args.out}; {same_goes_on(args.overwrite)}"
     with together(args.common, DistributedConfig(), MeshConfig()):
         from wiseft_jax.studies import backgrounds_train as study
 
@@ -81,13 +82,14 @@ def main(argv: Sequence[str]) -> int:
         data = _data(args)
         with hold(directory.path, "study's directory"):  # what is there may be replaced
             study.prepare(directory, args.config, overwrite=args.overwrite)
-        with hold(directory.path, "study's directory"):
-            matrix = _studied(args, data, directory)
+        with telling(kept), hold(directory.path, "study's directory"):
+            matrix = study.matrix_study(args.config, data, directory)
             files = _write(matrix, directory.path)
-    if args.common.json:
-        print_json({"study": str(directory.path), **matrix})
-    else:
-        _show(matrix, files)
+    with telling(kept):
+        if args.common.json:
+            print_json({"study": str(directory.path), **matrix})
+        else:
+            _show(matrix, files)
     return EXIT_DONE
 
 
@@ -144,14 +146,6 @@ def _named(given: Sequence[str]) -> dict[str, str]:
             )
         found[name] = spec
     return found
-
-
-def _studied(args: TrainArgs, data: MatrixData, directory: RunDirectory) -> dict[str, Any]:
-    from wiseft_jax.studies import backgrounds_train as study
-
-    kept = f"the models that are complete are in {directory.path}"
-    with telling(f"{kept}; the same command goes on from there"):
-        return study.matrix_study(args.config, data, directory)
 
 
 def _write(matrix: dict[str, Any], directory: Path) -> list[Path]:

@@ -97,6 +97,15 @@ def telling(kept: str) -> Iterator[None]:
         raise KeyboardInterrupt(kept) from error
 
 
+def same_goes_on(overwrite: bool) -> str:
+    """Return that the command goes on when it is called again.
+
+    Args:
+      overwrite: Whether it was told to begin anew, which it would do again.
+    """
+    return f"the same command{' without --overwrite' if overwrite else ''} goes on from there"
+
+
 @contextlib.contextmanager
 def replacing(directory: RunDirectory) -> Iterator[None]:
     """Say, where a signal or the disk aborts a sweep, what it leaves behind.

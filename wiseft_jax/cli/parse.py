@@ -22,6 +22,7 @@ _UNBROKEN = "100000"
 _CHECKED = re.compile(
     r"Error parsing (?P<parsed>[\w.]+): (?:(?=--)|(?P<field>\w+(?:\.\w+)+)(?=: ))"
 )
+_AROUND = re.compile(r"\AError parsing [\w.]+: |\n+For full helptext, see [^\n]*\Z")
 _CHOICE = re.compile(r"invalid choice '(?P<given>[^']*)' for .*Expected one of \((?P<known>.*)\)\.")
 
 
@@ -52,6 +53,8 @@ def parse(args_type: type[ArgsT], argv: Sequence[str], verb: str, *, default: An
         if not stop.code:
             raise
         message = suggesting(naming_options(unboxed(said.getvalue())))
+        if _is_own_check(stop):
+            message = without_parsing(message)
         said = io.StringIO()
         raise InputError(message) from None
     finally:
@@ -90,6 +93,27 @@ def naming_options(text: str) -> str:
     if not f".{found['parsed']}".endswith(f".{group}"):
         return text
     return f"--{found['field'].replace('_', '-')}{rest}"
+
+
+def without_parsing(text: str) -> str:
+    """Return an error of a configuration's own check without what tyro says around it.
+
+    Args:
+      text: Unboxed; of which options are named already (``naming_options``).
+
+    Example:
+      >>> without_parsing("Error parsing SweepArgs: runs/a: is there")
+      'runs/a: is there'
+    """
+    return _AROUND.sub("", text)
+
+
+def _is_own_check(stop: SystemExit) -> bool:
+    """Return whether an ``InputError`` made tyro exit: what tyro itself refuses has none."""
+    error: BaseException | None = stop
+    while error is not None and not isinstance(error, InputError):
+        error = error.__context__
+    return error is not None
 
 
 def suggesting(text: str) -> str:

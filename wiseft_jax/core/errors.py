@@ -12,6 +12,9 @@ EXIT_BAD_INPUT = 2
 EXIT_FAULTS_FOUND = 3
 EXIT_INTERRUPTED = 42
 
+_ALIKE = 0.6
+"""How like a name must be, by ``difflib``: one far off, or far longer, would be a wild guess."""
+
 NOT_MET = "the processes didn't meet"
 """How the message of a ``RendezvousError`` begins; ``scripts/launch_*.sh`` look for it."""
 
@@ -59,7 +62,7 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
       name: What was given.
       options: The names that exist.
     """
-    close = difflib.get_close_matches(name, list(options), n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name, list(options), n=1, cutoff=_ALIKE)
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
