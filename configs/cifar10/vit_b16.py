@@ -1,4 +1,4 @@
-r"""CIFAR-10: ViT-B/16 end to end, with CIFAR-10.1 and CIFAR-10.2 as shifts.
+r"""CIFAR-10: ViT-B/16 end to end; CIFAR-10.1 and 10.2 are the shifts.
 
 One of the paper's further shifts. 10 epochs (mlfoundations/wise-ft, issue 17) with the schedule
 of section 3; 500 of the 879 steps are warm-up, as there. The model is our choice; the paper's
@@ -6,8 +6,8 @@ learning rates are in its appendix D.2 and aren't recorded here.
   WISEFT_DATA_ROOT=/data wiseft run cifar10/vit_b16
 The folder is where the published sets lie; `wiseft data info cifar10` says how to get them.
 Expected: not recorded.
-Hardware: predicted, not measured, on 1 H100: 0.027 hours of fine-tuning, 0.0042 of sweep, 33.0
-GiB a device; decoding isn't counted. By
+Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 1 H100: 0.027 hours
+of fine-tuning, 0.0042 of sweep, 33.0 GiB a device. By
   wiseft plan cifar10/vit_b16 --topology h100:1 --method abstract \
     --images 45000 --classes 10 --test-images 19000
 """

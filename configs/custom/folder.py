@@ -1,4 +1,4 @@
-"""Your own images: end-to-end fine-tuning of any CLIP, then the whole curve.
+"""Your own images: any CLIP end to end, then the whole curve.
 
 Give a folder with a folder for each class, folders of shifted images, and a CLIP:
   wiseft run custom/folder --data.train folder:photos/train --data.shifts folder:photos/sketches

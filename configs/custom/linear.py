@@ -1,4 +1,4 @@
-"""Your own images, frozen encoder: only the head is trained, on cached features.
+"""Your own images: only the head is trained, on cached features.
 
 The paper's linear classifier (LC). Features are computed once per model, data and preprocessing;
 training then takes seconds. Along alpha the logits are exactly linear.

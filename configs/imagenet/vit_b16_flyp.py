@@ -1,4 +1,4 @@
-"""ImageNet: ViT-B/16 by FLYP, both towers on images and prompts of their labels.
+"""ImageNet: ViT-B/16 by FLYP, both towers on images and prompts.
 
 Goyal et al. 2023: the loss of CLIP's own training, learning rate 1e-5, over all pairs of a batch;
 the rest of the schedule is that of end-to-end fine-tuning. One template, not 80, for the head is

@@ -9,8 +9,10 @@ The folder is where the published sets lie; `wiseft data info imagenet` says how
   wiseft report RUN --against-paper
 Expected: ImageNet 86.8 and 76.9 on the mean of the five shifts at alpha 0.5, 76.6 and 73.3 at 0,
 86.2 and 68.6 at 1. Source: Wortsman et al. 2022, arXiv 2109.01903v3; which table isn't recorded.
-Hardware: predicted, not measured, on 8 H100: 1.27 to 1.30 hours of fine-tuning, 0.053 of sweep,
-9.0 GiB a device; decoding isn't counted. By
+ObjectNet: the border of 2 pixels is cropped here, and the reference implementation never crops
+it; whether the paper's numbers come from that code isn't recorded.
+Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 8 H100: 1.27 to 1.30
+hours of fine-tuning, 0.053 of sweep, 9.0 GiB a device. By
   wiseft plan imagenet/vit_l14_336 --topology h100:8 --method abstract \
     --images 1268355 --classes 1000 --test-images 179775
 """

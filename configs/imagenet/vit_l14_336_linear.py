@@ -1,4 +1,4 @@
-r"""ImageNet: ViT-L/14 at 336 pixels, the linear classifier (LC), and its five shifts.
+r"""ImageNet: ViT-L/14 at 336 pixels, the linear classifier (LC).
 
 The paper's linear classifier (LC): the head alone is trained, from the zero-shot one, on features
 that are computed once. The paper sweeps learning rate, decay, L1 and label smoothing; here are
@@ -9,8 +9,8 @@ One run of it:
   WISEFT_DATA_ROOT=/data wiseft run imagenet/vit_l14_336_linear
 The folder is where the published sets lie; `wiseft data info imagenet` says how to get them.
 Expected: not recorded.
-Hardware: predicted, not measured, on 8 H100: 0.034 hours for the features, 0.00017 for the head,
-0.0048 for the sweep; decoding isn't counted. By
+Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 8 H100: 0.034 hours
+for the features, 0.00017 for the head, 0.0048 for the sweep. By
   wiseft plan imagenet/vit_l14_336_linear --topology h100:8 --method abstract \
     --images 1268355 --classes 1000 --test-images 179775
 """

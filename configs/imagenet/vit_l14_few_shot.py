@@ -1,4 +1,4 @@
-r"""ImageNet: ViT-L/14, end to end on 16 images of each class, and its five shifts.
+r"""ImageNet: ViT-L/14, end to end on 16 images of each class.
 
 16 images of each class, drawn by the seed, or another k by --training.options.shots; learning
 rate 1e-5 and 10 epochs (the paper, section 5), batches of 512 (mlfoundations/wise-ft, issue 5).
@@ -7,8 +7,8 @@ repeat it with other seeds.
   WISEFT_DATA_ROOT=/data wiseft run imagenet/vit_l14_few_shot
 The folder is where the published sets lie; `wiseft data info imagenet` says how to get them.
 Expected: not recorded.
-Hardware: predicted, not measured, on 8 H100: 0.0055 to 0.0059 hours of fine-tuning, 0.023 of
-sweep, 17.4 GiB a device; decoding isn't counted. By
+Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 8 H100: 0.0055 to
+0.0059 hours of fine-tuning, 0.023 of sweep, 17.4 GiB a device. By
   wiseft plan imagenet/vit_l14_few_shot --topology h100:8 --method abstract \
     --images 16000 --classes 1000 --test-images 179775
 """

@@ -8,8 +8,8 @@ by the seed.
   WISEFT_DATA_ROOT=/data wiseft run paint/eurosat
 The folder is where the published sets lie; `wiseft data info eurosat` says how to get them.
 Expected: not recorded.
-Hardware: predicted, not measured, on 1 H100: 0.072 hours of fine-tuning, 0.0056 of sweep, 30.3
-GiB a device; decoding isn't counted. By
+Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 1 H100: 0.072 hours
+of fine-tuning, 0.0056 of sweep, 30.3 GiB a device. By
   wiseft plan paint/eurosat --topology h100:1 --method abstract \
     --images 21870 --classes 10 --test-images 5130
 """

@@ -7,8 +7,8 @@ src/finetune.py and src/args.py).
   WISEFT_DATA_ROOT=/data wiseft run paint/sun397
 The folder is where the published sets lie; `wiseft data info sun397` says how to get them.
 Expected: not recorded.
-Hardware: predicted, not measured, on 1 H100: 0.069 hours of fine-tuning, 0.022 of sweep, 30.3 GiB
-a device; decoding isn't counted. By
+Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 1 H100: 0.069 hours
+of fine-tuning, 0.022 of sweep, 30.3 GiB a device. By
   wiseft plan paint/sun397 --topology h100:1 --method abstract \
     --images 17865 --classes 397 --test-images 21835
 """

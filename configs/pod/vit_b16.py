@@ -1,4 +1,4 @@
-"""A TPU pod or several GPUs: ViT-B/16 end to end, every chip with all parameters.
+"""A pod or several GPUs: ViT-B/16, every chip with all parameters.
 
 Your own images, as in custom/folder, with the schedule of Wortsman et al. 2022, section 3: 10
 epochs of 512, learning rate 3e-5, 500 steps of warm-up. The lean tower in bfloat16; parameters,

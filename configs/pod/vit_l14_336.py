@@ -1,4 +1,4 @@
-"""A TPU pod or several GPUs: ViT-L/14 at 336 pixels, parameters split eight ways.
+"""A pod or several GPUs: ViT-L/14-336, parameters split eight ways.
 
 The largest model of Wortsman et al. 2022, with its schedule. Parameters, optimizer and gradients
 (4.9 GB, float32) are split over the eight chips of an `fsdp` group, layers are recomputed in the

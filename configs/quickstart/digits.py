@@ -1,4 +1,4 @@
-"""Handwritten digits with the embedded CLIP: what `wiseft quickstart` runs.
+"""Handwritten digits, the embedded CLIP: what `wiseft quickstart` runs.
 
 Reference: MNIST-5k (3,500 train / 500 validation / 1,000 test). Six shifts: optical digits of other
 writers, digits set in typefaces, coloured, inverted, noisy and rotated test digits.

@@ -7,8 +7,8 @@ of the run, for 500 steps would be longer than it.
   WISEFT_DATA_ROOT=/data wiseft run transfer/cars
 The folder is where the published sets lie; `wiseft data info cars` says how to get them.
 Expected: not recorded.
-Hardware: predicted, not measured, on 1 H100: 0.0044 hours of fine-tuning, 0.002 of sweep, 33.0
-GiB a device; decoding isn't counted. By
+Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 1 H100: 0.0044 hours
+of fine-tuning, 0.002 of sweep, 33.0 GiB a device. By
   wiseft plan transfer/cars --topology h100:1 --method abstract \
     --images 7330 --classes 196 --test-images 8855
 """

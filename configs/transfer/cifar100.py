@@ -6,8 +6,8 @@ is our choice, and the paper's learning rate for this set isn't recorded.
   WISEFT_DATA_ROOT=/data wiseft run transfer/cifar100
 The folder is where the published sets lie; `wiseft data info cifar100` says how to get them.
 Expected: not recorded.
-Hardware: predicted, not measured, on 1 H100: 0.027 hours of fine-tuning, 0.0033 of sweep, 33.0
-GiB a device; decoding isn't counted. By
+Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 1 H100: 0.027 hours
+of fine-tuning, 0.0033 of sweep, 33.0 GiB a device. By
   wiseft plan transfer/cifar100 --topology h100:1 --method abstract \
     --images 45000 --classes 100 --test-images 15000
 """

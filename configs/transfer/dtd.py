@@ -7,8 +7,8 @@ of the run, for 500 steps would be longer than it. The first of the ten publishe
   WISEFT_DATA_ROOT=/data wiseft run transfer/dtd
 The folder is where the published sets lie; `wiseft data info dtd` says how to get them.
 Expected: not recorded.
-Hardware: predicted, not measured, on 1 H100: 0.0011 hours of fine-tuning, 0.00089 of sweep, 33.0
-GiB a device; decoding isn't counted. By
+Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 1 H100: 0.0011 hours
+of fine-tuning, 0.00089 of sweep, 33.0 GiB a device. By
   wiseft plan transfer/dtd --topology h100:1 --method abstract \
     --images 1880 --classes 47 --test-images 3760
 """

@@ -1,4 +1,4 @@
-"""WILDS-FMoW: ViT-B/16 end to end, with its own test split as the shift.
+"""WILDS-FMoW: ViT-B/16 end to end; its own test split is the shift.
 
 A natural shift of the paper's: trained, chosen and tested on the splits of the reference (train,
 id_val, id_test), the shift is the split test, images of 2016 and later. Schedule of section 3

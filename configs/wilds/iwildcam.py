@@ -1,4 +1,4 @@
-r"""WILDS-iWildCam: ViT-B/16 end to end, with its own test split as the shift.
+r"""WILDS-iWildCam: ViT-B/16 end to end; its own test split is the shift.
 
 A natural shift of the paper's: trained, chosen and tested on the splits of the reference (train,
 id_val, id_test), the shift is the split test, cameras that weren't seen. Schedule of section 3
@@ -9,8 +9,8 @@ is the benchmark's own score of the shift.
 The folder is where the published sets lie; `wiseft data info wilds-iwildcam` says how to get
 them.
 Expected: not recorded.
-Hardware: predicted, not measured, on 1 H100: 0.077 hours of fine-tuning, 0.013 of sweep, 33.0 GiB
-a device; decoding isn't counted. By
+Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 1 H100: 0.077 hours
+of fine-tuning, 0.013 of sweep, 33.0 GiB a device. By
   wiseft plan wilds/iwildcam --topology h100:1 --method abstract \
     --images 129809 --classes 182 --test-images 58259
 """

@@ -20,9 +20,11 @@ def test_contract(name: str) -> None:
     config = preset.load()
     assert isinstance(config, ExperimentConfig)
     assert from_dict(ExperimentConfig, to_dict(config), name) == config
-    assert 10 < len(preset.summary) < 100
+    assert 10 < len(preset.summary) < 70
     for word in ("Expected:", "Hardware:", f"wiseft run {name}"):
         assert word in preset.notes
+    if "Hardware: predicted" in preset.notes:
+        assert "a lower bound (decoding isn't counted)" in " ".join(preset.notes.split())
 
 
 def test_list_names_every_preset(capsys: pytest.CaptureFixture) -> None:
@@ -31,10 +33,9 @@ def test_list_names_every_preset(capsys: pytest.CaptureFixture) -> None:
     for name, preset in all_presets().items():
         (line,) = [line for line in lines if f" {name} " in line]
         assert preset.summary in line
-        assert preset.load().training.recipe in line
+    assert max(map(len, lines)) <= 120
     (line,) = [line for line in lines if " imagenet/vit_b16 " in line]
-    assert "openai/clip-vit-base-patch16" in line
-    assert "81.7, shifts 63.0 (alpha 0.5)" in line
+    assert "81.7, 63.0" in line
     (line,) = [line for line in lines if " imagenet/vit_b32 " in line]
     assert "not recorded" in line
 
@@ -43,6 +44,8 @@ def test_list_as_json(capsys: pytest.CaptureFixture) -> None:
     assert main(["run", "--list", "--json"]) == 0
     rows = {each["name"]: each for each in json.loads(capsys.readouterr().out)}
     assert rows.keys() == all_presets().keys()
+    assert rows["imagenet/vit_b32"]["model"] == "openai/clip-vit-base-patch32"
+    assert rows["imagenet/vit_b32"]["recipe"] == "end_to_end"
     assert rows["imagenet/vit_b32"]["expected"] is None
     found = {
         (each["dataset"], each["alpha"]): each["value"]

@@ -13,7 +13,7 @@ from wiseft_jax.cli.main import main
 from wiseft_jax.cli.presets import all_presets
 from wiseft_jax.core.metrics import Accuracy
 from wiseft_jax.core.results import accuracy_row, write_rows
-from wiseft_jax.core.run_directory import RunDirectory
+from wiseft_jax.core.run_directory import RunDirectory, describe
 from wiseft_jax.core.writers import write_json
 from wiseft_jax.experiment import ExperimentConfig
 from wiseft_jax.reporting.paper_numbers import SET_SIZES
@@ -65,7 +65,7 @@ def test_a_run_is_compared_with_its_own_preset(run: Path, capsys: pytest.Capture
     assert by_alpha[0.5]["paper"] == 0.817
     assert by_alpha[0.5]["difference"] == pytest.approx(-0.007)
     assert [by_alpha[alpha]["verdict"] for alpha in (0.0, 0.5, 1.0)] == ["above"] + [
-        "consistent"
+        "within the interval"
     ] * 2
     assert sum(len(each["alphas"]) for each in found["missing"]) == 27 - 3
 
@@ -76,16 +76,46 @@ def test_the_printed_table(run: Path, capsys: pytest.CaptureFixture) -> None:
     (line,) = [line for line in printed.splitlines() if "0.5" in line and "│" in line]
     cells = [cell.strip() for cell in line.strip("│").split("│")]
     assert cells == [
-        "imagenet-val", "0.5", "1000", "81.0", "81.7", "-0.7 [-3.3, +1.7]", "consistent",
+        "imagenet-val", "0.5", "1000", "81.0", "81.7", "-0.7 [-3.3, +1.7]", "within the interval",
     ]  # fmt: skip
     for said in (
         "missing: imagenet-val at alpha 0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9: not evaluated\n",
         "missing: mean of shifts at alpha 0, 0.1,",
         "not the paper's experiment: imagenet-val has 1,000 images, the published set 50,000\n",
+        "the seed's spread isn't in it, and run and paper share their images",
         "source: arXiv 2109.01903v3",
     ):
         assert said in printed
     assert printed.count("not the paper's experiment") == 1
+    assert "Within the tolerance" not in printed
+    assert "ObjectNet" not in printed
+
+
+def test_zero_shot_and_objectnet_are_explained(run: Path, capsys: pytest.CaptureFixture) -> None:
+    rows = [
+        accuracy_row(Accuracy(34_150, 50_000), dataset="imagenet-val", split="test",
+                     role="reference", alpha=0.0, config_hash="x"),
+        accuracy_row(Accuracy(10_643, 18_574), dataset="objectnet-test", split="test",
+                     role="shift", alpha=0.5, config_hash="x"),
+    ]  # fmt: skip
+    write_rows(RunDirectory(run).results_file, rows)
+    assert main(["report", str(run), "--against-paper"]) == 0
+    printed = capsys.readouterr().out
+    assert "within the tolerance" in printed
+    assert "held to 0.15 points (the paper's rounding, and 0.1 for numerics)" in printed
+    assert "note: ObjectNet: the border of 2 pixels is cropped here" in printed
+
+
+def test_the_configuration_is_that_of_the_sweep_that_made_the_rows(
+    run: Path, capsys: pytest.CaptureFixture
+) -> None:
+    config = all_presets()["imagenet/vit_b16"].load()
+    data = dataclasses.replace(config.data, test="imagenet-val=folder:/x")
+    swept = describe(dataclasses.replace(config, data=data))
+    write_json(RunDirectory(run).sweep_config_file, swept)
+    assert main(["report", str(run), "--against-paper", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["differs"][0].startswith("data.test is folder:/x")
 
 
 def test_what_makes_it_another_experiment_is_said(

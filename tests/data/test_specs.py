@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.data.specs import SCHEMES, Spec, parse_spec, parse_specs, public_spec, require_path
+from wiseft_jax.data.specs import (
+    SCHEMES,
+    Spec,
+    bare_spec,
+    parse_spec,
+    parse_specs,
+    public_spec,
+    require_path,
+)
 
 
 @pytest.mark.parametrize(
@@ -126,3 +134,16 @@ def test_a_missing_path_says_how_far_it_exists(tmp_path: Path):
 )
 def test_a_public_spec_names_no_place(text: str, public: str):
     assert public_spec(text) == public
+
+
+@pytest.mark.parametrize(
+    ("text", "bare"),
+    [
+        ("mine=published:imagenet:val@/data", "published:imagenet:val"),
+        ("mine=folder:/photos/train", "folder:/photos/train"),
+        ("tfds:mnist:train[:10%]", "tfds:mnist:train[:10%]"),
+        ("digits", "digits"),
+    ],
+)
+def test_a_bare_spec_has_neither_name_nor_root(text: str, bare: str):
+    assert bare_spec(text) == bare

@@ -52,7 +52,7 @@ def test_differences_have_the_runs_interval_minus_the_papers_number():
         assert found[name].interval == pytest.approx((low - paper, high - paper))
         assert found[name].n == 1000
     verdicts = {name: each.verdict for name, each in found.items()}
-    assert verdicts["imagenet-val"] == verdicts["imagenet-v2-test"] == "consistent"
+    assert verdicts["imagenet-val"] == verdicts["imagenet-v2-test"] == "within the interval"
     assert verdicts["imagenet-r-test"] == "below"
     assert verdicts["imagenet-sketch-test"] == "above"
 
@@ -110,11 +110,47 @@ def test_an_alpha_that_differs_by_rounding_is_the_same():
     assert compared.difference == 0
 
 
-@pytest.mark.parametrize(("low", "verdict"), [(0.5004, "consistent"), (0.5006, "above")])
+@pytest.mark.parametrize(("low", "verdict"), [(0.5004, "within the interval"), (0.5006, "above")])
 def test_the_papers_rounding_is_allowed_for(low: float, verdict: str):
     paper = PaperNumber("p", "m", "r", 0.5, "d", 0.5, "s")
     assert Compared(paper, 0.6, 100, low, 0.7).verdict == verdict
     assert Compared(paper, 0.4, 100, 0.3, 1 - low).verdict == verdict.replace("above", "below")
+
+
+@pytest.mark.parametrize(
+    ("hits", "verdict"),
+    [
+        (34_150 + 75, "within the tolerance"),  # 0.15 points: well within the interval of 0.4
+        (34_150 + 80, "above"),
+        (34_150 - 80, "below"),
+    ],
+)
+def test_zero_shot_is_held_to_rounding_and_numerics(hits: int, verdict: str):
+    rows = [
+        accuracy_row(
+            Accuracy(hits, 50_000), dataset="imagenet-val", split="test", role="reference",
+            alpha=alpha, config_hash="x",
+        )
+        for alpha in (0.0, 0.5)
+    ]  # fmt: skip
+    (zero_shot, half) = against_paper(rows, PRESET).compared
+    assert zero_shot.interval[0] < 0 < zero_shot.interval[1]
+    assert zero_shot.tolerance == pytest.approx(0.0015)
+    assert zero_shot.verdict == verdict
+    assert half.tolerance is None
+
+
+def test_other_images_are_held_to_the_interval_at_alpha_0_too():
+    (compared,) = against_paper([row("imagenet-val", 680, 0.0, role="reference")], PRESET).compared
+    assert compared.tolerance is None
+    assert compared.verdict == "within the interval"
+
+
+def test_objectnets_border_is_a_caveat_of_its_row_and_of_the_mean():
+    (said,) = against_paper(rows_at_half(), PRESET).caveats
+    assert "the reference implementation never crops it" in said
+    assert against_paper([row("objectnet-test", 573)], PRESET).caveats == (said,)
+    assert against_paper(rows_at_half("objectnet-test"), PRESET).caveats == ()
 
 
 @pytest.mark.parametrize(

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import tyro
 
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
+from wiseft_jax.cli.paper_differences import differences, notes
 from wiseft_jax.cli.parse import parse
-from wiseft_jax.cli.presets import all_presets
-from wiseft_jax.core.config_io import read_json, to_dict
+from wiseft_jax.cli.presets import all_presets, load_config
+from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.errors import EXIT_DONE, InputError, missing_path, unknown_name
 from wiseft_jax.core.results import read_rows
 from wiseft_jax.core.run_directory import RunDirectory
@@ -76,9 +77,10 @@ def _compare(directory: RunDirectory, preset: str, *, as_json: bool) -> int:
     from wiseft_jax.reporting.against_paper import against_paper
     from wiseft_jax.reporting.paper_numbers import numbers_of, presets_with_numbers
 
-    config = read_json(directory.config_file)["config"]
+    swept = directory.sweep_config_file  # where there is one, it made the rows
+    config = load_config(str(swept if swept.is_file() else directory.config_file))
     if preset == THE_RUNS_OWN:
-        preset = str(config["name"])
+        preset = config.name
         if not numbers_of(preset):
             raise InputError(
                 f"{directory.path}: no numbers of the paper are recorded for a run called"
@@ -87,23 +89,26 @@ def _compare(directory: RunDirectory, preset: str, *, as_json: bool) -> int:
     elif preset not in all_presets():
         raise unknown_name("preset", preset, all_presets())
     found = against_paper(read_rows(directory.path), preset)
-    differs = [*_differences(config, preset), *found.other_sizes]
+    wanted = all_presets()[preset].load()
+    differs = [*differences(config, wanted), *found.other_sizes]
+    said = [*notes(config, wanted), *found.caveats]
     if as_json:
         print_json(
             {
                 "run": str(directory.path),
                 "preset": preset,
                 "differs": differs,
+                "notes": said,
                 "compared": [each.to_json() for each in found.compared],
                 "missing": [dataclasses.asdict(each) for each in found.missing],
             }
         )
     else:
-        _print(found, differs)
+        _print(found, differs, said)
     return EXIT_DONE
 
 
-def _print(found: AgainstPaper, differs: Sequence[str]) -> None:
+def _print(found: AgainstPaper, differs: Sequence[str], said: Sequence[str]) -> None:
     rows = [
         (
             each.paper.dataset,
@@ -122,28 +127,31 @@ def _print(found: AgainstPaper, differs: Sequence[str]) -> None:
         print(f"not the paper's experiment: {what}")
     for what in found.missing:
         print(f"missing: {what}")
-    print(
-        "The interval is the run's (Clopper-Pearson; of the mean, as if the sets were independent),"
-        " minus the paper's number; consistent: that holds 0, the paper's rounding allowed for."
-    )
+    for what in said:
+        print(f"note: {what}")
+    for line in _held_to(found):
+        print(line)
     print(f"source: {'; '.join(dict.fromkeys(each.paper.source for each in found.compared))}")
 
 
-def _differences(config: Mapping[str, Any], preset: str) -> list[str]:
-    """Return in what a run isn't the preset's experiment: model, recipe, training options."""
-    wanted = to_dict(all_presets()[preset].load())
-    model = [("model", "name"), ("model", "templates"), ("data", "train")]
-    fields = [*model, *(("training", field) for field in wanted["training"])]
-    return [
-        f"{part}.{field} is {_short(config[part].get(field))}, the preset's is"
-        f" {_short(wanted[part][field])}"
-        for part, field in fields
-        if config[part].get(field) != wanted[part][field]
+def _held_to(found: AgainstPaper) -> list[str]:
+    """Return what the verdicts mean, of the two kinds that there are."""
+    tolerances = {each.tolerance for each in found.compared}
+    lines = [
+        "Within the tolerance: zero-shot, nothing is trained and the images are the paper's, so the"
+        f" difference is held to {100 * tolerance:.2f} points (the paper's rounding, and 0.1 for"
+        " numerics)."
+        for tolerance in tolerances - {None}
+        if tolerance is not None
     ]
-
-
-def _short(value: Any) -> str:
-    return value if isinstance(value, str) else repr(value)
+    if None in tolerances:
+        lines += [
+            "Within the interval: the run's 95 % interval (Clopper-Pearson; of the mean, as if the"
+            " sets were independent) minus the paper's number holds 0, its rounding allowed for.",
+            "The interval counts the sampling of images alone: the seed's spread isn't in it, and"
+            " run and paper share their images. A difference within it is no proof of equality.",
+        ]
+    return lines
 
 
 def _points(value: float) -> str:

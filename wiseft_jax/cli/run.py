@@ -163,13 +163,10 @@ def _list_presets(*, as_json: bool) -> int:
     if as_json:
         print_json(rows)
         return EXIT_DONE
-    header = ("name", "summary", "model", "recipe", "the paper's, in %")
-    cells = [
-        (
-            *(row[field] for field in ("name", "summary", "model", "recipe")),
-            summary_of(row["name"]),
-        )
-        for row in rows
-    ]
-    print_table(f"{len(rows)} presets", header, cells)
+    cells = [(row["name"], row["summary"], summary_of(row["name"])) for row in rows]
+    print_table(f"{len(rows)} presets", ("name", "summary", "paper's"), cells)
+    print(
+        "paper's: top-1 in % on ImageNet and the mean of its five shifts, at alpha 0.5; --json has"
+        " models, recipes\nand all numbers"
+    )
     return EXIT_DONE

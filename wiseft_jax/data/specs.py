@@ -152,6 +152,18 @@ def public_spec(text: str) -> str:
     return str(dataclasses.replace(spec, root=""))
 
 
+def bare_spec(text: str) -> str:
+    """Return a spec without the name that it gives and the root that it names.
+
+    Example:
+      >>> bare_spec("mine=published:imagenet:val@/data")
+      'published:imagenet:val'
+    """
+    if _split_name(text)[1].partition(":")[0] not in SCHEMES:
+        return text  # embedded data
+    return str(dataclasses.replace(parse_spec(text), root=""))
+
+
 def open_source(spec: Spec | str, options: SourceOptions | None = None) -> Any:
     """Open a spec and return its ``Source``.
 
