@@ -71,8 +71,9 @@ Millions of small files are slow to list, to copy and to read from a bucket. `wi
 turns any source into ArrayRecord, in the layout of TensorFlow Datasets and without TensorFlow:
 
 ```sh
-wiseft data prepare folder:photos --out prepared                # splits train/ and val/, or classes
-wiseft data prepare photos.tar.gz --out prepared                # an archive of them, never unpacked
+wiseft data prepare folder:photos --out prepared    # folders train/ and val/, or of classes: train
+wiseft data prepare photos.tar.gz --out prepared    # an archive of them, never unpacked, as photos
+wiseft run custom/folder --data.train tfds:prepared/photos/1.0.0:train
 wiseft data prepare published:objectnet@/data --out gs://bucket/prepared
 wiseft data prepare published:cifar10.2@/data --out prepared    # both of its splits
 wiseft data prepare backgrounds:bg_challenge --name imagenet9 --out prepared   # variants as splits
