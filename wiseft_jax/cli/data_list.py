@@ -29,7 +29,13 @@ def main(argv: Sequence[str]) -> int:
         print_json(facts)
         return EXIT_DONE
     rows = [
-        (row["id"], row["title"], str(row["classes"]), row["split"], images_text(row["images"]))
+        (
+            row["id"],
+            row["title"],
+            str(row["classes"]),
+            row["split"],
+            images_text(row["images"], derived=row["derived"]),
+        )
         for row in facts["datasets"]
     ]
     header = ("id", "data set", "classes", "split", "images")
