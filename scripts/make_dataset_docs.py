@@ -180,13 +180,13 @@ do. Nothing is changed.
   its authors ship it.
 - Where no count is recorded, the number is shown and isn't judged. One that is marked as derived
   was never counted (YTBB-Robust's): another number is a note.
-- The order of classes is checked where a copy can tell it. `cifar10`, `cifar100` and `cars` ship
+- The order of classes is checked by name for `cifar10`, `cifar100` and `cars` alone: they ship
   their classes' names in label order (`batches.meta.txt`, `fine_label_names.txt`,
-  `devkit/cars_meta.mat`; without that file nothing is compared). Folders that are numbers must
-  begin and end with the first and last label, and so must labels in tables and arrays: one that is
-  just outside tells that they count from elsewhere. Where a folder's name is the class the order
-  can't be wrong, and two folders with each other's images, or two numbers that are swapped, are
-  not found.
+  `devkit/cars_meta.mat`; without that file nothing is compared). Of other numbers only the range
+  is checked: folders that count from 1 instead of 0 (`imagenet-v2`), and labels in lists, tables
+  and arrays that are no class's (`svhn`, `mnist`, the CIFAR variants, WILDS and others). Two numbers
+  that are swapped are not found there. Folders that are called after classes are matched by name;
+  two of them with each other's images are not found either, unless the images' names say so.
 - Archives: of a tar the headers are read, so that one that is cut off is found; of `.tar.bz2`,
   `.tar.xz` and `.zip` the end. A `.tar.gz` must be read whole, which `--deep` does; without it the
   finding says that it wasn't. `.rar` and `.7z` aren't read.

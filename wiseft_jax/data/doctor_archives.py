@@ -113,7 +113,8 @@ def _has_end(file: _Readable) -> bool:
     blocks = _LastRead(file)
     with tarfile.open(fileobj=blocks, mode="r:") as tar:
         while tar.next() is not None:
-            tar.members.clear()  # there may be millions
+            # There may be millions.
+            tar.members.clear()  # pyright: ignore[reportAttributeAccessIssue]
     end = blocks.last == bytes(tarfile.BLOCKSIZE)
     if not isinstance(file, io.FileIO):
         while file.read(_CHUNK):

@@ -200,7 +200,9 @@ def download_findings(
     faulty = data_file_findings(archives, None)
     findings += faulty
     known = {where for finding in faulty for where in finding.where}
-    states = {path: archive_state(path, deep=deep) for path in archives if str(path) not in known}
+    states: dict[Path, ArchiveState] = {
+        path: archive_state(path, deep=deep) for path in archives if str(path) not in known
+    }
     cut = [path for path, state in states.items() if state == "cut"]
     if cut:
         findings.append(
@@ -214,7 +216,9 @@ def download_findings(
                 "error" if incomplete else "warning",
             )
         )
-    rest = {path: state for path, state in states.items() if state != "cut"}
+    rest: dict[Path, ArchiveState] = {
+        path: state for path, state in states.items() if state != "cut"
+    }
     if rest:
         findings.append(_archive_finding(rest, incomplete, absent))
     return findings
