@@ -183,10 +183,11 @@ do. Nothing is changed.
 - The order of classes is checked by name for `cifar10`, `cifar100` and `cars` alone: they ship
   their classes' names in label order (`batches.meta.txt`, `fine_label_names.txt`,
   `devkit/cars_meta.mat`; without that file nothing is compared). Of other numbers only the range
-  is checked: folders that count from 1 instead of 0 (`imagenet-v2`), and labels in lists, tables
-  and arrays that are no class's (`svhn`, `mnist`, the CIFAR variants, WILDS and others). Two numbers
-  that are swapped are not found there. Folders that are called after classes are matched by name;
-  two of them with each other's images are not found either, unless the images' names say so.
+  is checked: folders that count from 1 instead of 0 (`imagenet-v2`), and labels in tables
+  and arrays that are no class's (`svhn`, `mnist`, `cifar10.1`, `cifar10.2`, `cifar10-c`,
+  `wilds-fmow`, `wilds-iwildcam`). Two numbers that are swapped are not found there. Folders that
+  are called after classes are matched by name; two of them with each other's images are not found
+  either, unless the images' names say so.
 - Archives: of a tar the headers are read, so that one that is cut off is found; of `.tar.bz2`,
   `.tar.xz` and `.zip` the end. A `.tar.gz` must be read whole, which `--deep` does; without it the
   finding says that it wasn't. `.rar` and `.7z` aren't read.
