@@ -29,13 +29,7 @@ def main(argv: Sequence[str]) -> int:
         print_json(facts)
         return EXIT_DONE
     rows = [
-        (
-            row["id"],
-            row["title"],
-            str(row["classes"]),
-            row["split"],
-            images_text(row["images"], derived=row["derived"]),
-        )
+        (row["id"], row["title"], str(row["classes"]), row["split"], images_text(row["images"]))
         for row in facts["datasets"]
     ]
     header = ("id", "data set", "classes", "split", "images")
