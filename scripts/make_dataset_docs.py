@@ -179,7 +179,19 @@ do. Nothing is changed.
   note is no fault: a split that isn't there while another is, unless `--split` asks for it; an
   archive that is left over; images that are doubled in a set of the published size, which is how
   its authors ship it.
-- Where no count is recorded, the number is shown and isn't judged.
+- Where no count is recorded, the number is shown and isn't judged. One that is marked as derived
+  was never counted (YTBB-Robust's): another number is a note.
+- The order of classes is checked by name for `cifar10`, `cifar100` and `cars` alone: they ship
+  their classes' names in label order (`batches.meta.txt`, `fine_label_names.txt`,
+  `devkit/cars_meta.mat`; without that file nothing is compared). Of other numbers only the range
+  is checked: folders that count from 1 instead of 0 (`imagenet-v2`), and labels in tables
+  and arrays that are no class's (`svhn`, `mnist`, `cifar10.1`, `cifar10.2`, `cifar10-c`,
+  `wilds-fmow`, `wilds-iwildcam`). Two numbers that are swapped are not found there. Folders that
+  are called after classes are matched by name; two of them with each other's images are not found
+  either, unless the images' names say so.
+- Archives: of a tar the headers are read, so that one that is cut off is found; of `.tar.bz2`,
+  `.tar.xz` and `.zip` the end. A `.tar.gz` must be read whole, which `--deep` does; without it the
+  finding says that it wasn't. `.rar` and `.7z` aren't read.
 - Of corruptions, each severity is checked, and those that lack are listed; one that is a copy of
   another is found. The sample is of all together.
 - Good images are remembered by path, size and time: a second check is quick. `--no-cache`
@@ -207,7 +219,8 @@ def _overview() -> str:
     rows = [
         (
             f"[`{name}`](#{_anchor(name)})", entry.title, CLASS_LISTS[entry.classes].count,
-            images_text(reported_split(entry).images), reported_split(entry).name,
+            images_text(reported_split(entry).images, derived=reported_split(entry).derived),
+            reported_split(entry).name,
             ", ".join(entry.scoring.metrics), entry.scoring.projection,
             f"`{entry.reference}`" if entry.reference else "",
         )
@@ -222,7 +235,8 @@ def _section(name: str, entry: DatasetEntry) -> str:
     specs = tfds_specs(entry)
     rows = [
         (
-            split.name, images_text(split.images), f"`{where_text(entry.layout, split)}`",
+            split.name, images_text(split.images, derived=split.derived),
+            f"`{where_text(entry.layout, split)}`",
             f"`{split.labels}`", f"`{specs[split.name]}`" if split.name in specs else "",
         )
         for split in entry.layout.splits

@@ -60,7 +60,7 @@ def test_json_has_the_fixed_ids_in_order_and_a_schema(capsys: pytest.CaptureFixt
     assert facts["schema"] == 1
     assert [row["id"] for row in facts["datasets"]] == list(DATASETS)
     keys = {"id", "title", "classes", "split", "images", "metrics", "projection", "reference"}
-    assert all(row.keys() == keys | {"tfds", "licence"} for row in facts["datasets"])
+    assert all(row.keys() == keys | {"derived", "tfds", "licence"} for row in facts["datasets"])
     (row,) = [row for row in facts["datasets"] if row["id"] == "objectnet"]
     assert (row["classes"], row["images"], row["projection"]) == (113, 18_574, "max")
     assert row["reference"] == "imagenet-objectnet-val-classes"

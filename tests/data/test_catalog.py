@@ -178,6 +178,13 @@ def test_the_published_counts(name: str, classes: int, images: dict[str, int | N
     assert {split.name: split.images for split in entry.layout.splits} == images
 
 
+def test_one_count_is_derived():
+    derived = {
+        name for name, entry in DATASETS.items() for split in entry.layout.splits if split.derived
+    }
+    assert derived == {"ytbb-robust"}
+
+
 def test_what_single_sets_need():
     assert {name for name, entry in DATASETS.items() if entry.border_px} == {"objectnet"}
     assert DATASETS["objectnet"].border_px == 2

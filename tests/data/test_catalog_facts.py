@@ -63,6 +63,7 @@ def test_where_names_alternatives_labels_and_rows():
 def test_numbers_of_images():
     assert images_text(1_281_167) == "1,281,167"
     assert images_text(None) == "not recorded"
+    assert images_text(35_718, derived=True) == "35,718 (derived)"
 
 
 def test_an_unknown_data_set_is_refused():

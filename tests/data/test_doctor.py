@@ -183,6 +183,15 @@ def test_the_files_of_reviewers_are_asked_for(tmp_path: Path):
     assert "ytbb-robust_metadata of mlfoundations/wise-ft" in finding.fix
 
 
+def test_another_number_than_a_derived_one_is_a_note(tmp_path: Path):
+    write(tmp_path, "ytbb-robust", "test")
+    report = check_dataset("ytbb-robust", tmp_path)
+    finding = of_kind(report, "image_count")
+    assert (finding.severity, finding.expected) == ("note", "35,718 images")
+    assert "derived" in finding.what
+    assert not [found for found in report.faults if found.kind == "image_count"]
+
+
 def test_a_sample_is_seeded_and_deep_opens_all(tmp_path: Path):
     folder = write_eurosat(tmp_path)
     cutting(_RIVER)(folder)

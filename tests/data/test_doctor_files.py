@@ -51,6 +51,10 @@ def test_an_archive_is_unpacked_where_it_lies(kind: str, command: str, tmp_path:
     assert finding.fix.splitlines()[-1] == command.format(archive, tmp_path)
     (left,) = download_findings([archive], incomplete=False)
     assert left.severity == "note"
+    unread = "; it is not checked whole: --deep reads it"
+    assert left.what.endswith(unread) == finding.what.endswith(unread) == (kind == "gztar")
+    (read,) = download_findings([archive], incomplete=False, deep=True)
+    assert not read.what.endswith(unread)
     archive.write_bytes(archive.read_bytes()[: 60 if kind == "zip" else 8])
     (cut,) = download_findings([archive], incomplete=True)
     assert cut.kind == "truncated_file"

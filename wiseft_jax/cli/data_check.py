@@ -39,7 +39,7 @@ class CheckArgs:
     split: tuple[str, ...] = ()
     """Check these splits; by default all that are there."""
     deep: bool = False
-    """Open every image."""
+    """Open every image, and read compressed archives to their end."""
     sample: int = SAMPLE
     """Open so many images of each split; of corruptions, of all together."""
     seed: int = 0

@@ -92,7 +92,8 @@ def _print_splits(entry: DatasetEntry) -> None:
     specs = tfds_specs(entry)
     rows = [
         (
-            split.name, images_text(split.images), where_text(entry.layout, split), split.labels,
+            split.name, images_text(split.images, derived=split.derived),
+            where_text(entry.layout, split), split.labels,
             specs.get(split.name, ""),
         )
         for split in entry.layout.splits

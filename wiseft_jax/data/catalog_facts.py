@@ -22,6 +22,7 @@ def list_facts() -> dict[str, Any]:
             "classes": CLASS_LISTS[entry.classes].count,
             "split": reported_split(entry).name,
             "images": reported_split(entry).images,
+            "derived": reported_split(entry).derived,
             "metrics": list(entry.scoring.metrics),
             "projection": entry.scoring.projection,
             "reference": entry.reference,
@@ -59,9 +60,11 @@ def reported_split(entry: DatasetEntry) -> Split:
     return entry.layout.splits[-1]
 
 
-def images_text(images: int | None) -> str:
-    """Return a number of images as text."""
-    return "not recorded" if images is None else f"{images:,}"
+def images_text(images: int | None, *, derived: bool = False) -> str:
+    """Return a number of images as text, and whether it is derived rather than counted."""
+    if images is None:
+        return "not recorded"
+    return f"{images:,} (derived)" if derived else f"{images:,}"
 
 
 def where_text(layout: Layout, split: Split) -> str:

@@ -116,6 +116,7 @@ OBJECT_DATASETS: dict[str, DatasetEntry] = {
                     35_718,
                     "reviewed_video",
                     "metadata/anchor_labels.json",
+                    derived=True,
                 ),
             ),
         ),
@@ -134,7 +135,7 @@ OBJECT_DATASETS: dict[str, DatasetEntry] = {
             "the first labels (ytbb_robustness_test_anchors_full.csv) have car and none, 22 and "
             "23, the other way round",
             "35,718 images and 2,030 sets are the paper's totals of both video sets (57,897 and "
-            "3,139) less those of ImageNet-Vid-Robust",
+            "3,139) less those of ImageNet-Vid-Robust; they were never counted",
         ),
     ),
 }

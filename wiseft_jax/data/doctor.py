@@ -42,7 +42,7 @@ def check_dataset(
       root: The folder that has the data set's folder, or that folder.
       splits: Which splits; all by default, and then one that isn't there at all is no fault as long
         as another is.
-      deep: Whether to decode every image.
+      deep: Whether to decode every image, and to read compressed archives to their end.
       sample: How many images of each split to decode, if not all; of a data set in variants, in all
         of them together.
       seed: Of the sample.
@@ -78,7 +78,7 @@ def check_dataset(
         if (order := class_order_finding(chosen[0])) is not None:
             findings.append(order)
         findings += _same_images(checked)
-        findings += _downloads(root, checked, findings)
+        findings += _downloads(root, checked, findings, deep)
     reports = tuple(report for each in checked for report in each.reports)
     found = in_order(findings)
     return Report(name, entry.title, entry.obtain, root, folder, reports, found, deep, sample, seed)
@@ -123,7 +123,7 @@ def _same_images(checked: Sequence[CheckedSplit]) -> list[Finding]:
 
 
 def _downloads(
-    root: Path, checked: Sequence[CheckedSplit], findings: Sequence[Finding]
+    root: Path, checked: Sequence[CheckedSplit], findings: Sequence[Finding], deep: bool
 ) -> list[Finding]:
     """Return what is wrong with downloads: among the images, in the folder, and beside it."""
     found = checked[0].found
@@ -142,7 +142,7 @@ def _downloads(
         ]
     absent = [each.found.name for each in checked if each.is_missing]
     incomplete = any(finding.severity == "error" for finding in findings)
-    return download_findings(files, incomplete=incomplete, absent=absent)
+    return download_findings(files, incomplete=incomplete, absent=absent, deep=deep)
 
 
 @contextlib.contextmanager

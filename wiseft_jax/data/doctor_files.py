@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 import re
 import shlex
-import tarfile
-import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from wiseft_jax.data.doctor_archives import ArchiveState, archive_state
 from wiseft_jax.data.doctor_report import Finding
 from wiseft_jax.data.entry import DatasetEntry
 from wiseft_jax.data.files import FileSource, find_images, is_hidden
@@ -172,7 +171,7 @@ def _stem(name: str) -> str:
 
 
 def download_findings(
-    files: Iterable[Path], *, incomplete: bool, absent: Sequence[str] = ()
+    files: Iterable[Path], *, incomplete: bool, absent: Sequence[str] = (), deep: bool = False
 ) -> list[Finding]:
     """Return which files are half downloads, and archives that nobody unpacked.
 
@@ -180,6 +179,7 @@ def download_findings(
       files: Files that lie with the data set and aren't its own.
       incomplete: Whether something of what is there is missing; if not, an archive is left over.
       absent: The splits that aren't there at all.
+      deep: Whether to read compressed archives to their end.
     """
     files = sorted(set(files))
     findings = []
@@ -200,8 +200,10 @@ def download_findings(
     faulty = data_file_findings(archives, None)
     findings += faulty
     known = {where for finding in faulty for where in finding.where}
-    archives = [path for path in archives if str(path) not in known]
-    cut = [path for path in archives if not _opens(path)]
+    states: dict[Path, ArchiveState] = {
+        path: archive_state(path, deep=deep) for path in archives if str(path) not in known
+    }
+    cut = [path for path, state in states.items() if state == "cut"]
     if cut:
         findings.append(
             Finding(
@@ -209,22 +211,27 @@ def download_findings(
                 f"{_count(cut, 'archive')} cut off, or no archive",
                 tuple(map(str, cut)),
                 "remove it and download it again",
-                "an archive that opens",
-                f"{cut[0].stat().st_size:,} bytes that don't",
+                "an archive with its end",
+                f"{cut[0].stat().st_size:,} bytes without",
                 "error" if incomplete else "warning",
             )
         )
-    whole = [path for path in archives if path not in cut]
-    if whole:
-        findings.append(_archive_finding(whole, incomplete, absent))
+    rest: dict[Path, ArchiveState] = {
+        path: state for path, state in states.items() if state != "cut"
+    }
+    if rest:
+        findings.append(_archive_finding(rest, incomplete, absent))
     return findings
 
 
-def _archive_finding(archives: Sequence[Path], incomplete: bool, absent: Sequence[str]) -> Finding:
+def _archive_finding(
+    states: Mapping[Path, ArchiveState], incomplete: bool, absent: Sequence[str]
+) -> Finding:
+    archives, unchecked = list(states), _unchecked(list(states.values()))
     where = tuple(map(str, archives))
     if not incomplete:
         lie = f"{len(archives)} archives lie" if len(archives) > 1 else "1 archive lies"
-        what = f"{lie} beside the unpacked data"
+        what = f"{lie} beside the unpacked data{unchecked}"
         if absent:
             fix = f"if it is of {', '.join(absent)}, unpack it:\n{_unpack(archives[0])}"
         else:
@@ -234,12 +241,22 @@ def _archive_finding(archives: Sequence[Path], incomplete: bool, absent: Sequenc
     more = f", and the other {len(archives) - 1} likewise" if len(commands) > 1 else ""
     return Finding(
         "archive",
-        f"{_count(archives, 'archive')} not unpacked, and something is missing",
+        f"{_count(archives, 'archive')} not unpacked, and something is missing{unchecked}",
         where,
         f"unpack it{more}:\n{_unpack(archives[0])}",
         "its content",
         "the archive",
     )
+
+
+def _unchecked(states: Sequence[ArchiveState]) -> str:
+    """Return how many archives may still be cut off, as the end of a sentence."""
+    said = ""
+    for state, why in (("unread", "--deep reads it"), ("unknown", "nothing here reads its format")):
+        if count := states.count(state):
+            which = f"{count} of {len(states)} is" if len(states) > 1 else "it is"
+            said += f"; {which} not checked whole: {why}"
+    return said
 
 
 def _unpack(path: Path) -> str:
@@ -254,17 +271,6 @@ def _unpack(path: Path) -> str:
         ".rar": f"unrar x {archive} {quoted}/",
         ".7z": f"7z x {archive} -o{quoted}",
     }.get(path.suffix.lower(), f"tar -xf {archive} -C {quoted}")
-
-
-def _opens(path: Path) -> bool:
-    try:
-        if path.suffix.lower() == ".zip":
-            return zipfile.is_zipfile(path)
-        if path.suffix.lower() in (".rar", ".7z"):
-            return True  # nothing here reads them
-        return tarfile.is_tarfile(path)
-    except (OSError, EOFError):
-        return False
 
 
 def _count(items: Sequence[object], noun: str) -> str:

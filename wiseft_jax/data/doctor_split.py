@@ -73,9 +73,12 @@ class CheckedSplit:
 
     @property
     def complete(self) -> bool | None:
-        """Whether it has as many images as were published; None: that isn't recorded."""
-        expected = self.found.split.images
-        return None if expected is None else all(each.images == expected for each in self.reports)
+        """Whether it has as many images as were published; None: that isn't known."""
+        split = self.found.split
+        if split.images is None:
+            return None
+        same = all(each.images == split.images for each in self.reports)
+        return None if split.derived and not same else same
 
 
 def check_split(
@@ -220,6 +223,9 @@ def _count_finding(found: PublishedSplit, images: int) -> Finding | None:
     else:
         what = _number(images - expected) + " too many"
         fix = "remove what its authors don't ship: copies, images of other sets, another version's"
+    if found.split.derived:
+        what += ", or the expected number is wrong: it is derived, and was never counted"
+        fix = "nothing, if you downloaded and unpacked all of it"
     return Finding(
         "image_count",
         what,
@@ -227,7 +233,8 @@ def _count_finding(found: PublishedSplit, images: int) -> Finding | None:
         fix,
         f"{expected:,} images",
         f"{images:,}",
-        split=found.name,
+        "note" if found.split.derived else "error",
+        found.name,
     )
 
 

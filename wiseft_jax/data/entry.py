@@ -56,6 +56,8 @@ class Split:
       column: The column, or key, of ``index`` that has the label.
       first_label: The label of the first class there.
       where: Which rows or entries of ``index`` are this split's.
+      derived: Whether ``images`` follows from other published numbers and was never counted; a copy
+        with another number of images has no fault then.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Split:
     column: str | None = None
     first_label: int = 0
     where: str = ""
+    derived: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

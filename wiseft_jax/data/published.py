@@ -108,7 +108,7 @@ def open_source(spec: Spec, options: SourceOptions) -> Source:
 
 def _tell_counts(found: PublishedSplit, source: Source) -> None:
     expected = found.split.images
-    if expected is not None and len(source) != expected:
+    if expected is not None and len(source) != expected and not found.split.derived:
         logger.warning(
             "%s: %d images, its authors ship %d; is it all there?",
             found.name, len(source), expected,
