@@ -28,6 +28,7 @@ from wiseft_jax.core.writers import check_writable
 from wiseft_jax.data.archive import ArchiveSource
 from wiseft_jax.data.decode import BadImageError, check_decodes, decode_image
 from wiseft_jax.data.files import FileSource
+from wiseft_jax.data.kept_facts import KeptFacts
 from wiseft_jax.data.prepared_shards import (
     MANIFEST_FILE,
     Manifest,
@@ -193,6 +194,7 @@ def _facts(
         "shard_mib": options.shard_mib,
         "class_names": list(class_names),
         "images": {name: len(source) for name, source in splits.items()},
+        "source_facts": {name: KeptFacts.of(each).to_json() for name, each in splits.items()},
         "source_fingerprints": {name: source.fingerprint() for name, source in splits.items()},
         "versions": {name: importlib.metadata.version(name) for name in _LIBRARIES},
     }

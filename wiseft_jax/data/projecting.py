@@ -147,7 +147,8 @@ def scoring_of(source: Source) -> SetScoring | None:
             "%s: no %s: the source doesn't say which images belong together, as published: does",
             source.name, " and ".join(lost),
         )  # fmt: skip
-    return SetScoring(names, group_names, groups, tuple(np.array(each, np.int64) for each in sets))
+    frame_sets = tuple(np.array(each, np.int64) for each in sets)
+    return SetScoring(names, group_names, groups, frame_sets, getattr(source, "cut_sets", 0))
 
 
 def accepted_of(source: Source) -> tuple[tuple[int, ...], ...] | None:
