@@ -96,6 +96,7 @@ def test_the_bootstrap_interval_of_macro_f1_is_that_of_resampled_examples():
     predictions = np.where(rng.random(300) < 0.7, labels, rng.integers(0, 6, 300))
     drawn = [macro_f1(predictions[at], labels[at]) for at in rng.integers(0, 300, (2000, 300))]
     found = macro_f1_score(predictions, labels)
+    assert found is not None
     assert found.value == macro_f1(predictions, labels)
     assert found.n == 300
     assert found == macro_f1_score(predictions, labels)

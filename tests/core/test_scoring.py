@@ -44,6 +44,7 @@ def test_a_class_that_means_nothing_is_no_hit_of_macro_f1():
 def test_a_score_that_counts_nothing_is_left_out():
     nothing = SetScoring(tuple(METRICS), ("x",), np.full(6, -1, np.int32))
     assert set(nothing.scores(predicted([1] * 6))) == {"macro_f1"}
+    assert ALL.scores(predicted([1] * 6, [-1] * 6)) == {}
 
 
 def test_a_subset_keeps_groups_and_whole_sets_of_frames():
@@ -54,7 +55,7 @@ def test_a_subset_keeps_groups_and_whole_sets_of_frames():
     assert found.subset(np.array([1])).cut == 3
 
 
-@pytest.mark.parametrize("scoring", [ALL, SetScoring(("macro_f1",))])
+@pytest.mark.parametrize("scoring", [ALL, ALL.subset(np.arange(4)), SetScoring(("macro_f1",))])
 def test_a_file_has_all_of_it(scoring: SetScoring):
     found = SetScoring.of_arrays({"labels": GROUPS, **scoring.arrays()})
     assert found is not None
@@ -63,4 +64,5 @@ def test_a_file_has_all_of_it(scoring: SetScoring):
         each.tolist() for each in scoring.frame_sets
     ]
     np.testing.assert_array_equal(found.groups, scoring.groups)
+    assert found.cut == scoring.cut
     assert SetScoring.of_arrays({"labels": GROUPS}) is None

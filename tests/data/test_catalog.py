@@ -44,6 +44,13 @@ def test_an_entry_refers_to_what_exists(name: str):
         assert not text.endswith(".")
 
 
+def test_tfds_has_one_name_for_each_data_set():
+    """A part of a set, as a matched axis is, isn't what TFDS calls by the set's name."""
+    names = [entry.tfds.name for entry in DATASETS.values() if entry.tfds is not None]
+    assert len(set(names)) == len(names) > 0
+    assert all(DATASETS[name].tfds is None for name in MATCHED)
+
+
 @pytest.mark.parametrize("name", DATASETS)
 def test_splits_say_where_images_and_labels_are(name: str):
     layout = DATASETS[name].layout

@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.data.builders import encode, pixels
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.data.decode import BadImageError, check_decodes, decode_image, open_image
+from wiseft_jax.data.decode import BadImageError, check_decodes, decode_image, is_plain, open_image
 
 WHITE, RED, BLUE = (255, 255, 255), (255, 0, 0), (0, 0, 255)
 
@@ -132,6 +132,24 @@ def test_exif_orientation_is_applied(orientation: int, format: str):
     assert decoded.shape == (16, 32, 3)
     assert np.abs(decoded - rows)[2:6, 2:14].max() <= 4
     assert np.abs(decoded - rows)[10:14, 18:30].max() <= 4
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG"])
+def test_what_every_reader_decodes_alike_is_upright_rgb_or_grey(format: str):
+    for orientation in (None, *range(10)):
+        exif = Image.Exif()
+        if orientation is not None:
+            exif[0x0112] = orientation
+        data = encode(pixels(1), format, exif=exif)
+        assert is_plain(data, "x") == (orientation not in range(2, 9))
+    image = Image.fromarray(pixels(1))
+    assert is_plain(encode(image.convert("L"), format), "x")
+    others = ("CMYK",) if format == "JPEG" else ("RGBA", "LA", "P", "1", "I;16")
+    for mode in others:
+        given = Image.new(mode, (4, 3)) if mode == "I;16" else image.convert(mode)
+        assert not is_plain(encode(given, format), "x")
+    if format == "PNG":
+        assert not is_plain(encode(image, transparency=(1, 2, 3)), "x")
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")

@@ -16,6 +16,7 @@ from wiseft_jax.data import class_lists
 from wiseft_jax.data.catalog import DATASETS
 from wiseft_jax.data.catalog_facts import tfds_id
 from wiseft_jax.data.class_lists import class_keys, class_names, is_published
+from wiseft_jax.data.class_names import ClassNames
 from wiseft_jax.data.load import load_dataset
 from wiseft_jax.data.projecting import is_imagenet, projection_of
 from wiseft_jax.data.source import ArraySource, Dataset, check_matches
@@ -196,6 +197,30 @@ def test_a_copy_without_frame_sets_says_what_is_not_scored(caplog: pytest.LogCap
     assert "vid-robust: no pm0 and pm10" in caplog.text
     assert found.scoring is not None
     assert found.scoring.frame_sets == ()
+
+
+def test_a_set_that_does_not_say_which_it_is_is_not_evaluated_unawares(
+    caplog: pytest.LogCaptureFixture,
+):
+    keys = class_keys("imagenet-a")
+    plain = in_memory([0, 1], "", tuple(sorted(keys, reverse=True)))
+    with caplog.at_level(logging.WARNING):
+        found = load_dataset(plain, classifier_class_names=class_keys("imagenet"), verify=False)
+    assert found.projection is None
+    assert "are those of imagenet-a and imagenet-a-val-classes, but" in caplog.text
+    assert "open it as published:imagenet-a" in caplog.text
+    objects = in_memory([0, 1], "", class_names("objectnet"))
+    with pytest.raises(InputError, match=r"are those of .*objectnet.*open it as published:"):
+        load_dataset(objects, classifier_class_names=IMAGENET, verify=False)
+    caplog.clear()
+    own = class_names("objectnet")
+    renamed = ClassNames("names.json", ("tench",), dict.fromkeys(own, "tench"), is_list=False)
+    for head, names in ((own, None), (IMAGENET, renamed)):
+        found = load_dataset(
+            objects, classifier_class_names=head, class_names_file=names, verify=False
+        )
+        assert found.projection is None
+    assert "isn't said to be that" not in caplog.text
 
 
 def test_a_set_that_is_not_catalogued_is_scored_by_top1_alone():

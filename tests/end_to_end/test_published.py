@@ -24,6 +24,8 @@ from wiseft_jax.clip.towers import VISION_KEYS
 from wiseft_jax.core.results import read_rows
 from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.data.class_lists import class_names, class_rows
+from wiseft_jax.data.prepare import PrepareOptions, prepare
+from wiseft_jax.data.prepare_input import prepare_input
 from wiseft_jax.data.transforms import EvalTransform
 from wiseft_jax.evaluation.predictions import load_predictions
 from wiseft_jax.experiment import load_endpoints
@@ -190,6 +192,18 @@ def specs_at(root: Path) -> list[str]:
     return [f"published:{name}:{split}@{root}" for name, _, split in parts]
 
 
+def copies_of(specs: list[str], root: Path) -> list[str]:
+    """Prepare a copy of each set, and return specs with the sets' names."""
+    copies = []
+    for number, spec in enumerate(specs):
+        splits = prepare_input(spec).open(())
+        report = prepare(splits, root / "copies", PrepareOptions(f"copy_{number}"))
+        copies += [
+            f"{source.name}={report['splits'][split]['spec']}" for split, source in splits.items()
+        ]
+    return copies
+
+
 def test_an_exported_imagenet_model_is_evaluated_by_the_published_projections(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ):
@@ -199,6 +213,7 @@ def test_an_exported_imagenet_model_is_evaluated_by_the_published_projections(
     rows = evaluated(model, specs_at(tmp_path), capsys)
     assert len(rows) == 5
     check_shifts(rows, logits, written)
+    check_shifts(evaluated(model, copies_of(specs_at(tmp_path), tmp_path), capsys), logits, written)
     command = ["evaluate", "--model", str(model), "--batch-size", "8", "-q", "--data"]
     assert main([*command, specs_at(tmp_path)[-1]]) == 0
     assert "pm-10 (whole sets of frames)" in capsys.readouterr().out

@@ -26,8 +26,9 @@ class PrepareArgs:
     """Turn images into ArrayRecord, laid out as TensorFlow Datasets does, for a disk or a bucket.
 
     Writes OUT/NAME[/CONFIG]/1.0.0, which tfds:OUT/NAME/1.0.0:SPLIT and tfds.builder_from_directory
-    open, without TensorFlow. Records keep the source's order; JPEG and PNG files keep their bytes.
-    The same command goes on where it was interrupted, and the result is the same to the byte.
+    open, without TensorFlow. Records keep the source's order; JPEG and PNG files that every reader
+    decodes alike keep their bytes. The same command goes on where it was interrupted, and the
+    result is the same to the byte.
 
         wiseft data prepare folder:photos --out prepared
 

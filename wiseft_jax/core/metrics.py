@@ -93,16 +93,20 @@ def macro_f1(predictions: Int[np.ndarray, " N"], labels: Int[np.ndarray, " N"]) 
 
 def macro_f1_score(
     predictions: Int[np.ndarray, " N"], labels: Int[np.ndarray, " N"], draws: int = 1000
-) -> Score:
-    """Return ``macro_f1`` with its 95 % percentile bootstrap interval over examples.
+) -> Score | None:
+    """Return ``macro_f1`` with its 95 % percentile bootstrap interval; None without examples.
+
+    The bootstrap is over examples.
 
     Args:
       predictions: Classes, or any other number for none.
       labels: Classes.
       draws: Samples of as many examples, drawn with replacement from a fixed seed.
     """
-    cells, counts = _confusion(predictions, labels)
     n = len(labels)
+    if not n:
+        return None
+    cells, counts = _confusion(predictions, labels)
     drawn = numpy_stream(0, "macro-F1").multinomial(n, counts / n, size=draws)
     low, high = np.quantile(_mean_f1(cells, drawn), [0.025, 0.975])
     return Score(float(_mean_f1(cells, counts[None])[0]), n, float(low), float(high))

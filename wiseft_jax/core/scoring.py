@@ -66,6 +66,7 @@ class SetScoring:
             "group_names": np.asarray(self.group_names, np.str_),
             "frames": np.concatenate([np.zeros(0, np.int64), *self.frame_sets]),
             "frame_counts": np.asarray([len(each) for each in self.frame_sets], np.int64),
+            "cut": np.asarray(self.cut, np.int64),
         }
         if self.groups is not None:
             found["groups"] = self.groups
@@ -84,6 +85,7 @@ class SetScoring:
             tuple(group_names.tolist()),
             arrays.get(_PREFIX + "groups"),
             tuple(sets),
+            int(arrays.get(_PREFIX + "cut", 0)),  # files of before have none
         )
 
 

@@ -99,8 +99,6 @@ def published_specs(name: str) -> dict[str, str]:
 def tfds_id(full_name: str) -> str:
     """Return the id of the data set that TensorFlow Datasets calls so; empty where there is none.
 
-    The first of several: the part of a data set that another entry is of has its name too.
-
     Args:
       full_name: ``name[/config]/version``.
 

@@ -14,7 +14,6 @@ from wiseft_jax.data.entry import (
     Projection,
     Scoring,
     Split,
-    TfdsNames,
 )
 
 _ACROSS_TIME = Citation(
@@ -41,7 +40,6 @@ def _matched(shift: str, classes: str, images: int, projection: Projection) -> D
         citation=imagenet.citation,
         licence=imagenet.licence,
         obtain="as imagenet",
-        tfds=TfdsNames("imagenet2012", "5.1.0", (("validation", "val"),), "imagenet"),
         scoring=Scoring(projection),
         notes=(f"the axis that {shift} is set against; predictions are among its classes alone",),
     )

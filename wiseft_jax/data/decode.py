@@ -133,6 +133,21 @@ def check_decodes(data: bytes, where: str) -> bool:
     return animated
 
 
+def is_plain(data: bytes, where: str) -> bool:
+    """Return whether any reader decodes an image to the same pixels, by its header.
+
+    Others than this one differ in what they do with an orientation, transparency, a palette, CMYK,
+    and 16 bits.
+
+    Raises:
+      BadImageError: It isn't an image.
+    """
+    image = open_image(data, where)
+    if image.mode not in ("RGB", "L") or "transparency" in image.info:
+        return False
+    return _orientation(image, where) not in _UPRIGHT
+
+
 def _undecodable(where: str, error: Exception) -> BadImageError:
     return BadImageError(where, f"can't be decoded ({str(error) or type(error).__name__})")
 
@@ -156,10 +171,13 @@ def _to_rgb(image: Image.Image, where: str) -> Image.Image:
 
 
 def _upright(rgb: Image.Image, original: Image.Image, where: str) -> Image.Image:
+    method = _UPRIGHT.get(_orientation(original, where))
+    return rgb if method is None else rgb.transpose(method)
+
+
+def _orientation(image: Image.Image, where: str) -> int:
     try:
-        orientation = original.getexif().get(ORIENTATION_TAG, 1)
+        return image.getexif().get(ORIENTATION_TAG, 1)
     except Exception as error:  # a damaged EXIF block says nothing about the pixels
         logger.debug("%s: EXIF can't be read (%s); taken as upright", where, error)
-        return rgb
-    method = _UPRIGHT.get(orientation)
-    return rgb if method is None else rgb.transpose(method)
+        return 1

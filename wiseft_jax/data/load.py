@@ -18,7 +18,13 @@ from wiseft_jax.data.config import DataConfig
 from wiseft_jax.data.files import open_images
 from wiseft_jax.data.matching import match_class_names, similar_names
 from wiseft_jax.data.overlap import warn_of_overlap
-from wiseft_jax.data.projecting import accepted_of, is_imagenet, project, scoring_of
+from wiseft_jax.data.projecting import (
+    accepted_of,
+    check_catalogued,
+    is_imagenet,
+    project,
+    scoring_of,
+)
 from wiseft_jax.data.source import Dataset, OnBadImage, Source
 from wiseft_jax.data.specs import SourceOptions, Spec, open_source, parse_spec, parse_specs
 from wiseft_jax.data.splits import stratified_split
@@ -128,6 +134,8 @@ def _labelled(
                 "accepted": accepted_of(source),
                 "projection": found.projection,
             }
+        if class_names_file is None:
+            check_catalogued(source, classifier_class_names, where)
     names: ClassNames | None = None
     if class_names_file is not None:
         given = class_names_file

@@ -26,8 +26,9 @@ from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.run_lock import hold
 from wiseft_jax.core.writers import check_writable
 from wiseft_jax.data.archive import ArchiveSource
-from wiseft_jax.data.decode import BadImageError, check_decodes, decode_image
+from wiseft_jax.data.decode import BadImageError, check_decodes, decode_image, is_plain
 from wiseft_jax.data.files import FileSource
+from wiseft_jax.data.kept_facts import KeptFacts
 from wiseft_jax.data.prepared_shards import (
     MANIFEST_FILE,
     Manifest,
@@ -84,8 +85,8 @@ def prepare(
 ) -> dict[str, Any]:
     """Prepare splits that share their classes; go on where an earlier call with the same ended.
 
-    JPEG and PNG files keep their bytes; anything else becomes a PNG of its upright RGB pixels. Each
-    image is decoded once, to see that it can be.
+    JPEG and PNG files of upright RGB or grey pixels keep their bytes; anything else becomes a PNG
+    of its pixels, upright and RGB. Each image is decoded once, to see that it can be.
 
     Args:
       splits: Name -> images.
@@ -193,6 +194,7 @@ def _facts(
         "shard_mib": options.shard_mib,
         "class_names": list(class_names),
         "images": {name: len(source) for name, source in splits.items()},
+        "source_facts": {name: KeptFacts.of(each).to_json() for name, each in splits.items()},
         "source_fingerprints": {name: source.fingerprint() for name, source in splits.items()},
         "versions": {name: importlib.metadata.version(name) for name in _LIBRARIES},
     }
@@ -238,13 +240,15 @@ def _shard_counts(splits: Mapping[str, Source], options: PrepareOptions) -> dict
 
 
 def encoded_image(source: Source, index: int) -> bytes:
-    """Return an image as it is kept: JPEG and PNG files byte for byte, all else as PNG.
+    """Return an image as it is kept: plain JPEG and PNG files byte for byte, all else as PNG.
+
+    Plain is what every reader of TFDS decodes alike: RGB or grey, upright, without transparency.
 
     Raises:
       BadImageError: It can't be decoded.
     """
     data, where = source.read(index), source.ids[index]
-    if isinstance(data, bytes) and data.startswith(_AS_THEY_ARE):
+    if isinstance(data, bytes) and data.startswith(_AS_THEY_ARE) and is_plain(data, where):
         check_decodes(data, where)
         return data
     buffer = io.BytesIO()

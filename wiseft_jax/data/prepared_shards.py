@@ -197,7 +197,12 @@ def write_shards(
                         indices = range(first, last)
                         records, skipped = _records(executor, plan, indices, skip_unreadable)
                         written = _write_shard(directory / file, records)
-                        manifest.shards[file] = {"split": plan.name, **written, "skipped": skipped}
+                        manifest.shards[file] = {
+                            "split": plan.name,
+                            **written,
+                            "skipped": list(skipped.values()),
+                            "left_out": list(skipped),
+                        }
                         manifest.write()
                     advance(last - first)
     if kept:
@@ -232,7 +237,9 @@ def _records(
     plan: SplitPlan,
     indices: range,
     skip_unreadable: bool,
-) -> tuple[list[bytes], list[str]]:
+) -> tuple[list[bytes], dict[int, str]]:
+    """Return the records that could be made, and index -> what is wrong with each other image."""
+
     def make(index: int) -> bytes | str:
         try:
             return plan.make_record(index)
@@ -248,9 +255,11 @@ def _records(
         for future in futures:
             future.cancel()
         raise
-    skipped = [each for each in made if isinstance(each, str)]
-    _refuse(plan, skipped, skip_unreadable)
-    for line in skipped:
+    skipped = {
+        index: each for index, each in zip(indices, made, strict=True) if isinstance(each, str)
+    }
+    _refuse(plan, list(skipped.values()), skip_unreadable)
+    for line in skipped.values():
         logger.warning("left out: %s", line)
     return [each for each in made if isinstance(each, bytes)], skipped
 

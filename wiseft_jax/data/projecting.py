@@ -89,6 +89,47 @@ def project(source: Source, head_names: Sequence[str], where: str) -> Projected 
     return Projected(projection, _labels(source, entry, where))
 
 
+def check_catalogued(source: Source, head_names: Sequence[str], where: str) -> None:
+    """Tell of a source that has a catalogued set's classes, and doesn't say that it is that set.
+
+    By ImageNet's classes such a set is evaluated by a projection, and without its name by matching
+    class names: among all thousand classes, which the published numbers aren't.
+
+    Args:
+      source: The images.
+      head_names: The classifier's classes.
+      where: What to call the set in messages.
+
+    Raises:
+      InputError: Several of ImageNet's classes count as one of its own, so that the names can't be
+        matched.
+    """
+    if not is_imagenet(head_names) or getattr(source, "catalog_id", ""):
+        return
+    own = sorted(source.class_names)
+    lists = {each.classes for each in DATASETS.values() if each.scoring.projection != "none"}
+    lists = {each for each in lists if own in (sorted(class_names(each)), sorted(class_keys(each)))}
+    found = [name for name, entry in DATASETS.items() if entry.classes in lists]
+    if not found:
+        return
+    specs = " or ".join(f"published:{name}" for name in found)
+    remedy = (
+        f"open it as {specs}, or as a copy of that made by wiseft data prepare, and they are mapped"
+        " as published"
+    )
+    if any(DATASETS[name].scoring.projection != "subset" for name in found):
+        raise InputError(
+            f"{where}: its {len(own)} classes are those of {' and '.join(found)}, which are mapped"
+            f" from ImageNet's, several to one, and can't be matched by name; {remedy}. For another"
+            " mapping, give names (--class-names)"
+        )
+    logger.warning(
+        "%s: its %d classes are those of %s, but it isn't said to be that: predictions are among"
+        " all of ImageNet's 1000 classes, and no published number is of these; %s",
+        where, len(own), " and ".join(found), remedy,
+    )  # fmt: skip
+
+
 def projection_of(entry: DatasetEntry, head_names: Sequence[str]) -> Projection:
     """Return the projection from ImageNet's classes that the catalog says.
 
@@ -147,7 +188,8 @@ def scoring_of(source: Source) -> SetScoring | None:
             "%s: no %s: the source doesn't say which images belong together, as published: does",
             source.name, " and ".join(lost),
         )  # fmt: skip
-    return SetScoring(names, group_names, groups, tuple(np.array(each, np.int64) for each in sets))
+    frame_sets = tuple(np.array(each, np.int64) for each in sets)
+    return SetScoring(names, group_names, groups, frame_sets, getattr(source, "cut_sets", 0))
 
 
 def accepted_of(source: Source) -> tuple[tuple[int, ...], ...] | None:

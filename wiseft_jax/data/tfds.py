@@ -21,6 +21,7 @@ from wiseft_jax.core.errors import InputError, did_you_mean
 from wiseft_jax.core.hashing import hash_bytes, hash_json
 from wiseft_jax.core.progress import progress_bar
 from wiseft_jax.data.catalog_facts import tfds_id
+from wiseft_jax.data.kept_facts import KeptFacts, facts_of_records
 from wiseft_jax.data.prepared_shards import MANIFEST_FILE, find_path, is_remote, read_manifest
 from wiseft_jax.data.specs import SourceOptions, Spec
 from wiseft_jax.data.tfrecord import RecordRange, TFRecordReader
@@ -65,9 +66,17 @@ class TfdsSource:
 
     Attributes:
       catalog_id: Its id in the catalog; empty where that hasn't got it.
+      group_of: The group of each image, where ``wiseft data prepare`` kept it; so too
+      accepted: the labels that count as right for each image,
+      frame_sets: the indices of the frames of each set, the anchor first,
+      cut_sets: and how many further sets aren't whole.
     """
 
     catalog_id = ""
+    group_of: tuple[str, ...] = ()
+    accepted: tuple[tuple[int, ...], ...] = ()
+    frame_sets: tuple[tuple[int, ...], ...] = ()
+    cut_sets = 0
 
     def __init__(
         self,
@@ -161,12 +170,27 @@ def open_source(spec: Spec, options: SourceOptions) -> TfdsSource:
     features = builder.info.features
     class_names = _class_names(builder, features[label_key].names)
     names = hash_bytes(*(name.encode() for name in class_names))
-    fingerprint = hash_json([full_name, files, names])
+    facts = _kept_facts(builder, instructions)
+    kept = [] if facts is None else [facts.to_json()]
+    fingerprint = hash_json([full_name, files, names, *kept])
     source = TfdsSource(
         spec.name, full_name, records, features, image_key, label_key, class_names, fingerprint
     )
     source.catalog_id = tfds_id(builder.info.full_name)
+    if facts is not None:  # they beat the name, which anyone may give
+        source.catalog_id, source.group_of = facts.catalog_id, facts.group_of
+        source.accepted, source.frame_sets = facts.accepted, facts.frame_sets
+        source.cut_sets = facts.cut_sets
     return source
+
+
+def _kept_facts(builder: Any, instructions: list[Any]) -> KeptFacts | None:
+    """Return what ``wiseft data prepare`` kept of the records' source, if it made them."""
+    manifest = read_manifest(builder.data_dir)
+    if manifest is None:
+        return None
+    parts = [(Path(part.filename).name, part.skip, part.take) for part in instructions]
+    return facts_of_records(manifest, parts, f"{builder.data_dir}/{MANIFEST_FILE}")
 
 
 def _class_names(builder: Any, names: Sequence[str]) -> Sequence[str]:
