@@ -21,9 +21,9 @@ def main(argv: Sequence[str]) -> int:
 
     parse_specs(args.data)
     check_templates(args.templates, args.model)
-    for model in args.model:
-        check_model(model)
     with together(args.common, args.distributed) as prints:
+        for model in args.model:
+            check_model(model)
         model, *others = args.model
         if others:
             from wiseft_jax.cli.evaluate_models import evaluate_several
