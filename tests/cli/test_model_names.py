@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wiseft_jax.cli.model_names import check_different, is_exported, short_names
+from wiseft_jax.cli.model_names import check_different, check_model, is_exported, short_names
 from wiseft_jax.core.errors import InputError
 
 
@@ -14,6 +14,15 @@ def test_an_export_is_known_by_its_files(tmp_path: Path):
     assert not is_exported(str(tmp_path))
     (tmp_path / "head.safetensors").touch()
     assert is_exported(str(tmp_path))
+
+
+def test_a_file_is_no_run_and_a_path_that_is_not_there_is_refused(tmp_path: Path):
+    (tmp_path / "model.safetensors").touch()
+    check_model(str(tmp_path / "model.safetensors"))
+    check_model("glyphclip")
+    check_model("openai/clip-vit-base-patch32")
+    with pytest.raises(InputError, match="no such directory"):
+        check_model(str(tmp_path / "model.pt"))
 
 
 def test_short_names_unless_they_are_alike():

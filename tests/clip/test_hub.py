@@ -70,6 +70,9 @@ def test_a_file_is_refused(tmp_path: Path):
     (tmp_path / "model.safetensors").touch()
     with pytest.raises(InputError, match="this is a file; give a directory, or a"):
         resolve_directory(tmp_path / "model.safetensors")
+    (tmp_path / "model.pt").touch()
+    with pytest.raises(InputError, match=r"scripts/convert_torch\.py"):
+        resolve_directory(tmp_path / "model.pt")
 
 
 def test_offline_is_respected_and_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

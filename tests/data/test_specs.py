@@ -126,7 +126,9 @@ def test_a_missing_path_says_how_far_it_exists(tmp_path: Path):
     [
         ("folder:/home/ann/pets/", "folder:pets"),
         ("pets=table:lists/train.csv", "table:train.csv"),
-        ("tfds:/home/ann/tfds/pets/1.0.0:test", "tfds:1.0.0:test"),
+        ("tfds:/home/ann/tfds/pets/1.0.0:test", "tfds:pets/1.0.0:test"),
+        ("tfds:own/pets/1.0.0:test", "tfds:pets/1.0.0:test"),
+        ("tfds:gs://bucket/own/pets/1.0.0/:test", "tfds:pets/1.0.0:test"),
         ("tfds:imagenet_v2/matched-frequency:test", "tfds:imagenet_v2/matched-frequency:test"),
         ("published:cifar10:test@/home/ann", "published:cifar10:test"),
         ("quickstart:digits", "quickstart:digits"),

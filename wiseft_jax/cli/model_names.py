@@ -29,9 +29,8 @@ def check_model(model: str) -> None:
     path = Path(model).expanduser()
     if not path.exists() and model != EMBEDDED_NAME and not is_hub_id(model):
         resolve_directory(model)
-    directory = RunDirectory(Path(model).expanduser())
-    if directory.is_run():
-        raise InputError(directory.instead_of_model())
+    if path.is_dir() and RunDirectory(path).is_run():
+        raise InputError(RunDirectory(path).instead_of_model())
 
 
 def check_templates(templates: str, models: Sequence[str]) -> None:

@@ -205,7 +205,8 @@ def _whole(settings: dict[str, Any], directory: Path) -> dict[str, Any]:
     if settings["model_type"] == "clip_vision_model":
         raise InputError(
             f"{path}: model_type is 'clip_vision_model', one tower of a CLIP; the zero-shot head "
-            "needs both. Give the CLIP that it was fine-tuned from too (--model.base)."
+            "needs both. Give the CLIP that it was fine-tuned from too (--model.base where one is"
+            " trained, --base of evaluate and predict)."
         )
     for key in ("text_config", "vision_config"):
         if not any(isinstance(settings.get(name), dict) for name in (key, f"{key}_dict")):

@@ -44,7 +44,11 @@ def resolve_directory(name_or_path: str | Path) -> Path:
     if name and path.is_dir():
         return path
     if name and path.exists():
-        raise InputError(f"{name}: this is a file; give a directory, or a .safetensors file.")
+        pickled = path.suffix in (".pt", ".pth", ".bin")
+        raise InputError(
+            f"{name}: this is a file; give a directory, or a .safetensors file."
+            + " Pickled weights are converted once, by scripts/convert_torch.py." * pickled
+        )
     if isinstance(name_or_path, Path) or not is_hub_id(name):
         raise InputError(
             f"{name!r}: no such directory (looked at {path.absolute()}), and not a hub id, which "

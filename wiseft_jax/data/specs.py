@@ -36,6 +36,7 @@ SCHEMES: dict[str, Scheme] = {
     ),
 }
 
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl")
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 _GENERIC = {"train", "training", "val", "valid", "validation", "test", "images", "data"}
@@ -147,8 +148,12 @@ def public_spec(text: str) -> str:
     if _split_name(text)[1].partition(":")[0] not in SCHEMES:
         return text  # embedded data
     spec = parse_spec(text)
-    if spec.scheme in ("folder", "table") or spec.path.is_absolute():
-        spec = dataclasses.replace(spec, target=spec.path.absolute().name)
+    target = spec.target.rstrip("/")
+    if spec.scheme == "tfds" and _VERSION.fullmatch(target.rpartition("/")[2]):
+        target = "/".join(target.split("/")[-2:])  # a prepared directory: NAME/VERSION
+    elif spec.scheme in ("folder", "table") or spec.path.is_absolute():
+        target = spec.path.absolute().name
+    spec = dataclasses.replace(spec, target=target)
     return str(dataclasses.replace(spec, root=""))
 
 
