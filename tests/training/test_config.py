@@ -79,7 +79,7 @@ def test_an_edge_is_accepted(field: str, value: Any):
 
 def test_an_unknown_recipe_gets_a_suggestion():
     with pytest.raises(InputError, match=r"training.recipe .*Did you mean 'linear_probe'"):
-        from_dict(_Unchecked, {"recipe": "linear_clasifier"}, "x").build()
+        from_dict(_Unchecked, {"recipe": "linear_prode"}, "x").build()
 
 
 @dataclasses.dataclass(frozen=True)
