@@ -22,7 +22,7 @@ from jaxtyping import Int
 
 from wiseft_jax.backgrounds.in9 import IN9_CLASSES
 from wiseft_jax.backgrounds.variants import MASKS_FOLDER, VARIANTS, variant_of
-from wiseft_jax.core.errors import InputError, missing_path
+from wiseft_jax.core.errors import InputError, few, missing_path
 from wiseft_jax.data.folder import open_source
 from wiseft_jax.data.source import Dataset
 from wiseft_jax.data.specs import SourceOptions, Spec
@@ -66,7 +66,7 @@ class Release:
         if source.class_names != self.class_names:
             raise InputError(
                 f"{spec.path}: expected the classes of {self.variants[0]}"
-                f" ({_few(self.class_names)}), found {_few(source.class_names)}"
+                f" ({few(self.class_names, _SHOWN)}), found {few(source.class_names, _SHOWN)}"
             )
         return Dataset(kind, source, source.labels, class_names=self.class_names)
 
@@ -126,7 +126,7 @@ class Release:
 
     def _warn(self, files: list[str], what: str) -> None:
         if files:
-            names = _few(tuple(Path(file).name for file in files))
+            names = few(tuple(Path(file).name for file in files), _SHOWN)
             logger.warning("%s: %d images %s: %s", self.root, len(files), what, names)
 
 
@@ -150,7 +150,7 @@ def open_release(root: Path | str, split: str = "val") -> Release:
     if not known:
         raise InputError(
             f"{root}: expected folders {', '.join(VARIANTS)}; found"
-            f" {_few(tuple(sorted(there))) or 'no folder'}; wiseft backgrounds build makes them of"
+            f" {few(sorted(there), _SHOWN) or 'no folder'}; wiseft backgrounds build makes them of"
             " images with masks or boxes"
         )
     _check_spelling(root, there)
@@ -163,7 +163,8 @@ def open_release(root: Path | str, split: str = "val") -> Release:
     class_names = open_source(spec, SourceOptions()).class_names
     if len(class_names) < 2:
         raise InputError(
-            f"{first}: expected folders of two classes at least, found {_few(class_names)}: of one"
+            f"{first}: expected folders of two classes at least, found"
+            f" {few(class_names, _SHOWN)}: of one"
             " class every answer is right"
         )
     _check_in9(root, class_names)
@@ -204,8 +205,3 @@ def _check_in9(root: Path, class_names: tuple[str, ...]) -> None:
             pair for pair in zip(class_names, IN9_CLASSES, strict=True) if pair[0] != pair[1]
         )
         raise InputError(f"{root}: folder {wrong[0]!r}: expected {wrong[1]!r}, as published")
-
-
-def _few(names: tuple[str, ...]) -> str:
-    more = f", ...; {len(names)} in all" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

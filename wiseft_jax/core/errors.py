@@ -77,6 +77,16 @@ def few(names: Sequence[str], most: int = 10) -> str:
     return ", ".join(names[:most]) + more
 
 
+def first_few(names: Sequence[str], most: int) -> str:
+    """Return the first names for a message, and dots where there are more.
+
+    Example:
+      >>> first_few(["a", "b", "c"], most=2)
+      'a, b, ...'
+    """
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+
+
 def unknown_name(kind: str, name: str, options: Iterable[str]) -> InputError:
     """Return the error for a name that is in no table.
 

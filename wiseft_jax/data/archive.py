@@ -25,7 +25,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, first_few
 from wiseft_jax.core.hashing import hash_bytes, hash_json
 from wiseft_jax.data.decode import BadImageError
 from wiseft_jax.data.files import IMAGE_SUFFIXES, is_hidden, report_skipped
@@ -147,7 +147,7 @@ def open_archive(path: Path, name: str) -> dict[str, ArchiveSource]:
     if members.links:
         logger.warning(
             "%s: %d links and special files are passed over: %s",
-            path, len(members.links), _few(members.links),
+            path, len(members.links), first_few(members.links, _SHOWN),
         )  # fmt: skip
     skipped: list[str] = []
     images = [each for each in members.names if _is_image(each, skipped)]
@@ -191,7 +191,9 @@ def _split(
     label_of = {each: label for label, each in enumerate(class_names)}
     empty = sorted(classes - {_parts(each)[depth] for each in found})
     if empty:
-        logger.warning("%s: no images in %d class folders: %s", where, len(empty), _few(empty))
+        logger.warning(
+            "%s: no images in %d class folders: %s", where, len(empty), first_few(empty, _SHOWN)
+        )
     found.sort(key=lambda each: (label_of[_parts(each)[depth]], each))
     labels = np.array([label_of[_parts(each)[depth]] for each in found], np.int32)
     return ArchiveSource(name, path, members, found, labels, class_names, "/".join(prefix))
@@ -236,12 +238,8 @@ def _tell_repeated(path: Path, names: Sequence[str]) -> None:
     if repeated:
         logger.warning(
             "%s: %d names are there more than once, and the last of each counts: %s",
-            path, len(repeated), _few(repeated),
+            path, len(repeated), first_few(repeated, _SHOWN),
         )  # fmt: skip
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
 
 
 def _clean(name: str) -> str:

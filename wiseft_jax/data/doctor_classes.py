@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wiseft_jax.core.errors import did_you_mean
+from wiseft_jax.core.errors import did_you_mean, first_few
 from wiseft_jax.data.class_lists import class_keys, imagenet_map
 from wiseft_jax.data.doctor_places import known_folders
 from wiseft_jax.data.doctor_report import Finding
@@ -119,8 +119,8 @@ def _order_finding(
             " count",
             tuple(str(base / folder) for folder in numbers),
             "don't guess the order: unpack it again, as its authors ship it",
-            f"folders called {_few(missing)}",
-            f"folders called {_few(numbers)}",
+            f"folders called {first_few(missing, _SHOWN)}",
+            f"folders called {first_few(numbers, _SHOWN)}",
             split=found.name,
         )
     return None
@@ -167,8 +167,8 @@ def _renamed_finding(found: PublishedSplit, base: Path, renamed: Mapping[str, st
         f"{len(renamed)} {folders} another name, and the images are passed over",
         tuple(str(base / folder) for folder in renamed),
         f"rename it{_and_so_on(renamed)}:\nmv {_quoted(base / first)} {_quoted(base / wanted)}",
-        _few(list(renamed.values())),
-        _few(list(renamed)),
+        first_few(list(renamed.values()), _SHOWN),
+        first_few(list(renamed), _SHOWN),
         split=found.name,
     )
 
@@ -188,7 +188,7 @@ def _extra_finding(
         "remove what isn't the data set's, or rename it after its class."
         + did_you_mean(next(iter(extra)), missing),
         f"folders of the class list {found.entry.classes}",
-        _few(list(extra)),
+        first_few(list(extra), _SHOWN),
         "warning",
         found.name,
     )
@@ -224,7 +224,11 @@ def empty_class_finding(found: PublishedSplit, source: Source) -> Finding | None
     return Finding(
         "missing_class",
         f"{len(empty):,} of {len(counts):,} classes {have} no image"
-        + (", which may be so as it was published" if published else f": {_few(empty)}"),
+        + (
+            ", which may be so as it was published"
+            if published
+            else f": {first_few(empty, _SHOWN)}"
+        ),
         tuple(empty),
         "nothing, if the number of images is right" if published else "download it again",
         f"{len(counts):,} classes with images",
@@ -266,10 +270,6 @@ def misplaced_image_finding(
         folder_of(path, base),
         split=found.name,
     )
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
 
 
 def _quoted(path: Path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, first_few
 from wiseft_jax.data.doctor_report import Finding
 from wiseft_jax.data.matlab import read_matlab
 from wiseft_jax.data.published_split import PublishedSplit
@@ -106,5 +106,4 @@ def _letters(name: str) -> str:
 
 
 def _listed(pairs: Sequence[tuple[int, str]]) -> str:
-    listed = ", ".join(f"{label} {name}" for label, name in pairs[:_SHOWN])
-    return listed + (", ..." if len(pairs) > _SHOWN else "")
+    return first_few([f"{label} {name}" for label, name in pairs], _SHOWN)

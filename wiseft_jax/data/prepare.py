@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from etils import epath
 
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, first_few
 from wiseft_jax.core.run_lock import hold
 from wiseft_jax.core.writers import check_writable
 from wiseft_jax.data.archive import ArchiveSource
@@ -163,7 +163,8 @@ def _check(splits: Mapping[str, Source], options: PrepareOptions) -> tuple[str, 
         if other.class_names != source.class_names:
             differ = sorted(set(other.class_names) ^ set(source.class_names))
             raise InputError(
-                f"splits {first!r} and {name!r} have other classes ({_few(differ) or 'the order'}),"
+                f"splits {first!r} and {name!r} have other classes"
+                f" ({first_few(differ, _SHOWN) or 'the order'}),"
                 " and a data set of TFDS has one list; give a split without images of a class an"
                 " empty folder for it, or prepare them as two: --split, --name"
             )
@@ -204,8 +205,8 @@ def _refuse_strangers(directory: epath.Path) -> None:
     found = sorted(path.name for path in _entries(directory))
     if found:
         raise InputError(
-            f"{directory}: there are {len(found)} files ({_few(found)}) that wiseft data prepare"
-            " didn't write, and it leaves them alone; give another --name or --out"
+            f"{directory}: there are {len(found)} files ({first_few(found, _SHOWN)}) that wiseft"
+            " data prepare didn't write, and it leaves them alone; give another --name or --out"
         )
 
 
@@ -290,7 +291,10 @@ def _plan(name: str, source: Source, files: tuple[str, ...], builder: ImageBuild
     repeated = [each for each, count in collections.Counter(names).items() if count > 1]
     if repeated:
         logger.warning(
-            "%s: %d file names are there more than once: %s", name, len(repeated), _few(repeated)
+            "%s: %d file names are there more than once: %s",
+            name,
+            len(repeated),
+            first_few(repeated, _SHOWN),
         )
 
     def make_record(index: int) -> bytes:
@@ -335,7 +339,7 @@ def unique_names(class_names: Sequence[str]) -> list[str]:
         logger.warning(
             "%d class names are repeated, or no single line: TFDS's list has %s; tfds: gives them"
             " as they are",
-            len(changed), _few(changed),
+            len(changed), first_few(changed, _SHOWN),
         )  # fmt: skip
     return list(taken)
 
@@ -358,7 +362,3 @@ def _report(
             "empty_classes": [class_names[label] for label in np.flatnonzero(counts == 0)],
         }
     return {"directory": str(directory), "classes": len(class_names), "splits": facts}
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
