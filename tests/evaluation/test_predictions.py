@@ -43,6 +43,16 @@ def test_counts_leave_out_examples_without_a_label():
     assert [(found.accuracy(i).hits, found.accuracy(i).n) for i in (0, 1)] == [(2, 3), (3, 3)]
 
 
+def test_logits_at_an_alpha_are_given_or_what_is_missing_is_said():
+    found = predictions(logits=True)
+    assert found.logits is not None
+    np.testing.assert_array_equal(found.logits_at(found.alphas[1]), found.logits[1])
+    with pytest.raises(InputError, match=r"expected an alpha of .*, found 0\.3"):
+        found.logits_at(0.3)
+    with pytest.raises(InputError, match=r"found none; store them with: wiseft sweep RUN"):
+        predictions().logits_at(found.alphas[0])
+
+
 def test_rows_carry_n_interval_and_hash():
     first, second = predictions().rows("abc")
     assert first["value"] == 2 / 3

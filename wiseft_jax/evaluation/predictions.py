@@ -81,6 +81,22 @@ class Predictions:
         """
         return Accuracy.of(self.correct[index, self.labels >= 0])
 
+    def logits_at(self, alpha: float) -> Float32[np.ndarray, "N K"]:
+        """Return the stored logits at one alpha.
+
+        Raises:
+          InputError: If none are stored, or the alpha isn't one of ``alphas``.
+        """
+        if self.logits is None:
+            raise InputError(
+                f"{self.dataset}: expected stored logits at alpha {alpha:g}, found none; store them"
+                " with: wiseft sweep RUN --sweep.keep-logits"
+            )
+        if alpha not in self.alphas:
+            listed = " ".join(f"{each:g}" for each in self.alphas)
+            raise InputError(f"{self.dataset}: expected an alpha of {listed}, found {alpha:g}")
+        return self.logits[self.alphas.index(alpha)]
+
     def rows(self, config_hash: str = "") -> list[Row]:
         """Return the result rows: top-1 at each alpha, then what else the set is scored by."""
         return self.top1_rows(config_hash) + self.score_rows(config_hash)
