@@ -70,7 +70,7 @@ def test_what_is_passed_over_is_told(tmp_path: Path, suffix: str, caplog: pytest
         ).values()
     assert source.class_names == ("a", "b", "empty")
     assert list(source.ids) == ["a/1.png", "b/1.png"]
-    assert "1 images lie outside of the class folders" in caplog.text
+    assert "1 image lies outside of the class folders" in caplog.text
     assert "no images in 1 class folders: empty" in caplog.text
     assert "skipped 3 files that are no images" in caplog.text
 
@@ -127,7 +127,7 @@ def test_a_damaged_image_is_named(tmp_path: Path):
     [
         ("x.tar", {"readme.txt": b""}, "no images in it"),
         ("x.zip", {"1.png": b"", "2.png": b""}, "expected a folder for each class, found 2 images"),
-        ("x.rar", None, r"expected an archive .*found suffix '\.rar'"),
+        ("x.rar", None, r"expected an archive, found suffix '\.rar'; .*unpack x\.rar"),
         ("gone.tar", None, "no such archive"),
     ],
 )
