@@ -94,7 +94,7 @@ def test_images_beside_the_class_folders_are_left_out_with_a_warning(tmp_path: P
     write_folder(tmp_path, {"cat": 1, "dog": 1})
     (tmp_path / "loose.png").write_bytes(encode(pixels(0)))
     assert len(open_folder(tmp_path)) == 2
-    assert "1 images lie outside of the class folders and are left out (loose.png)" in caplog.text
+    assert "1 image lies outside of the class folders, left out (loose.png)" in caplog.text
 
 
 @pytest.mark.parametrize(

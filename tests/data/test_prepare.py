@@ -204,7 +204,7 @@ def test_unreadable_images_are_named_or_left_out(tmp_path: Path):
     good.write_bytes(good.read_bytes()[:-60])
     splits = {"test": open_source(f"folder:{root}")}
     with pytest.raises(
-        FaultyDataError, match=r"1 images can't be read:\n  cat/001.png: not an image"
+        FaultyDataError, match=r"1 image can't be read:\n  cat/001.png: not an image"
     ):
         prepared(tmp_path, splits)
     report = prepared(tmp_path, splits, skip_unreadable=True)["splits"]["test"]
@@ -296,7 +296,7 @@ def test_repeated_file_names_are_told(tmp_path: Path, caplog: pytest.LogCaptureF
     images = np.stack([pixels(0), pixels(1)])
     source = ArraySource(images, np.array([0, 0]), ("a",), ids=["x", "x"])
     prepared(tmp_path, {"test": source})
-    assert "test: 1 file names are there more than once: x" in caplog.text
+    assert "test: 1 file name is there more than once: x" in caplog.text
 
 
 def test_files_of_arrays_are_named_below_their_folder():
