@@ -381,14 +381,14 @@ def export_merged(
         alpha=alpha,
         metrics=metrics_at(rows, alpha),
         rows=rows,
-        made=_made(config, chosen),
+        made=_made(config, chosen, directory),
         hashes=hashes,
         overwrite=overwrite,
         format=format,
     )
 
 
-def _made(config: ExperimentConfig, chosen: str) -> dict[str, Any]:
+def _made(config: ExperimentConfig, chosen: str, directory: Path) -> dict[str, Any]:
     """What a model card tells of a run; of data only what they are called, for exports travel."""
     names = ("recipe", "learning_rate", "batch_size", "epochs", "weight_decay", "seed")
     parts = ("train", "validation", "test")
@@ -396,5 +396,13 @@ def _made(config: ExperimentConfig, chosen: str) -> dict[str, Any]:
     specs = {part: [public_spec(text) for text in texts if text] for part, texts in sets.items()}
     data = {part: texts for part, texts in specs.items() if texts}
     settings = {name: getattr(config.training, name) for name in names}
-    made = {"name": config.name, **settings, "mixing": config.mixing.name, "data": data}
+    named = {"name": _model_name(directory), "experiment": config.name}
+    made = {**named, **settings, "mixing": config.mixing.name, "data": data}
     return made | {"selection": chosen}
+
+
+def _model_name(directory: Path) -> str:
+    """Return what a model is called after: its directory, or of a run's own model the run's."""
+    directory = directory.resolve()
+    run = RunDirectory(directory.parent)
+    return run.path.name if directory == run.merged_dir and run.is_run() else directory.name
