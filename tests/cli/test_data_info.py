@@ -94,3 +94,10 @@ def test_it_says_what_the_folders_of_classes_are_called(
         line for line in capsys.readouterr().out.splitlines() if line.startswith("  folders")
     ]
     assert said in line
+
+
+def test_a_metric_that_is_no_row_is_said_to_be_none(capsys: pytest.CaptureFixture[str]):
+    assert main(["data", "info", "cifar10-c"]) == 0
+    assert "top1_mean_over_variants: no row, but the mean of the rows" in capsys.readouterr().out
+    assert main(["data", "info", "cifar10"]) == 0
+    assert "no row" not in capsys.readouterr().out

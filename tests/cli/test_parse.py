@@ -132,7 +132,7 @@ def test_an_own_check_stands_by_itself(capsys: pytest.CaptureFixture) -> None:
 
 
 def test_an_equals_sign_may_stand_before_a_value():
-    argv = ["--sweep.alphas=0", "0.5", "--sweep.batch-size=4", "--sweep.rule=fixed"]
+    argv = ["--sweep.alphas=0", "0.5", "--sweep.batch-size=4", "--sweep.rule=constant"]
     found = parse(SweepArgs, argv, "sweep", default=SweepArgs(ExperimentConfig()))
     assert found.config.sweep.alphas == (0.0, 0.5)
-    assert (found.config.sweep.batch_size, found.config.sweep.rule) == (4, "fixed")
+    assert (found.config.sweep.batch_size, found.config.sweep.rule) == (4, "constant")

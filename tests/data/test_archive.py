@@ -71,7 +71,7 @@ def test_what_is_passed_over_is_told(tmp_path: Path, suffix: str, caplog: pytest
     assert source.class_names == ("a", "b", "empty")
     assert list(source.ids) == ["a/1.png", "b/1.png"]
     assert "1 image lies outside of the class folders" in caplog.text
-    assert "no images in 1 class folders: empty" in caplog.text
+    assert "no images in 1 class folder: empty" in caplog.text
     assert "skipped 3 files that are no images" in caplog.text
 
 
@@ -97,7 +97,7 @@ def test_links_are_passed_over_and_repeated_names_told(
     (source,) = open_archive(tmp_path / "x.tar", "x").values()
     assert list(source.ids) == ["cat/1.png"]
     assert source.read(0) == encode(pixels(2))
-    assert "1 links and special files are passed over: cat/link.png" in caplog.text
+    assert "1 link or special file is passed over: cat/link.png" in caplog.text
     assert "1 names are there more than once, and the last of each counts" in caplog.text
 
 

@@ -74,7 +74,7 @@ def test_hidden_files_alone_are_no_warning(tmp_path: Path, caplog):
         open_folder(tmp_path)
     (record,) = caplog.records
     assert record.levelno == logging.INFO
-    assert "skipped 1 files" in record.getMessage()
+    assert "skipped 1 file" in record.getMessage()
 
 
 def test_suffixes_count_in_any_case(tmp_path: Path):
@@ -101,7 +101,7 @@ def test_images_beside_the_class_folders_are_left_out_with_a_warning(tmp_path: P
     ("make", "message"),
     [
         (lambda root: shutil.rmtree(root), "no such folder"),
-        (lambda root: (root / "a.png").write_bytes(b"x"), "found none, and 1 images directly"),
+        (lambda root: (root / "a.png").write_bytes(b"x"), "found none, and 1 image directly"),
         (lambda root: None, "found none, and 0 images directly"),
         (lambda root: write_folder(root, {"a": 0, "b": 0}), "2 class folders, and no image in any"),
         (

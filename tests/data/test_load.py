@@ -143,7 +143,7 @@ def test_there_must_be_a_training_set():
 
 def test_unmatched_shift_classes_stop(root: Path):
     (root / "sketches" / "Dog").rename(root / "sketches" / "zebra")
-    with pytest.raises(InputError, match=r"sketches: 1 of 2 classes are none .*\n  'zebra'"):
+    with pytest.raises(InputError, match=r"sketches: 1 of 2 classes is none .*\n  'zebra'"):
         load(root)
 
 

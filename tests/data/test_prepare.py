@@ -192,7 +192,7 @@ def test_what_others_put_there_is_left_alone(tmp_path: Path, overwrite: bool):
     directory = tmp_path / "out" / "mini" / "1.0.0"
     directory.mkdir(parents=True)
     (directory / "dataset_info.json").write_text("{}")
-    with pytest.raises(InputError, match=r"1 files \(dataset_info.json\) that .* didn't write"):
+    with pytest.raises(InputError, match=r"didn't write what is there \(1 file: dataset_info"):
         prepared(tmp_path, {"a": open_source(f"folder:{folder(tmp_path)}")}, overwrite=overwrite)
     assert [path.name for path in directory.iterdir()] == ["dataset_info.json"]
 

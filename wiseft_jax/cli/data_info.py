@@ -81,7 +81,9 @@ def _lines(name: str, entry: DatasetEntry) -> Iterator[tuple[str, str]]:
     yield "classes", f"{facts.count}, class list {entry.classes} ({facts.source}; {facts.licence})"
     yield "folders", _class_folders(name, entry)
     yield "prompts", f"prompt set {entry.prompts}"
-    yield "scored by", ", ".join(scoring.metrics)
+    mean = "top1_mean_over_variants" in scoring.metrics
+    of_each = ": no row, but the mean of the rows of its variants, each a set" if mean else ""
+    yield "scored by", ", ".join(scoring.metrics) + of_each
     if scoring.projection != "none":
         yield "logits", f"{scoring.projection}: {facts.mapped} of ImageNet's classes are mapped"
     if scoring.groups:

@@ -30,7 +30,7 @@ def without_border(source: FileSource, indices: Integer[np.ndarray, "M"]) -> lis
       indices: Which ones to look at.
     """
     bare = []
-    for index in indices.tolist():
+    for index in map(int, indices):
         path = source.ids[index]
         try:
             image = decode_image(source.read(index), path)

@@ -205,8 +205,9 @@ def _refuse_strangers(directory: epath.Path) -> None:
     found = sorted(path.name for path in _entries(directory))
     if found:
         raise InputError(
-            f"{directory}: wiseft data prepare didn't write the {counted(len(found), 'file')} there"
-            f" ({first_few(found, _SHOWN)}), and leaves them alone; give another --name or --out"
+            f"{directory}: wiseft data prepare didn't write what is there"
+            f" ({counted(len(found), 'file')}: {first_few(found, _SHOWN)}), and leaves it alone;"
+            " give another --name or --out"
         )
 
 
