@@ -98,7 +98,7 @@ def test_links_are_passed_over_and_repeated_names_told(
     assert list(source.ids) == ["cat/1.png"]
     assert source.read(0) == encode(pixels(2))
     assert "1 link or special file is passed over: cat/link.png" in caplog.text
-    assert "1 names are there more than once, and the last of each counts" in caplog.text
+    assert "1 name is there more than once, and the last of each counts" in caplog.text
 
 
 @pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tar.xz", ".tar.bz2", ".zip"])
