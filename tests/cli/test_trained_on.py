@@ -68,3 +68,17 @@ def test_training_images_that_are_not_at_hand_are_none(
     run = write_run(tmp_path / "run", train)
     assert warn_of_trained_images(run, [opened(photos)]) == 0
     assert caplog.messages == []
+
+
+def test_a_training_set_of_very_many_images_is_not_even_listed(
+    photos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    caplog.set_level("INFO", "wiseft_jax")
+    run = write_run(tmp_path / "a", "published:imagenet:train@/nowhere")
+    assert warn_of_trained_images(run, [opened(photos)]) == 0
+    monkeypatch.setattr("wiseft_jax.cli.trained_on._MOST_IMAGES", 3)
+    run = write_run(tmp_path / "b", f"folder:{photos}")  # 2 folders, of 2 or 3 images the first
+    assert warn_of_trained_images(run, [opened(photos)]) == 0
+    told = [line for line in caplog.messages if line.endswith("they are too many")]
+    assert len(told) == 2
+    assert "listing" not in caplog.text

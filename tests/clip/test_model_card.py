@@ -107,6 +107,7 @@ def test_how_it_was_made_is_told():
          "A CLIP (ViT-B/32) with a linear head for 2 classes, fine-tuned from a checkpoint in a"
          " directory called `hf`."),
         ({"source": "glyphclip"}, "fine-tuned from `glyphclip`, the model that wiseft-jax brings"),
+        ({"source": "hf", "alpha": 0.0}, "made from a checkpoint in a directory called `hf`."),
         ({"source": "hf", "alpha": None}, "made from a checkpoint in a directory called `hf`."),
     ],
 )  # fmt: skip

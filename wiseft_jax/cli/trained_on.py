@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from wiseft_jax.core.run_directory import RunDirectory
 
 if TYPE_CHECKING:
     from wiseft_jax.data.source import Dataset
+    from wiseft_jax.data.specs import Spec
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +62,7 @@ def warn_of_trained_images(run: Path, datasets: Sequence[Dataset]) -> int:
                 "%d of %d images of %s %s also in %s, which %s was trained on (but for what it held"
                 " out): %s",
                 len(pairs), len(dataset), dataset.name, "is" if len(pairs) == 1 else "are",
-                trained.name, run.name, first_few(shown, _SHOWN),
+                trained.name, run.resolve().name, first_few(shown, _SHOWN),
             )  # fmt: skip
             total += len(pairs)
     return total
@@ -69,7 +71,7 @@ def warn_of_trained_images(run: Path, datasets: Sequence[Dataset]) -> int:
 def _training_set(run: Path) -> Dataset | None:
     from wiseft_jax.cli.presets import load_config
     from wiseft_jax.data.source import Dataset
-    from wiseft_jax.data.specs import SourceOptions, open_source
+    from wiseft_jax.data.specs import SourceOptions, open_source, parse_spec
     from wiseft_jax.quickstart.job import EMBEDDED
 
     data = load_config(str(RunDirectory(run).config_file)).data
@@ -79,11 +81,26 @@ def _training_set(run: Path) -> Dataset | None:
     column = str(data.caption_column) if captions else data.label_column
     options = SourceOptions(data.path_column, column, data.data_dir, captions)
     try:
-        source = open_source(data.train, options)
+        spec = parse_spec(data.train)
+        source = None if _is_large(spec) else open_source(spec, options)
     except (InputError, OSError) as error:
         logger.debug("%s: its training images aren't compared: %s", run, error)
         return None
-    if len(source) > _MOST_IMAGES:
-        logger.info("%s: its %d training images aren't compared", run, len(source))
+    if source is None or len(source) > _MOST_IMAGES:
+        logger.info("%s: its training images aren't compared, they are too many", run)
         return None
     return Dataset(source.name, source, source.labels, split="train")
+
+
+def _is_large(spec: Spec) -> bool:
+    """Return whether a set surely has too many images, without listing them."""
+    if spec.scheme == "published":
+        from wiseft_jax.data.catalog import dataset_entry
+
+        splits = dataset_entry(spec.target.split("/")[0]).layout.splits
+        return any((each.images or 0) > _MOST_IMAGES for each in splits if each.name == spec.split)
+    if spec.scheme != "folder" or not spec.path.is_dir():
+        return False
+    folders = [entry for entry in os.scandir(spec.path) if entry.is_dir()]
+    of_first = sum(1 for _ in os.scandir(folders[0])) if folders else 0
+    return len(folders) * of_first > _MOST_IMAGES

@@ -109,10 +109,10 @@ def _front_matter(facts: Mapping[str, Any], rows: Sequence[Row], title: str) -> 
 def _what(facts: Mapping[str, Any], made: Mapping[str, Any]) -> str:
     count, alpha = len(facts["class_names"]), facts["alpha"]
     size = f" ({facts['architecture']})" if facts.get("architecture") else ""
-    text = f"A CLIP{size} with a linear head for {count} classes,"
+    made_how = "fine-tuned" if alpha else "made"  # at 0 only the head is new
+    text = f"A CLIP{size} with a linear head for {count} classes, {made_how} from {_base(facts)}."
     if alpha is None:
-        return f"{text} made from {_base(facts)}."
-    text += f" fine-tuned from {_base(facts)}."
+        return text
     theta = f"(1 - {alpha:g}) theta_0 + {alpha:g} theta_1"
     how = f" by {made['recipe']}" if made.get("recipe") else ""
     return text + (

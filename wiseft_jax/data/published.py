@@ -115,7 +115,7 @@ def _tell_missing_border(found: PublishedSplit, source: FileSource) -> None:
     if bare:
         logger.warning(
             "%s: %d of %d images that were looked at have no red border (%s): somebody cut it off,"
-            " and the %d px that are cut off each side are the picture's; wiseft data check %s",
+            " and the %d px that are cut off each side are the picture's (wiseft data check %s)",
             found.name, len(bare), len(looked), bare[0], found.entry.border_px, found.id,
         )  # fmt: skip
 
