@@ -19,7 +19,7 @@ from wiseft_jax.core.config_io import config_hash, read_json
 from wiseft_jax.core.errors import InputError, unknown_name
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.results import Row, metrics_at
-from wiseft_jax.core.run_directory import RunDirectory, describe
+from wiseft_jax.core.run_directory import RunDirectory, describe, model_name
 from wiseft_jax.core.writers import write_json
 from wiseft_jax.data.class_lists import is_published
 from wiseft_jax.data.config import DataConfig
@@ -395,14 +395,6 @@ def _made(config: ExperimentConfig, chosen: str, directory: Path) -> dict[str, A
     sets = {part: (getattr(config.data, part),) for part in parts} | {"shifts": config.data.shifts}
     specs = {part: [public_spec(text) for text in texts if text] for part, texts in sets.items()}
     data = {part: texts for part, texts in specs.items() if texts}
-    settings = {name: getattr(config.training, name) for name in names}
-    named = {"name": _model_name(directory), "experiment": config.name}
-    made = {**named, **settings, "mixing": config.mixing.name, "data": data}
-    return made | {"selection": chosen}
-
-
-def _model_name(directory: Path) -> str:
-    """Return what a model is called after: its directory, or of a run's own model the run's."""
-    directory = directory.resolve()
-    run = RunDirectory(directory.parent)
-    return run.path.name if directory == run.merged_dir and run.is_run() else directory.name
+    made = {"name": model_name(directory), "experiment": config.name}
+    made |= {name: getattr(config.training, name) for name in names}
+    return made | {"mixing": config.mixing.name, "data": data, "selection": chosen}
