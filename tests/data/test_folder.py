@@ -145,3 +145,10 @@ def test_a_file_that_vanished_has_no_size(tmp_path: Path):
     assert sizes.tolist() == [len(encode(pixels(0))), -1]
     assert times[1] == -1
     assert np.all(times[0] > 0)
+
+
+def test_an_archive_is_to_be_unpacked(tmp_path: Path):
+    for name, said in (("a.zip", "unpack it, or make ArrayRecord"), ("a.rar", "unpack a.rar, and")):
+        (tmp_path / name).touch()
+        with pytest.raises(InputError, match=f"found a file; .*{said}"):
+            open_folder(tmp_path / name)

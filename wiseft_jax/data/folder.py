@@ -10,7 +10,7 @@ import numpy as np
 from wiseft_jax.core.errors import InputError, counted
 from wiseft_jax.core.progress import progress_bar
 from wiseft_jax.data.files import IMAGE_SUFFIXES, FileSource, find_images, is_hidden, report_skipped
-from wiseft_jax.data.specs import SourceOptions, Spec, require_path
+from wiseft_jax.data.specs import SourceOptions, Spec, archive_hint, require_path
 
 logger = logging.getLogger(__name__)
 
@@ -31,9 +31,11 @@ def open_source(spec: Spec, options: SourceOptions) -> FileSource:
     root = spec.path
     require_path(root, "folder")
     if not root.is_dir():
-        hint = f"; did you mean 'table:{root}'?" if root.suffix in (".csv", ".tsv") else ""
+        hint = archive_hint(root)
+        hint = f"did you mean 'table:{root}'?" if root.suffix in (".csv", ".tsv") else hint
         raise InputError(
-            f"{root}: expected a folder with a folder for each class, found a file{hint}"
+            f"{root}: expected a folder with a folder for each class, found a file"
+            + (hint and f"; {hint}")
         )
     skipped: list[str] = []
     class_names, loose = _entries(root, skipped)

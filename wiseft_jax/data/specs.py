@@ -200,15 +200,21 @@ def _no_scheme(text: str) -> InputError:
     path = Path(text).expanduser()
     if path.suffix.lower() in TABLE_SUFFIXES:
         hint = f"did you mean 'table:{text}'?"
-    elif path.name.lower().endswith(ARCHIVE_SUFFIXES):
-        hint = f"unpack it, or make ArrayRecord of it: wiseft data prepare {text} --out DIR"
-    elif path.name.lower().endswith(_OTHER_ARCHIVES):
-        hint = unread_archive(path)
+    elif archive := archive_hint(path):
+        hint = archive
     elif path.exists() or "/" in text:
         hint = f"did you mean 'folder:{text}'?"
     else:
         hint = "write one of: " + "; ".join(scheme.usage for scheme in SCHEMES.values())
     return InputError(f"{text!r} doesn't say what kind of data it is; {hint}")
+
+
+def archive_hint(path: Path) -> str:
+    """Return what to do with an archive, as the end of a message; nothing for what is none."""
+    name = path.name.lower()
+    if name.endswith(ARCHIVE_SUFFIXES):
+        return f"unpack it, or make ArrayRecord of it: wiseft data prepare {path} --out DIR"
+    return unread_archive(path) if name.endswith(_OTHER_ARCHIVES) else ""
 
 
 def unread_archive(path: Path) -> str:
