@@ -30,6 +30,7 @@ from wiseft_jax.clip.hub import OPENCLIP_WEIGHTS  # noqa: E402
 from wiseft_jax.clip.reading import Reading  # noqa: E402
 from wiseft_jax.clip.torch_names import SplitStateDict, split_state_dict  # noqa: E402
 from wiseft_jax.core.errors import EXIT_BAD_INPUT, EXIT_DONE, InputError  # noqa: E402
+from wiseft_jax.core.lfs import is_pointer, pointer_text  # noqa: E402
 from wiseft_jax.core.tensors import read_tensors, write_tensors  # noqa: E402
 
 HEAD_FILE = "head.safetensors"
@@ -61,10 +62,12 @@ def read_state_dict(path: Path) -> dict[str, np.ndarray]:
     Raises:
       InputError: It is a pickled module, an archive of TorchScript, or no state dict.
     """
-    import torch
-
     if not path.is_file():
         raise InputError(f"{path}: no such file")
+    if is_pointer(path):
+        raise InputError(f"{path}: {pointer_text('the weights')}")
+    import torch
+
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # of many kinds, by what the file is

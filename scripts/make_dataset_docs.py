@@ -60,7 +60,8 @@ and its images stay where you put them.
   the published ones, are told.
 - "not recorded" is what no source at hand says; what is missing is listed with each set.
 - A class list has the data set's classes in label order, with its source and checksum; a prompt
-  set has the templates.
+  set has the templates. `wiseft data info ID --classes` lists the classes: where images lie in
+  folders of classes, the keys are what the folders are called.
 - "against" is the axis that a shift's accuracy is compared with: images of the same classes, with
   predictions among them.
 """
@@ -83,6 +84,10 @@ wiseft evaluate --model merged --data tfds:gs://bucket/prepared/objectnet/1.0.0:
 - It writes `OUT/NAME[/CONFIG]/1.0.0`: `dataset_info.json`, `features.json`, `label.labels.txt`, and
   `NAME-SPLIT.array_record-00000-of-0000N`, each of about `--shard-mib` (256). `tfds:` takes the
   directory, or `NAME` where `TFDS_DATA_DIR` is `OUT`; so does `tfds.builder_from_directory`.
+  `NAME` means TFDS's default configuration first, where its own set of that name has any and it
+  lies there (`eurosat/rgb`); `NAME:1.0.0` is the one without.
+- A split that is called `all` (EuroSAT's) becomes `train`, as TFDS has it; beside others (RESISC45)
+  it is their sum, and left out. `--split NAME` calls a single one otherwise.
 - Records (`image`, `label`, `file_name`) keep the order of the source; training shuffles them by
   random access. JPEG and PNG files keep their bytes; anything else (arrays, WebP, ObjectNet without
   its border) becomes a PNG of its pixels. Labels, their order and class names are the source's; a
@@ -90,7 +95,8 @@ wiseft evaluate --model merged --data tfds:gs://bucket/prepared/objectnet/1.0.0:
 - Interrupted? SIGINT and SIGTERM exit with 42, and the same command goes on, also after a kill:
   finished shards are verified by SHA-256 and kept, one at most is lost, and the result is the same
   to the byte as in one go. `wiseft_manifest.json` has the source's fingerprint, options, class
-  names, and each shard's checksum and counts. Given again, a finished command verifies everything.
+  names, and each shard's checksum and counts. Given again, a finished command verifies everything,
+  and writes anew what was damaged since; a reader names the shard that it can't read.
 - A source, an option, or a version of Pillow or array_record that has changed is refused;
   `--overwrite` begins again. What the command didn't write it never removes.
 - Each image is decoded once. One that can't be is named and stops the command;
@@ -190,8 +196,12 @@ do. Nothing is changed.
   are called after classes are matched by name; two of them with each other's images are not found
   either, unless the images' names say so.
 - Archives: of a tar the headers are read, so that one that is cut off is found; of `.tar.bz2`,
-  `.tar.xz` and `.zip` the end. A `.tar.gz` must be read whole, which `--deep` does; without it the
-  finding says that it wasn't. `.rar` and `.7z` aren't read.
+  `.tar.xz` and `.zip` the end. A `.tar.gz` ends with the size of its content, which must be whole
+  blocks, and is read where it isn't; cuts that leave such a size by chance are found by `--deep`,
+  which reads all, and the finding says that it wasn't. `.rar` and `.7z` aren't read.
+- ObjectNet's images have a red border, which the reader cuts off. Of a few images it is looked at
+  whether they have it: a copy that somebody cropped would lose a part of the picture. The reader
+  warns of such a copy too.
 - Of corruptions, each severity is checked, and those that lack are listed; one that is a copy of
   another is found. The sample is of all together.
 - Good images are remembered by path, size and time: a second check is quick. `--no-cache`

@@ -19,7 +19,7 @@ from wiseft_jax.core.config_io import config_hash, read_json
 from wiseft_jax.core.errors import InputError, unknown_name
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.results import Row, metrics_at
-from wiseft_jax.core.run_directory import RunDirectory, describe
+from wiseft_jax.core.run_directory import RunDirectory, describe, model_name
 from wiseft_jax.core.writers import write_json
 from wiseft_jax.data.class_lists import is_published
 from wiseft_jax.data.config import DataConfig
@@ -381,20 +381,20 @@ def export_merged(
         alpha=alpha,
         metrics=metrics_at(rows, alpha),
         rows=rows,
-        made=_made(config, chosen),
+        made=_made(config, chosen, directory),
         hashes=hashes,
         overwrite=overwrite,
         format=format,
     )
 
 
-def _made(config: ExperimentConfig, chosen: str) -> dict[str, Any]:
+def _made(config: ExperimentConfig, chosen: str, directory: Path) -> dict[str, Any]:
     """What a model card tells of a run; of data only what they are called, for exports travel."""
     names = ("recipe", "learning_rate", "batch_size", "epochs", "weight_decay", "seed")
     parts = ("train", "validation", "test")
     sets = {part: (getattr(config.data, part),) for part in parts} | {"shifts": config.data.shifts}
     specs = {part: [public_spec(text) for text in texts if text] for part, texts in sets.items()}
     data = {part: texts for part, texts in specs.items() if texts}
-    settings = {name: getattr(config.training, name) for name in names}
-    made = {"name": config.name, **settings, "mixing": config.mixing.name, "data": data}
-    return made | {"selection": chosen}
+    made = {"name": model_name(directory), "experiment": config.name}
+    made |= {name: getattr(config.training, name) for name in names}
+    return made | {"mixing": config.mixing.name, "data": data, "selection": chosen}

@@ -2,12 +2,11 @@
 
 Goyal et al. 2023: the loss of CLIP's own training, learning rate 1e-5, over all pairs of a batch;
 the rest of the schedule is that of end-to-end fine-tuning. One template, not 80, for the head is
-made of the text tower again at each alpha. `wiseft plan` counts no text tower yet.
+made of the text tower again at each alpha.
   WISEFT_DATA_ROOT=/data wiseft run imagenet/vit_b16_flyp
 The folder is where the published sets lie; `wiseft data info imagenet` says how to get them.
 Expected: not recorded.
-Hardware: not recorded; `wiseft run imagenet/vit_b16_flyp --dry-run` predicts memory and time where
-the data and the device are, `wiseft plan` for devices that aren't there.
+Hardware: not predicted, neither by `wiseft plan` nor by `--dry-run`: no text tower is counted yet.
 """
 
 import dataclasses

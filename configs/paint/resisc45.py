@@ -1,4 +1,4 @@
-"""PAINT: ViT-L/14 patched on RESISC45, its head frozen.
+r"""PAINT: ViT-L/14 patched on RESISC45, its head frozen.
 
 PAINT (Ilharco et al. 2022), on a task of the eight of Ilharco et al. 2023: the image tower alone
 is trained, the zero-shot head stays, so models patched on several tasks share one encoder.
@@ -7,8 +7,11 @@ src/finetune.py and src/args.py).
   WISEFT_DATA_ROOT=/data wiseft run paint/resisc45
 The folder is where the published sets lie; `wiseft data info resisc45` says how to get them.
 Expected: not recorded.
-Hardware: not recorded; `wiseft run paint/resisc45 --dry-run` predicts memory and time where
-the data and the device are, `wiseft plan` for devices that aren't there.
+Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 1 H100: 0.078 hours
+of fine-tuning, 0.013 of sweep, 30.3 GiB a device; for 60 and 40 % of the 31,500 images, as the
+exact numbers of its splits aren't recorded. By
+  wiseft plan paint/resisc45 --topology h100:1 --method abstract \
+    --images 18900 --classes 45 --test-images 12600
 """
 
 from wiseft_jax import paper

@@ -8,8 +8,8 @@ the worst region, which is the benchmark's own score of the shift.
   WISEFT_DATA_ROOT=/data wiseft run wilds/fmow
 The folder is where the published sets lie; `wiseft data info wilds-fmow` says how to get them.
 Expected: not recorded.
-Hardware: not recorded; `wiseft run wilds/fmow --dry-run` predicts memory and time where
-the data and the device are, `wiseft plan` for devices that aren't there.
+Hardware: not predicted, for how many images the splits have isn't recorded at hand;
+`wiseft run wilds/fmow --dry-run` predicts memory and time where the data and the device are.
 """
 
 from wiseft_jax import paper

@@ -75,3 +75,29 @@ def test_an_unknown_data_set_is_bad_input(capsys: pytest.CaptureFixture[str]):
     assert main(["data", "info", "objctnet"]) == 2
     assert "unknown data set 'objctnet'. Did you mean 'objectnet'?" in capsys.readouterr().err
     assert main(["data", "info"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("eurosat", "called by the keys of the class list: wiseft data info eurosat --classes"),
+        ("imagenet-v2", "called by the labels, as numbers: wiseft data info imagenet-v2 --classes"),
+        ("imagenet-r-val-classes", "WordNet ids of ImageNet's classes: wiseft data info imagenet"),
+        ("cifar10", "none for a class; the classes in the order of their labels: wiseft data info"),
+    ],
+)
+def test_it_says_what_the_folders_of_classes_are_called(
+    name: str, said: str, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["data", "info", name]) == 0
+    (line,) = [
+        line for line in capsys.readouterr().out.splitlines() if line.startswith("  folders")
+    ]
+    assert said in line
+
+
+def test_a_metric_that_is_no_row_is_said_to_be_none(capsys: pytest.CaptureFixture[str]):
+    assert main(["data", "info", "cifar10-c"]) == 0
+    assert "top1_mean_over_variants: no row, but the mean of the rows" in capsys.readouterr().out
+    assert main(["data", "info", "cifar10"]) == 0
+    assert "no row" not in capsys.readouterr().out

@@ -43,7 +43,7 @@ def test_json_has_the_whole_report(tmp_path: Path, capsys: pytest.CaptureFixture
     command = (f"folder:{root}", "--out", tmp_path / "out", "--json")
     prepare(*command, expected=2)
     said = capsys.readouterr().err
-    assert "1 images can't be read:\n  cat/bad.png: not an image" in said
+    assert "1 image can't be read:\n  cat/bad.png: not an image" in said
     assert "--skip-unreadable" in said
     prepare(*command, "--skip-unreadable")
     report = json.loads(capsys.readouterr().out)

@@ -93,3 +93,30 @@ def test_fields_that_are_left_out_exist():
     for name in (*LEFT_OUT, *NOTED):
         part, _, field = name.partition(".")
         assert any(each.startswith(field) for each in fields[part]) if field else part in fields
+
+
+@pytest.mark.parametrize(
+    ("name", "same"),
+    [
+        ("/models/clip-vit-base-patch16", True),
+        ("/hub/models--openai--clip-vit-base-patch16/snapshots/57c2", True),
+        ("mine/clip-vit-base-patch16", False),
+        ("/models/clip-vit-base-patch32", False),
+        ("/models/clip-vit-base-patch16/finetuned", False),
+    ],
+)
+def test_a_directory_that_is_called_as_the_model_is_a_note(name: str, same: bool):
+    assert PRESET.model.name == "openai/clip-vit-base-patch16"
+    config = changed("model", name=name)
+    assert bool(differences(config, PRESET)) != same
+    said = [f"model.name is {name}, taken for the preset's {PRESET.model.name} by its name"]
+    assert notes(config, PRESET) == (said if same else [])
+
+
+def test_steps_of_warm_up_that_a_fraction_overrides_are_no_difference():
+    fraction = {"warmup_fraction": 0.1}
+    assert differences(changed("training", **fraction), PRESET) == [
+        "training.warmup_fraction is 0.1, the preset's is not given",
+    ]
+    other = changed("training", warmup_steps=7, **fraction)
+    assert differences(other, changed("training", **fraction)) == []

@@ -37,6 +37,9 @@ RACE = ["evaluate", "--data=folder:x", "--model", "a", "b", "--race"]
             [*RACE[:4], "--race"],
             "error: --race: expected two models or more to race, found a alone",
         ),
+        ([*RUN, "--sweep.alphas=0,0.5"], "written one by one: --sweep.alphas 0 0.5\n"),
+        ([*RUN, "--sweep.alphas", "0 .5 1"], "written one by one: --sweep.alphas 0 .5 1\n"),
+        ([*RUN, "--dry-run=True"], "--dry-run is on or off, and takes no value: leave out =True"),
         (["predict"], "Missing from wiseft predict:\n    --images [PATH [PATH ...]]\n"),
     ],
 )
@@ -126,3 +129,10 @@ def test_an_own_check_stands_by_itself(capsys: pytest.CaptureFixture) -> None:
     tail = "\nFor full helptext, see wiseft run --help"
     assert without_parsing(f"Error parsing Args: a: b\n  c{tail}") == "a: b\n  c"
     assert without_parsing("Error parsing --a: not an int") == "Error parsing --a: not an int"
+
+
+def test_an_equals_sign_may_stand_before_a_value():
+    argv = ["--sweep.alphas=0", "0.5", "--sweep.batch-size=4", "--sweep.rule=constant"]
+    found = parse(SweepArgs, argv, "sweep", default=SweepArgs(ExperimentConfig()))
+    assert found.config.sweep.alphas == (0.0, 0.5)
+    assert (found.config.sweep.batch_size, found.config.sweep.rule) == (4, "constant")

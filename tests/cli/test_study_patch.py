@@ -11,7 +11,9 @@ from wiseft_jax.cli.main import main
 
 
 @pytest.mark.slow
-def test_the_whole_study_on_a_tiny_budget(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_the_whole_study_on_a_tiny_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
     out = tmp_path / "study"
     options = ["--seeds", "1", "--epochs", "0.02", "--families", "resnet"]
     command = ["study", "patch", "--out", str(out), *options, "--mixers", "none", "smoothmix"]
@@ -29,6 +31,16 @@ def test_the_whole_study_on_a_tiny_budget(tmp_path: Path, capsys: pytest.Capture
     assert {row["mixer"] for row in facts["measures"]} == {"none", "smoothmix"}
     assert main([*command[:-1], "cutmix"]) == 2
     assert "mixers" in capsys.readouterr().err
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for part in ("patch_markdown", "patch_tables"):  # when all is measured
+        with monkeypatch.context() as patched:
+            patched.setattr(f"wiseft_jax.reporting.patch_table.{part}", stop)
+            assert main([*command, "-q"]) == 42
+        said = f"the models that are complete are in {out}; the same command goes on from there"
+        assert capsys.readouterr().err.endswith(f"interrupted: {said}\n")
 
 
 def test_a_directory_is_needed(capsys: pytest.CaptureFixture[str]):

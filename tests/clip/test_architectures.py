@@ -2,7 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from wiseft_jax.clip.architectures import ARCHITECTURES, architecture_settings, find_architecture
+from wiseft_jax.clip.architectures import (
+    ARCHITECTURES,
+    architecture_of,
+    architecture_settings,
+    find_architecture,
+)
 from wiseft_jax.clip.canonical import canonical_template
 from wiseft_jax.clip.load import published_config
 from wiseft_jax.core.errors import InputError
@@ -29,6 +34,7 @@ def test_an_architecture_has_the_published_number_of_parameters(name: str):
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_an_architecture_is_whole_in_both_towers(name: str):
     sizes, config = ARCHITECTURES[name], published_config(name)
+    assert architecture_of(config) == name
     for tower, known in ((config.vision_config, sizes.vision), (config.text_config, sizes.text)):
         assert tower.hidden_size % tower.num_attention_heads == 0
         assert tower.num_hidden_layers == known.layers

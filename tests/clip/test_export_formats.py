@@ -170,3 +170,12 @@ def test_pytorch_reads_the_image_tower(pair: tuple[Classifier, Any], tmp_path: P
         theirs = model.eval()(pixel_values=torch.from_numpy(pixels.copy())).image_embeds.numpy()
     ours = np.asarray(jax.jit(classifier.features)(theta, images))
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", EXPORT_FORMATS)
+def test_only_the_place_that_stays_is_logged(
+    name: str, pair: tuple[Classifier, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level("INFO", "wiseft_jax")
+    export_classifier(tmp_path / "out", *pair, alpha=0.5, format=name)
+    assert caplog.messages == [f"exported to {tmp_path / 'out'} (alpha 0.5)"]

@@ -98,6 +98,30 @@ def test_how_it_was_made_is_told():
     assert "- alpha was given by hand" in by_hand.splitlines()
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "with a linear head for 2 classes, fine-tuned from [openai/clip-vit-base-patch32]("
+             "https://huggingface.co/openai/clip-vit-base-patch32)."),
+        ({"source": "hf", "architecture": "ViT-B/32"},
+         "A CLIP (ViT-B/32) with a linear head for 2 classes, fine-tuned from a checkpoint in a"
+         " directory called `hf`."),
+        ({"source": "glyphclip"}, "fine-tuned from `glyphclip`, the model that wiseft-jax brings"),
+        ({"source": "hf", "alpha": 0.0}, "made from a checkpoint in a directory called `hf`."),
+        ({"source": "hf", "alpha": None}, "made from a checkpoint in a directory called `hf`."),
+    ],
+)  # fmt: skip
+def test_what_it_was_made_from_is_in_words(changes: dict[str, Any], said: str):
+    assert said in model_card(facts(**changes), [])
+
+
+def test_a_tower_alone_names_its_base():
+    text = model_card(facts(format="vision", source="hf"), [])
+    assert "`--base DIR`, the directory called `hf`." in text
+    text = model_card(facts(format="vision"), [])
+    assert "`--base openai/clip-vit-base-patch32`." in text
+
+
 def test_a_model_of_unknown_origin_says_so():
     text = model_card(facts(alpha=None, made={}, source="converted"), [])
     assert "base_model" not in text

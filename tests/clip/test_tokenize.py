@@ -145,6 +145,14 @@ def test_damaged_files_are_reported(tmp_path: Path, name: str, content: bytes):
         read_tokenizer(tmp_path, CONTEXT)
 
 
+@pytest.mark.parametrize("name", ["tokenizer.json", "vocab.json"])
+def test_a_pointer_of_git_lfs_is_named_as_one(tmp_path: Path, name: str):
+    tiny_clip_directory(tmp_path)
+    (tmp_path / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    with pytest.raises(InputError, match=f"{name}: is a Git LFS pointer, not the tokenizer"):
+        read_tokenizer(tmp_path, CONTEXT)
+
+
 def test_merges_that_were_cut_off_are_reported(tmp_path: Path):
     tiny_clip_directory(tmp_path)
     lines = (tmp_path / "merges.txt").read_text().splitlines()

@@ -72,3 +72,28 @@ def test_a_missing_path_says_where_it_was_looked_for_and_what_is_near(
 def test_few_of_many_names_are_shown():
     assert errors.few(["a", "b"]) == "a, b"
     assert errors.few([str(index) for index in range(12)], 3) == "0, 1, 2, ...; 12 in all"
+
+
+@pytest.mark.parametrize(
+    ("missing", "suggested"),
+    [
+        ("val1.txt", None),
+        ("tain1.txt", "train1.txt"),
+        ("train_1.txt", "train1.txt"),
+        ("valid", None),
+        ("training", "train"),
+    ],
+)
+def test_a_file_of_another_split_is_not_suggested(
+    missing: str, suggested: str | None, tmp_path: Path
+):
+    for name in ("train1.txt", "test1.txt", "train"):
+        (tmp_path / name).touch()
+    said = errors.how_far(tmp_path / missing)
+    assert said.endswith(f"Did you mean {suggested!r}?" if suggested else f"without {missing!r}.")
+
+
+def test_numbers_agree_with_what_is_counted():
+    assert errors.counted(1, "image") == "1 image"
+    assert errors.counted(0, "image") == "0 images"
+    assert errors.counted(1200, "class is", "classes are") == "1,200 classes are"

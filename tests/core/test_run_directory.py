@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.core.run_directory import RunDirectory
+from wiseft_jax.core.run_directory import RunDirectory, model_name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,3 +148,10 @@ def test_a_run_that_is_not_there_says_which_are(
     with pytest.raises(InputError) as raised:
         RunDirectory(Path("runs")).read_config()
     assert str(raised.value) == f"runs: not a run directory, there is no config.json. {listed}"
+
+
+def test_a_model_is_called_after_its_run_or_its_directory(tmp_path: Path) -> None:
+    run = prepared(tmp_path / "photos")
+    assert model_name(run.merged_dir) == "photos"
+    assert model_name(run.path / "other") == "other"
+    assert model_name(tmp_path / "merged") == "merged"  # in no run

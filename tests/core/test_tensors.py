@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from wiseft_jax.core import writers
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.core.tensors import read_tensors, write_tensors
+from wiseft_jax.core.tensors import FLAX_MSGPACK, SAFETENSORS, read_tensors, write_tensors
 
 ARRAYS = {
     "scalar": np.array(4.6, np.float32),
@@ -167,3 +167,10 @@ def test_other_files_are_refused(tmp_path: Path):
     (tmp_path / "weights.npz").touch()
     with pytest.raises(InputError, match=r"expected a \.safetensors or \.msgpack file"):
         read_tensors(tmp_path / "weights.npz")
+
+
+@pytest.mark.parametrize("name", [SAFETENSORS, FLAX_MSGPACK])
+def test_a_pointer_of_git_lfs_is_named_as_one(name: str, tmp_path: Path):
+    (tmp_path / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    with pytest.raises(InputError, match=f"{name}: is a Git LFS pointer, not the weights; .*pull"):
+        read_tensors(tmp_path)

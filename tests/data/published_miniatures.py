@@ -42,7 +42,12 @@ def write_miniature(root: Path, name: str, split: str) -> Miniature:
     folder = root / DATASETS[name].layout.folder
     for seed, path in enumerate((*found.images, *found.passed_over)):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(encode(pixels(seed), FORMATS[Path(path).suffix.lower()]))
+        image = pixels(seed)
+        if border := DATASETS[name].border_px:
+            inner = image[border:-border, border:-border].copy()
+            image[:] = (255, 0, 0)
+            image[border:-border, border:-border] = inner
+        (folder / path).write_bytes(encode(image, FORMATS[Path(path).suffix.lower()]))
     for path, content in found.files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         data = content.encode() if isinstance(content, str) else content

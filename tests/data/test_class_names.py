@@ -67,7 +67,7 @@ def test_a_list_of_another_length_is_refused(tmp_path: Path):
 
 
 def test_numbers_beyond_the_list_are_refused(tmp_path: Path):
-    with pytest.raises(InputError, match="2 names for 1 classes"):
+    with pytest.raises(InputError, match="2 names for 1 class"):
         written(tmp_path, "tench\ngoldfish\n").bind(["2"])
 
 

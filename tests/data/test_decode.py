@@ -4,6 +4,7 @@ import io
 import pickle
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -251,3 +252,12 @@ def test_arrays_pass_through():
 def test_the_error_survives_a_pickle():
     error = pickle.loads(pickle.dumps(BadImageError("a.jpg", "is empty")))  # noqa: S301
     assert (error.where, error.reason, str(error)) == ("a.jpg", "is empty", "a.jpg: is empty")
+
+
+def test_a_pointer_of_git_lfs_is_named_as_one(tmp_path: Path):
+    data = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n"
+    (tmp_path / "a.jpg").write_bytes(data)
+    with (tmp_path / "a.jpg").open("rb") as file:
+        for given in (data, file):
+            with pytest.raises(BadImageError, match="is a Git LFS pointer, not the image"):
+                open_image(given, "a.jpg")

@@ -51,7 +51,7 @@ def test_an_archive_is_unpacked_where_it_lies(kind: str, command: str, tmp_path:
     assert finding.fix.splitlines()[-1] == command.format(archive, tmp_path)
     (left,) = download_findings([archive], incomplete=False)
     assert left.severity == "note"
-    unread = "; it is not checked whole: --deep reads it"
+    unread = "; it is not checked whole: its two ends are right, --deep reads it"
     assert left.what.endswith(unread) == finding.what.endswith(unread) == (kind == "gztar")
     (read,) = download_findings([archive], incomplete=False, deep=True)
     assert not read.what.endswith(unread)

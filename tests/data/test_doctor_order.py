@@ -60,3 +60,17 @@ def test_a_file_of_names_that_can_not_be_read_is_said(name: str, tmp_path: Path)
 
 def test_labels_that_are_folders_need_no_file():
     assert class_order_finding(split_in(Path(), "food101")) is None
+
+
+def test_sets_whose_labels_are_numbers_ship_names_or_are_known_to_ship_none():
+    numbered = {
+        name
+        for name, entry in DATASETS.items()
+        for split in entry.layout.splits
+        if split.labels in ("arrays", "table", "integer_folder", "video", "reviewed_video")
+    }
+    nameless = {
+        "cifar10.1", "cifar10.2", "cifar10-c", "svhn", "mnist", "gtsrb", "imagenet-v2",
+        "vid-robust", "ytbb-robust", "wilds-fmow", "wilds-iwildcam",
+    }  # fmt: skip
+    assert numbered == nameless | set(NAME_FILES)

@@ -19,7 +19,7 @@ def test_images_of_directories_and_files_have_no_label(tmp_path: Path, caplog):
     assert [Path(path).name for path in source.ids] == ["000.png", "001.png", "single"]
     assert source.labels.tolist() == [-1, -1, -1]
     assert source.class_names == ()
-    assert "skipped 1 files that are no images: 1 .txt (notes.txt)" in caplog.text
+    assert "skipped 1 file that is no image: 1 .txt (notes.txt)" in caplog.text
     assert len(open_images(str(single))) == 1
     assert source.fingerprint() == open_images([tmp_path / "a", single]).fingerprint()
 

@@ -74,7 +74,7 @@ def test_hidden_files_alone_are_no_warning(tmp_path: Path, caplog):
         open_folder(tmp_path)
     (record,) = caplog.records
     assert record.levelno == logging.INFO
-    assert "skipped 1 files" in record.getMessage()
+    assert "skipped 1 file" in record.getMessage()
 
 
 def test_suffixes_count_in_any_case(tmp_path: Path):
@@ -94,14 +94,14 @@ def test_images_beside_the_class_folders_are_left_out_with_a_warning(tmp_path: P
     write_folder(tmp_path, {"cat": 1, "dog": 1})
     (tmp_path / "loose.png").write_bytes(encode(pixels(0)))
     assert len(open_folder(tmp_path)) == 2
-    assert "1 images lie outside of the class folders and are left out (loose.png)" in caplog.text
+    assert "1 image lies outside of the class folders, left out (loose.png)" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda root: shutil.rmtree(root), "no such folder"),
-        (lambda root: (root / "a.png").write_bytes(b"x"), "found none, and 1 images directly"),
+        (lambda root: (root / "a.png").write_bytes(b"x"), "found none, and 1 image directly"),
         (lambda root: None, "found none, and 0 images directly"),
         (lambda root: write_folder(root, {"a": 0, "b": 0}), "2 class folders, and no image in any"),
         (
@@ -145,3 +145,10 @@ def test_a_file_that_vanished_has_no_size(tmp_path: Path):
     assert sizes.tolist() == [len(encode(pixels(0))), -1]
     assert times[1] == -1
     assert np.all(times[0] > 0)
+
+
+def test_an_archive_is_to_be_unpacked(tmp_path: Path):
+    for name, said in (("a.zip", "unpack it, or make ArrayRecord"), ("a.rar", "unpack a.rar, and")):
+        (tmp_path / name).touch()
+        with pytest.raises(InputError, match=f"found a file; .*{said}"):
+            open_folder(tmp_path / name)

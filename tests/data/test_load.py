@@ -143,7 +143,7 @@ def test_there_must_be_a_training_set():
 
 def test_unmatched_shift_classes_stop(root: Path):
     (root / "sketches" / "Dog").rename(root / "sketches" / "zebra")
-    with pytest.raises(InputError, match=r"sketches: 1 of 2 classes are none .*\n  'zebra'"):
+    with pytest.raises(InputError, match=r"sketches: 1 of 2 classes is none .*\n  'zebra'"):
         load(root)
 
 
@@ -153,9 +153,9 @@ def test_bad_images_of_all_the_sets_are_listed_together(root: Path):
     with pytest.raises(InputError) as info:
         load(root)
     message = str(info.value)
-    assert "photos: 1 of 40 images are bad" in message
+    assert "photos: 1 of 40 images is bad" in message
     assert str(root / "photos" / "dog" / "003.png") in message
-    assert "sketches: 1 of 5 images are bad" in message
+    assert "sketches: 1 of 5 images is bad" in message
     data = load(root, on_bad_image="skip")
     assert len(data.train) + len(data.validation) + len(data.test) == 39
     assert len(data.shifts[0]) == 4
@@ -177,7 +177,7 @@ def test_a_copy_of_a_training_image_in_a_shift_is_a_warning(root: Path, caplog):
 def test_suspicious_classes_are_warned_of(root: Path, caplog):
     write_folder(root / "photos", {"owwwl": 2, "owwl": 0, "badger": 3, "badgre": 2}, seed=500)
     data = load(root, shifts=())
-    assert "1 of 7 classes have no images to train on: owwl" in caplog.text
+    assert "1 of 7 classes has no images to train on: owwl" in caplog.text
     assert "are the classes 'badger' (3 images) and 'badgre' (2) one, misspelt?" in caplog.text
     assert len(data.class_names) == 7
 
@@ -242,7 +242,7 @@ def test_options_reach_the_source(tfds_dirs: dict[str, Path]):
 
 def test_images_without_labels(root: Path):
     (root / "sketches" / "cat" / "000.png").write_bytes(b"")
-    with pytest.raises(InputError, match="1 of 5 images are bad"):
+    with pytest.raises(InputError, match="1 of 5 images is bad"):
         load_images(root / "sketches")
     images = load_images([root / "sketches"], on_bad_image="skip", name="new")
     assert (images.name, images.labels.tolist(), len(images.skipped)) == ("new", [-1] * 4, 1)
@@ -255,5 +255,5 @@ def test_a_validation_image_in_the_test_set_is_a_warning(root: Path, caplog):
     write_folder(root / "test", {"cat": 1, "owl": 3}, seed=300)
     (root / "test" / "owl" / "copy.png").write_bytes(encode(pixels(201)))
     load(root, validation=f"val=folder:{root / 'val'}", test=f"test=folder:{root / 'test'}")
-    (record,) = (line for line in caplog.messages if "are also in" in line)
-    assert record.startswith("1 of 5 images of test (test) are also in val (validation): ")
+    (record,) = (line for line in caplog.messages if "also in" in line)
+    assert record.startswith("1 of 5 images of test (test) is also in val (validation): ")

@@ -64,7 +64,7 @@ def test_case_and_separators_are_forgiven_with_a_warning(name: str, caplog):
 
 def test_an_exact_name_comes_first_and_a_doubtful_one_is_refused():
     assert match_class_names(["a", "A"], NAMES).indices.tolist() == [4, 3]
-    with pytest.raises(InputError, match="1 of 1 classes are none"):
+    with pytest.raises(InputError, match="1 of 1 class is none"):
         match_class_names([" A_"], NAMES)
 
 

@@ -192,7 +192,7 @@ def test_what_others_put_there_is_left_alone(tmp_path: Path, overwrite: bool):
     directory = tmp_path / "out" / "mini" / "1.0.0"
     directory.mkdir(parents=True)
     (directory / "dataset_info.json").write_text("{}")
-    with pytest.raises(InputError, match=r"1 files \(dataset_info.json\) that .* didn't write"):
+    with pytest.raises(InputError, match=r"didn't write what is there \(1 file: dataset_info"):
         prepared(tmp_path, {"a": open_source(f"folder:{folder(tmp_path)}")}, overwrite=overwrite)
     assert [path.name for path in directory.iterdir()] == ["dataset_info.json"]
 
@@ -204,7 +204,7 @@ def test_unreadable_images_are_named_or_left_out(tmp_path: Path):
     good.write_bytes(good.read_bytes()[:-60])
     splits = {"test": open_source(f"folder:{root}")}
     with pytest.raises(
-        FaultyDataError, match=r"1 images can't be read:\n  cat/001.png: not an image"
+        FaultyDataError, match=r"1 image can't be read:\n  cat/001.png: not an image"
     ):
         prepared(tmp_path, splits)
     report = prepared(tmp_path, splits, skip_unreadable=True)["splits"]["test"]
@@ -296,7 +296,7 @@ def test_repeated_file_names_are_told(tmp_path: Path, caplog: pytest.LogCaptureF
     images = np.stack([pixels(0), pixels(1)])
     source = ArraySource(images, np.array([0, 0]), ("a",), ids=["x", "x"])
     prepared(tmp_path, {"test": source})
-    assert "test: 1 file names are there more than once: x" in caplog.text
+    assert "test: 1 file name is there more than once: x" in caplog.text
 
 
 def test_files_of_arrays_are_named_below_their_folder():

@@ -80,6 +80,32 @@ def test_published_splits_are_those_of_the_catalog(tmp_path: Path):
             np.testing.assert_array_equal(decode_image(kept.read(index), ""), source.read(index))
 
 
+def test_a_split_that_is_called_all_is_the_one_to_train_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level("INFO")
+    write_miniature(tmp_path, "eurosat", "all")
+    found = prepare_input(f"published:eurosat@{tmp_path}")
+    assert list(found.open(())) == ["train"]
+    assert "eurosat: its only split is called all" in caplog.text
+    assert "--split NAME" in caplog.text
+    report = prepare(found.open(()), tmp_path / "out", PrepareOptions(found.name))
+    assert report["splits"]["train"]["images"] == 2
+    assert list(found.open(("pictures",))) == ["pictures"]
+
+
+def test_a_split_that_is_the_sum_of_others_is_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level("INFO")
+    for split in ("train", "val", "test"):
+        write_miniature(tmp_path, "resisc45", split)
+    found = prepare_input(f"published:resisc45@{tmp_path}")
+    assert list(found.open(())) == ["train", "val", "test"]
+    assert "resisc45: all is the sum of the others" in caplog.text
+    assert list(prepare_input(f"published:resisc45:all@{tmp_path}").open(())) == ["train"]
+
+
 def test_objectnet_is_prepared_without_its_border(tmp_path: Path):
     write_miniature(tmp_path, "objectnet", "test")
     found = prepare_input(f"published:objectnet@{tmp_path}")
@@ -118,6 +144,7 @@ def test_tables_and_tfds_are_taken_too(tmp_path: Path, tfds_dirs: dict[str, Path
         ("archive:", "nothing after it; write archive:FILE"),
         ("archive:gone.zip", "no such archive"),
         ("gone.tar.gz", "no such archive"),
+        ("photos.rar", "are read: unpack photos.rar, and give the folder, as in folder:photos"),
         ("nowhere", "doesn't say what kind of data it is"),
         ("published:objectnett", "Did you mean 'objectnet'"),
     ],

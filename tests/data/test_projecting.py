@@ -123,7 +123,7 @@ def test_labels_that_count_imagenets_classes_become_the_sets():
         assert found.labels.tolist() == [5, 199, 0]
         assert found.projection is not None
     outside = wordnet.index("n01440764")  # tench is none of ImageNet-A's classes
-    with pytest.raises(InputError, match="1 images are of classes that it hasn't got"):
+    with pytest.raises(InputError, match="1 image is of classes that it hasn't got"):
         load_dataset(
             in_memory([outside], "imagenet-a", wordnet),
             classifier_class_names=wordnet,
@@ -155,7 +155,7 @@ def test_imagenet_keeps_its_thousand_classes_though_it_repeats_a_name(tmp_path: 
 
 def test_a_name_of_several_classes_is_not_matched_from_another_list():
     source = in_memory([0], "", ("missile",))
-    with pytest.raises(InputError, match="1 of 1 classes are none of the"):
+    with pytest.raises(InputError, match="1 of 1 class is none of the"):
         load_dataset(source, classifier_class_names=IMAGENET, verify=False)
 
 

@@ -183,13 +183,13 @@ def test_lists_that_do_not_fit_are_refused(tmp_path: Path):
     spec = f"published:dtd:test@{tmp_path}"
     index = tmp_path / "dtd" / "labels" / "test1.txt"
     index.write_text("banded/banded_0002.jpg\nbanded/gone.jpg\n")
-    with pytest.raises(InputError, match=r"1 of the 2 images that it lists are missing.*\n.*gone"):
+    with pytest.raises(InputError, match=r"1 of the 2 images that it lists is missing.*\n.*gone"):
         open_source(spec)
     index.write_text("stripy/stripy_0001.jpg\n")
     with pytest.raises(InputError, match=r"'stripy/stripy_0001\.jpg' is in no class's folder"):
         open_source(spec)
     index.write_text("banded/banded_0002.jpg\n" * 2)
-    with pytest.raises(InputError, match="1 images are listed twice"):
+    with pytest.raises(InputError, match="1 image is listed twice"):
         open_source(spec)
     index.write_text("\n")
     with pytest.raises(InputError, match="no row is of dtd:test"):

@@ -149,3 +149,11 @@ def test_a_public_spec_names_no_place(text: str, public: str):
 )
 def test_a_bare_spec_has_neither_name_nor_root(text: str, bare: str):
     assert bare_spec(text) == bare
+
+
+@pytest.mark.parametrize("name", ["photos.rar", "photos.7z", "Photos.TAR.ZST"])
+def test_an_archive_that_is_not_read_is_to_be_unpacked(name: str):
+    unpacked = name.partition(".")[0]
+    said = rf"of archives \.tar, .*\.zip are read: unpack {name}, .* as in folder:a/{unpacked}$"
+    with pytest.raises(InputError, match=said):
+        parse_spec(f"a/{name}")

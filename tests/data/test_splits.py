@@ -92,5 +92,5 @@ def test_halves_are_drawn_by_the_seed_and_look_at_no_label():
 
 def test_one_image_has_no_halves():
     whole = array_dataset(np.zeros((1, 1, 1, 3), np.uint8), np.zeros(1, int), ("a",))
-    with pytest.raises(InputError, match="memory: 1 images can't be split"):
+    with pytest.raises(InputError, match="memory: 1 image can't be split"):
         halves(whole, 0)

@@ -101,7 +101,7 @@ def test_a_missing_table_has_a_suggestion(tmp_path: Path):
 
 def test_missing_images_are_listed(images: Path):
     rows = [(f"images/{index}.png", "cat") for index in range(16)]
-    with pytest.raises(InputError, match="12 of 16 images are missing") as info:
+    with pytest.raises(InputError, match="12 of 16 images missing") as info:
         open_table(write_table(images / "a.csv", rows))
     lines = str(info.value).splitlines()
     assert lines[1].endswith("images/4.png")
@@ -112,7 +112,7 @@ def test_missing_images_are_listed(images: Path):
 def test_an_image_twice_is_a_warning_and_with_two_labels_an_error(images: Path, caplog):
     rows = [("images/0.png", "cat"), ("images/0.png", "cat"), ("images/1.png", "dog")]
     assert len(open_table(write_table(images / "a.csv", rows))) == 3
-    assert "1 rows repeat an image" in caplog.text
+    assert "1 row repeats an image" in caplog.text
     with pytest.raises(InputError, match=r"0\.png has two labels, 'cat' and 'dog'"):
         open_table(write_table(images / "b.csv", [*rows, ("images/0.png", "dog")]))
 

@@ -150,7 +150,7 @@ def test_other_formats_are_refused_with_the_reason(copied: Path, file_format: st
 def test_missing_files_are_named(copied: Path):
     path = next(copied.glob("*train.tfrecord-00001*"))
     path.unlink()
-    with pytest.raises(InputError, match=f"1 files are missing: .*{path.name}"):
+    with pytest.raises(InputError, match=f"1 file is missing: .*{path.name}"):
         open_tfds("mini_photos:train", copied.parent.parent)
 
 

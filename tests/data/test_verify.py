@@ -68,7 +68,7 @@ def test_every_bad_image_is_found_with_its_reason(source: FileSource, threads: i
     }
     assert report.bad[1].startswith(source.ids[1])
     assert (report.checked, report.decoded, report.cached, report.animated) == (10, 10, 0, 1)
-    assert "1 images are animated; their first frame is used" in caplog.text
+    assert "1 image is animated; the first frame is used" in caplog.text
 
 
 def test_some_images_alone_can_be_asked_about(source: FileSource, looks: list[str]):
@@ -240,7 +240,7 @@ def test_no_bad_images_leave_the_dataset_as_it_is(source: FileSource):
 
 def test_nothing_but_bad_images_is_an_error(source: FileSource):
     subset = dataset_of(source, "skip").subset(np.array([1, 4]))
-    with pytest.raises(InputError, match=r"photos: all 2 images are bad; the first: .*is empty"):
+    with pytest.raises(InputError, match=r"photos: no image of 2 is good; the first: .*is empty"):
         drop_bad_images(subset, verify_images(source, subset.indices))
 
 

@@ -87,6 +87,17 @@ def test_evaluating_the_export_gives_the_row_of_its_alpha(
     assert row["alpha"] == alpha
 
 
+def test_evaluating_on_the_training_images_is_warned_of(
+    workshop: Workshop, capsys: pytest.CaptureFixture
+) -> None:
+    command = ["evaluate", "--model", str(workshop.run / "merged"), "--json", "-q"]
+    assert main([*command, "--data", f"mine=folder:{workshop.photos}"]) == 0
+    said = capsys.readouterr().err
+    assert "images of mine are also in photos, which run was trained on" in said
+    assert main([*command, "--data", f"inverted=folder:{workshop.shifted}"]) == 0
+    assert "was trained on" not in capsys.readouterr().err
+
+
 def test_zero_shot_evaluation_gives_the_row_of_alpha_zero(
     workshop: Workshop, capsys: pytest.CaptureFixture
 ) -> None:
@@ -181,6 +192,8 @@ def test_bad_images_are_faults_of_a_check_and_bad_input_of_a_run(
 def test_the_card_and_the_rows_lie_beside_the_model(workshop: Workshop, tmp_path: Path) -> None:
     merged = workshop.run / "merged"
     text = (merged / "README.md").read_text()
+    assert f"\n# {workshop.run.name}\n" in text  # not what the preset is called
+    assert "- experiment: folder" in text
     assert "- recipe: end_to_end" in text
     assert "- train: `folder:photos`" in text
     assert "- shifts: `inverted=folder" not in text
@@ -190,6 +203,7 @@ def test_the_card_and_the_rows_lie_beside_the_model(workshop: Workshop, tmp_path
     by_hand = ["export", str(workshop.run), "--alpha", "0.25", "--out", str(tmp_path / "quarter")]
     assert main([*by_hand, "-q"]) == 0
     text = (tmp_path / "quarter" / "README.md").read_text()
+    assert "\n# quarter\n" in text
     assert "- alpha was given by hand" in text
     assert "At alpha = 0.25 itself nothing was measured." in text
 

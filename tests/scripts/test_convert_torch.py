@@ -128,6 +128,12 @@ def test_no_state_dict_is_refused(content: Any, what: str, tmp_path: Path, capsy
     assert f"expected a state dict, found {what}" in capsys.readouterr().err
 
 
+def test_a_pointer_of_git_lfs_is_named_as_one(tmp_path: Path, capsys: Any):
+    (tmp_path / "x.pt").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    assert convert_torch.main([str(tmp_path / "x.pt"), "--out", str(tmp_path / "out")]) == 2
+    assert "x.pt: is a Git LFS pointer, not the weights" in capsys.readouterr().err
+
+
 def test_a_missing_file_is_named(tmp_path: Path, capsys: Any):
     assert convert_torch.main([str(tmp_path / "no.pt"), "--out", str(tmp_path / "out")]) == 2
     assert "no such file" in capsys.readouterr().err

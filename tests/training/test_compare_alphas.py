@@ -18,7 +18,7 @@ from wiseft_jax.training.compare_alphas import (
     ComparedModel,
     check_disjoint,
     compare_with_single,
-    describe_row,
+    describe_set,
     objective_of_alphas,
 )
 from wiseft_jax.training.learn_alphas import learn_alphas
@@ -101,7 +101,10 @@ def test_the_best_single_alpha_is_chosen_on_the_fitting_data():
     assert by_name["best_by_accuracy"] == ALPHAS[int(np.argmax(hits))]  # argmax: the smallest
 
 
-def test_all_single_alphas_are_one_sweep_and_no_other_evaluation():
+def test_all_single_alphas_are_one_sweep_and_no_other_evaluation(
+    caplog: pytest.LogCaptureFixture,
+):
+    caplog.set_level("DEBUG", "wiseft_jax")
     learned = learn_alphas(*toy_ends(), validation_set(), TOY, mesh=make_mesh(1))
     swept, evaluated = Swept(), []
 
@@ -116,6 +119,8 @@ def test_all_single_alphas_are_one_sweep_and_no_other_evaluation():
         *toy_ends(), learned, sets, counted, swept, alphas=alphas, mesh=make_mesh(1)
     )
     assert evaluated == ["other", "second"]
+    told = [each.levelname for each in caplog.records if each.name.endswith("compare_alphas")]
+    assert told == ["DEBUG", "DEBUG"]  # a line a set, and for -v alone
     (grid, fitted), (singles, reported) = swept.asked
     assert (grid, fitted) == ([0.0, 0.25, 1.0], [learned.dataset.name])
     assert reported == ["other", "second"]
@@ -166,7 +171,4 @@ def test_other_content_of_the_same_name_and_halves_are_disjoint():
 def test_rows_read_well():
     learned = ComparedModel("test", "learned", None, 30, 40, 0, 0)
     single = ComparedModel("test", "constant", 0.5, 29, 40, 3, 2)
-    assert describe_row(learned) == "test: learned 75.0 %, n = 40"
-    assert describe_row(single) == (
-        "test: constant (alpha = 0.5) 72.5 %, n = 40; right by it alone 2, by the learned alone 3"
-    )
+    assert describe_set([learned, single]) == "test: learned 75.0 %, constant (0.5) 72.5 %; n = 40"

@@ -13,6 +13,7 @@ from wiseft_jax.cli.common import Common, CommonOptions, print_json, table_conso
 from wiseft_jax.cli.failures import same_goes_on, telling
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.together import together
+from wiseft_jax.cli.trained_on import warn_of_trained_images
 from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.distributed_config import DistributedConfig
 from wiseft_jax.core.errors import EXIT_DONE, InputError
@@ -87,6 +88,8 @@ def main(argv: Sequence[str]) -> int:
         test, validation = _data(args)
         if ends is not None:
             test.fitted(ends.classifier.class_names)  # before anything is written
+            assert args.run is not None
+            warn_of_trained_images(args.run, [test.sets["original"]])
         with hold(directory.path, "study's directory"):  # what is there may be replaced
             study.prepare(directory, args.config, overwrite=args.overwrite)
         with telling(kept), hold(directory.path, "study's directory"):

@@ -13,7 +13,7 @@ from wiseft_jax.backgrounds.build_config import BuildConfig
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
 from wiseft_jax.cli.failures import telling
 from wiseft_jax.cli.parse import parse
-from wiseft_jax.core.errors import EXIT_DONE, InputError
+from wiseft_jax.core.errors import EXIT_DONE, InputError, counted
 from wiseft_jax.core.writers import check_writable
 
 
@@ -108,7 +108,7 @@ def _show(manifest: dict[str, Any], out: Path) -> None:
     rows = [
         *((name, str(count), "") for name, count in counts["classes"].items()),
         *rejected,
-        ("all accepted", str(counts["accepted"]), f"of {counts['images']} images"),
+        ("all accepted", str(counts["accepted"]), f"of {counted(counts['images'], 'image')}"),
     ]
     print_table("images", ("", "images", ""), rows)
     print(f"variants  {', '.join(name for name in manifest['sha256'] if name != 'fg_mask')}")
@@ -125,5 +125,7 @@ def _show_in9l(manifest: dict[str, Any], out: Path) -> None:
 
     per_class = str(manifest["per_class"])
     rows = [(name, str(count), per_class) for name, count in manifest["available"].items()]
-    print_table(f"ImageNet-9L: {manifest['images']} images", ("", "there", "taken"), rows)
+    print_table(
+        f"ImageNet-9L: {counted(manifest['images'], 'image')}", ("", "there", "taken"), rows
+    )
     print(f"table     table:{out / TABLE_FILE}")

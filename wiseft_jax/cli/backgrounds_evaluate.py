@@ -15,6 +15,7 @@ from wiseft_jax.cli.backgrounds_models import ModelOptions, open_predictors
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
 from wiseft_jax.cli.failures import telling
 from wiseft_jax.cli.parse import parse
+from wiseft_jax.cli.trained_on import warn_of_trained_images
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.hashing import hash_json
 from wiseft_jax.core.run_directory import versions
@@ -70,11 +71,15 @@ def main(argv: Sequence[str]) -> int:
         check_writable(args.out)
     from wiseft_jax.backgrounds.evaluation import evaluate_backgrounds
     from wiseft_jax.backgrounds.evaluation_summary import evaluation_summary
+    from wiseft_jax.backgrounds.release import Release
     from wiseft_jax.core import compilation_cache
 
     compilation_cache.enable()
     images = open_data(args.data)
     predictors = open_predictors(args.models, images.class_names)
+    if args.models.run is not None and isinstance(images, Release):
+        kinds = [kind for kind in images.variants if kind == "original"]
+        warn_of_trained_images(args.models.run, [images.dataset(kind) for kind in kinds])
     answers = evaluate_backgrounds(
         images,
         predictors,

@@ -33,7 +33,8 @@ class InfoArgs:
     name: Annotated[str, tyro.conf.Positional]
     """Its id: `wiseft data list` has them."""
     classes: bool = False
-    """List its classes too: label, key (the authors' name), name in prompts, ImageNet's indices."""
+    """List its classes too: label, key (the authors' name; where images lie in folders of classes,
+    the folder's), name in prompts, ImageNet's indices."""
     common: Common = CommonOptions()
 
 
@@ -46,7 +47,7 @@ def main(argv: Sequence[str]) -> int:
         print_json(dataset_facts(args.name, classes=args.classes))
         return EXIT_DONE
     print(f"{args.name}: {entry.title}")
-    for what, text in _lines(entry):
+    for what, text in _lines(args.name, entry):
         print(f"  {what:<11} {text}")
     for spec in published_specs(args.name).values():
         print(f"  {'open':<11} {spec}@ROOT")
@@ -62,11 +63,27 @@ def main(argv: Sequence[str]) -> int:
     return EXIT_DONE
 
 
-def _lines(entry: DatasetEntry) -> Iterator[tuple[str, str]]:
+def _class_folders(name: str, entry: DatasetEntry) -> str:
+    """Return what the folders of the classes are called, and which command lists them."""
+    rules = {split.labels for split in entry.layout.splits}
+    command = f"wiseft data info {name} --classes"
+    if "folder" in rules:
+        return f"called by the keys of the class list: {command}"
+    if "integer_folder" in rules:
+        return f"called by the labels, as numbers: {command}"
+    if "imagenet_folder" in rules:
+        return "called by WordNet ids of ImageNet's classes: wiseft data info imagenet --classes"
+    return f"none for a class; the classes in the order of their labels: {command}"
+
+
+def _lines(name: str, entry: DatasetEntry) -> Iterator[tuple[str, str]]:
     facts, scoring, citation = CLASS_LISTS[entry.classes], entry.scoring, entry.citation
     yield "classes", f"{facts.count}, class list {entry.classes} ({facts.source}; {facts.licence})"
+    yield "folders", _class_folders(name, entry)
     yield "prompts", f"prompt set {entry.prompts}"
-    yield "scored by", ", ".join(scoring.metrics)
+    mean = "top1_mean_over_variants" in scoring.metrics
+    of_each = ": no row, but the mean of the rows of its variants, each a set" if mean else ""
+    yield "scored by", ", ".join(scoring.metrics) + of_each
     if scoring.projection != "none":
         yield "logits", f"{scoring.projection}: {facts.mapped} of ImageNet's classes are mapped"
     if scoring.groups:

@@ -12,7 +12,7 @@ import tyro
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
 from wiseft_jax.cli.failures import telling
 from wiseft_jax.cli.parse import parse
-from wiseft_jax.core.errors import EXIT_DONE, InputError
+from wiseft_jax.core.errors import EXIT_DONE, InputError, counted
 
 if TYPE_CHECKING:
     from wiseft_jax.data.prepare_input import PrepareInput
@@ -137,4 +137,5 @@ def _show(report: dict[str, Any]) -> None:
         for name, facts in report["splits"].items()
     ]  # fmt: skip
     header = ("split", "images", "shards", "MiB", "left out", "empty classes", "open it")
-    print_table(f"{report['directory']}: {report['classes']} classes", header, rows)
+    classes = counted(report["classes"], "class", "classes")
+    print_table(f"{report['directory']}: {classes}", header, rows)

@@ -11,6 +11,7 @@ from wiseft_jax.cli.evaluate_options import EvaluateArgs, agree, load_sets, sett
 from wiseft_jax.cli.model_names import check_model, check_templates, exported_alpha, is_exported
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.together import together
+from wiseft_jax.cli.trained_on import warn_of_models
 from wiseft_jax.core.errors import EXIT_DONE
 
 
@@ -44,6 +45,8 @@ def _evaluate_one(args: EvaluateArgs, model: str, prints: bool) -> None:
         datasets = load_sets(args, None)
         classifier, theta = _zero_shot(args, clip, datasets[0].class_names)
     (theta,) = agree(args, [theta], datasets)
+    if prints:
+        warn_of_models([model], datasets)
     results = [_evaluate(args, classifier, theta, dataset) for dataset in datasets]
     if prints:
         _report(args, model, results)

@@ -10,6 +10,7 @@ from typing import Any
 from wiseft_jax.cli.common import print_json, print_table
 from wiseft_jax.cli.evaluate_options import EvaluateArgs, agree, load_sets, settings
 from wiseft_jax.cli.model_names import exported_alpha, is_exported, short_names
+from wiseft_jax.cli.trained_on import warn_of_models
 
 
 def evaluate_several(args: EvaluateArgs, *, prints: bool) -> None:
@@ -29,6 +30,8 @@ def evaluate_several(args: EvaluateArgs, *, prints: bool) -> None:
         check_can_race()
     candidates, datasets = _open(args)
     thetas = agree(args, [each.theta for each in candidates], datasets)
+    if prints:
+        warn_of_models(args.model, datasets)
     from wiseft_jax.core.hashing import hash_json
     from wiseft_jax.evaluation.candidates import Candidates
 

@@ -53,7 +53,10 @@ def read_pictures(texts: Sequence[str], preprocess: Preprocess, most: int) -> li
 
     found = [(data, position) for data in _datasets(texts) for position in range(len(data))]
     if len(found) > most:
-        logger.warning("%d of %d images are taken, evenly spaced (--max-images)", most, len(found))
+        verb = "is" if most == 1 else "are"
+        logger.warning(
+            "%d of %d images %s taken, evenly spaced (--max-images)", most, len(found), verb
+        )
         places = np.unique(np.linspace(0, len(found) - 1, most).round().astype(int))
         found = [found[place] for place in places]
     prepare, pictures = eval_transform(preprocess), []

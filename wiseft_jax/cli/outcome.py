@@ -13,7 +13,7 @@ from wiseft_jax.cli.presets import load_config
 from wiseft_jax.cli.study_outcome import study_commands
 from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.curve_rows import CURVES_FILE, CurveRow, read_curve_rows
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, counted
 from wiseft_jax.core.results import RESULTS_FILE, Row, of_two_sweeps
 from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.experiment import ExperimentConfig, ExperimentData
@@ -305,7 +305,7 @@ def print_outcome(
         print(f"linear probe: {probe_sentence(probe)}")
     left_out = sum(map(len, skipped.values()))
     if left_out:
-        print(f"{left_out} images could not be read and are left out; the report lists them")
+        print(f"{counted(left_out, 'image')} could not be read and left out; the report says which")
     for what, path in (
         ("picture", directory.curve_file),
         ("flips", directory.flips_file),

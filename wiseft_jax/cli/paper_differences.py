@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from wiseft_jax.clip.architectures import find_architecture
@@ -43,25 +44,45 @@ def differences(config: ExperimentConfig, preset: ExperimentConfig) -> list[str]
     return [
         f"{name} is {found}, the preset's is {wanted}"
         for name, found, wanted in (*_changed(config, preset), *_shifts(config.data, preset.data))
-        if name not in NOTED
+        if name not in NOTED and not _is_called_so(name, found, wanted)
     ]
 
 
 def notes(config: ExperimentConfig, preset: ExperimentConfig) -> list[str]:
-    """Return what differs from the preset, and is the same experiment but for rounding."""
-    return [
-        f"{name} is {found}, the preset's is {wanted}: that changes rounding alone"
-        for name, found, wanted in _changed(config, preset)
-        if name in NOTED
-    ]
+    """Return what differs from the preset, and is the same experiment but for rounding.
+
+    A local directory that is called as the preset's model, or as the hub's cache calls it, is taken
+    for a copy of it.
+    """
+    said = []
+    for name, found, wanted in _changed(config, preset):
+        if name in NOTED:
+            said.append(f"{name} is {found}, the preset's is {wanted}: that changes rounding alone")
+        elif _is_called_so(name, found, wanted):
+            said.append(f"{name} is {found}, taken for the preset's {wanted} by its name")
+    return said
 
 
 def _changed(config: ExperimentConfig, preset: ExperimentConfig) -> Iterator[tuple[str, str, str]]:
     """Yield a field's dotted name and both values as text, wherever they differ."""
     found, wanted = _fields(config), _fields(preset)
+    left_out = LEFT_OUT
+    if any(each.training.warmup_fraction is not None for each in (config, preset)):
+        left_out += ("training.warmup_steps",)  # a fraction wins
     for name in wanted:
-        if not name.startswith(LEFT_OUT) and found[name] != wanted[name]:
+        if not name.startswith(left_out) and found[name] != wanted[name]:
             yield name, _text(found[name]), _text(wanted[name])
+
+
+def _is_called_so(field: str, found: str, wanted: str) -> bool:
+    """Return whether a model is a directory that has the name of the wanted one on the hub."""
+    wanted = wanted.partition("@")[0]
+    if field != "model.name" or "/" not in wanted:
+        return False
+    cached = f"models--{wanted.replace('/', '--')}"
+    path = Path(found).expanduser()
+    local = path.is_absolute() or path.is_dir()  # mine/clip is somebody's on the hub
+    return cached in path.parts or (local and path.name == wanted.rpartition("/")[2])
 
 
 def _fields(config: ExperimentConfig) -> dict[str, Any]:

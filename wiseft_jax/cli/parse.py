@@ -23,6 +23,11 @@ _CHECKED = re.compile(
     r"Error parsing (?P<parsed>[\w.]+): (?:(?=--)|(?P<field>\w+(?:\.\w+)+)(?=: ))"
 )
 _AROUND = re.compile(r"\AError parsing [\w.]+: |\n+For full helptext, see [^\n]*\Z")
+_JOINED = re.compile(
+    r"Error parsing (?P<option>--\S+): Could not find valid parse for arguments:"
+    r" \['(?P<given>.*)'\]"
+)
+_UNRECOGNIZED = re.compile(r"Unrecognized options: (?P<given>\S+)")
 _CHOICE = re.compile(r"invalid choice '(?P<given>[^']*)' for .*Expected one of \((?P<known>.*)\)\.")
 
 
@@ -53,6 +58,7 @@ def parse(args_type: type[ArgsT], argv: Sequence[str], verb: str, *, default: An
         if not stop.code:
             raise
         message = suggesting(naming_options(unboxed(said.getvalue())))
+        message += hint_on_values(message, argv)
         if _is_own_check(stop):
             message = without_parsing(message)
         said = io.StringIO()
@@ -128,6 +134,32 @@ def suggesting(text: str) -> str:
         return found[0] + did_you_mean(found["given"], known)
 
     return _CHOICE.sub(suggest, text)
+
+
+def hint_on_values(text: str, argv: Sequence[str]) -> str:
+    r"""Return how values are written, where it looks as if that was the mistake; else nothing.
+
+    Args:
+      text: The error, unboxed.
+      argv: The arguments.
+
+    Example:
+      >>> hint_on_values("Unrecognized options: True", ["--learn=True"])
+      '\n--learn is on or off, and takes no value: leave out =True (--help has its opposite)'
+    """
+    found = _JOINED.search(text)
+    values = [] if found is None else re.split(r"[,; ]+", found["given"].strip("()[], "))
+    if found is not None and len(values) > 1 and "..." in text:
+        return f"\nSeveral values are written one by one: {found['option']} {' '.join(values)}"
+    found = _UNRECOGNIZED.search(text)
+    for each in argv if found is not None else ():
+        option, equals, value = each.partition("=")
+        if equals and found is not None and value == found["given"]:
+            return (
+                f"\n{option} is on or off, and takes no value: leave out ={value} (--help has its"
+                " opposite)"
+            )
+    return ""
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, table_console
-from wiseft_jax.cli.failures import telling
+from wiseft_jax.cli.failures import same_goes_on, telling
 from wiseft_jax.cli.inputs import experiment_data
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.together import together
@@ -19,7 +19,6 @@ from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.core.run_lock import hold
 from wiseft_jax.core.writers import check_writable, write_text
-from wiseft_jax.experiment import ExperimentConfig
 from wiseft_jax.quickstart.job import quickstart_config
 from wiseft_jax.studies import patch as study
 from wiseft_jax.studies.patch_config import PatchConfig
@@ -58,27 +57,21 @@ def main(argv: Sequence[str]) -> int:
     if args.out is None:
         raise InputError("--out DIR: no directory is named; the study's models and tables go there")
     directory, experiment = RunDirectory(args.out), quickstart_config()
+    kept = f"the models that are complete are in {directory.path}; {same_goes_on(args.overwrite)}"
     with together(args.common, DistributedConfig(), experiment.mesh):
         check_writable(directory.path)
         data = experiment_data(experiment)
         with hold(directory.path, "study's directory"):  # what is there may be replaced
             study.prepare(directory, args.config, overwrite=args.overwrite)
-        with hold(directory.path, "study's directory"):
-            summary, sheet = _studied(args, experiment, data, directory)
+        with telling(kept), hold(directory.path, "study's directory"):
+            summary, sheet = study.patch_study(args.config, experiment, data, directory)
             files = _write(summary, sheet, directory.path)
-    if args.common.json:
-        print_json({"study": str(directory.path), **summary})
-    else:
-        _show(summary, files)
+    with telling(kept):
+        if args.common.json:
+            print_json({"study": str(directory.path), **summary})
+        else:
+            _show(summary, files)
     return EXIT_DONE
-
-
-def _studied(
-    args: PatchArgs, experiment: ExperimentConfig, data: Any, directory: RunDirectory
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    kept = f"the models that are complete are in {directory.path}"
-    with telling(f"{kept}; the same command goes on from there"):
-        return study.patch_study(args.config, experiment, data, directory)
 
 
 def _write(summary: dict[str, Any], sheet: list[dict[str, Any]], directory: Path) -> list[Path]:

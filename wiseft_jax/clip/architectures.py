@@ -87,6 +87,31 @@ def find_architecture(name: str) -> Architecture | None:
     return None
 
 
+def architecture_of(config: Any) -> str | None:
+    """Return the name of the published CLIP that a model has the sizes of; None: of none.
+
+    Args:
+      config: transformers' ``CLIPConfig``.
+    """
+    vision, text = config.vision_config, config.text_config
+    for name, each in ARCHITECTURES.items():
+        found = (vision.patch_size, vision.image_size, config.projection_dim)
+        if found == (each.patch_size, each.image_size, each.projection) and (
+            _sizes(vision) == each.vision and _sizes(text) == each.text
+        ):
+            return name
+    return None
+
+
+def _sizes(tower: Any) -> TransformerSizes:
+    return TransformerSizes(
+        width=tower.hidden_size,
+        mlp=tower.intermediate_size,
+        layers=tower.num_hidden_layers,
+        heads=tower.num_attention_heads,
+    )
+
+
 def architecture_settings(name: str) -> dict[str, Any]:
     """Return the content of the ``config.json`` of a published CLIP.
 

@@ -21,6 +21,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from wiseft_jax.clip.architectures import architecture_of
 from wiseft_jax.clip.classifier import Classifier, make_classifier
 from wiseft_jax.clip.convert import from_hf
 from wiseft_jax.clip.export_formats import EXPORT_FORMATS
@@ -98,6 +99,7 @@ def export_classifier(
         "templates": list(classifier.templates),
         "alpha": alpha,
         "source": _public_source(classifier.source),
+        "architecture": architecture_of(classifier.clip_config),
         "hashes": {**(hashes or {}), **_hashes(classifier, theta)},
         "metrics": dict(metrics or {}),
         "made": dict(made or {}),
@@ -276,10 +278,11 @@ def _check_same_predictions(
 ) -> None:
     tower = classifier.tower
     dtype = tower.dtype
-    if format == "vision":
-        written, theta_written = classifier, _read_image_side(classifier, directory)
-    else:
-        written, theta_written = load_classifier(directory, dtype, tower.name, tower.remat)
+    with _readers_silent():  # what they'd tell is of a place that is gone in a moment
+        if format == "vision":
+            written, theta_written = classifier, _read_image_side(classifier, directory)
+        else:
+            written, theta_written = load_classifier(directory, dtype, tower.name, tower.remat)
     size = classifier.preprocess.size
     shape = (_CHECK_IMAGES, size, size, 3)
     images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
@@ -292,6 +295,18 @@ def _check_same_predictions(
             f"the export predicts differently: logits differ by {difference:.2g} (allowed "
             f"{allowed:.2g}); nothing was written."
         )
+
+
+@contextlib.contextmanager
+def _readers_silent() -> Iterator[None]:
+    """Let what reads a model say nothing but warnings."""
+    logger = logging.getLogger("wiseft_jax.clip")
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _read_image_side(classifier: Classifier, directory: Path) -> Params:

@@ -22,6 +22,7 @@ from wiseft_jax.clip.tokenize import TOKENIZER_FILES, Tokenizer, check_merges, m
 from wiseft_jax.clip.towers import Tower, l2_normalise, normalise_pixels
 from wiseft_jax.clip.transformers_tower import TransformersTower
 from wiseft_jax.core.errors import InputError, unknown_name
+from wiseft_jax.core.lfs import POINTER, pointer_text
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.core.trees import hash_tree
 from wiseft_jax.core.typing import ComputeDtype, Params, PyTree, Remat, TowerName
@@ -273,6 +274,9 @@ def read_tokenizer(directory: Path, context_length: int) -> Tokenizer:
         for name in TOKENIZER_FILES
         if (directory / name).is_file()
     }
+    for name, data in files.items():
+        if data.startswith(POINTER):
+            raise InputError(f"{directory / name}: {pointer_text('the tokenizer')}.")
     try:
         if "tokenizer.json" in files:
             from tokenizers import Tokenizer as Backend

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from wiseft_jax.clip.hub import is_hub_id
+from wiseft_jax.clip.hub import EMBEDDED_NAME, is_hub_id
 from wiseft_jax.core.results import Row
 
 CARD_FILE = "README.md"
@@ -108,7 +108,9 @@ def _front_matter(facts: Mapping[str, Any], rows: Sequence[Row], title: str) -> 
 
 def _what(facts: Mapping[str, Any], made: Mapping[str, Any]) -> str:
     count, alpha = len(facts["class_names"]), facts["alpha"]
-    text = f"A CLIP ({facts['source']}) with a linear head for {count} classes."
+    size = f" ({facts['architecture']})" if facts.get("architecture") else ""
+    made_how = "fine-tuned" if alpha else "made"  # at 0 only the head is new
+    text = f"A CLIP{size} with a linear head for {count} classes, {made_how} from {_base(facts)}."
     if alpha is None:
         return text
     theta = f"(1 - {alpha:g}) theta_0 + {alpha:g} theta_1"
@@ -117,6 +119,16 @@ def _what(facts: Mapping[str, Any], made: Mapping[str, Any]) -> str:
         f" Its weights are `{theta}`: theta_0 is the zero-shot model, theta_1 the one fine-tuned"
         f"{how} (WiSE-FT: Wortsman et al. 2022, https://arxiv.org/abs/2109.01903)."
     )
+
+
+def _base(facts: Mapping[str, Any]) -> str:
+    """Return what the model started from, in words."""
+    source = facts["source"]
+    if is_hub_id(source):
+        return f"[{source}](https://huggingface.co/{source.partition('@')[0]})"
+    if source == EMBEDDED_NAME:
+        return f"`{source}`, the model that wiseft-jax brings with it"
+    return f"a checkpoint in a directory called `{source}`"
 
 
 def _classes(facts: Mapping[str, Any]) -> str:
@@ -184,7 +196,10 @@ def _at(rows: Sequence[Row], alpha: float | None) -> list[Row]:
 def _use(facts: Mapping[str, Any]) -> str:
     ours = "`wiseft predict --model DIR --images IMAGES` names the classes of images"
     if facts["format"] == "vision":
-        ours += f"; give the CLIP that it came from: `--base {facts['source']}`"
+        source = facts["source"]
+        known = is_hub_id(source) or source == EMBEDDED_NAME
+        ours += f"; give the CLIP that it came from: `--base {source if known else 'DIR'}`"
+        ours += "" if known else f", the directory called `{source}`"
     return f"{ours}. In PyTorch, from this directory, of PIL images:\n\n{_USE[facts['format']]}"
 
 
@@ -192,8 +207,8 @@ def _limits(facts: Mapping[str, Any]) -> str:
     return (
         f"Whatever an image shows, one of the {len(facts['class_names'])} classes is answered. Only"
         " the sets above were measured; on other images accuracy may be anything. The licence and"
-        f" the terms of use of {facts['source']} and of the training data apply, and so do their"
-        " biases."
+        " the terms of use of the CLIP that it came from and of the training data apply, and so do"
+        " their biases."
     )
 
 

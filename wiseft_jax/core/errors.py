@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -14,6 +15,17 @@ EXIT_INTERRUPTED = 42
 
 _ALIKE = 0.6
 """How like a name must be, by ``difflib``: one far off, or far longer, would be a wild guess."""
+
+_SPLITS = {
+    word: split
+    for split, words in {
+        "train": ("train", "training"),
+        "validation": ("val", "valid", "validation", "dev"),
+        "test": ("test", "testing"),
+    }.items()
+    for word in words
+}
+"""Word in a name -> the split that it says."""
 
 NOT_MET = "the processes didn't meet"
 """How the message of a ``RendezvousError`` begins; ``scripts/launch_*.sh`` look for it."""
@@ -64,6 +76,21 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
     """
     close = difflib.get_close_matches(name, list(options), n=1, cutoff=_ALIKE)
     return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """Return a number with what is counted, in the singular or the plural.
+
+    Args:
+      count: How many there are.
+      one: What one of them is called; a verb may follow.
+      many: What several are called; by default ``one`` with an s.
+
+    Example:
+      >>> counted(1, "class", "classes"), counted(2000, "image"), counted(1, "file is", "files are")
+      ('1 class', '2,000 images', '1 file is')
+    """
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
 def few(names: Sequence[str], most: int = 10) -> str:
@@ -122,5 +149,15 @@ def how_far(path: Path) -> str:
         missing, parent = parent.name, parent.parent
     hint = ""
     if parent.is_dir():
-        hint = did_you_mean(missing, [entry.name for entry in parent.iterdir()])
+        names = [entry.name for entry in parent.iterdir()]
+        hint = did_you_mean(missing, [name for name in names if not _other_split(name, missing)])
     return f"{parent} exists, without {missing!r}.{hint}"
+
+
+def _other_split(name: str, other: str) -> bool:
+    """Return whether two names say two different splits: ``train1.txt`` isn't ``val1.txt``."""
+    splits = [
+        {_SPLITS[word] for word in re.findall(r"[a-z]+", each.lower()) if word in _SPLITS}
+        for each in (name, other)
+    ]
+    return bool(splits[0] and splits[1]) and splits[0] != splits[1]

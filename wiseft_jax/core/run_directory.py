@@ -215,6 +215,18 @@ class RunDirectory:
         )
 
 
+def model_name(directory: Path) -> str:
+    """Return what an exported model is called after: its directory, or the run that it lies in.
+
+    Example:
+      >>> model_name(Path("runs/photos/merged"))
+      'photos'
+    """
+    directory = directory.resolve()
+    run = RunDirectory(directory.parent)
+    return run.path.name if directory == run.merged_dir and run.is_run() else directory.name
+
+
 def versions() -> dict[str, str]:
     """Return the installed versions of what decides a result."""
     found = {}

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.lfs import is_pointer, pointer_text
 from wiseft_jax.core.writers import atomic_open
 
 SAFETENSORS = "model.safetensors"
@@ -126,10 +127,16 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:
+    if is_pointer(path):
+        return _pointer(path)
     return InputError(
         f"{path}: not a readable safetensors file ({error}); {path.stat().st_size} bytes. "
         "It is damaged or was not copied completely: copy or download it again."
     )
+
+
+def _pointer(path: Path) -> InputError:
+    return InputError(f"{path}: {pointer_text('the weights')}.")
 
 
 def _read_shards(index: Path) -> dict[str, np.ndarray]:
@@ -167,6 +174,8 @@ def _read_msgpack(path: Path) -> dict[str, np.ndarray]:
         leaves = flatten_dict(tree, sep="/")
         return {str(name): np.asarray(leaf) for name, leaf in leaves.items()}
     except Exception as error:  # msgpack and flax raise many kinds on damaged bytes
+        if is_pointer(path):
+            raise _pointer(path) from error
         raise InputError(
             f"{path}: not a readable Flax msgpack file ({type(error).__name__}: {error}); "
             f"{path.stat().st_size} bytes. It is damaged or was not copied completely."

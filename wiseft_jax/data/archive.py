@@ -25,12 +25,12 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from wiseft_jax.core.errors import InputError, first_few
+from wiseft_jax.core.errors import InputError, counted, first_few
 from wiseft_jax.core.hashing import hash_bytes, hash_json
 from wiseft_jax.data.decode import BadImageError
 from wiseft_jax.data.files import IMAGE_SUFFIXES, is_hidden, report_skipped
 from wiseft_jax.data.folder import SPLIT_NAMES
-from wiseft_jax.data.specs import ARCHIVE_SUFFIXES, require_path
+from wiseft_jax.data.specs import ARCHIVE_SUFFIXES, require_path, unread_archive
 
 logger = logging.getLogger(__name__)
 
@@ -134,8 +134,7 @@ def open_archive(path: Path, name: str) -> dict[str, ArchiveSource]:
     require_path(path, "archive")
     if not is_archive(path.name):
         raise InputError(
-            f"{path}: expected an archive ({', '.join(ARCHIVE_SUFFIXES)}), found suffix"
-            f" {path.suffix!r}"
+            f"{path}: expected an archive, found suffix {path.suffix!r}; {unread_archive(path)}"
         )
     try:
         members = _Zip(path) if path.suffix.lower() == ".zip" else _Tar(path)
@@ -146,8 +145,12 @@ def open_archive(path: Path, name: str) -> dict[str, ArchiveSource]:
     _check_names(path, (*members.names, *members.folders))
     if members.links:
         logger.warning(
-            "%s: %d links and special files are passed over: %s",
-            path, len(members.links), first_few(members.links, _SHOWN),
+            "%s: %s passed over: %s",
+            path,
+            counted(
+                len(members.links), "link or special file is", "links and special files are"
+            ),
+            first_few(members.links, _SHOWN),
         )  # fmt: skip
     skipped: list[str] = []
     images = [each for each in members.names if _is_image(each, skipped)]
@@ -175,12 +178,13 @@ def _split(
     where = f"{path}:{'/'.join(prefix)}" if prefix else str(path)
     if not found:
         raise InputError(
-            f"{where}: expected a folder for each class, found {len(inside)} images without one"
+            f"{where}: expected a folder for each class, found {counted(len(inside), 'image')}"
+            " without one"
         )
     if len(found) < len(inside):
         logger.warning(
-            "%s: %d images lie outside of the class folders and are left out",
-            where, len(inside) - len(found),
+            "%s: %s outside of the class folders, left out",
+            where, counted(len(inside) - len(found), "image lies", "images lie"),
         )  # fmt: skip
     classes = {_parts(each)[depth] for each in found}
     for folder in members.folders:
@@ -192,8 +196,9 @@ def _split(
     empty = sorted(classes - {_parts(each)[depth] for each in found})
     if empty:
         logger.warning(
-            "%s: no images in %d class folders: %s", where, len(empty), first_few(empty, _SHOWN)
-        )
+            "%s: no images in %s: %s",
+            where, counted(len(empty), "class folder"), first_few(empty, _SHOWN),
+        )  # fmt: skip
     found.sort(key=lambda each: (label_of[_parts(each)[depth]], each))
     labels = np.array([label_of[_parts(each)[depth]] for each in found], np.int32)
     return ArchiveSource(name, path, members, found, labels, class_names, "/".join(prefix))
@@ -237,8 +242,8 @@ def _tell_repeated(path: Path, names: Sequence[str]) -> None:
     repeated = [name for name, count in collections.Counter(names).items() if count > 1]
     if repeated:
         logger.warning(
-            "%s: %d names are there more than once, and the last of each counts: %s",
-            path, len(repeated), first_few(repeated, _SHOWN),
+            "%s: %s there more than once, and the last of each counts: %s",
+            path, counted(len(repeated), "name is", "names are"), first_few(repeated, _SHOWN),
         )  # fmt: skip
 
 

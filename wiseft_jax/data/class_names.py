@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, counted
 from wiseft_jax.data.matching import describe_unmatched, normalise_name
 from wiseft_jax.data.specs import require_path
 
@@ -52,7 +52,8 @@ class ClassNames:
             return self
         if len(source_names) != len(self.names):
             raise InputError(
-                f"{self.path}: {len(self.names)} names for {len(source_names)} classes "
+                f"{self.path}: {counted(len(self.names), 'name')} for"
+                f" {counted(len(source_names), 'class', 'classes')} "
                 f"({', '.join(source_names[:_LISTED])}, ...); give one name for each class, in "
                 "their order, or a JSON object from their names to yours"
             )
@@ -76,7 +77,8 @@ class ClassNames:
             hint = "\nA list names the training set's classes by position, others only by name or "
             hint += "number; a JSON object from their names to yours works for any set"
             raise InputError(
-                f"{self.path}: {len(unknown)} classes have no name in this file:"
+                f"{self.path}: {counted(len(unknown), 'class has', 'classes have')} no name in this"
+                " file:"
                 + describe_unmatched(unknown, [*self.mapping, *self.names])
                 + (hint if self.is_list else "")
             )

@@ -20,6 +20,7 @@ import numpy as np
 from PIL import Image
 
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.lfs import POINTER, pointer_text
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +73,8 @@ def open_image(data: bytes | IO[bytes], where: str) -> Image.Image:
     except MemoryError:
         raise
     except Exception as error:
+        if _begins(data, POINTER):
+            raise BadImageError(where, pointer_text("the image")) from None
         kind = "not an image that Pillow can read"
         detail = "" if isinstance(error, Image.UnidentifiedImageError) else f" ({error})"
         raise BadImageError(where, kind + detail) from None
@@ -80,6 +83,13 @@ def open_image(data: bytes | IO[bytes], where: str) -> Image.Image:
     if limit is not None and width * height > limit:
         raise BadImageError(where, _too_large(f"{width} x {height} is "))
     return image
+
+
+def _begins(data: bytes | IO[bytes], start: bytes) -> bool:
+    if isinstance(data, bytes):
+        return data.startswith(start)
+    data.seek(0)
+    return data.read(len(start)) == start
 
 
 def _too_large(size: str) -> str:

@@ -21,6 +21,7 @@ reading all of it would tell. ``unknown``: nothing here reads its format."""
 _Readable: TypeAlias = io.FileIO | io.BufferedIOBase
 
 _GZIP, _BZIP2, _XZ = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00"
+_GZIP_SIZE = 4  # bytes
 _XZ_END = b"YZ"
 _BZIP2_END = 0x177245385090
 _BZIP2_TAIL = 11  # bytes: the mark of 48 bits, a checksum of 32, and less than 8 bits of padding
@@ -32,7 +33,8 @@ def archive_state(path: Path, *, deep: bool) -> ArchiveState:
     """Return whether an archive is whole.
 
     Of a tar the headers alone are read. One that is compressed with bzip2 or xz has a mark at its
-    end; of gzip there is none, and it must be read. A zip has its directory at its end.
+    end. One of gzip has only its content's size there, which of a tar is whole blocks: where it
+    isn't, it is read. A zip has its directory at its end.
 
     Args:
       path: The archive.
@@ -51,22 +53,24 @@ def archive_state(path: Path, *, deep: bool) -> ArchiveState:
         with path.open("rb") as file:
             head = file.read(len(_XZ))
         packed = head.startswith((_GZIP, _BZIP2, _XZ))  # whatever the name says, as tar does
-        if packed and not deep:
-            return _state_by_ends(path, head)
+        if packed and not deep and (state := _state_by_ends(path, head)) is not None:
+            return state
         with _content(path, head) as content:
             return "whole" if _has_end(content) else "cut"
     except _ERRORS:
         return "cut"
 
 
-def _state_by_ends(path: Path, head: bytes) -> ArchiveState:
+def _state_by_ends(path: Path, head: bytes) -> ArchiveState | None:
+    """Return what the beginning and the end of a compressed tar tell; None: too little."""
     if not tarfile.is_tarfile(path):
         return "cut"
-    if head.startswith(_GZIP):
-        return "unread"
     with path.open("rb") as file:
         file.seek(-min(_CHUNK, path.stat().st_size), io.SEEK_END)
         tail = file.read()
+    if head.startswith(_GZIP):
+        size = int.from_bytes(tail[-_GZIP_SIZE:], "little")  # modulo 2^32, of its last part
+        return "unread" if size and size % tarfile.BLOCKSIZE == 0 else None
     if head.startswith(_XZ):
         return "whole" if tail.rstrip(b"\0").endswith(_XZ_END) else "cut"
     bits = int.from_bytes(tail[-_BZIP2_TAIL:], "big") >> 32

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from wiseft_jax.core.lfs import POINTER, is_pointer
 from wiseft_jax.data.doctor_archives import ArchiveState, archive_state
 from wiseft_jax.data.doctor_report import Finding
 from wiseft_jax.data.entry import DatasetEntry
@@ -23,7 +24,6 @@ _PARTIAL_SUFFIXES = (
     ".part", ".partial", ".crdownload", ".download", ".opdownload", ".filepart", ".aria2", ".tmp",
     ".unfinished", ".!ut",
 )  # fmt: skip
-_POINTER = b"version https://git-lfs.github.com/spec/"
 _POINTER_BYTES = 1024
 _LEAST_WORD = 4
 
@@ -79,7 +79,7 @@ def image_file_findings(source: FileSource, split: str) -> tuple[list[Finding], 
         "missing_image": np.flatnonzero(sizes < 0),
         "empty_file": np.flatnonzero(sizes == 0),
         "lfs_pointer": np.array(
-            [index for index in small if _is_pointer(Path(source.ids[int(index)]))], np.int64
+            [index for index in small if is_pointer(Path(source.ids[int(index)]))], np.int64
         ),
     }
     findings = [
@@ -98,19 +98,11 @@ def data_file_findings(files: Sequence[Path], split: str | None) -> list[Finding
       split: The split's name.
     """
     empty = [str(path) for path in files if path.stat().st_size == 0]
-    pointers = [str(path) for path in files if _is_pointer(path)]
+    pointers = [str(path) for path in files if is_pointer(path)]
     groups = {"empty_file": empty, "lfs_pointer": pointers}
     return [
         _file_finding(kind, paths, len(files), split) for kind, paths in groups.items() if paths
     ]
-
-
-def _is_pointer(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_POINTER)) == _POINTER
-    except OSError:  # said when it is opened
-        return False
 
 
 def _file_finding(kind: str, paths: Sequence[str], total: int, split: str | None) -> Finding:
@@ -133,7 +125,7 @@ def _file_finding(kind: str, paths: Sequence[str], total: int, split: str | None
         "lfs_pointer": (
             f"{share} {verb} {nouns} of Git LFS, not the content",
             "the content",
-            f"text that begins with {_POINTER.decode()!r}",
+            f"text that begins with {POINTER.decode()!r}",
             "install git-lfs, and run in the clone:\ngit lfs pull",
         ),
     }[kind]
@@ -252,7 +244,10 @@ def _archive_finding(
 def _unchecked(states: Sequence[ArchiveState]) -> str:
     """Return how many archives may still be cut off, as the end of a sentence."""
     said = ""
-    for state, why in (("unread", "--deep reads it"), ("unknown", "nothing here reads its format")):
+    for state, why in (
+        ("unread", "its two ends are right, --deep reads it"),
+        ("unknown", "nothing here reads its format"),
+    ):
         if count := states.count(state):
             which = f"{count} of {len(states)} is" if len(states) > 1 else "it is"
             said += f"; {which} not checked whole: {why}"

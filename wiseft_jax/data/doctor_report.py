@@ -40,6 +40,7 @@ KINDS: dict[str, str] = {
     "renamed_class": "a class's folder has another name than its authors gave it",
     "extra_folder": "images lie in a folder that is no class's, and are passed over",
     "flat_images": "images lie beside the folders of classes, and are passed over",
+    "cropped_border": "images lack the border that their authors put around them",
     "stray_file": "a file among the images is none, and is passed over",
     "class_order": "labels count the classes in another order, or from another number",
     "bad_label": "a label is no class's",

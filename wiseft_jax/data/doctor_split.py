@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.data.doctor_border import border_finding
 from wiseft_jax.data.doctor_classes import (
     empty_class_finding,
     folder_findings,
@@ -121,6 +122,9 @@ def check_split(
         findings.append(count)
     bad, opened = open_images(source, unfit, split=found.name, sample=sample, seed=seed)
     findings += [*bad, *_stray_findings(found, base, tree)]
+    if isinstance(source, FileSource):
+        border = border_finding(found, source, unfit, sample)
+        findings += [] if border is None else [border]
     report = dataclasses.replace(
         _report(found, "checked"),
         images=len(source) - missing_images,

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from wiseft_jax.core.errors import InputError, missing_path
+from wiseft_jax.core.errors import InputError, counted, missing_path
 from wiseft_jax.core.hashing import hash_bytes, hash_json
 from wiseft_jax.data.source import check_labels
 
@@ -142,7 +142,11 @@ def report_skipped(where: str, skipped: Sequence[str]) -> None:
     parts = [f"{len(names)} {kind} ({names[0]})" for kind, names in sorted(groups.items())]
     level = logging.INFO if set(groups) == {"hidden"} else logging.WARNING
     logger.log(
-        level, "%s: skipped %d files that are no images: %s", where, len(skipped), ", ".join(parts)
+        level,
+        "%s: skipped %s: %s",
+        where,
+        counted(len(skipped), "file that is no image", "files that are no images"),
+        ", ".join(parts),
     )
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, counted
 from wiseft_jax.core.progress import progress_bar
 from wiseft_jax.data.files import IMAGE_SUFFIXES, FileSource, find_images, is_hidden, report_skipped
-from wiseft_jax.data.specs import SourceOptions, Spec, require_path
+from wiseft_jax.data.specs import SourceOptions, Spec, archive_hint, require_path
 
 logger = logging.getLogger(__name__)
 
@@ -31,16 +31,19 @@ def open_source(spec: Spec, options: SourceOptions) -> FileSource:
     root = spec.path
     require_path(root, "folder")
     if not root.is_dir():
-        hint = f"; did you mean 'table:{root}'?" if root.suffix in (".csv", ".tsv") else ""
+        hint = archive_hint(root)
+        hint = f"did you mean 'table:{root}'?" if root.suffix in (".csv", ".tsv") else hint
         raise InputError(
-            f"{root}: expected a folder with a folder for each class, found a file{hint}"
+            f"{root}: expected a folder with a folder for each class, found a file"
+            + (hint and f"; {hint}")
         )
     skipped: list[str] = []
     class_names, loose = _entries(root, skipped)
     if not class_names:
         raise InputError(
-            f"{root}: expected a folder for each class, found none, and {len(loose)} images "
-            "directly in it; move the images of each class to a folder of its own, or list them "
+            f"{root}: expected a folder for each class, found none, and"
+            f" {counted(len(loose), 'image')} directly in it; move the images of each class to a"
+            " folder of its own, or list them "
             "in a table: file"
         )
     skipped += loose
@@ -75,9 +78,9 @@ def _entries(root: Path, skipped: list[str]) -> tuple[list[str], list[str]]:
             skipped.append(str(entry))
     if folders and loose:
         logger.warning(
-            "%s: %d images lie outside of the class folders and are left out (%s)",
+            "%s: %s outside of the class folders, left out (%s)",
             root,
-            len(loose),
+            counted(len(loose), "image lies", "images lie"),
             Path(loose[0]).name,
         )
     return folders, loose
@@ -86,10 +89,11 @@ def _entries(root: Path, skipped: list[str]) -> tuple[list[str], list[str]]:
 def _check_counts(root: Path, class_names: list[str], labels: list[int]) -> None:
     if not labels:
         raise InputError(
-            f"{root}: {len(class_names)} class folders, and no image in any of them "
+            f"{root}: {counted(len(class_names), 'class folder')}, and no image in any of them "
             f"(suffixes: {' '.join(sorted(IMAGE_SUFFIXES))})"
         )
     counts = np.bincount(labels, minlength=len(class_names))
     empty = [name for name, count in zip(class_names, counts, strict=True) if count == 0]
     if empty:
-        logger.warning("%s: no images in %d class folders: %s", root, len(empty), ", ".join(empty))
+        folders = counted(len(empty), "class folder")
+        logger.warning("%s: no images in %s: %s", root, folders, ", ".join(empty))

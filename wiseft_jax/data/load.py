@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from wiseft_jax.core.errors import FaultyDataError, InputError
+from wiseft_jax.core.errors import FaultyDataError, InputError, counted
 from wiseft_jax.core.typing import Role, Split
 from wiseft_jax.data.class_lists import is_published
 from wiseft_jax.data.class_names import ClassNames, read_class_names
@@ -255,8 +255,9 @@ def check_classes(dataset: Dataset) -> None:
     if empty:
         more = ", ..." if len(empty) > _LISTED else ""
         logger.warning(
-            "%s: %d of %d classes have no images to train on: %s%s",
-            dataset.name, len(empty), len(names), ", ".join(empty[:_LISTED]), more,
+            "%s: %d of %d classes %s no images to train on: %s%s",
+            dataset.name, len(empty), len(names), "has" if len(empty) == 1 else "have",
+            ", ".join(empty[:_LISTED]), more,
         )  # fmt: skip
     if len(names) == 1:
         logger.warning("%s: there is one class, %r: every answer is right", dataset.name, names[0])
@@ -267,8 +268,9 @@ def check_classes(dataset: Dataset) -> None:
     ]
     for first, second in pairs[:_LISTED]:
         logger.warning(
-            "%s: are the classes %r (%d images) and %r (%d) one, misspelt?",
-            dataset.name, first, counts[names.index(first)], second, counts[names.index(second)],
+            "%s: are the classes %r (%s) and %r (%d) one, misspelt?",
+            dataset.name, first, counted(int(counts[names.index(first)]), "image"),
+            second, counts[names.index(second)],
         )  # fmt: skip
     if len(names) > 1 and all(name.isdecimal() for name in names):
         logger.warning(
@@ -341,8 +343,8 @@ def _hold_out(
             " more images of each class"
         ) from None
     logger.info(
-        "%s: %d of %d images are held out for %s (seed %d)",
-        train.name, len(held), len(train), split, seed,
+        "%s: %d of %d images %s held out for %s (seed %d)",
+        train.name, len(held), len(train), "is" if len(held) == 1 else "are", split, seed,
     )  # fmt: skip
     name = f"{train.name}-{split}"
     name = f"{name}-held-out" if name in taken else name

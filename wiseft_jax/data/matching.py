@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from jaxtyping import Int, Int32, Integer
 
-from wiseft_jax.core.errors import InputError, did_you_mean, few
+from wiseft_jax.core.errors import InputError, counted, did_you_mean, few
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +79,8 @@ def match_class_names(
             unmatched.append(name)
     if unmatched:
         raise InputError(
-            f"{where}: {len(unmatched)} of {len(source_names)} classes are none of the "
+            f"{where}: {len(unmatched)} of {counted(len(source_names), 'class', 'classes')}"
+            f" {'is' if len(unmatched) == 1 else 'are'} none of the "
             f"classifier's {len(classifier_names)}:"
             f"{describe_unmatched(unmatched, classifier_names)}"
             f"\nThe classifier's: {few(classifier_names)}"

@@ -124,8 +124,9 @@ def warn_of_overlap(first: Dataset, second: Dataset) -> int:
     shown = "; ".join(f"{first.id(a)} = {second.id(b)}" for a, b in pairs[:_LISTED])
     more = f"; and {len(pairs) - _LISTED} more" if len(pairs) > _LISTED else ""
     logger.warning(
-        "%d of %d images of %s (%s) are also in %s (%s): %s%s",
-        len(pairs), len(second), second.name, second.split, first.name, first.split, shown, more,
+        "%d of %d images of %s (%s) %s also in %s (%s): %s%s",
+        len(pairs), len(second), second.name, second.split, "is" if len(pairs) == 1 else "are",
+        first.name, first.split, shown, more,
     )  # fmt: skip
     relabelled = [(a, b) for a, b in pairs if first.labels[a] != second.labels[b]]
     if relabelled:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from etils import epath
 
-from wiseft_jax.core.errors import InputError, first_few
+from wiseft_jax.core.errors import InputError, counted, first_few
 from wiseft_jax.core.run_lock import hold
 from wiseft_jax.core.writers import check_writable
 from wiseft_jax.data.archive import ArchiveSource
@@ -205,8 +205,9 @@ def _refuse_strangers(directory: epath.Path) -> None:
     found = sorted(path.name for path in _entries(directory))
     if found:
         raise InputError(
-            f"{directory}: there are {len(found)} files ({first_few(found, _SHOWN)}) that wiseft"
-            " data prepare didn't write, and it leaves them alone; give another --name or --out"
+            f"{directory}: wiseft data prepare didn't write what is there"
+            f" ({counted(len(found), 'file')}: {first_few(found, _SHOWN)}), and leaves it alone;"
+            " give another --name or --out"
         )
 
 
@@ -291,9 +292,9 @@ def _plan(name: str, source: Source, files: tuple[str, ...], builder: ImageBuild
     repeated = [each for each, count in collections.Counter(names).items() if count > 1]
     if repeated:
         logger.warning(
-            "%s: %d file names are there more than once: %s",
+            "%s: %s there more than once: %s",
             name,
-            len(repeated),
+            counted(len(repeated), "file name is", "file names are"),
             first_few(repeated, _SHOWN),
         )
 
@@ -337,9 +338,8 @@ def unique_names(class_names: Sequence[str]) -> list[str]:
     changed = [each for each, label in taken.items() if each != class_names[label]]
     if changed:
         logger.warning(
-            "%d class names are repeated, or no single line: TFDS's list has %s; tfds: gives them"
-            " as they are",
-            len(changed), first_few(changed, _SHOWN),
+            "%s repeated, or no single line: TFDS's list has %s; tfds: gives them as they are",
+            counted(len(changed), "class name is", "class names are"), first_few(changed, _SHOWN),
         )  # fmt: skip
     return list(taken)
 

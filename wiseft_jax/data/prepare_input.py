@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +20,10 @@ USAGE = f"archive:FILE ({' '.join(ARCHIVE_SUFFIXES)})"
 
 Opener = Callable[[], Source]
 
+logger = logging.getLogger(__name__)
+
 _ONLY = "train"  # what the only split of a source is called that gives it no name, as in TFDS
+_WHOLE = "all"  # TFDS keeps the word for the sum of the splits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,17 +44,32 @@ class PrepareInput:
         """Open splits.
 
         Args:
-          wanted: Which ones; empty: all. Where the source has a single one: what to call it.
+          wanted: Which ones; empty: all, but for a split that is called so, the sum of the others.
+            Where the source has a single one: what to call it.
 
         Raises:
           InputError: There is none of that name; or what opening it raises.
         """
-        if len(self.splits) == 1 and len(wanted) == 1:
-            return {wanted[0]: next(iter(self.splits.values()))()}
+        if len(self.splits) == 1:
+            ((own, opener),) = self.splits.items()
+            if not wanted and own == _WHOLE:
+                logger.info(
+                    "%s: its only split is called all, which TFDS keeps for the sum of splits; here"
+                    " it is called %s, as TFDS does; --split NAME calls it otherwise",
+                    self.name, _ONLY,
+                )  # fmt: skip
+                return {_ONLY: opener()}
+            if len(wanted) == 1:
+                return {wanted[0]: opener()}
         for name in wanted:
             if name not in self.splits:
                 raise unknown_name(f"split of {self.name}", name, self.splits)
-        return {name: self.splits[name]() for name in wanted or self.splits}
+        every = [name for name in self.splits if name != _WHOLE]
+        if not wanted and len(every) < len(self.splits):
+            logger.info(
+                "%s: all is the sum of the others, and isn't prepared beside them", self.name
+            )
+        return {name: self.splits[name]() for name in wanted or every}
 
 
 def prepare_input(text: str, options: SourceOptions | None = None) -> PrepareInput:

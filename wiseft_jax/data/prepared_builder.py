@@ -12,6 +12,7 @@ TensorFlow isn't needed. This module imports tensorflow_datasets; import it wher
 from __future__ import annotations
 
 import io
+import json
 import logging
 import os
 import tempfile
@@ -71,6 +72,7 @@ class ImageBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):
             }
         )
         self._write = write
+        _remove_damaged(directory / _INFO_FILE)  # TFDS would read it
         super().__init__(
             data_dir=os.fspath(directory),
             config=tfds.core.BuilderConfig(name=config) if config else None,
@@ -157,6 +159,17 @@ class ImageBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):
                     filetype_suffix=_FORMAT,
                 ),
             )
+
+
+def _remove_damaged(path: epath.Path) -> None:
+    """Remove a JSON file that can't be read."""
+    if not path.exists():
+        return
+    try:
+        json.loads(path.read_text())
+    except ValueError:
+        logger.warning("%s is damaged; it is written again", path)
+        path.unlink()
 
 
 def _replace(path: epath.Path, data: bytes) -> None:

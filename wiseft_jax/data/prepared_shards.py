@@ -26,7 +26,7 @@ import numpy as np
 from etils import epath
 from jaxtyping import Int
 
-from wiseft_jax.core.errors import FaultyDataError, InputError
+from wiseft_jax.core.errors import FaultyDataError, InputError, counted
 from wiseft_jax.core.progress import progress_bar
 from wiseft_jax.core.writers import write_bytes
 from wiseft_jax.data.decode import BadImageError
@@ -206,7 +206,10 @@ def write_shards(
                         manifest.write()
                     advance(last - first)
     if kept:
-        logger.info("%s: %d shards were finished before, and are verified", directory, kept)
+        logger.info(
+            "%s: %s finished before, and verified",
+            *(directory, counted(kept, "shard was", "shards were")),
+        )
 
 
 def _is_intact(directory: epath.Path, file: str, manifest: Manifest) -> bool:
@@ -275,7 +278,7 @@ def _refuse(plan: SplitPlan, bad: Sequence[str], skip_unreadable: bool) -> None:
     listed = "".join(f"\n  {line}" for line in bad[:_LISTED])
     more = f"\n  and {len(bad) - _LISTED} more" if len(bad) > _LISTED else ""
     raise FaultyDataError(
-        f"{plan.name}: {len(bad)} images can't be read:{listed}{more}\n"
+        f"{plan.name}: {counted(len(bad), 'image')} can't be read:{listed}{more}\n"
         "Repair them, or leave out what can't be read: --skip-unreadable"
     )
 

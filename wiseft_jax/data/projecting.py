@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int32
 
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, counted
 from wiseft_jax.core.projection import Projection
 from wiseft_jax.core.scoring import NO_GROUP, SetScoring, score_names
 from wiseft_jax.data.catalog import DATASETS
@@ -161,7 +161,8 @@ def _labels(source: Source, entry: DatasetEntry, where: str) -> np.ndarray:
     lost = np.flatnonzero((mapped < 0) & (labels >= 0))
     if len(lost):
         raise InputError(
-            f"{where}: {len(lost)} images are of classes that it hasn't got, {source.ids[lost[0]]}"
+            f"{where}: {counted(len(lost), 'image is', 'images are')} of classes that it hasn't"
+            f" got, {source.ids[lost[0]]}"
             f" first, of ImageNet's class {labels[lost[0]]}"
         )
     return mapped

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from wiseft_jax.core.hashing import hash_json
+from wiseft_jax.data.border import LOOKED_AT, without_border
 from wiseft_jax.data.decode import BadImageError, decode_image
 from wiseft_jax.data.entry import LabelRule
 from wiseft_jax.data.files import FileSource
@@ -20,7 +21,7 @@ from wiseft_jax.data.published_folders import open_folders
 from wiseft_jax.data.published_split import PublishedSplit, find_split
 from wiseft_jax.data.published_tables import open_table
 from wiseft_jax.data.published_video import open_reviewed_video, open_video
-from wiseft_jax.data.source import ArraySource, Source
+from wiseft_jax.data.source import ArraySource, Source, evenly
 from wiseft_jax.data.specs import SourceOptions, Spec
 
 logger = logging.getLogger(__name__)
@@ -103,7 +104,20 @@ def open_source(spec: Spec, options: SourceOptions) -> Source:
     if not found.entry.border_px:
         return source
     logger.info("%s: a border of %d px is cut off each image", spec.name, found.entry.border_px)
+    if isinstance(source, FileSource):
+        _tell_missing_border(found, source)
     return BorderlessSource(source, found.entry.border_px)
+
+
+def _tell_missing_border(found: PublishedSplit, source: FileSource) -> None:
+    looked = evenly(len(source), LOOKED_AT)
+    bare = without_border(source, looked)
+    if bare:
+        logger.warning(
+            "%s: %d of %d images that were looked at have no red border (%s): somebody cut it off,"
+            " and the %d px that are cut off each side are the picture's (wiseft data check %s)",
+            found.name, len(bare), len(looked), bare[0], found.entry.border_px, found.id,
+        )  # fmt: skip
 
 
 def _tell_counts(found: PublishedSplit, source: Source) -> None:
@@ -118,6 +132,7 @@ def _tell_counts(found: PublishedSplit, source: Source) -> None:
     if empty:
         more = ", ..." if len(empty) > _SHOWN else ""
         logger.warning(
-            "%s: %d of %d classes have no images: %s%s",
-            found.name, len(empty), len(counts), ", ".join(empty[:_SHOWN]), more,
+            "%s: %d of %d classes %s no images: %s%s",
+            found.name, len(empty), len(counts), "has" if len(empty) == 1 else "have",
+            ", ".join(empty[:_SHOWN]), more,
         )  # fmt: skip

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, counted
 from wiseft_jax.data.class_lists import class_keys, imagenet_map
 from wiseft_jax.data.files import FileSource, find_images, report_skipped
 from wiseft_jax.data.published_split import PublishedSplit
@@ -77,10 +77,11 @@ def _walk(found: PublishedSplit, base: Path, labels: dict[str, int]) -> list[str
         complete = len(paths) == found.split.images
         logger.log(
             logging.INFO if complete else logging.WARNING,
-            "%s: %d of %d images are passed over: they lie in %d folders that are no class's"
-            " (%s%s)",
-            found.name, len(every) - len(paths), len(every), len(others), shown,
-            ", ..." if len(others) > _SHOWN else "",
+            "%s: %d of %d images %s passed over, in %s (%s%s)",
+            found.name, len(every) - len(paths), len(every),
+            "is" if len(every) == len(paths) + 1 else "are",
+            counted(len(others), "folder that is no class's", "folders that are no class's"),
+            shown, ", ..." if len(others) > _SHOWN else "",
         )  # fmt: skip
     return paths
 
@@ -105,7 +106,10 @@ def _listed(found: PublishedSplit, base: Path, labels: dict[str, int], index: Pa
         paths.append(str(base / name))
     repeated = [path for path, count in collections.Counter(paths).items() if count > 1]
     if repeated:
-        raise InputError(f"{index}: {len(repeated)} images are listed twice, {repeated[0]} first")
+        raise InputError(
+            f"{index}: {counted(len(repeated), 'image is', 'images are')} listed twice,"
+            f" {repeated[0]} first"
+        )
     found.require_images(index, paths)
     return paths
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from wiseft_jax.core.errors import InputError, missing_path, unknown_name
+from wiseft_jax.core.errors import InputError, counted, missing_path, unknown_name
 from wiseft_jax.data.catalog import dataset_entry
 from wiseft_jax.data.catalog_facts import tfds_specs, where_text
 from wiseft_jax.data.class_lists import class_keys, class_names
@@ -114,7 +114,8 @@ class PublishedSplit:
         missing, listed = (0, "") if self.allow_missing else missing_files(images)
         if missing:
             raise InputError(
-                f"{index}: {missing} of the {len(images)} images that it lists are missing"
+                f"{index}: {missing:,} of the {counted(len(images), 'image')} that it lists"
+                f" {'is' if missing == 1 else 'are'} missing"
                 f" (half a download?):{listed}\n{self.instead()}"
             )
 

@@ -9,7 +9,7 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Int, Integer
 
-from wiseft_jax.core.errors import InputError, few
+from wiseft_jax.core.errors import InputError, counted, few
 from wiseft_jax.core.hashing import hash_arrays, hash_json
 from wiseft_jax.core.projection import Projection
 from wiseft_jax.core.scoring import SetScoring
@@ -301,7 +301,7 @@ def check_matches(
         raise InputError(
             f"{dataset.name}: {dataset.id(int(wrong[0]))} has the label"
             f" {dataset.labels[wrong[0]]}, expected {lowest} to {len(class_names) - 1}"
-            f" ({len(wrong)} images are labelled so)"
+            f" ({counted(len(wrong), 'image is', 'images are')} labelled so)"
         )
 
 

@@ -39,6 +39,7 @@ SCHEMES: dict[str, Scheme] = {
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl")
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
+_OTHER_ARCHIVES = (".rar", ".7z", ".tar.zst", ".tzst", ".tbz2", ".txz", ".tar.lz", ".tlz")
 _GENERIC = {"train", "training", "val", "valid", "validation", "test", "images", "data"}
 
 
@@ -199,13 +200,30 @@ def _no_scheme(text: str) -> InputError:
     path = Path(text).expanduser()
     if path.suffix.lower() in TABLE_SUFFIXES:
         hint = f"did you mean 'table:{text}'?"
-    elif path.name.lower().endswith(ARCHIVE_SUFFIXES):
-        hint = f"unpack it, or make ArrayRecord of it: wiseft data prepare {text} --out DIR"
+    elif archive := archive_hint(path):
+        hint = archive
     elif path.exists() or "/" in text:
         hint = f"did you mean 'folder:{text}'?"
     else:
         hint = "write one of: " + "; ".join(scheme.usage for scheme in SCHEMES.values())
     return InputError(f"{text!r} doesn't say what kind of data it is; {hint}")
+
+
+def archive_hint(path: Path) -> str:
+    """Return what to do with an archive, as the end of a message; nothing for what is none."""
+    name = path.name.lower()
+    if name.endswith(ARCHIVE_SUFFIXES):
+        return f"unpack it, or make ArrayRecord of it: wiseft data prepare {path} --out DIR"
+    return unread_archive(path) if name.endswith(_OTHER_ARCHIVES) else ""
+
+
+def unread_archive(path: Path) -> str:
+    """Return what to do with an archive of another kind, as the end of a message."""
+    unpacked = path.with_name(path.name.partition(".")[0] or "DIR")
+    return (
+        f"of archives {', '.join(ARCHIVE_SUFFIXES)} are read: unpack {path.name}, and give the"
+        f" folder, as in folder:{unpacked}"
+    )
 
 
 def _split_tfds(target: str, text: str) -> tuple[str, str]:

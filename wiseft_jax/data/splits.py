@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int, Integer
 
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, counted
 from wiseft_jax.core.rng import numpy_stream
 from wiseft_jax.data.source import Dataset
 
@@ -55,13 +55,13 @@ def stratified_split(
         held.append(numpy_stream(seed, "split", int(label)).permutation(positions)[:count])
     if not held:
         raise InputError(
-            f"can't hold out {fraction:.0%} of {len(labels)} images: no class has two images"
+            f"can't hold out {fraction:.0%} of {counted(len(labels), 'image')}: no class has two"
         )
     if single:
         more = ", ..." if len(single) > _LISTED else ""
         logger.warning(
-            "%d classes have a single image, which stays in training; none is held out of: %s%s",
-            len(single),
+            "%s a single image, which stays in training; none is held out of: %s%s",
+            counted(len(single), "class has", "classes have"),
             ", ".join(single[:_LISTED]),
             more,
         )
@@ -86,7 +86,9 @@ def halves(dataset: Dataset, seed: int) -> tuple[Dataset, Dataset]:
       >>> to_fit, to_report = halves(shift, seed=0)
     """
     if len(dataset) < 2:
-        raise InputError(f"{dataset.name}: {len(dataset)} images can't be split in halves")
+        raise InputError(
+            f"{dataset.name}: {counted(len(dataset), 'image')} can't be split in halves"
+        )
     order = numpy_stream(seed, "halves").permutation(len(dataset))
     middle = len(dataset) // 2
     return dataset.subset(np.sort(order[:middle])), dataset.subset(np.sort(order[middle:]))

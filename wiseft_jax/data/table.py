@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from wiseft_jax.core.errors import InputError, did_you_mean
+from wiseft_jax.core.errors import InputError, counted, did_you_mean
 from wiseft_jax.data.files import FileSource, missing_files
 from wiseft_jax.data.specs import TABLE_SUFFIXES, SourceOptions, Spec, require_path
 
@@ -116,8 +116,8 @@ def _check_files(path: Path, images: list[str]) -> None:
     missing, listed = missing_files(images)
     if missing:
         raise InputError(
-            f"{path}: {missing} of {len(images)} images are missing (paths are relative to "
-            f"{path.parent}):{listed}"
+            f"{path}: {missing:,} of {counted(len(images), 'image')} missing (paths are relative to"
+            f" {path.parent}):{listed}"
         )
 
 
@@ -129,4 +129,7 @@ def _check_duplicates(path: Path, images: list[str], names: list[str]) -> None:
         if labels.setdefault(image, name) != name:
             raise InputError(f"{path}: {image} has two labels, {labels[image]!r} and {name!r}")
     if repeated:
-        logger.warning("%s: %d rows repeat an image that an earlier row has", path, repeated)
+        logger.warning(
+            "%s: %s an image that an earlier row has",
+            *(path, counted(repeated, "row repeats", "rows repeat")),
+        )

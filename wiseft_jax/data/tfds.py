@@ -7,7 +7,6 @@ encoded until the pipeline decodes them.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -22,9 +21,10 @@ from wiseft_jax.core.hashing import hash_bytes, hash_json
 from wiseft_jax.core.progress import progress_bar
 from wiseft_jax.data.catalog_facts import tfds_id
 from wiseft_jax.data.kept_facts import KeptFacts, facts_of_records
-from wiseft_jax.data.prepared_shards import MANIFEST_FILE, find_path, is_remote, read_manifest
+from wiseft_jax.data.prepared_shards import MANIFEST_FILE, read_manifest
 from wiseft_jax.data.specs import SourceOptions, Spec
-from wiseft_jax.data.tfrecord import RecordRange, TFRecordReader
+from wiseft_jax.data.tfds_lookup import find_builder
+from wiseft_jax.data.tfds_records import Records, open_records
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class TfdsSource:
         self,
         name: str,
         full_name: str,
-        records: Any,
+        records: Records,
         features: Any,
         image_key: str,
         label_key: str,
@@ -105,7 +105,11 @@ class TfdsSource:
         return len(self._records)
 
     def _example(self, index: int) -> dict[str, Any]:
-        return self._features.deserialize_example_np(self._records[index], decoders=self._decoders)
+        record = self._records[index]
+        try:
+            return self._features.deserialize_example_np(record, decoders=self._decoders)
+        except Exception as error:  # TFDS and protobuf raise many kinds on damaged bytes
+            raise self._records.damaged(index, error) from error
 
     def read(self, index: int) -> bytes:
         """Return the encoded image."""
@@ -158,10 +162,10 @@ def open_source(spec: Spec, options: SourceOptions) -> TfdsSource:
       InputError: If the data set isn't known or not prepared (says how to), the split doesn't
         exist, the file format can't be read, or there isn't one image and one class label.
     """
-    builder = _find_builder(spec.target, options.data_dir)
+    builder = find_builder(spec.target, options.data_dir)
     instructions = _instructions(builder, spec)
     image_key, label_key = _keys(builder, spec)
-    records = _records(builder, instructions, spec)
+    records = open_records(builder, instructions, spec)
     full_name = f"{builder.info.full_name}:{spec.split}"
     files = [
         (Path(part.filename).name, *_size_and_time(part.filename), part.skip, part.take)
@@ -211,49 +215,6 @@ def _size_and_time(filename: str) -> tuple[int, int]:
     return stat.length, stat.mtime
 
 
-def _find_builder(target: str, data_dir: str | None) -> Any:
-    from tensorflow_datasets.core import read_only_builder, registered
-
-    directory = find_path(target)
-    if (directory / "dataset_info.json").exists():
-        return read_only_builder.builder_from_directory(os.fspath(directory))
-    if read_manifest(directory) is not None:
-        raise InputError(
-            f"tfds:{target}: wiseft data prepare hasn't finished there; give the same command again"
-        )
-    if is_remote(target):
-        raise InputError(
-            f"tfds:{target}: no prepared data set is there; expected the directory of a version, as"
-            " in tfds:gs://BUCKET/FOLDER/NAME/1.0.0:SPLIT"
-        )
-    try:
-        where = data_dir or os.environ.get("TFDS_DATA_DIR")  # TFDS looks when it is imported
-        return read_only_builder.builder_from_files(target, data_dir=where)
-    except registered.DatasetNotFoundError:
-        pass
-    except ValueError as error:
-        raise InputError(f"tfds:{target}: {error}") from None
-    raise _not_prepared(target, data_dir)
-
-
-def _not_prepared(target: str, data_dir: str | None) -> InputError:
-    where = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
-    prepared = Path(where).expanduser()
-    names = [path.name for path in prepared.iterdir()] if prepared.is_dir() else []
-    names = sorted(name for name in names if not name.startswith((".", "downloads")))
-    there = f" Prepared there: {', '.join(names)}." if names else " Nothing is prepared there."
-    argument = f", data_dir={data_dir!r}" if data_dir else ""
-    command = (
-        f'python -c "import tensorflow_datasets as tfds; tfds.builder({target!r}{argument}, '
-        f"file_format='array_record').download_and_prepare()\""
-    )
-    return InputError(
-        f"tfds:{target}: no prepared data in {where}.{there}{did_you_mean(target, names)} "
-        "To prepare it (downloads; some need TensorFlow: pip install 'wiseft-jax[tf]'):\n"
-        f"  {command}\nTo look elsewhere, set TFDS_DATA_DIR."
-    )
-
-
 def _instructions(builder: Any, spec: Spec) -> list[Any]:
     splits = builder.info.splits
     try:
@@ -287,29 +248,3 @@ def _keys(builder: Any, spec: Spec) -> tuple[str, str]:
             )
         found.append(preferred[0])
     return found[0], found[1]
-
-
-def _records(builder: Any, instructions: list[Any], spec: Spec) -> Any:
-    file_format = builder.info.file_format.value if builder.info.file_format else "unknown"
-    missing = [part.filename for part in instructions if not epath.Path(part.filename).exists()]
-    if missing:
-        raise InputError(
-            f"{spec}: {len(missing)} files are missing: {missing[0]}; prepare it again"
-        )
-    if file_format == "array_record":
-        from array_record.python.array_record_data_source import ArrayRecordDataSource
-
-        return ArrayRecordDataSource(instructions)
-    if file_format == "tfrecord" and "://" not in instructions[0].filename:
-        return TFRecordReader(
-            [RecordRange(part.filename, part.skip, part.take) for part in instructions]
-        )
-    reason = (
-        "tensorflow-datasets reads only half of the rows of parquet files"
-        if file_format == "parquet"
-        else "only ArrayRecord, and TFRecord on a local disk, can be read without TensorFlow"
-    )
-    raise InputError(
-        f"{spec}: prepared as {file_format}: {reason}; prepare it again with "
-        "file_format='array_record'"
-    )

@@ -14,7 +14,7 @@ import PIL
 from jaxtyping import Integer, UInt64
 
 from wiseft_jax.core.cache import Cache
-from wiseft_jax.core.errors import FaultyDataError, InputError
+from wiseft_jax.core.errors import FaultyDataError, InputError, counted
 from wiseft_jax.core.hashing import hash_json
 from wiseft_jax.core.progress import progress_bar
 from wiseft_jax.core.rng import numpy_stream
@@ -63,8 +63,9 @@ class BadImagesError(FaultyDataError):
     def __init__(self, name: str, bad: Sequence[str], total: int) -> None:
         more = f"\n  and {len(bad) - _LISTED} more" if len(bad) > _LISTED else ""
         listed = "".join(f"\n  {line}" for line in bad[:_LISTED])
+        verb = "is" if len(bad) == 1 else "are"
         super().__init__(
-            f"{name}: {len(bad)} of {total} images are bad:{listed}{more}\n"
+            f"{name}: {len(bad):,} of {counted(total, 'image')} {verb} bad:{listed}{more}\n"
             "Repair or remove them, or go on without them: --on-bad-image skip"
         )
 
@@ -111,7 +112,10 @@ def verify_images(
     good = np.array([int(index) not in bad for index in indices], bool)
     memory.remember(indices[good], full[good])
     if animated:
-        logger.info("%s: %d images are animated; their first frame is used", source.name, animated)
+        logger.info(
+            "%s: %s animated; the first frame is used",
+            *(source.name, counted(animated, "image is", "images are")),
+        )
     return VerifyReport(source.name, len(indices), int(full.sum()), int(known.sum()), bad, animated)
 
 
@@ -129,8 +133,8 @@ def drop_bad_images(dataset: Dataset, report: VerifyReport) -> Dataset:
     base = np.arange(len(dataset)) if dataset.indices is None else dataset.indices
     kept = np.flatnonzero(~np.isin(base, list(report.bad)))
     if len(kept) == 0:
-        raise InputError(f"{dataset.name}: all {len(base)} images are bad; the first: {lines[0]}")
-    logger.warning("%s: %d bad images skipped:", dataset.name, len(lines))
+        raise InputError(f"{dataset.name}: no image of {len(base)} is good; the first: {lines[0]}")
+    logger.warning("%s: %s skipped:", dataset.name, counted(len(lines), "bad image"))
     for line in lines[:_LISTED]:
         logger.warning("  %s", line)
     return dataset.subset(kept, skipped=dataset.skipped + lines)
