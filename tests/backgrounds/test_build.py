@@ -211,7 +211,7 @@ def test_a_file_that_is_not_what_was_written_is_made_again(
     build(config_of(photos, seed=3), out, workers=1)
     assert contents(out) == contents(built)
     assert "4 files aren't what this build wrote" in caplog.text  # of the first pass
-    assert "1 files aren't what this build wrote" in caplog.text
+    assert "1 file isn't what this build wrote" in caplog.text
 
 
 def test_another_build_is_refused_by_what_differs(tmp_path: Path, photos: Path, built: Path):

@@ -174,7 +174,7 @@ def test_after_a_kill_lost_and_damaged_files_are_made_again(
     assert "parameter seed: was 0, is 1" in capsys.readouterr().err
     assert first.stat().st_size == 100
     assert main(options) == 0
-    assert "1 files aren't what this build wrote" in capsys.readouterr().err
+    assert "1 file isn't what this build wrote" in capsys.readouterr().err
     assert main(command(root, "--out", str(tmp_path / "whole"))) == 0
     assert contents(out) == contents(tmp_path / "whole")
 

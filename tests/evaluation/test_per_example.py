@@ -164,7 +164,7 @@ def test_images_that_are_gone_are_never_right_and_told(tiny, caplog):
     with caplog.at_level(logging.WARNING):
         top1 = predictor(tiny, broken)(np.full(23, 0.5))
     assert np.flatnonzero(top1 == -1).tolist() == [4]
-    assert "test: 1 images that the sweep read can't be read any more" in caplog.text
+    assert "test: 1 image that the sweep read can't be read any more" in caplog.text
 
 
 def test_alphas_must_match_the_images(tiny, swept, predict):

@@ -55,7 +55,7 @@ def test_a_class_that_is_too_small_is_named(caplog: pytest.LogCaptureFixture):
     config = toy_config(recipe="few_shot", options=TrainOptions(shots=3))
     few = training_images(dataset([0, 0, 0, 0, 1, 2, 2, 2]), config)
     assert np.bincount(few.labels).tolist() == [3, 1, 3]
-    assert "1 classes have fewer than training.options.shots 3 images" in caplog.text
+    assert "1 class has fewer images than training.options.shots 3" in caplog.text
     assert "green" in caplog.text
 
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from wiseft_jax.core.errors import counted, first_few
+
 logger = logging.getLogger(__name__)
 
 Fault: TypeAlias = Literal["missing", "changed"]
@@ -34,8 +36,9 @@ def faulty_files(digests: Mapping[Path, str]) -> dict[Path, Fault]:
     changed = [str(path) for path, fault in found.items() if fault == "changed"]
     if changed:
         logger.warning(
-            "%d files aren't what this build wrote (cut short, or changed), and are made again: %s",
-            *(len(changed), ", ".join(changed[:_SHOWN]) + (", ..." if changed[_SHOWN:] else "")),
+            "%s what this build wrote (cut short, or changed), and made again: %s",
+            counted(len(changed), "file isn't", "files aren't"),
+            first_few(changed, _SHOWN),
         )
     return found
 

@@ -19,7 +19,7 @@ from jaxtyping import Float, Int32
 
 from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.clip.delta import delta_logits
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, counted
 from wiseft_jax.core.gathering import split_over
 from wiseft_jax.core.mesh import Layout, put_batch, replicated
 from wiseft_jax.core.mesh_config import MeshConfig
@@ -132,9 +132,9 @@ def _predict(
         )
     if unread := len(dataset) - read:
         logger.warning(
-            "%s: %d images that the sweep read can't be read any more; they count as wrong",
+            "%s: %s that the sweep read can't be read any more; such count as wrong",
             dataset.name,
-            unread,
+            counted(unread, "image"),
         )
     return top1
 

@@ -7,6 +7,7 @@ import logging
 import numpy as np
 from jaxtyping import Int64, Integer
 
+from wiseft_jax.core.errors import counted
 from wiseft_jax.core.rng import numpy_stream
 from wiseft_jax.data.source import Dataset
 from wiseft_jax.training.config import TrainConfig
@@ -33,8 +34,9 @@ def training_images(train: Dataset, config: TrainConfig) -> Dataset:
             names = [train.class_names[label] for label in present[:_LISTED]]
             more = ", ..." if len(present) > _LISTED else ""
             logger.warning(
-                "%s: %d classes have fewer than training.options.shots %d images, and give all"
-                " they have: %s%s", train.name, len(present), shots, ", ".join(names), more,
+                "%s: %s fewer images than training.options.shots %d, all of which are taken: %s%s",
+                train.name, counted(len(present), "class has", "classes have"), shots,
+                ", ".join(names), more,
             )  # fmt: skip
         logger.info("few shots: %d of %d images (%d a class)", len(few), len(train), shots)
         train = train.subset(few, skipped=train.skipped)
