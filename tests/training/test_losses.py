@@ -191,7 +191,8 @@ def test_distillation_matches_numpy(temperature: float):
     logits, teacher = 3 * random_features(2, 7, 5)
     weights = np.array([1, 1, 0, 1, 1, 0, 1], bool)
     for counted in (None, weights):
-        found = distillation(jnp.asarray(logits), jnp.asarray(teacher), temperature, counted)
+        given_weights = None if counted is None else jnp.asarray(counted)
+        found = distillation(jnp.asarray(logits), jnp.asarray(teacher), temperature, given_weights)
         expected = oracle_distillation(logits, teacher, temperature, counted)
         np.testing.assert_allclose(found, expected, rtol=5e-6)
     same = distillation(jnp.asarray(logits), jnp.asarray(logits), temperature)
