@@ -159,7 +159,8 @@ def best_temperature(
 
     ``T = argmin mean_i -log softmax(z_i / T)[y_i]``. The likelihood is concave in ``1 / T``, so
     Newton's method, kept inside a bracket, finds its only maximum. The interval is of ``log T``, by
-    the infinitesimal jackknife (a sandwich estimate). Source: Guo et al. 2017 (arXiv 1706.04599), section 4.2.
+    the infinitesimal jackknife (a sandwich estimate). Source: Guo et al. 2017 (arXiv 1706.04599),
+    section 4.2.
 
     Where all examples are right the best temperature is 0, and where logits are worse than none it
     is infinite: it stops near ``exp(-12)`` or ``exp(12)`` then, without an interval.
