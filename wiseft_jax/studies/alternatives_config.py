@@ -40,8 +40,8 @@ METHODS = {
     "learning_rate": ("smaller learning rate", "rate"),
 }
 """Method -> what it is called, and what tells its points apart."""
-ENDS = (0.0, 0.5, 1.0)
-"""Alphas that every study needs, and all that a model other than the standard one is swept at."""
+NEEDED = (0.0, 0.5, 1.0)
+"""Alphas that the curve of every study needs; other models are swept at 1 alone."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,11 +114,11 @@ def base_config(config: ExperimentConfig) -> ExperimentConfig:
     Raises:
       InputError: If the alphas lack one that the study needs; a shared directory of checkpoints.
     """
-    lacking = [alpha for alpha in ENDS if alpha not in config.sweep.alphas]
+    lacking = [alpha for alpha in NEEDED if alpha not in config.sweep.alphas]
     if lacking:
         raise InputError(
-            f"sweep.alphas: the study needs {', '.join(f'{alpha:g}' for alpha in ENDS)} among them,"
-            f" and {', '.join(f'{alpha:g}' for alpha in lacking)} is missing"
+            f"sweep.alphas: the study needs {', '.join(f'{alpha:g}' for alpha in NEEDED)} among"
+            f" them, and {', '.join(f'{alpha:g}' for alpha in lacking)} is missing"
         )
     sweep = dataclasses.replace(config.sweep, method="direct")
     base = base_of_study(config, keep_checkpoints=False)
@@ -153,7 +153,7 @@ def models_to_train(config: AlternativesConfig, base: ExperimentConfig) -> list[
             {RATE: None},
         ),
     ]
-    short = dataclasses.replace(base.sweep, alphas=ENDS, keep_logits=False)
+    short = dataclasses.replace(base.sweep, alphas=(1.0,), keep_logits=False)
     other = dataclasses.replace(base, sweep=short)
     for method, option, values, fields in plans:
         for value in values:
