@@ -149,7 +149,7 @@ def make_train_step(
     """
 
     def shared_loss(
-        params: Params, batch: dict[str, Any], total: Any, *start: Params
+        params: Params, batch: dict[str, Any], total: Any, start: tuple[Any, ...]
     ) -> tuple[Any, Any]:
         with split_over(layout.mesh):
             loss, (hits, count) = loss_fn(params, batch, *start)
@@ -164,7 +164,7 @@ def make_train_step(
             batch = mix(state.step, batch)
         start = (find_start(state.opt),) if with_start else ()
         if accumulation_steps == 1:
-            (loss, counts), grads = gradient(state.params, batch, None, *start)
+            (loss, counts), grads = gradient(state.params, batch, None, start)
         else:
             parts = split_batch(batch, accumulation_steps, layout.mesh)
             (loss, counts), grads = _sum_of_parts(gradient, state.params, parts, layout, start)
@@ -190,7 +190,7 @@ def _sum_of_parts(
     total = jnp.sum(parts["mask"], dtype=jnp.int32)
 
     def add(sums: Any, part: dict[str, Any]) -> tuple[Any, None]:
-        values, grads = gradient(params, part, total, *start)
+        values, grads = gradient(params, part, total, start)
         grads = jax.lax.with_sharding_constraint(grads, layout.shardings(grads))
         return jax.tree_util.tree_map(jnp.add, sums, (values, grads)), None
 
