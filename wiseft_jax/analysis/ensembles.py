@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
 
+from wiseft_jax.analysis.intervals import percentile
 from wiseft_jax.analysis.options import AnalysisOptions, stored_logits
 from wiseft_jax.analysis.softmax import log_softmax, row_blocks
 from wiseft_jax.analysis.stored_run import (
@@ -35,8 +36,7 @@ logger = logging.getLogger(__name__)
 
 NAME = "ensembles"
 MEAN_OF_SHIFTS = "mean of shifts"
-Kind: TypeAlias = Literal["output", "probability"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+KINDS = ("output", "probability")
 
 
 def output_ensemble(
@@ -70,11 +70,11 @@ def probability_ensemble(
 
 
 def ensemble_right(
-    kind: Kind,
+    kind: str,
     logits_0: Float[np.ndarray, "N K"],
     logits_1: Float[np.ndarray, "N K"],
     labels: Int[np.ndarray, " N"],
-    alphas: Sequence[float],
+    alphas: Sequence[float] | Float[np.ndarray, " A"],
 ) -> Bool[np.ndarray, "A N"]:
     """Return which examples an ensemble gets right at each alpha, exactly.
 
@@ -153,7 +153,7 @@ def can_be_mixed(predictions: Predictions) -> bool:
 
 
 def _of_kind(
-    run: StoredRun, sets: Sequence[Predictions], kind: Kind, options: AnalysisOptions
+    run: StoredRun, sets: Sequence[Predictions], kind: str, options: AnalysisOptions
 ) -> list[AnalysisRow]:
     rows, gains, drawn = [], [], {}
     for each in sets:
@@ -171,17 +171,19 @@ def _of_kind(
             found = drawn_differences(
                 pair, 0, samples=options.samples, seed=options.seed, stream=each.dataset
             )[:, 1]
+            test = mcnemar(*pair)
+            gain = test.difference
             if (each.role, each.split) == ("shift", "test"):
-                drawn.setdefault(alpha, []).append((mcnemar(*pair).difference, found, n))
+                drawn.setdefault(alpha, []).append((gain, found, n))
             gains.append(
                 run.row(
                     NAME,
                     f"{kind}_ensemble_gain",
-                    mcnemar(*pair).difference,
+                    gain,
                     n,
                     each,
-                    interval=np.quantile(found, [0.025, 0.975]),
-                    p_value=mcnemar(*pair).p_value,
+                    interval=percentile(found, gain),
+                    p_value=test.p_value,
                     seed=options.seed,
                     **shared,
                 )
@@ -193,25 +195,26 @@ def _of_kind(
 
 
 def _of_shifts(
-    run: StoredRun, kind: Kind, drawn: dict[float, list[tuple[float, Any, int]]], seed: int
+    run: StoredRun, kind: str, drawn: dict[float, list[tuple[float, Any, int]]], seed: int
 ) -> list[AnalysisRow]:
     rows = []
     for alpha, each in sorted(drawn.items()):
         if len(each) < 2:
             continue
         means = np.mean([draws for _, draws, _ in each], axis=0)
+        value = float(np.mean([gain for gain, _, _ in each]))
         rows.append(
             run.row(
                 NAME,
                 f"{kind}_ensemble_gain",
-                float(np.mean([value for value, _, _ in each])),
+                value,
                 sum(n for _, _, n in each),
                 dataset=MEAN_OF_SHIFTS,
                 split="test",
                 role="shift",
                 alpha=alpha,
                 other="weight_space",
-                interval=np.quantile(means, [0.025, 0.975]),
+                interval=percentile(means, value),
                 seed=seed,
             )
         )

@@ -31,7 +31,8 @@ def draw_diversity(facts: Mapping[str, Any], path: Path | str) -> list[Path]:
       facts: The content of ``diversity.json``.
       path: Where to.
     """
-    with matplotlib.rc_context(STYLE | {"hatch.linewidth": 0.6}):
+    style: dict[Any, Any] = STYLE | {"hatch.linewidth": 0.6}
+    with matplotlib.rc_context(style):
         return save_png_and_svg(diversity_figure(facts), path)
 
 

@@ -99,7 +99,7 @@ def _models(
     assert standard.method == STANDARD
     run, variation = directory.run_of(row), standard.variation
     stored = load_predictions(run.path)
-    swept = {name: stored[name] for name in (each["dataset"] for each in row["sets"])}
+    swept = {name: stored[name] for name in (each["dataset"] for each in row.get("sets", []))}
     models = _of_standard(swept, row["config_hash"], run.path)
     ends = experiment.load_endpoints(variation.config, run)
     parts = list(parts_of_standard(config, ends, variation.config, run))

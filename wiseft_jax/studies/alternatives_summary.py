@@ -189,6 +189,11 @@ def _drawn(models: Sequence[Answers], dataset: str, seed: int) -> Float64[np.nda
     return drawn_differences(stacked, 0, samples=SAMPLES, seed=seed, stream=dataset)[:, 1:]
 
 
+def _interval(drawn: Float64[np.ndarray, " S"]) -> tuple[float, float]:
+    low, high = np.quantile(drawn, _ENDS)
+    return float(low), float(high)
+
+
 def _facts(
     point: _Point,
     compared: _Point,
@@ -204,13 +209,13 @@ def _facts(
     own, other = list(point.models), list(compared.models)
     for axis, (exact, drawn) in measured.items():
         means = drawn[:, own].mean(axis=1)
-        low, high = np.quantile(means, _ENDS)
-        facts[axis] = {"value": float(exact[own].mean()), "low": float(low), "high": float(high)}
+        low, high = _interval(means)
+        facts[axis] = {"value": float(exact[own].mean()), "low": low, "high": high}
         if len(own) > 1:
             facts[axis]["sd"] = float(exact[own].std(ddof=1))
-        low, high = np.quantile(means - drawn[:, other].mean(axis=1), _ENDS)
+        low, high = _interval(means - drawn[:, other].mean(axis=1))
         difference = float(exact[own].mean() - exact[other].mean())
-        facts["against"][axis] = {"difference": difference, "low": float(low), "high": float(high)}
+        facts["against"][axis] = {"difference": difference, "low": low, "high": high}
     return facts
 
 
@@ -244,7 +249,7 @@ def _best(
     for method, place in best.items():
         own = list(points[place].models)
         differences = drawn[:, own].mean(axis=1) - drawn[:, other].mean(axis=1)
-        low, high = np.quantile(differences, _ENDS)
+        low, high = _interval(differences)
         facts.append(
             {
                 "method": method,
@@ -252,8 +257,8 @@ def _best(
                 "reference": found[place]["reference"]["value"],
                 "shifts": found[place]["shifts"]["value"],
                 "difference": float(exact[own].mean() - exact[other].mean()),
-                "low": float(low),
-                "high": float(high),
+                "low": low,
+                "high": high,
             }
         )
     return facts
@@ -284,7 +289,7 @@ def _rows(
         right = [models[place].right[of.dataset] for place in places]
         value = float(np.mean([np.mean(each) for each in right]))
         means = own_draws[:, places].mean(axis=1)
-        interval = np.quantile(means, _ENDS)
+        interval = _interval(means)
         if single:
             interval = clopper_pearson(int(right[0].sum()), n)
         shared: dict[str, Any] = {
@@ -306,7 +311,7 @@ def _rows(
                 value - float(np.mean(base)),
                 n,
                 other=f"wise_ft alpha {COMPARED_AT:g}",
-                interval=np.quantile(means - own_draws[:, compared.models[0]], _ENDS),
+                interval=_interval(means - own_draws[:, compared.models[0]]),
                 p_value=mcnemar(base, right[0]).p_value if single else None,
                 seed=seed,
                 **shared,

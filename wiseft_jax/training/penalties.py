@@ -56,7 +56,10 @@ def keep_start() -> optax.GradientTransformation:
     def update(updates: PyTree, state: Any, params: Params | None = None) -> tuple[PyTree, Any]:
         return updates, state
 
-    return optax.GradientTransformation(StartState, update)
+    def init(params: Params) -> StartState:
+        return StartState(params)
+
+    return optax.GradientTransformation(init, update)
 
 
 def find_start(opt: PyTree) -> PyTree | None:

@@ -196,8 +196,8 @@ def _sum_of_parts(
 
     zero = jnp.zeros((), jnp.int32)
     nothing = jax.tree_util.tree_map(jnp.zeros_like, params)
-    start = ((jnp.zeros((), jnp.float32), (zero, zero)), nothing)
-    return jax.lax.scan(add, start, parts)[0]
+    empty = ((jnp.zeros((), jnp.float32), (zero, zero)), nothing)
+    return jax.lax.scan(add, empty, parts)[0]
 
 
 def make_hit_counter(logits_fn: LogitsFn, mesh: Mesh) -> Callable[[Params, dict[str, Any]], Any]:
