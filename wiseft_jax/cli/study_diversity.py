@@ -42,7 +42,7 @@ class DiversityArgs:
 
     From stored predictions, save the probes. Writes diversity.jsonl, .json, .md, .png and .svg
     into the study's directory. The divergence of outputs (KL) needs a study whose sweeps stored
-    logits: `wiseft study grid ... --sweep.method direct --sweep.keep-logits`.
+    logits: `wiseft study grid ... --sweep.keep-logits ends`.
     """
 
     study: tyro.conf.Positional[Path]
