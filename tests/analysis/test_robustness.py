@@ -108,6 +108,10 @@ def test_the_analysis(run: StoredRun, tmp_path: Path):
         for row in rows
         if (row["dataset"], row["group"]) == ("sketch", "logit")
     }
+    given = [row for row in rows if row["metric"] == "baseline_accuracy"]
+    sketch = [row["value"] for row in given if row["dataset"] == "sketch"]
+    assert sketch == pytest.approx(table[:, 1])
+    assert len(given) == 2 * 2 * 8
     assert found["baseline_slope", None]["value"] == pytest.approx(wanted.slope)
     assert found["baseline_slope", None]["n"] == 8
     accuracy = {name: run.predictions[name].correct.mean(axis=1) for name in ("test", "sketch")}
@@ -121,7 +125,10 @@ def test_the_analysis(run: StoredRun, tmp_path: Path):
     for row in gains:
         end = 0 if row["other"] == "zero_shot" else 4
         assert row["value"] == pytest.approx(rho[2] - rho[end])
-    assert {row["group"] for row in rows} == {"logit", "probit"}
+    assert {row["group"] for row in rows if row["metric"] == "effective_robustness"} == {
+        "logit",
+        "probit",
+    }
 
 
 def test_an_accuracy_of_1_has_an_interval_with_a_width(run: StoredRun, tmp_path: Path):
@@ -164,7 +171,7 @@ def test_shifts_without_a_column_are_said(
 ):
     file = write_baselines(tmp_path / "b.csv", ["test", "sketch"])
     rows = robustness(run, AnalysisOptions(baselines=file, samples=50))
-    assert {row["dataset"] for row in rows} == {"sketch"}
+    assert {row["dataset"] for row in rows} == {"sketch", "test"}
     assert "clean: left out" in caplog.text
     other = write_baselines(tmp_path / "other.csv", ["tests", "sketch"])
     with pytest.raises(InputError, match=r"no column 'test'. Did you mean 'tests'"):
@@ -183,6 +190,7 @@ def test_published_shifts_are_set_against_their_axis(tmp_path: Path):
     names = ["imagenet-r-val-classes-val", "imagenet-r-test"]
     file = write_baselines(tmp_path / "b.csv", names)
     rows = robustness(run, AnalysisOptions(baselines=file, samples=50))
-    assert {(row["dataset"]) for row in rows} == {"imagenet-r-test"}
-    other = {row["other"] for row in rows if row["metric"] == "effective_robustness"}
-    assert other == {"imagenet-r-val-classes-val"}
+    rhos = [row for row in rows if row["metric"] == "effective_robustness"]
+    assert {(row["dataset"], row["other"]) for row in rhos} == {
+        ("imagenet-r-test", "imagenet-r-val-classes-val")
+    }

@@ -25,8 +25,8 @@ from wiseft_jax.core.errors import InputError
 
 SETS = [each.dataset for each in default_sets()]
 
-WITHOUT_INTERVAL = {"flip_won", "flip_lost", "flip_changed"}
-"""Metrics of single examples."""
+WITHOUT_INTERVAL = {"flip_won", "flip_lost", "flip_changed", "baseline_accuracy"}
+"""Metrics of single examples, and what a table gives without an n."""
 
 
 @pytest.fixture(scope="module")
