@@ -10,6 +10,7 @@ from wiseft_jax.analysis.calibration import calibration
 from wiseft_jax.analysis.class_changes import by_class
 from wiseft_jax.analysis.disagreement import overridden
 from wiseft_jax.analysis.diversity import diversity
+from wiseft_jax.analysis.ensembles import ensembles
 from wiseft_jax.analysis.landscape import along_the_line
 from wiseft_jax.analysis.options import AnalysisOptions, Need, missing
 from wiseft_jax.analysis.robustness import robustness
@@ -66,6 +67,11 @@ ANALYSES: dict[str, AnalysisSpec] = {
         calibration,
         ("labels", "logits"),
         "calibration error, likelihood, Brier score and temperature against alpha",
+    ),
+    "ensembles": AnalysisSpec(
+        ensembles,
+        ("labels", "ends", "logits"),
+        "mixing both ends' logits or probabilities, beside the merged weights",
     ),
     "classes": AnalysisSpec(
         by_class,

@@ -29,7 +29,7 @@ _STYLES = {
     "wise_ft": _Style(BLACK, "o"),
     "output_ensemble": _Style(BLUE, "s", (0, (5, 1.6))),
     "probability_ensemble": _Style(BLUE, "D", (0, (1, 1.3))),
-    "bernoulli": _Style("#56B4E9", "P", (0, (3, 1.2, 1, 1.2))),
+    "bernoulli": _Style("#56B4E9", "p", (0, (3, 1.2, 1, 1.2))),
     "ema": _Style("#009E73", "v", (0, (1, 1.3))),
     "early_stopping": _Style("#E69F00", ">", (0, (5, 1.6))),
     "l2_to_theta_0": _Style(VERMILLION, "^", (0, (1, 1.3))),
@@ -66,7 +66,7 @@ def alternatives_figure(facts: Mapping[str, Any]) -> Figure:
     sizes = facts["reference"]["n"], sum(facts["shifts"].values())
     for which, axis, n in (("x", "reference", sizes[0]), ("y", "shifts", sizes[1])):
         values = [_inside(point[axis]["value"], n) for point in points]
-        set_logit_scale(axes, which, values)  # type: ignore[arg-type]
+        set_logit_scale(axes, which, values, margin=0.12)  # type: ignore[arg-type]
     lines = []
     for method, style in _STYLES.items():
         own = [point for point in points if point["method"] == method]

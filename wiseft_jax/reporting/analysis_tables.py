@@ -42,6 +42,10 @@ METRICS: dict[str, tuple[str, Unit]] = {
     "nll_scaled": ("negative log-likelihood, scaled", "nats"),
     "brier": ("Brier score", "number"),
     "temperature": ("best temperature", "number"),
+    "output_ensemble": ("accuracy of the ensemble of logits", "share"),
+    "output_ensemble_gain": ("gain of the ensemble of logits", "points"),
+    "probability_ensemble": ("accuracy of the ensemble of probabilities", "share"),
+    "probability_ensemble_gain": ("gain of the ensemble of probabilities", "points"),
     "class_gain": ("gain of a class", "points"),
     "classes_up": ("classes that gain, corrected", "share"),
     "classes_down": ("classes that lose, corrected", "share"),
@@ -68,6 +72,10 @@ ALONG_ALPHA = (
     "nll_scaled",
     "brier",
     "temperature",
+    "output_ensemble",
+    "output_ensemble_gain",
+    "probability_ensemble",
+    "probability_ensemble_gain",
 )
 """Metrics with a row for every alpha, of which a table shows a few."""
 LISTED = ("baseline_accuracy", "won", "lost", "changed", "flip_won", "flip_lost", "flip_changed")
