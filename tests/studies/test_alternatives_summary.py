@@ -10,7 +10,7 @@ import pytest
 from tests.studies.grids import predictions
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.metrics import clopper_pearson
-from wiseft_jax.core.paired import mcnemar
+from wiseft_jax.core.paired import holm, mcnemar
 from wiseft_jax.studies.alternatives_summary import (
     Answers,
     answers_of,
@@ -114,6 +114,9 @@ def test_rows_have_their_intervals_tests_and_hashes():
     gain = ema["a", "gain"]
     assert gain["value"] == pytest.approx(right.mean() - base.mean())
     assert gain["p_value"] == mcnemar(base, right).p_value
+    family = [r for r in rows if r["dataset"] == "a" and r["p_value"] is not None]
+    assert len(family) == 3  # both ends of the curve, and the average
+    assert [r["p_holm"] for r in family] == holm([r["p_value"] or 0 for r in family]).tolist()
     assert (gain["other"], gain["seed"]) == ("wise_ft alpha 0.5", 3)
     assert ema["mean of shifts", "top1"]["n"] == 110
     middle = [r for r in rows if r["group"] == "wise_ft alpha 0.5"]

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float64
 from wiseft_jax.core.analysis_rows import AnalysisRow, analysis_row
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.metrics import clopper_pearson
-from wiseft_jax.core.paired import drawn_differences, mcnemar
+from wiseft_jax.core.paired import drawn_differences, holm, mcnemar
 from wiseft_jax.evaluation.predictions import Predictions
 from wiseft_jax.studies.alternatives_config import METHODS
 
@@ -281,7 +281,7 @@ def _rows(
     drawn: Mapping[str, np.ndarray],
     seed: int,
 ) -> list[AnalysisRow]:
-    """Return accuracy and gain of each point on a set."""
+    """Return accuracy and gain of each point on a set; p-values are corrected for its points."""
     rows, n = [], _count(of)
     base, own_draws = models[compared.models[0]].right[of.dataset], drawn[of.dataset]
     for point in points:
@@ -317,6 +317,10 @@ def _rows(
                 **shared,
             )
         )
+    tested = [row for row in rows if row["p_value"] is not None]
+    corrected = holm([row["p_value"] or 0.0 for row in tested])
+    for row, value in zip(tested, corrected, strict=True):
+        row["p_holm"] = float(value)
     return rows
 
 

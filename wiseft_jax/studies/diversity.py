@@ -39,9 +39,6 @@ MEAN_OF_SHIFTS = "mean of shifts"
 _INTERVAL = (0.025, 0.975)
 _SCHEMA = 1
 
-Models = Mapping[str, tuple[Mapping[str, Predictions], float]]
-"""Name -> predictions by dataset, and which of their alphas the model is."""
-
 
 def study_base(directory: StudyDirectory) -> ExperimentConfig:
     """Return the configuration that a study varies.
@@ -98,7 +95,7 @@ def diversity_study(
         from wiseft_jax.studies.diversity_probes import probes
 
         splits = probes(config, study_base(directory), data, directory)
-    first = next(iter(runs.values()))[0]
+    first = next(iter(runs.values()))
     names = [name for name, each in first.items() if (each.labels >= 0).any()]
     pairs = _pairs(config, list(runs))
     drawn, facts = {}, []
@@ -130,17 +127,17 @@ def diversity_study(
     return found
 
 
-def _runs(directory: StudyDirectory) -> dict[str, tuple[dict[str, Predictions], str]]:
-    """Return run -> its predictions by dataset, and its varied fields in words."""
-    found: dict[str, tuple[dict[str, Predictions], str]] = {}
+def _runs(directory: StudyDirectory) -> dict[str, dict[str, Predictions]]:
+    """Return run -> its predictions by dataset."""
+    found: dict[str, dict[str, Predictions]] = {}
     for row in directory.read_rows():
         if "failed" in row:
             logger.warning("%s: run %s diverged and is left out", directory.path, row["run"])
             continue
         run = directory.run_of(row)
         predictions = load_predictions(run.path)
-        found[row["run"]] = predictions, json.dumps(row["varied"])
-        first = next(iter(found.values()))[0]
+        found[row["run"]] = predictions
+        first = next(iter(found.values()))
         for name, each in first.items():
             other = predictions.get(name)
             if other is None or other.ids != each.ids or 1.0 not in other.alphas:
@@ -149,7 +146,7 @@ def _runs(directory: StudyDirectory) -> dict[str, tuple[dict[str, Predictions], 
                     " the study's other runs, or lack alpha 1; remove the run's directory and"
                     " continue the study with --resume"
                 )
-    if found and not any(0.0 in each.alphas for own, _ in found.values() for each in own.values()):
+    if found and not any(0.0 in each.alphas for own in found.values() for each in own.values()):
         raise InputError(
             f"{directory.path}: no run has predictions of the zero-shot model; the study needs"
             " alpha 0 among --sweep.alphas"
@@ -176,12 +173,12 @@ def _pairs(config: DiversityConfig, runs: Sequence[str]) -> list[tuple[str, str]
 def _groups(
     name: str,
     pairs: Sequence[tuple[str, str]],
-    runs: Mapping[str, tuple[dict[str, Predictions], str]],
+    runs: Mapping[str, dict[str, Predictions]],
     splits: Sequence[dict[str, Predictions]],
 ) -> dict[str, list[tuple[Outputs, Outputs]]]:
-    tuned = {run: _outputs(each[name], 1.0) for run, (each, _) in runs.items()}
+    tuned = {run: _outputs(each[name], 1.0) for run, each in runs.items()}
     # All runs began at one zero-shot model; not every run needs to have it, or its logits.
-    ends = [_outputs(each[name], 0.0) for each, _ in runs.values() if 0.0 in each[name].alphas]
+    ends = [_outputs(each[name], 0.0) for each in runs.values() if 0.0 in each[name].alphas]
     zero_shot = next((end for end in ends if end.logits is not None), ends[0])
     return {
         ENDS: [(zero_shot, model) for model in tuned.values()],
