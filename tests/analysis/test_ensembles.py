@@ -132,7 +132,8 @@ def test_rows_of_a_run_against_counting():
                 gains.append(gain)
         wanted = holm([each["p_value"] for each in gains])
         assert [each["p_holm"] for each in gains] == wanted.tolist()
-        mean = [r for r in rows if r["dataset"] == "mean of shifts" and kind in r["metric"]]
+        mean = [r for r in rows if r["group"] == "mean of shifts" and kind in r["metric"]]
+        assert {row["dataset"] for row in mean} == {None}
         assert [row["alpha"] for row in mean] == list(ALPHAS)
         for row in mean:
             own = [g["value"] for g in gains if g["role"] == "shift" and g["alpha"] == row["alpha"]]

@@ -32,7 +32,7 @@ def test_each_method_is_a_line_through_its_points_with_a_name():
 
 
 def test_every_method_has_a_style_and_there_are_eight_colours_at_most():
-    styles = alternatives_chart._STYLES
+    styles = alternatives_chart.STYLES
     assert [*styles] == [*METHODS]
     assert len({style.colour for style in styles.values()}) == 8
     assert len({(style.colour, str(style.dashes)) for style in styles.values()}) == len(styles)

@@ -116,8 +116,9 @@ def ensembles(run: StoredRun, options: AnalysisOptions = AnalysisOptions()) -> l
 
     Metrics ``output_ensemble`` and ``probability_ensemble`` (accuracy, Clopper-Pearson) and
     ``..._gain`` (minus the merged weights' at the same alpha, paired bootstrap; McNemar's exact
-    p-value, corrected by Holm for all alphas and sets of the kind). ``mean of shifts`` has gains
-    alone: sets are drawn independently of each other, which sets made of the same images are not.
+    p-value, corrected by Holm for all alphas and sets of the kind). The mean of the shifts (no
+    dataset, the group ``"mean of shifts"``) has gains alone; sets are drawn independently of each
+    other, which sets made of the same images are not.
 
     Args:
       run: The run, with logits of both ends.
@@ -209,7 +210,7 @@ def _of_shifts(
                 f"{kind}_ensemble_gain",
                 value,
                 sum(n for _, _, n in each),
-                dataset=MEAN_OF_SHIFTS,
+                group=MEAN_OF_SHIFTS,
                 split="test",
                 role="shift",
                 alpha=alpha,

@@ -19,23 +19,32 @@ from wiseft_jax.reporting.style import BLACK, BLUE, GREY, STYLE, VERMILLION
 
 
 @dataclasses.dataclass(frozen=True)
-class _Style:
+class MethodStyle:
+    """How a method's line and markers are drawn.
+
+    Attributes:
+      colour: Of both.
+      marker: At its points.
+      dashes: Of the line.
+    """
+
     colour: str
     marker: str
     dashes: Any = (0, ())
 
 
-_STYLES = {
-    "wise_ft": _Style(BLACK, "o"),
-    "output_ensemble": _Style(BLUE, "s", (0, (5, 1.6))),
-    "probability_ensemble": _Style(BLUE, "D", (0, (1, 1.3))),
-    "bernoulli": _Style("#56B4E9", "p", (0, (3, 1.2, 1, 1.2))),
-    "ema": _Style("#009E73", "v", (0, (1, 1.3))),
-    "early_stopping": _Style("#E69F00", ">", (0, (5, 1.6))),
-    "l2_to_theta_0": _Style(VERMILLION, "^", (0, (1, 1.3))),
-    "distillation": _Style("#CC79A7", "X", (0, (5, 1.6))),
-    "learning_rate": _Style(GREY, "<", (0, (3, 1.2, 1, 1.2))),
+STYLES = {
+    "wise_ft": MethodStyle(BLACK, "o"),
+    "output_ensemble": MethodStyle(BLUE, "s", (0, (5, 1.6))),
+    "probability_ensemble": MethodStyle(BLUE, "D", (0, (1, 1.3))),
+    "bernoulli": MethodStyle("#56B4E9", "p", (0, (3, 1.2, 1, 1.2))),
+    "ema": MethodStyle("#009E73", "v", (0, (1, 1.3))),
+    "early_stopping": MethodStyle("#E69F00", ">", (0, (5, 1.6))),
+    "l2_to_theta_0": MethodStyle(VERMILLION, "^", (0, (1, 1.3))),
+    "distillation": MethodStyle("#CC79A7", "X", (0, (5, 1.6))),
+    "learning_rate": MethodStyle(GREY, "<", (0, (3, 1.2, 1, 1.2))),
 }
+"""Method -> its style; the two ensembles of outputs share a colour."""
 _ALONG = ("output_ensemble", "probability_ensemble")
 """Methods with a point at each alpha: a line, and markers at few."""
 _MARKED = (0.25, 0.5, 0.75)
@@ -68,7 +77,7 @@ def alternatives_figure(facts: Mapping[str, Any]) -> Figure:
         values = [_inside(point[axis]["value"], n) for point in points]
         set_logit_scale(axes, which, values, margin=0.12)  # type: ignore[arg-type]
     lines = []
-    for method, style in _STYLES.items():
+    for method, style in STYLES.items():
         own = [point for point in points if point["method"] == method]
         if own:
             lines.append(_draw(axes, method, own, facts, style, sizes))
@@ -91,7 +100,7 @@ def _draw(
     method: str,
     own: Sequence[Mapping[str, Any]],
     facts: Mapping[str, Any],
-    style: _Style,
+    style: MethodStyle,
     sizes: tuple[int, int],
 ) -> list[tuple[float, float]]:
     """Draw a method's line and markers; return the line."""
