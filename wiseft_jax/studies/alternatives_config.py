@@ -48,13 +48,13 @@ NEEDED = (0.0, 0.5, 1.0)
 class AlternativesConfig:
     """What WiSE-FT is compared with. An empty list leaves an alternative out."""
 
-    learning_rates: tuple[float, ...] = (0.3, 0.1, 0.03)
+    learning_rates: tuple[float, ...] = (0.3, 0.1)
     """Smaller learning rates, as parts of the preset's."""
-    ema_decays: tuple[float, ...] = (0.99, 0.995, 0.998)
+    ema_decays: tuple[float, ...] = (0.99, 0.998)
     """Decays b of the usual average over the steps' weights, which begins at zero-shot."""
-    l2: tuple[float, ...] = (0.01, 0.1, 1.0)
+    l2: tuple[float, ...] = (0.01, 0.1)
     """Strengths of the penalty s/2 |theta - theta_0|^2."""
-    distillation: tuple[float, ...] = (0.3, 1.0, 3.0)
+    distillation: tuple[float, ...] = (0.3, 3.0)
     """Strengths of the divergence from zero-shot's outputs."""
     distill_temperature: float = 2.0
     """Temperature of that."""
@@ -62,7 +62,7 @@ class AlternativesConfig:
     """After so many even parts of the fine-tuning its weights are kept and evaluated; 0: none."""
     bernoulli_alphas: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7, 0.9)
     """Probabilities with which each weight is taken from the fine-tuned model."""
-    bernoulli_draws: int = 3
+    bernoulli_draws: int = 2
     """Draws at each of them; accuracies are means over draws."""
     seed: int = 0
     """Of these draws, and of the bootstrap."""
