@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -177,11 +178,14 @@ def _inside(value: float, n: int) -> float:
 def _footnote(facts: Mapping[str, Any]) -> str:
     sizes = sorted({*facts["shifts"].values()})
     counted = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
-    widths = [point["against"]["shifts"] for point in facts["points"]]
-    half = sorted((each["high"] - each["low"]) / 2 for each in widths)[len(widths) // 2]
+    half = {}
+    for axis in ("reference", "shifts"):
+        widths = [point["against"][axis] for point in facts["points"]]
+        half[axis] = 100 * statistics.median(each["high"] - each["low"] for each in widths) / 2
     return (
         f"n = {facts['reference']['n']} ({facts['reference']['dataset']}) and {counted} (each"
-        f" shift); one training seed; 95 % intervals of differences under shift are about"
-        f" ±{100 * half:.1f} points (median, paired bootstrap over images); points of a method are"
-        " joined in the order of its parameter"
+        f" shift); one training seed; 95 % intervals of differences are about"
+        f" ±{half['reference']:.1f} points on the reference and ±{half['shifts']:.1f} under shift"
+        " (medians, paired bootstrap over images); points of a method are joined in the order of"
+        " its parameter"
     )
