@@ -27,7 +27,7 @@ from wiseft_jax.evaluation.engine import (
     summarise,
     top_margin,
 )
-from wiseft_jax.evaluation.entropy import softmax_entropy
+from wiseft_jax.evaluation.host_entropy import softmax_entropy
 from wiseft_jax.experiment import SweepConfig
 
 SMALL = {"w": np.zeros((1000, 250), np.float32)}

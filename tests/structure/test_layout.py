@@ -15,6 +15,7 @@ EXTENSIBLE = (
     "scripts",
     "tests",
     "tests/golden",
+    "wiseft_jax/analysis",
     "wiseft_jax/clip/prompts",
     "wiseft_jax/data",
     "wiseft_jax/planning",

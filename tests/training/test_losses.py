@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wiseft_jax.training.losses import contrastive_loss, cross_entropy
+from wiseft_jax.training.losses import contrastive_loss, cross_entropy, distillation
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
@@ -177,3 +177,36 @@ def test_zero_features_have_finite_gradients():
     images, texts = map(jnp.asarray, random_features(4))
     grad = jax.grad(contrastive_loss)(images.at[0].set(0.0), texts, jnp.float32(1.0))
     assert bool(jnp.all(jnp.isfinite(grad)))
+
+
+def oracle_distillation(logits, teacher, temperature, weights):
+    log_p = log_softmax(teacher.astype(np.float64) / temperature)
+    log_q = log_softmax(logits.astype(np.float64) / temperature)
+    rows = (np.exp(log_p) * (log_p - log_q)).sum(1)
+    return temperature**2 * np.average(rows, weights=weights)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
+def test_distillation_matches_numpy(temperature: float):
+    logits, teacher = 3 * random_features(2, 7, 5)
+    weights = np.array([1, 1, 0, 1, 1, 0, 1], bool)
+    for counted in (None, weights):
+        given_weights = None if counted is None else jnp.asarray(counted)
+        found = distillation(jnp.asarray(logits), jnp.asarray(teacher), temperature, given_weights)
+        expected = oracle_distillation(logits, teacher, temperature, counted)
+        np.testing.assert_allclose(found, expected, rtol=5e-6)
+    same = distillation(jnp.asarray(logits), jnp.asarray(logits), temperature)
+    assert float(same) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
+def test_the_gradient_of_distillation_is_t_times_the_difference_of_probabilities(
+    temperature: float,
+):
+    logits, teacher = random_features(3, 6, 5)
+    slopes = jax.grad(distillation, argnums=(0, 1))(logits, teacher, temperature)
+    p, q = (
+        np.exp(log_softmax(each.astype(np.float64) / temperature)) for each in (teacher, logits)
+    )
+    np.testing.assert_allclose(slopes[0], temperature * (q - p) / 6, rtol=1e-4, atol=1e-7)
+    np.testing.assert_array_equal(slopes[1], np.zeros_like(teacher))  # the teacher stays

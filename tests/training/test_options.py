@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
@@ -18,7 +19,7 @@ from tests.training.toy import (
 )
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import Layout, make_mesh
-from wiseft_jax.core.trees import flatten_paths
+from wiseft_jax.core.trees import flatten_paths, unflatten_paths
 from wiseft_jax.data.augmentation import AugmentationConfig
 from wiseft_jax.training.fine_tune import fine_tune
 from wiseft_jax.training.options import TrainOptions
@@ -33,6 +34,8 @@ from wiseft_jax.training.recipes import RECIPES
         ("ema_decay", 1.0),
         ("l2_to_theta_0", -1.0),
         ("l1", float("nan")),
+        ("distill_to_theta_0", -0.5),
+        ("distill_temperature", 0.0),
         ("freeze", ("",)),
         ("layer_decay", 0.0),
         ("layer_decay", 1.5),
@@ -55,6 +58,9 @@ def test_a_wrong_value_is_refused_by_name(field: str, value: Any):
         ("linear_probe", {"layer_decay": 0.5}),
         ("linear_probe", {"probe_c": (1.0,)}),
         ("contrastive", {"class_balance": True}),
+        ("flyp", {"distill_to_theta_0": 1.0}),
+        ("contrastive", {"distill_to_theta_0": 1.0}),
+        ("end_to_end", {"distill_temperature": 2.0}),
         *(
             ("linear_probe", {"solver": "lbfgs", name: value})
             for name, value in [
@@ -62,6 +68,7 @@ def test_a_wrong_value_is_refused_by_name(field: str, value: Any):
                 ("l1", 0.1),
                 ("l2_to_theta_0", 0.1),
                 ("freeze", ("bias",)),
+                ("distill_to_theta_0", 1.0),
             ]
         ),
     ],
@@ -120,11 +127,37 @@ def test_the_pull_to_theta_0_keeps_the_model_near():
     assert distance(near) < 0.9 * distance(far)
 
 
+def divergence(theta: dict[str, np.ndarray]) -> float:
+    """Return the mean KL from zero-shot's outputs on the training images."""
+    classifier, start = toy_classifier()
+    data = toy_dataset(48)
+    images = np.stack([data.source.read(index) for index in range(48)])
+    log_p, log_q = (
+        np.asarray(jax.nn.log_softmax(classifier.logits(each, images)))
+        for each in (start, unflatten_paths(theta))
+    )
+    return float(np.mean(np.sum(np.exp(log_p) * (log_p - log_q), axis=1)))
+
+
+@pytest.mark.parametrize("more", [{}, {"l2_to_theta_0": 0.01}, {"ema_decay": 0.5, "l1": 1e-4}])
+def test_distillation_keeps_the_outputs_near_with_other_options_too(more: dict[str, Any]):
+    far = train(TrainOptions(**more))
+    near = train(TrainOptions(distill_to_theta_0=10.0, distill_temperature=2.0, **more))
+    assert divergence(near) < 0.3 * divergence(far)
+
+
 def test_l1_shrinks_what_is_trained():
     plain = train(TrainOptions(), weight_decay=0.0, epochs=6.0)
     shrunk = train(TrainOptions(l1=1.0), weight_decay=0.0, epochs=6.0)
     norms = [sum(float(np.abs(leaf).sum()) for leaf in theta.values()) for theta in (plain, shrunk)]
     assert norms[1] < 0.9 * norms[0]
+
+
+def test_a_distilled_probe_stays_near_its_zero_shot_head():
+    options = TrainOptions(distill_to_theta_0=30.0)
+    changes = {"recipe": "linear_probe", "learning_rate": 0.05}
+    far, near = train(TrainOptions(), **changes), train(options, **changes)
+    assert divergence(near) < 0.3 * divergence(far)
 
 
 def test_flips_reach_the_batches():

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from wiseft_jax.training.penalties import pull_to_start, shrink
+from wiseft_jax.training.penalties import find_start, keep_start, pull_to_start, shrink
 
 
 def test_the_pull_is_the_gradient_of_the_squared_distance():
@@ -21,6 +21,19 @@ def test_the_pull_is_the_gradient_of_the_squared_distance():
     np.testing.assert_allclose(updates["w"], expected, rtol=1e-6)
     again, _ = transform.update(grads, state, start)
     np.testing.assert_array_equal(again["w"], grads["w"])
+
+
+def test_the_start_is_kept_and_found_and_updates_pass():
+    start, moved = {"w": jnp.asarray([1.0, -0.0])}, {"w": jnp.asarray([3.0, 4.0])}
+    for transform in (keep_start(), pull_to_start(0.0)):
+        optimizer = optax.chain(transform, optax.adam(0.1))
+        state = optimizer.init(start)
+        _, state = optimizer.update({"w": jnp.ones(2)}, state, moved)
+        np.testing.assert_array_equal(find_start(state)["w"], start["w"])  # type: ignore[index]
+    kept = keep_start()
+    updates, _ = kept.update({"w": jnp.ones(2)}, kept.init(start), moved)
+    np.testing.assert_array_equal(updates["w"], [1.0, 1.0])
+    assert find_start(optax.adam(0.1).init(start)) is None
 
 
 def test_shrinking_is_the_gradient_of_the_absolute_sum_and_leaves_zero():

@@ -14,8 +14,14 @@ from tests.training.toy import toy_classifier
 from wiseft_jax.core.mesh import Layout, make_mesh, put_batch, to_host
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.trees import flatten_paths
+from wiseft_jax.training.penalties import keep_start
 from wiseft_jax.training.state import abstract_state, init_state
-from wiseft_jax.training.step import classification_loss, make_hit_counter, make_train_step
+from wiseft_jax.training.step import (
+    classification_loss,
+    distilled_loss,
+    make_hit_counter,
+    make_train_step,
+)
 
 RATE = 0.1
 
@@ -254,3 +260,55 @@ def test_host_copies_own_their_memory():
         assert leaf.flags.owndata, name
         assert leaf.flags.writeable, name
         np.testing.assert_array_equal(leaf, flatten_paths(theta)[name])
+
+
+def distilled_steps(
+    params: Any, batch: Any, *, devices: int = 1, accumulation: int = 1, steps: int = 2
+) -> tuple[Any, Any]:
+    layout = Layout(make_mesh(devices))
+    optimizer = optax.chain(keep_start(), optax.sgd(RATE))
+    step = make_train_step(
+        distilled_loss(linear_logits, 0.1, 0.7, 2.0),
+        optimizer,
+        lambda step: RATE,
+        layout,
+        accumulation_steps=accumulation,
+        with_start=True,
+    )
+    state, metrics = init_state(params, optimizer, layout), None
+    for _ in range(steps):
+        state, metrics = step(state, put_batch(batch, layout.mesh))
+    return to_host(state.params), jax.device_get(metrics)
+
+
+def test_distilled_steps_against_numpy():
+    """Two steps, so that the teacher is where training started and not where it is."""
+    params, batch = linear_problem()
+    batch["mask"][-3:] = False
+    now = {name: value.astype(np.float64) for name, value in params.items()}
+    x = batch["x"][batch["mask"]].astype(np.float64)
+
+    def log_softmax(theta: Any) -> np.ndarray:
+        logits = (x @ theta["kernel"] + theta["bias"]) / 2.0
+        return logits - np.log(np.exp(logits).sum(1, keepdims=True))
+
+    for _ in range(2):
+        loss, gradient = numpy_step(now, batch, 0.1)  # type: ignore[arg-type]
+        log_p, log_q = log_softmax(params), log_softmax(now)
+        loss += 0.7 * 4.0 * np.mean(np.sum(np.exp(log_p) * (log_p - log_q), axis=1))
+        error = 0.7 * 2.0 * (np.exp(log_q) - np.exp(log_p)) / len(x)
+        slopes = {"kernel": x.T @ error, "bias": error.sum(0)}
+        now = {name: now[name] - RATE * (gradient[name] + slopes[name]) for name in now}
+    found, metrics = distilled_steps(params, batch)
+    assert metrics["loss"] == pytest.approx(loss, rel=1e-5)
+    for name, value in now.items():
+        np.testing.assert_allclose(found[name], value, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize(("devices", "accumulation"), [(8, 1), (1, 2)])
+def test_distilled_steps_are_the_same_on_devices_and_in_parts(devices: int, accumulation: int):
+    params, batch = linear_problem()
+    one, _ = distilled_steps(params, batch)
+    other, _ = distilled_steps(params, batch, devices=devices, accumulation=accumulation)
+    for name, value in one.items():
+        np.testing.assert_allclose(other[name], value, rtol=0, atol=1e-6)

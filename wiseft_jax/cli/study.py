@@ -8,6 +8,8 @@ from wiseft_jax.cli.parts import part_lines, run_part
 
 STUDIES = {
     "grid": "fine-tune under many configurations: how models scatter, what WiSE-FT makes of it",
+    "alternatives": "WiSE-FT beside ensembles, averages, regularisers and early stops: one chart",
+    "diversity": "how differently models err: zero-shot, fine-tuned, probes on disjoint halves",
     "patch": "paste a patch: which mixing augmentation makes a model look at its edges",
 }
 """Name -> summary; ``wiseft_jax.cli.study_<name>`` runs it."""

@@ -141,7 +141,7 @@ def execute(args: GridArgs) -> int:
         variations = random_configurations(base, axes, args.random, args.seed)
     fields = [axis.field for axis in axes]
     with together(args.common, DistributedConfig(), base.mesh):
-        _check_one_process()
+        check_one_process()
         if args.dry_run:
             return describe_study(variations, _same_data(base, variations), args)
         directory = StudyDirectory(args.out or dated_directory(f"{base.name}-grid"))
@@ -294,7 +294,12 @@ def _same_data(base: ExperimentConfig, variations: Sequence[Variation]) -> Exper
     return data
 
 
-def _check_one_process() -> None:
+def check_one_process() -> None:
+    """Refuse several processes.
+
+    Raises:
+      InputError: Says what to do instead.
+    """
     import jax
 
     if jax.process_count() > 1:

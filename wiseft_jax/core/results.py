@@ -147,23 +147,32 @@ def read_rows(path: Path | str) -> list[Row]:
     return cast(list[Row], read_checked_rows(path, "result row", REQUIRED))
 
 
-def read_checked_rows(path: Path, kind: str, required: Sequence[str]) -> list[dict[str, Any]]:
+def read_checked_rows(
+    path: Path, kind: str, required: Sequence[str], newest: int = SCHEMA_VERSION
+) -> list[dict[str, Any]]:
     """Return the JSON objects of a file, one a line; empty lines don't count.
 
     Args:
       path: The file.
       kind: What a line is, for messages: ``"result row"``.
       required: What each must have, ``schema`` among it.
+      newest: The newest schema that this program knows.
 
     Raises:
       InputError: If a line isn't that, or its schema is newer than this program's; the message
         names the file and the line.
     """
     lines = enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
-    return [_checked_row(line, f"{path}:{n}", kind, required) for n, line in lines if line.strip()]
+    return [
+        _checked_row(line, f"{path}:{n}", kind, required, newest)
+        for n, line in lines
+        if line.strip()
+    ]
 
 
-def _checked_row(line: str, where: str, kind: str, required: Sequence[str]) -> dict[str, Any]:
+def _checked_row(
+    line: str, where: str, kind: str, required: Sequence[str], newest: int
+) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:
@@ -175,9 +184,9 @@ def _checked_row(line: str, where: str, kind: str, required: Sequence[str]) -> d
         raise InputError(f"{where}: a {kind} lacks {', '.join(missing)}")
     if not isinstance(row["schema"], int):
         raise InputError(f"{where}: schema: expected a number, found {row['schema']!r}")
-    if row["schema"] > SCHEMA_VERSION:
+    if row["schema"] > newest:
         raise InputError(
-            f"{where}: schema {row['schema']} is newer than {SCHEMA_VERSION}; upgrade wiseft-jax"
+            f"{where}: schema {row['schema']} is newer than {newest}; upgrade wiseft-jax"
         )
     return row
 

@@ -108,6 +108,7 @@ class Collected:
             entropy=arrays.get("entropy"),
             skipped=(*dataset.skipped, *self._skipped_anywhere(skipped)),
             scoring=self._scoring(read),
+            class_names=() if dataset.projection is None else tuple(dataset.class_names),
         )
 
     def _scoring(self, read: np.ndarray) -> SetScoring | None:

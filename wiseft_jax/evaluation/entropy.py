@@ -10,8 +10,7 @@ import math
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, Float32, Float64
+from jaxtyping import Array, Float32
 
 
 def entropy_of_logits(logits: Float32[Array, "B K"]) -> Float32[Array, " B"]:
@@ -38,19 +37,3 @@ def entropy_of_logits(logits: Float32[Array, "B K"]) -> Float32[Array, " B"]:
     entropy = jnp.log1p(rest) + jnp.sum(odds * behind, axis=-1) / (1 + rest)
     valid = jnp.all(jnp.isfinite(logits), axis=-1)
     return jnp.where(valid, entropy, math.log(logits.shape[-1]))
-
-
-def softmax_entropy(logits: Float[np.ndarray, "N K"]) -> Float64[np.ndarray, " N"]:
-    """Return the same of host arrays, in float64.
-
-    Args:
-      logits: One row an example.
-    """
-    with np.errstate(invalid="ignore"):  # inf - inf
-        z = logits.astype(np.float64)
-        z -= z.max(axis=1, keepdims=True)
-        p = np.exp(z)
-        total = p.sum(axis=1)
-        p *= z
-        entropy = np.log(total) - p.sum(axis=1) / total
-    return np.where(np.isfinite(entropy), entropy, np.log(logits.shape[1]))

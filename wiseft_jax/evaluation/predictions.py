@@ -53,6 +53,8 @@ class Predictions:
       entropy: float32[A, N], of the softmax, in nats (``evaluation.entropy``); None in files of
         versions that didn't store it.
       scoring: How they are scored beside top-1; None: not otherwise.
+      class_names: The classes that labels count, where they aren't the classifier's; else (), as
+        in files of versions that didn't store them.
     """
 
     dataset: str
@@ -68,6 +70,7 @@ class Predictions:
     skipped: tuple[str, ...] = ()
     entropy: Float32[np.ndarray, "A N"] | None = None
     scoring: SetScoring | None = None
+    class_names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -161,6 +164,8 @@ class Predictions:
         optional = {"logits": self.logits, "entropy": self.entropy}
         arrays |= {name: array for name, array in optional.items() if array is not None}
         arrays |= {} if self.scoring is None else self.scoring.arrays()
+        if self.class_names:
+            arrays["class_names"] = np.asarray(self.class_names, np.str_)
         with atomic_open(path) as file:
             write_arrays(file, arrays)
         return path
@@ -208,6 +213,7 @@ class Predictions:
             skipped=tuple(arrays["skipped"].tolist()),
             entropy=entropy,
             scoring=SetScoring.of_arrays(arrays),
+            class_names=tuple(arrays["class_names"].tolist()) if "class_names" in arrays else (),
         )
 
 

@@ -14,12 +14,11 @@ from wiseft_jax.core.mesh import Layout, batch_sharding, num_batch_shards
 from wiseft_jax.core.typing import Params, PyTree
 from wiseft_jax.experiment import ExperimentConfig
 from wiseft_jax.training.config import Plan
-from wiseft_jax.training.configured_step import configured_step
+from wiseft_jax.training.configured_step import configured_loss, configured_step
 from wiseft_jax.training.losses import cross_entropy
 from wiseft_jax.training.optimizer import make_optimizer
 from wiseft_jax.training.rates import learning_rate_factors
 from wiseft_jax.training.state import abstract_state
-from wiseft_jax.training.step import classification_loss
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +109,7 @@ def trace_train_step(job: Job) -> Any:
     plan, layout = job.plan, job.layout.for_training()
     config = job.config.training
     num_classes = job.theta["head"]["kernel"].shape[1]
-    loss = classification_loss(job.logits, config.label_smoothing)
+    loss = configured_loss(job.logits, config)
     options = (config, job.config.mixing, plan, layout, num_classes, job.factors)
     step = configured_step(loss, job.classifier, *options)
     state = abstract_state(job.trained, job.optimizer, layout)

@@ -38,6 +38,7 @@ _FLOAT_FIELDS = (
     "label_smoothing",
     "eval_every_epochs",
 )
+_DISTILLATION = ("distill_to_theta_0", "distill_temperature")
 _ROUNDING = 1e-9
 
 
@@ -263,8 +264,12 @@ def _unread_options(config: TrainConfig) -> dict[str, str]:
     if recipe == "linear_probe":
         unread["layer_decay"] = "a probe has no blocks"
     if config.converges:
-        for field in ("ema_decay", "l2_to_theta_0", "l1", "freeze"):
+        for field in ("ema_decay", "l2_to_theta_0", "l1", "freeze", *_DISTILLATION):
             unread[field] = "L-BFGS takes no steps that it could change; use solver adamw"
+    if recipe in TWO_TOWER_RECIPES:
+        unread |= dict.fromkeys(_DISTILLATION, "its loss is over pairs, not over classes")
+    if not options.distill_to_theta_0:
+        unread["distill_temperature"] = "it has no meaning without distill_to_theta_0"
     if recipe == "contrastive":
         unread["class_balance"] = "captions are no classes"
     default = TrainOptions()

@@ -11,7 +11,27 @@ from wiseft_jax.mixing.config import MixingConfig
 from wiseft_jax.training.config import Plan, TrainConfig
 from wiseft_jax.training.mixed_batch import make_mix
 from wiseft_jax.training.optimizer import make_optimizer, make_schedule
-from wiseft_jax.training.step import LossFn, make_train_step
+from wiseft_jax.training.step import (
+    LogitsFn,
+    LossFn,
+    classification_loss,
+    distilled_loss,
+    make_train_step,
+)
+
+
+def configured_loss(logits_fn: LogitsFn, config: TrainConfig) -> LossFn:
+    """Return what a configuration minimises: cross-entropy, and distillation if it asks for it.
+
+    Args:
+      logits_fn: The recipe's.
+      config: How to fine-tune.
+    """
+    options = config.options
+    if not options.distill_to_theta_0:
+        return classification_loss(logits_fn, config.label_smoothing)
+    strength, temperature = options.distill_to_theta_0, options.distill_temperature
+    return distilled_loss(logits_fn, config.label_smoothing, strength, temperature)
 
 
 def configured_step(
@@ -45,4 +65,5 @@ def configured_step(
         accumulation_steps=config.accumulation_steps,
         mix=mix,
         factors=factors,
+        with_start=bool(config.options.distill_to_theta_0),
     )

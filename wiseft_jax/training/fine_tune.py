@@ -33,7 +33,7 @@ from wiseft_jax.training.config import (
     check_mixed_batch,
     check_mixing,
 )
-from wiseft_jax.training.configured_step import configured_step
+from wiseft_jax.training.configured_step import configured_loss, configured_step
 from wiseft_jax.training.identity import Meta, describe_task, hash_task, make_check
 from wiseft_jax.training.log import TRAIN_LOG, TrainLog, drop_records_after
 from wiseft_jax.training.loop import Saving, run_loop, validate_restored
@@ -43,7 +43,7 @@ from wiseft_jax.training.rates import count_trained
 from wiseft_jax.training.recipes import RECIPES
 from wiseft_jax.training.sampling import training_images
 from wiseft_jax.training.state import TrainState, abstract_state, init_state
-from wiseft_jax.training.step import classification_loss, make_hit_counter
+from wiseft_jax.training.step import make_hit_counter
 
 logger = logging.getLogger(__name__)
 
@@ -244,7 +244,7 @@ def _loop(
         if saving is not None and saving.stop_requested(start_step, last=True):
             raise saving.interruption.stop(f"step {start_step} is saved", saving.run_dir)
         return state
-    loss = problem.loss or classification_loss(problem.logits, config.label_smoothing)
+    loss = problem.loss or configured_loss(problem.logits, config)
     options = (config, task.mixing, plan, layout, len(task.classifier.class_names), problem.factors)
     train_step = configured_step(loss, task.classifier, *options)
     return run_loop(

@@ -1,4 +1,4 @@
-"""Losses: cross-entropy for classification, the contrastive loss of CLIP."""
+"""Losses: cross-entropy for classification, distillation, the contrastive loss of CLIP."""
 
 from __future__ import annotations
 
@@ -43,6 +43,44 @@ def cross_entropy(
     else:
         nll = -jnp.take_along_axis(log_p, targets[:, None], axis=-1)[:, 0]
     losses = (1.0 - label_smoothing) * nll - label_smoothing * jnp.mean(log_p, axis=-1)
+    return _weighted_mean(losses, weights)
+
+
+def distillation(
+    logits: Float[Array, "B K"],
+    teacher: Float[Array, "B K"],
+    temperature: float = 1.0,
+    weights: Shaped[Array, " B"] | None = None,
+) -> Float[Array, ""]:
+    """Compute the mean divergence from a teacher's outputs, which get no gradient.
+
+    Of one example, with p = softmax(teacher / T) and q = softmax(logits / T)::
+
+        T^2 KL(p || q) = T^2 sum_c p_c (log p_c - log q_c)
+
+    Its gradient by ``logits`` is T (q - p): the factor T^2 keeps its size next to cross-entropy's
+    whatever T. Hinton, Vinyals, Dean 2015 (arXiv 1503.02531), section 2; Li, Hoiem 2016, "Learning
+    without forgetting" (arXiv 1606.09282) for the model that training starts from as the teacher.
+
+    Args:
+        logits: unnormalised scores; computed in float32 whatever their dtype.
+        teacher: those of the teacher.
+        temperature: T, > 0.
+        weights: weight of each example, as in ``cross_entropy``.
+
+    Returns:
+        The weighted mean over examples, >= 0 but for rounding; 0 if all the weights are 0.
+    """
+    teacher = jax.lax.stop_gradient(teacher.astype(jnp.float32))
+    log_p = jax.nn.log_softmax(teacher / temperature, axis=-1)
+    log_q = jax.nn.log_softmax(logits.astype(jnp.float32) / temperature, axis=-1)
+    divergence = jnp.sum(jnp.exp(log_p) * (log_p - log_q), axis=-1)
+    return temperature**2 * _weighted_mean(divergence, weights)
+
+
+def _weighted_mean(
+    losses: Float[Array, " B"], weights: Shaped[Array, " B"] | None
+) -> Float[Array, ""]:
     if weights is None:
         return jnp.mean(losses)
     weights = weights.astype(jnp.float32)

@@ -11,7 +11,7 @@ import optax
 from wiseft_jax.core.typing import PyTree
 from wiseft_jax.training.averaging import average_weights
 from wiseft_jax.training.config import Plan, TrainConfig
-from wiseft_jax.training.penalties import pull_to_start, shrink
+from wiseft_jax.training.penalties import keep_start, pull_to_start, shrink
 from wiseft_jax.training.rates import drop_frozen, scale_updates
 from wiseft_jax.training.schedule import warmup_cosine
 
@@ -53,6 +53,8 @@ def make_optimizer(
     parts: list[optax.GradientTransformation] = []
     if options.l2_to_theta_0:
         parts.append(pull_to_start(options.l2_to_theta_0))
+    elif options.distill_to_theta_0:
+        parts.append(keep_start())
     if options.l1:
         parts.append(shrink(options.l1))
     if parts and factors is not None:

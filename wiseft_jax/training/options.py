@@ -8,7 +8,14 @@ from typing import Literal
 
 from wiseft_jax.core.field_checks import as_floats, check_field
 
-_FLOAT_FIELDS = ("ema_decay", "l2_to_theta_0", "l1", "layer_decay")
+_FLOAT_FIELDS = (
+    "ema_decay",
+    "l2_to_theta_0",
+    "l1",
+    "distill_to_theta_0",
+    "distill_temperature",
+    "layer_decay",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +28,11 @@ class TrainOptions:
     """Strength s of the penalty s/2 |theta - theta_0|^2; in lp_ft from the probe's head."""
     l1: float = 0.0
     """Strength s of the penalty s |theta|_1."""
+    distill_to_theta_0: float = 0.0
+    """Strength s of s T^2 KL(softmax(z_0 / T) || softmax(z / T)), z_0 the logits of theta_0 on the
+    same images; in lp_ft those of the probe's head."""
+    distill_temperature: float = 1.0
+    """T of it, > 0."""
     freeze: tuple[str, ...] = ()
     """Patterns (* and ?) of parameters that stay, as in encoder/vision_model/encoder/layers/0/*."""
     layer_decay: float = 1.0
@@ -44,9 +56,12 @@ class TrainOptions:
         object.__setattr__(self, "probe_c", tuple(float(value) for value in self.probe_c))
         decay = self.ema_decay
         self._check("ema_decay", decay is None or 0 < decay < 1, "a number in (0, 1), or none")
-        for field in ("l2_to_theta_0", "l1"):
+        for field in ("l2_to_theta_0", "l1", "distill_to_theta_0"):
             value = getattr(self, field)
             self._check(field, math.isfinite(value) and value >= 0, "a number >= 0")
+        temperature = self.distill_temperature
+        fits = math.isfinite(temperature) and temperature > 0
+        self._check("distill_temperature", fits, "a number > 0")
         self._check("freeze", all(self.freeze), "patterns that aren't empty")
         self._check("layer_decay", 0 < self.layer_decay <= 1, "a number in (0, 1]")
         self._check("shots", self.shots >= 1, "an integer >= 1")

@@ -1,4 +1,8 @@
-"""Penalties on weights, as terms of the gradient: towards where training starts, towards zero."""
+"""Penalties on weights, as terms of the gradient: towards where training starts, towards zero.
+
+The start, which distillation needs too, is part of the optimizer's state: it lies on the devices as
+the parameters do, and a resumed run has it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from wiseft_jax.core.typing import Params, PyTree
 
 
 class StartState(NamedTuple):
-    """The state of ``pull_to_start``.
+    """The state of ``pull_to_start`` and of ``keep_start``.
 
     Attributes:
       start: The parameters at the start of training.
@@ -44,6 +48,28 @@ def pull_to_start(strength: float) -> optax.GradientTransformation:
         return pulled, state
 
     return optax.GradientTransformation(init, update)
+
+
+def keep_start() -> optax.GradientTransformation:
+    """Return what changes no update and keeps the parameters at the start of training."""
+
+    def update(updates: PyTree, state: Any, params: Params | None = None) -> tuple[PyTree, Any]:
+        return updates, state
+
+    def init(params: Params) -> StartState:
+        return StartState(params)
+
+    return optax.GradientTransformation(init, update)
+
+
+def find_start(opt: PyTree) -> PyTree | None:
+    """Return the start in an optimizer's state; None if there is none."""
+
+    def is_start(node: Any) -> bool:
+        return isinstance(node, StartState)
+
+    nodes = jax.tree_util.tree_leaves(opt, is_leaf=is_start)
+    return next((node.start for node in nodes if is_start(node)), None)
 
 
 def shrink(strength: float) -> optax.GradientTransformation:

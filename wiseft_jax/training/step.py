@@ -14,16 +14,18 @@ from jaxtyping import Array, Float, Int32
 from wiseft_jax.core.gathering import split_over
 from wiseft_jax.core.mesh import Layout, replicated, split_batch
 from wiseft_jax.core.typing import Params, PyTree
-from wiseft_jax.training.losses import cross_entropy
+from wiseft_jax.training.losses import cross_entropy, distillation
 from wiseft_jax.training.mixed_batch import MixBatch
+from wiseft_jax.training.penalties import find_start
 from wiseft_jax.training.rates import drop_frozen
 from wiseft_jax.training.state import TrainState, state_shardings
 
 LogitsFn: TypeAlias = Callable[[Params, dict[str, Any]], Any]
 """``(trained parameters, batch) -> logits [B, K]``."""
 
-LossFn: TypeAlias = Callable[[Params, dict[str, Any]], tuple[Any, tuple[Any, Any]]]
-"""``(trained parameters, batch) -> (loss, (hits, count))``, scalars."""
+LossFn: TypeAlias = Callable[..., tuple[Any, tuple[Any, Any]]]
+"""``(trained parameters, batch) -> (loss, (hits, count))``, scalars; of distillation
+``(trained parameters, batch, start)``, with the parameters that training starts from."""
 
 Metrics: TypeAlias = dict[str, Any]
 """Scalars: ``loss``, ``hits``, ``count``, ``learning_rate``, ``grad_norm``, ``finite``."""
@@ -39,6 +41,27 @@ def classification_loss(logits_fn: LogitsFn, label_smoothing: float = 0.0) -> Lo
 
     def loss_fn(params: Params, batch: dict[str, Any]) -> tuple[Any, tuple[Any, Any]]:
         return loss_of_logits(logits_fn(params, batch), batch, label_smoothing)
+
+    return loss_fn
+
+
+def distilled_loss(
+    logits_fn: LogitsFn, label_smoothing: float, strength: float, temperature: float
+) -> LossFn:
+    """Return ``classification_loss`` plus a distillation from the start of training.
+
+    Args:
+      logits_fn: Of the trained parameters, and of the start.
+      label_smoothing: Share of the uniform target.
+      strength: Factor on ``losses.distillation``.
+      temperature: Its temperature.
+    """
+
+    def loss_fn(params: Params, batch: dict[str, Any], start: Params) -> Any:
+        logits = logits_fn(params, batch)
+        loss, counts = loss_of_logits(logits, batch, label_smoothing)
+        far = distillation(logits, logits_fn(start, batch), temperature, batch["mask"])
+        return loss + strength * far, counts
 
     return loss_fn
 
@@ -99,6 +122,7 @@ def make_train_step(
     accumulation_steps: int = 1,
     mix: MixBatch | None = None,
     factors: PyTree | None = None,
+    with_start: bool = False,
 ) -> Any:
     """Return the compiled step: the loss over the whole batch, gradient, update.
 
@@ -116,6 +140,7 @@ def make_train_step(
       mix: What mixes the whole batch first, with soft targets; ``hits`` counts, of mixed images,
         those that are taken for their own label.
       factors: What ``learning_rate_factors`` returned; gradients of frozen parameters are dropped.
+      with_start: Whether ``loss_fn`` also takes the start, which is in the optimizer's state.
 
     Returns:
       ``(state, batch) -> (state, metrics)``, jitted. ``hits`` of ``count`` is the exact training
@@ -123,9 +148,11 @@ def make_train_step(
       are.
     """
 
-    def shared_loss(params: Params, batch: dict[str, Any], total: Any) -> tuple[Any, Any]:
+    def shared_loss(
+        params: Params, batch: dict[str, Any], total: Any, start: tuple[Any, ...]
+    ) -> tuple[Any, Any]:
         with split_over(layout.mesh):
-            loss, (hits, count) = loss_fn(params, batch)
+            loss, (hits, count) = loss_fn(params, batch, *start)
         if total is not None:  # a part of a batch: its share of the whole batch's mean
             loss = loss * count / jnp.maximum(total, 1)
         return loss, (hits, count)
@@ -135,11 +162,12 @@ def make_train_step(
     def train_step(state: TrainState, batch: dict[str, Any]) -> tuple[TrainState, Metrics]:
         if mix is not None:
             batch = mix(state.step, batch)
+        start = (find_start(state.opt),) if with_start else ()
         if accumulation_steps == 1:
-            (loss, counts), grads = gradient(state.params, batch, None)
+            (loss, counts), grads = gradient(state.params, batch, None, start)
         else:
             parts = split_batch(batch, accumulation_steps, layout.mesh)
-            (loss, counts), grads = _sum_of_parts(gradient, state.params, parts, layout)
+            (loss, counts), grads = _sum_of_parts(gradient, state.params, parts, layout, start)
         grads = drop_frozen(grads, factors)
         grads = jax.lax.with_sharding_constraint(grads, layout.shardings(grads))
         params, opt, metrics = take_step(optimizer, schedule, state, loss, counts, grads)
@@ -152,20 +180,24 @@ def make_train_step(
 
 
 def _sum_of_parts(
-    gradient: Callable[..., Any], params: Params, parts: dict[str, Any], layout: Layout
+    gradient: Callable[..., Any],
+    params: Params,
+    parts: dict[str, Any],
+    layout: Layout,
+    start: tuple[Params, ...],
 ) -> Any:
     """Return what ``gradient`` gives for a whole batch, from parts of it, one after the other."""
     total = jnp.sum(parts["mask"], dtype=jnp.int32)
 
     def add(sums: Any, part: dict[str, Any]) -> tuple[Any, None]:
-        values, grads = gradient(params, part, total)
+        values, grads = gradient(params, part, total, start)
         grads = jax.lax.with_sharding_constraint(grads, layout.shardings(grads))
         return jax.tree_util.tree_map(jnp.add, sums, (values, grads)), None
 
     zero = jnp.zeros((), jnp.int32)
     nothing = jax.tree_util.tree_map(jnp.zeros_like, params)
-    start = ((jnp.zeros((), jnp.float32), (zero, zero)), nothing)
-    return jax.lax.scan(add, start, parts)[0]
+    empty = ((jnp.zeros((), jnp.float32), (zero, zero)), nothing)
+    return jax.lax.scan(add, empty, parts)[0]
 
 
 def make_hit_counter(logits_fn: LogitsFn, mesh: Mesh) -> Callable[[Params, dict[str, Any]], Any]:

@@ -10,6 +10,7 @@ __getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "Coefficients": "coefficients",
+        "bernoulli_mix": "bernoulli",
         "coefficient_gradient": "coefficients",
         "lerp": "interpolate",
         "lerp_groups": "coefficients",
@@ -17,6 +18,7 @@ __getattr__, __dir__ = lazy_exports(
 )
 
 if TYPE_CHECKING:
+    from wiseft_jax.weights.bernoulli import bernoulli_mix as bernoulli_mix
     from wiseft_jax.weights.coefficients import Coefficients as Coefficients
     from wiseft_jax.weights.coefficients import coefficient_gradient as coefficient_gradient
     from wiseft_jax.weights.coefficients import lerp_groups as lerp_groups

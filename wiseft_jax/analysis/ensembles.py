@@ -1,0 +1,222 @@
+"""Ensembles of outputs beside the ensemble of weights: two models' logits, or probabilities, mixed.
+
+They cost two forward passes where merged weights cost one. If the model is linear in its weights
+along the path, mixing logits and mixing weights is the same (Wortsman et al. 2022, arXiv
+2109.01903, proposition 1); how far they differ tells how far it isn't.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64, Int
+
+from wiseft_jax.analysis.intervals import percentile
+from wiseft_jax.analysis.options import AnalysisOptions, stored_logits
+from wiseft_jax.analysis.softmax import log_softmax, row_blocks
+from wiseft_jax.analysis.stored_run import (
+    FINE_TUNED,
+    ZERO_SHOT,
+    StoredRun,
+    classes_at,
+    labelled,
+    right_at,
+)
+from wiseft_jax.core.analysis_rows import AnalysisRow
+from wiseft_jax.core.errors import InputError, unknown_name
+from wiseft_jax.core.metrics import clopper_pearson
+from wiseft_jax.core.paired import drawn_differences, holm, mcnemar
+from wiseft_jax.evaluation.linear import LinearLogits
+from wiseft_jax.evaluation.predictions import Predictions
+
+logger = logging.getLogger(__name__)
+
+NAME = "ensembles"
+MEAN_OF_SHIFTS = "mean of shifts"
+KINDS = ("output", "probability")
+
+
+def output_ensemble(
+    logits_0: Float[np.ndarray, "N K"], logits_1: Float[np.ndarray, "N K"], alpha: float
+) -> Float64[np.ndarray, "N K"]:
+    """Return ``(1 - alpha) z_0 + alpha z_1``; at 0 and 1 the ends themselves.
+
+    Args:
+      logits_0: Of the model at alpha = 0.
+      logits_1: Of the model at alpha = 1.
+      alpha: The weight of the second.
+
+    Example:
+      >>> output_ensemble(np.array([[0.0, 2.0]]), np.array([[4.0, 0.0]]), 0.5)
+      array([[2., 1.]])
+    """
+    return _mixed(np.asarray(logits_0, np.float64), np.asarray(logits_1, np.float64), alpha)
+
+
+def probability_ensemble(
+    logits_0: Float[np.ndarray, "N K"], logits_1: Float[np.ndarray, "N K"], alpha: float
+) -> Float64[np.ndarray, "N K"]:
+    """Return ``(1 - alpha) softmax(z_0) + alpha softmax(z_1)``; its rows sum to 1.
+
+    Args:
+      logits_0: Of the model at alpha = 0.
+      logits_1: Of the model at alpha = 1.
+      alpha: The weight of the second.
+    """
+    return _mixed(np.exp(log_softmax(logits_0)), np.exp(log_softmax(logits_1)), alpha)
+
+
+def ensemble_right(
+    kind: str,
+    logits_0: Float[np.ndarray, "N K"],
+    logits_1: Float[np.ndarray, "N K"],
+    labels: Int[np.ndarray, " N"],
+    alphas: Sequence[float] | Float[np.ndarray, " A"],
+) -> Bool[np.ndarray, "A N"]:
+    """Return which examples an ensemble gets right at each alpha, exactly.
+
+    Logits, or probabilities, are lines in alpha, so each example is right on one interval, which is
+    computed once for all alphas (``evaluation.linear``). An example without finite logits is wrong.
+
+    Args:
+      kind: ``"output"`` mixes logits, ``"probability"`` probabilities.
+      logits_0: Of the model at alpha = 0.
+      logits_1: Of the model at alpha = 1.
+      labels: Classes, none of them negative.
+      alphas: Any real numbers.
+
+    Raises:
+      InputError: Unknown kind; negative labels.
+    """
+    if kind not in KINDS:
+        raise unknown_name("kind of ensemble", kind, KINDS)
+    if (labels < 0).any():
+        raise InputError("labels: expected classes, found negative ones; leave them out")
+    right = np.zeros((len(alphas), len(labels)), bool)
+    for block in row_blocks(logits_0.shape):
+        ends = [np.asarray(each[block], np.float64) for each in (logits_0, logits_1)]
+        if kind == "probability":
+            ends = [np.exp(log_softmax(each)) for each in ends]
+        curve = LinearLogits(ends[0], ends[1], labels[block]).curve()
+        right[:, block] = curve.correct(np.asarray(alphas, np.float64))
+    return right
+
+
+def _mixed(first: np.ndarray, second: np.ndarray, alpha: float) -> np.ndarray:
+    if alpha in (ZERO_SHOT, FINE_TUNED):  # 0 times an infinite logit is NaN
+        return second if alpha else first
+    return (1 - alpha) * first + alpha * second
+
+
+def ensembles(run: StoredRun, options: AnalysisOptions = AnalysisOptions()) -> list[AnalysisRow]:
+    """Return the accuracies of both ensembles at each alpha, beside those of the merged weights.
+
+    Metrics ``output_ensemble`` and ``probability_ensemble`` (accuracy, Clopper-Pearson) and
+    ``..._gain`` (minus the merged weights' at the same alpha, paired bootstrap; McNemar's exact
+    p-value, corrected by Holm for all alphas and sets of the kind). The mean of the shifts (no
+    dataset, the group ``"mean of shifts"``) has gains alone; sets are drawn independently of each
+    other, which sets made of the same images are not.
+
+    Args:
+      run: The run, with logits of both ends.
+      options: Seed and samples.
+    """
+    sets = [each for each in run.sets() if can_be_mixed(each)]
+    return [row for kind in KINDS for row in _of_kind(run, sets, kind, options)]
+
+
+def can_be_mixed(predictions: Predictions) -> bool:
+    """Return whether both ends' logits are stored and are what the predictions were made of.
+
+    A warning says why not.
+
+    Args:
+      predictions: Of a set.
+    """
+    name = predictions.dataset
+    for alpha in (ZERO_SHOT, FINE_TUNED):
+        logits = stored_logits(predictions, alpha)
+        if logits is None:
+            logger.warning("%s: left out, its logits at alpha %g are not stored", name, alpha)
+            return False
+        finite = np.isfinite(np.asarray(predictions.margin[predictions.alphas.index(alpha)]))
+        if (logits.argmax(axis=1) != classes_at(predictions, alpha))[finite].any():
+            logger.warning(
+                "%s: left out, its predictions are not the largest of its stored logits: it is"
+                " projected, or other classes than the label count as right",
+                name,
+            )
+            return False
+    return True
+
+
+def _of_kind(
+    run: StoredRun, sets: Sequence[Predictions], kind: str, options: AnalysisOptions
+) -> list[AnalysisRow]:
+    rows, gains, drawn = [], [], {}
+    for each in sets:
+        known = labelled(each)
+        ends = [each.logits_at(alpha)[known] for alpha in (ZERO_SHOT, FINE_TUNED)]
+        right = ensemble_right(kind, ends[0], ends[1], each.labels[known], each.alphas)
+        for alpha, own in zip(each.alphas, right, strict=True):
+            pair = np.stack([right_at(each, alpha), own])
+            shared: dict[str, Any] = {"alpha": alpha, "other": "weight_space"}
+            hits, n = int(own.sum()), len(own)
+            interval = clopper_pearson(hits, n)
+            rows.append(
+                run.row(NAME, f"{kind}_ensemble", hits / n, n, each, interval=interval, **shared)
+            )
+            found = drawn_differences(
+                pair, 0, samples=options.samples, seed=options.seed, stream=each.dataset
+            )[:, 1]
+            test = mcnemar(*pair)
+            gain = test.difference
+            if (each.role, each.split) == ("shift", "test"):
+                drawn.setdefault(alpha, []).append((gain, found, n))
+            gains.append(
+                run.row(
+                    NAME,
+                    f"{kind}_ensemble_gain",
+                    gain,
+                    n,
+                    each,
+                    interval=percentile(found, gain),
+                    p_value=test.p_value,
+                    seed=options.seed,
+                    **shared,
+                )
+            )
+    if gains:
+        for row, p_value in zip(gains, holm([row["p_value"] for row in gains]), strict=True):
+            row["p_holm"] = float(p_value)
+    return rows + gains + _of_shifts(run, kind, drawn, options.seed)
+
+
+def _of_shifts(
+    run: StoredRun, kind: str, drawn: dict[float, list[tuple[float, Any, int]]], seed: int
+) -> list[AnalysisRow]:
+    rows = []
+    for alpha, each in sorted(drawn.items()):
+        if len(each) < 2:
+            continue
+        means = np.mean([draws for _, draws, _ in each], axis=0)
+        value = float(np.mean([gain for gain, _, _ in each]))
+        rows.append(
+            run.row(
+                NAME,
+                f"{kind}_ensemble_gain",
+                value,
+                sum(n for _, _, n in each),
+                group=MEAN_OF_SHIFTS,
+                split="test",
+                role="shift",
+                alpha=alpha,
+                other="weight_space",
+                interval=percentile(means, value),
+                seed=seed,
+            )
+        )
+    return rows
