@@ -18,7 +18,7 @@ from wiseft_jax.core.hashing import hash_json
 from wiseft_jax.experiment import RESUME_MAY_CHANGE, ExperimentConfig
 from wiseft_jax.studies.grid_axes import Axis, check_read, shown
 
-NEUTRAL = tuple(name for name in RESUME_MAY_CHANGE if name != "sweep.")
+NEUTRAL = ("sweep.keep_logits", *(name for name in RESUME_MAY_CHANGE if name != "sweep."))
 """Fields, and groups, that decide no result of a study but for rounding."""
 _TRIES = 1_000  # draws for one more distinct configuration, before it is called impossible
 _MOST_NAMED = 3
