@@ -28,7 +28,6 @@ def found_at(alpha: int, position: int, logits: list[float]) -> Found:
 def test_logits_are_the_answers_where_there_is_one_and_else_the_polynomials() -> None:
     answers = Answers.none(3, 2, kept=(0, 2), classes=2)
     answers.put(found_at(2, 1, [7, 8, 9]))  # before the polynomial's, with a column more
-    answers.put(found_at(1, 0, [5, 5, 5]))  # at an alpha that isn't kept
     polynomial = np.arange(12, dtype=np.float32).reshape(2, 2, 3)
     answers.interpolated(np.array([1, 0]), polynomial)
     answers.put(found_at(0, 0, [-1, -2, -3]))  # after it
