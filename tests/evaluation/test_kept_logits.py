@@ -12,6 +12,7 @@ import pytest
 
 from tests.evaluation.conftest import NAMES, Tiny, dataset, moved
 from wiseft_jax.clip.logit_classifier import LogitClassifier
+from wiseft_jax.core.mesh import make_mesh
 from wiseft_jax.core.projection import Projection
 from wiseft_jax.data.source import Dataset
 from wiseft_jax.evaluation import kept_logits as choosing
@@ -98,22 +99,19 @@ def assert_themselves(found: Predictions) -> None:
         np.testing.assert_allclose(found.entropy[place], softmax_entropy(logits), atol=1e-5)
 
 
+WAYS = ("map", "delta", "linear", "curve", "linear curve", "curve of logits")
+
+
 @pytest.mark.parametrize(
-    "way",
+    ("way", "devices"),
     [
-        "map",
-        "delta",
-        "linear",
-        "curve",
-        "linear curve",
-        pytest.param("curve of logits", marks=SLOW),
-        pytest.param("vmap", marks=SLOW),
-        pytest.param("sharded", marks=SLOW),
+        *((way, 1) for way in WAYS),
+        *(pytest.param(way, 8, marks=SLOW) for way in (*WAYS, "vmap", "sharded")),
     ],
 )
-def test_every_way_stores_the_same_logits_eight_devices(tiny: Tiny, way: str) -> None:
+def test_every_way_stores_the_same_logits_eight_devices(tiny: Tiny, way: str, devices: int) -> None:
     sets = [plain(), projected()]
-    found = run(tiny, way, "all", sets)
+    found = run(tiny, way, "all", sets, mesh=make_mesh(devices))
     for data in sets:
         predictions = found.predictions[data.name]
         expected = by_hand(tiny, ends_of(tiny, way)[1], data)
