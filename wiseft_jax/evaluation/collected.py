@@ -51,7 +51,7 @@ class Collected:
         assert not self._read[positions].any(), "an example was counted twice"
         self._read[positions] = True
         for name, values in arrays.items():
-            if name == "logits":
+            if name == "logits" and self._dataset.projection is not None:
                 values = values[..., : len(self._dataset.class_names)]
             if name not in self.arrays:
                 assert name == "logits" or len(values) == self._num_alphas, name
