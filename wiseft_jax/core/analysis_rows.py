@@ -38,6 +38,7 @@ class AnalysisRow(TypedDict):
       ci_low: The lower end of its interval; None where there is none.
       ci_high: The upper end.
       p_value: Of a test that nothing differs, where two things are compared.
+      p_holm: The same, corrected by Holm's method for the tests that were made together.
       seed: Of what was drawn for the interval; None where nothing was.
       config_hash: Of the configuration that made the predictions.
     """
@@ -56,6 +57,7 @@ class AnalysisRow(TypedDict):
     ci_low: float | None
     ci_high: float | None
     p_value: float | None
+    p_holm: float | None
     seed: int | None
     config_hash: str
 
@@ -75,6 +77,7 @@ def analysis_row(
     group: str | None = None,
     interval: Sequence[float] | None = None,
     p_value: float | None = None,
+    p_holm: float | None = None,
     seed: int | None = None,
 ) -> AnalysisRow:
     """Return a row of plain Python values; see ``AnalysisRow``.
@@ -93,6 +96,7 @@ def analysis_row(
       group: Likewise.
       interval: ``(ci_low, ci_high)``.
       p_value: Likewise.
+      p_holm: Likewise.
       seed: Likewise.
     """
     low, high = (None, None) if interval is None else (float(interval[0]), float(interval[1]))
@@ -111,6 +115,7 @@ def analysis_row(
         ci_low=low,
         ci_high=high,
         p_value=None if p_value is None else float(p_value),
+        p_holm=None if p_holm is None else float(p_holm),
         seed=None if seed is None else int(seed),
         config_hash=config_hash,
     )
