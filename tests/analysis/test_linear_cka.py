@@ -166,7 +166,7 @@ def test_unbiased_hsic_of_what_is_independent_is_negative_about_half_the_time():
     assert abs(np.mean(values)) < 3 * np.std(values) / 20
 
 
-def test_unbiased_hsic_needs_four_examples():
+def test_unbiased_hsic_needs_four_examples(no_type_checks: None):
     with pytest.raises(InputError, match="at least 4 examples, found 3"):
         unbiased_hsic(np.eye(3), np.eye(3))
     with pytest.raises(InputError, match=r"two of shape \[n, n\]"):

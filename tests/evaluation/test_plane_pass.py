@@ -87,7 +87,7 @@ def test_what_has_no_loss_is_refused(tiny: Tiny):
     unlabelled = dataclasses.replace(data, labels=np.full(8, -1))
     with pytest.raises(InputError, match="no image has a label"):
         evaluate_points(tiny.classifier, thetas, WEIGHTS, unlabelled)
-    projection = Projection(NAMES, ("one", "two"), ((0,), (1, 2)))
+    projection = Projection.of([[0], [1, 2]], ("one", "two"), NAMES)
     mapped = dataclasses.replace(
         data, projection=projection, class_names=("one", "two"), labels=data.labels % 2
     )

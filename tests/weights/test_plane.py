@@ -103,10 +103,9 @@ def test_the_grid_holds_the_models_with_room_around_them():
 
 def test_models_on_one_line_have_no_plane():
     theta_0, theta_1 = THETAS[:2]
+    between = jax.tree_util.tree_map(np.asarray, lerp(theta_0, theta_1, 0.5))
     with pytest.raises(InputError, match="lies on the line"):
-        plane_through(
-            theta_0, theta_1, jax.tree_util.tree_map(np.asarray, lerp(theta_0, theta_1, 0.5))
-        )
+        plane_through(theta_0, theta_1, between)
     with pytest.raises(InputError, match="lies on the line"):
         plane_through(theta_0, theta_1, theta_0)
     with pytest.raises(InputError, match="theta_1 is theta_0"):
