@@ -13,11 +13,33 @@ __getattr__, __dir__ = lazy_exports(
         "AnalysisOptions": "options",
         "StoredRun": "stored_run",
         "analyse": "table",
+        "best_temperature": "calibration",
+        "effective_robustness": "robustness",
+        "expected_calibration_error": "calibration",
+        "find_turns": "turns",
+        "fit_line": "robustness",
+        "kappa_complement": "diversity",
+        "kl_divergence": "diversity",
+        "overrides": "disagreement",
+        "prediction_diversity": "diversity",
+        "read_baselines": "baselines",
     },
 )
 
 if TYPE_CHECKING:
+    from wiseft_jax.analysis.baselines import read_baselines as read_baselines
+    from wiseft_jax.analysis.calibration import best_temperature as best_temperature
+    from wiseft_jax.analysis.calibration import (
+        expected_calibration_error as expected_calibration_error,
+    )
+    from wiseft_jax.analysis.disagreement import overrides as overrides
+    from wiseft_jax.analysis.diversity import kappa_complement as kappa_complement
+    from wiseft_jax.analysis.diversity import kl_divergence as kl_divergence
+    from wiseft_jax.analysis.diversity import prediction_diversity as prediction_diversity
     from wiseft_jax.analysis.options import AnalysisOptions as AnalysisOptions
+    from wiseft_jax.analysis.robustness import effective_robustness as effective_robustness
+    from wiseft_jax.analysis.robustness import fit_line as fit_line
     from wiseft_jax.analysis.stored_run import StoredRun as StoredRun
     from wiseft_jax.analysis.table import ANALYSES as ANALYSES
     from wiseft_jax.analysis.table import analyse as analyse
+    from wiseft_jax.analysis.turns import find_turns as find_turns

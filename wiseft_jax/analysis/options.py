@@ -15,8 +15,23 @@ from wiseft_jax.core.errors import InputError
 from wiseft_jax.evaluation.predictions import Predictions
 
 _FEWEST_ALPHAS = 3
+NO_BASELINES = (
+    "it needs other models' accuracies; give a table of them: --baselines CSV, with a column model"
+    " and one for each set, fractions"
+)
 
-Need: TypeAlias = Literal["labels", "ends", "alphas", "chosen", "reference", "shifts", "logits"]
+Need: TypeAlias = Literal[
+    "labels",
+    "ends",
+    "several",
+    "alphas",
+    "chosen",
+    "override",
+    "reference",
+    "shifts",
+    "logits",
+    "baselines",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,14 +62,15 @@ class AnalysisOptions:
             raise InputError(f"samples: expected at least 1, found {self.samples}")
 
 
-def missing(run: StoredRun, need: Need) -> str:
+def missing(run: StoredRun, options: AnalysisOptions, need: Need) -> str:
     """Return why a run lacks what an analysis needs, with the command; empty if it is there.
 
     Args:
-      run: The run.
+      run: The run; ``RUN`` stands for it in the command.
+      options: What the analysis is told.
       need: What is needed.
     """
-    return NEEDS[need](run)
+    return NEEDS[need](run, options)
 
 
 def stored_logits(predictions: Predictions, alpha: float) -> Float32[np.ndarray, "N K"] | None:
@@ -65,15 +81,15 @@ def stored_logits(predictions: Predictions, alpha: float) -> Float32[np.ndarray,
         return None
 
 
-def _labels(run: StoredRun) -> str:
+def _labels(run: StoredRun, _: AnalysisOptions) -> str:
     return "" if run.sets() else "no set has labels; sweep over one that has: wiseft sweep RUN"
 
 
-def _ends(run: StoredRun) -> str:
+def _ends(run: StoredRun, _: AnalysisOptions) -> str:
     return _grid(run, (ZERO_SHOT, FINE_TUNED))
 
 
-def _alphas(run: StoredRun) -> str:
+def _alphas(run: StoredRun, _: AnalysisOptions) -> str:
     inside = [alpha for alpha in run.alphas if 0 <= alpha <= 1]
     if len(inside) >= _FEWEST_ALPHAS:
         return ""
@@ -83,8 +99,26 @@ def _alphas(run: StoredRun) -> str:
     )
 
 
-def _chosen(run: StoredRun) -> str:
+def _chosen(run: StoredRun, _: AnalysisOptions) -> str:
     return _grid(run, (run.chosen,))
+
+
+def _override(run: StoredRun, options: AnalysisOptions) -> str:
+    return _grid(run, (options.override_alpha,))
+
+
+def _several(run: StoredRun, _: AnalysisOptions) -> str:
+    if len(run.alphas) > 1:
+        return ""
+    return (
+        "it needs two alphas or more, and the sweep has one; sweep with more: wiseft sweep RUN"
+        " --sweep.alphas 0 0.25 0.5 0.75 1"
+    )
+
+
+def _baselines(run: StoredRun, options: AnalysisOptions) -> str:
+    del run
+    return "" if options.baselines is not None else NO_BASELINES
 
 
 def _grid(run: StoredRun, wanted: tuple[float, ...]) -> str:
@@ -98,19 +132,19 @@ def _grid(run: StoredRun, wanted: tuple[float, ...]) -> str:
     )
 
 
-def _reference(run: StoredRun) -> str:
+def _reference(run: StoredRun, _: AnalysisOptions) -> str:
     if run.reference is not None:
         return ""
     return "there is no test or validation set of the reference; wiseft sweep RUN --data.test SPEC"
 
 
-def _shifts(run: StoredRun) -> str:
+def _shifts(run: StoredRun, _: AnalysisOptions) -> str:
     if run.shifts:
         return ""
     return "there is no shifted test set; add one: wiseft sweep RUN --data.shifts SPEC"
 
 
-def _logits(run: StoredRun) -> str:
+def _logits(run: StoredRun, _: AnalysisOptions) -> str:
     alphas = (ZERO_SHOT, FINE_TUNED)
     if any(stored_logits(each, alpha) is not None for each in run.sets() for alpha in alphas):
         return ""
@@ -121,13 +155,16 @@ def _logits(run: StoredRun) -> str:
     return ""
 
 
-NEEDS: dict[Need, Callable[[StoredRun], str]] = {
+NEEDS: dict[Need, Callable[[StoredRun, AnalysisOptions], str]] = {
     "labels": _labels,
     "ends": _ends,
+    "several": _several,
     "alphas": _alphas,
     "chosen": _chosen,
+    "override": _override,
     "reference": _reference,
     "shifts": _shifts,
     "logits": _logits,
+    "baselines": _baselines,
 }
 """What an analysis may need -> why a run lacks it, empty where it doesn't."""

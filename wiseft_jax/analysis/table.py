@@ -6,8 +6,15 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+from wiseft_jax.analysis.calibration import calibration
+from wiseft_jax.analysis.class_changes import by_class
+from wiseft_jax.analysis.disagreement import overridden
+from wiseft_jax.analysis.diversity import diversity
+from wiseft_jax.analysis.landscape import along_the_line
 from wiseft_jax.analysis.options import AnalysisOptions, Need, missing
+from wiseft_jax.analysis.robustness import robustness
 from wiseft_jax.analysis.stored_run import StoredRun
+from wiseft_jax.analysis.turns import flips
 from wiseft_jax.core.analysis_rows import AnalysisRow
 from wiseft_jax.core.errors import InputError, unknown_name
 
@@ -28,12 +35,49 @@ class AnalysisSpec:
     needs: tuple[Need, ...]
     help: str
 
-    def missing(self, run: StoredRun) -> str:
+    def missing(self, run: StoredRun, options: AnalysisOptions) -> str:
         """Return why it can't be made of a run, with the command; empty if it can."""
-        return next((why for need in self.needs if (why := missing(run, need))), "")
+        found = (missing(run, options, need) for need in self.needs)
+        return next((why.replace("RUN", str(run.path)) for why in found if why), "")
 
 
-ANALYSES: dict[str, AnalysisSpec] = {}
+ANALYSES: dict[str, AnalysisSpec] = {
+    "effective_robustness": AnalysisSpec(
+        robustness,
+        ("labels", "reference", "shifts", "baselines"),
+        "accuracy under shift beyond the line of other models (--baselines CSV)",
+    ),
+    "diversity": AnalysisSpec(
+        diversity,
+        ("labels", "ends"),
+        "how differently zero-shot, fine-tuned and merged err",
+    ),
+    "overrides": AnalysisSpec(
+        overridden,
+        ("labels", "ends", "override"),
+        "whose answer the merged model gives where the ends disagree",
+    ),
+    "landscape": AnalysisSpec(
+        along_the_line,
+        ("labels", "ends", "alphas"),
+        "whether the path is above the chord and both ends, and its barrier",
+    ),
+    "calibration": AnalysisSpec(
+        calibration,
+        ("labels", "logits"),
+        "calibration error, likelihood, Brier score and temperature against alpha",
+    ),
+    "classes": AnalysisSpec(
+        by_class,
+        ("labels", "ends", "chosen"),
+        "which classes gain and which lose, with exact tests",
+    ),
+    "flips": AnalysisSpec(
+        flips,
+        ("labels", "several"),
+        "which examples turn right or wrong, and at which alpha",
+    ),
+}
 """Name -> analysis; the name is that of its file in ``RUN/analyses``."""
 
 
@@ -72,6 +116,6 @@ def analyse(
     if name not in ANALYSES:
         raise unknown_name("analysis", name, ANALYSES)
     spec = ANALYSES[name]
-    if why := spec.missing(run):
-        raise InputError(f"{run.path}: {name}: {why}".replace("RUN", str(run.path)))
+    if why := spec.missing(run, options):
+        raise InputError(f"{run.path}: {name}: {why}")
     return spec.function(run, options)

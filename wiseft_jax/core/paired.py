@@ -184,17 +184,23 @@ def drawn_differences(
     _check(correct, 0.5, samples)
     if not 0 <= reference < len(correct):
         raise InputError(f"reference: expected 0 to {len(correct) - 1}, found {reference}")
-    hits = _bootstrap_hits(correct, samples, seed, stream)
+    hits = bootstrap_hits(correct, samples, seed, stream)
     return (hits - hits[:, [reference]]) / correct.shape[1]
 
 
-def _bootstrap_hits(
+def bootstrap_hits(
     correct: Bool[np.ndarray, "A N"], samples: int, seed: int, stream: str = ""
 ) -> Int64[np.ndarray, "S A"]:
     """Return the hits of each model in each bootstrap sample.
 
     Examples with the same pattern of right and wrong are alike, and along alpha there are few
     patterns: multinomial counts of them have the law of N draws, at a fraction of the cost.
+
+    Args:
+      correct: Which examples each model gets right.
+      samples: S.
+      seed: Of the draws.
+      stream: A name, such as the set's: draws of other names are independent.
     """
     n = correct.shape[1]
     patterns, counts = np.unique(correct, axis=1, return_counts=True)
@@ -266,7 +272,7 @@ def best_set(
     if method == "exact":
         p_values = _exact_p_values(only)
     else:
-        p_values = _bootstrap_p_values(only, _bootstrap_hits(correct, samples, seed))
+        p_values = _bootstrap_p_values(only, bootstrap_hits(correct, samples, seed))
     hits = correct.sum(axis=1, dtype=np.int64)
     # At a confidence below a half the best of the sample may be rejected too: it stays.
     kept = (p_values > 1 - confidence) | (hits == hits.max())
