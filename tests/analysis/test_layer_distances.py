@@ -9,11 +9,8 @@ from typing import Any
 import pytest
 
 from tests.analysis.layers_of_run import HASHES, stored_run
-from wiseft_jax.analysis.layer_distances import (
-    distance_rows,
-    layer_distances,
-    layers_file,
-)
+from wiseft_jax.analysis.layer_distances import distance_rows, layer_distances
+from wiseft_jax.analysis.layers_file import layers_file
 from wiseft_jax.analysis.options import AnalysisOptions
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.writers import write_json
@@ -74,8 +71,8 @@ def test_a_stored_run_is_read_and_other_ends_are_refused(tmp_path: Path):
     write_json(layers_file(run.path), facts)
     assert layer_distances(run, AnalysisOptions())[0]["config_hash"] == "run-hash"
     write_json(layers_file(run.path), facts | {"made_from": {"ends": {**HASHES, "theta_1": "c"}}})
-    with pytest.raises(InputError, match=r"of other ends \(theta_1 differ\)"):
+    with pytest.raises(InputError, match=r"made from other ends \(theta_1 differ\)"):
         layer_distances(run, AnalysisOptions())
     write_json(layers_file(run.path), [])
-    with pytest.raises(InputError, match="not a file of layers"):
+    with pytest.raises(InputError, match="isn't a file of layers"):
         layer_distances(run, AnalysisOptions())

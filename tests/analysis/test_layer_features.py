@@ -78,7 +78,9 @@ def test_a_newer_format_and_a_missing_file_are_named(tmp_path: Path):
 def test_other_ends_are_noticed(tmp_path: Path):
     run = stored_run(tmp_path)
     assert other_ends(run.path, {"ends": HASHES}) == ""
-    assert "theta_0 differ" in other_ends(run.path, {"ends": {**HASHES, "theta_0": "c"}})
+    assert "from other ends (theta_0 differ)" in other_ends(
+        run.path, {"ends": {**HASHES, "theta_0": "c"}}
+    )
     assert "theta_0, theta_1 differ" in other_ends(run.path, {})
 
 

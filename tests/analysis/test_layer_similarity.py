@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.analysis.layers_of_run import layer_features, stored_run
+from wiseft_jax.analysis.layer_features import missing_features, why_stale
 from wiseft_jax.analysis.layer_similarity import (
     hsic_of_pairs,
     interval_of,
@@ -17,7 +18,6 @@ from wiseft_jax.analysis.layer_similarity import (
     layer_terms,
     minibatches,
     similarity_rows,
-    why_stale,
 )
 from wiseft_jax.analysis.linear_cka import centred_gram, minibatch_cka, unbiased_hsic
 from wiseft_jax.analysis.options import AnalysisOptions
@@ -127,7 +127,9 @@ def test_a_stored_run_is_analysed(tmp_path: Path):
     run = stored_run(tmp_path)
     with pytest.raises(InputError, match=r"wiseft report .* --analyses cka"):
         layer_similarity(run, AnalysisOptions())
+    assert missing_features(run).endswith("wiseft report RUN --analyses cka")
     layer_features(count=70).save(run.path)
+    assert missing_features(run) == ""
     rows = layer_similarity(run, AnalysisOptions(seed=5))
     assert rows == similarity_rows(layer_features(count=70), run.config_hash, 5)
 
@@ -147,7 +149,7 @@ def test_features_of_something_else_are_left_out(
     features = layer_features(count=70, **changes)
     assert why_stale(layer_features(count=70), run) == ""
     features.save(run.path)
-    with pytest.raises(InputError, match="no features of layers of its models"):
+    with pytest.raises(InputError, match="no features of its models' layers are stored"):
         layer_similarity(run, AnalysisOptions())
     assert re.search(f"features of test are left out: .*{why}", caplog.text)
 

@@ -10,13 +10,8 @@ import pytest
 
 from tests.analysis.layers_of_run import HASHES, stored_run
 from wiseft_jax.analysis.options import AnalysisOptions
-from wiseft_jax.analysis.plane import (
-    PlaneResult,
-    mean_with_interval,
-    plane,
-    plane_file,
-    plane_rows,
-)
+from wiseft_jax.analysis.plane import mean_with_interval, plane, plane_rows
+from wiseft_jax.analysis.plane_result import PlaneResult, plane_file
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.metrics import clopper_pearson
 
@@ -82,7 +77,7 @@ def test_the_interval_of_a_mean():
 
 def test_a_stored_run_is_read_and_another_plane_is_refused(tmp_path: Path):
     run = stored_run(tmp_path)
-    with pytest.raises(InputError, match=r"no plane .*wiseft report .* --plane.other RUN2"):
+    with pytest.raises(InputError, match=r"a third model.*wiseft report .* --plane.other DIR"):
         plane(run, AnalysisOptions())
     result().save(run.path)
     assert plane(run, AnalysisOptions()) == plane_rows(result(), "run-hash")
@@ -90,11 +85,11 @@ def test_a_stored_run_is_read_and_another_plane_is_refused(tmp_path: Path):
     with pytest.raises(InputError, match=r"shows alpha 0\.6, and the run chose 0\.4"):
         plane(run, AnalysisOptions())
     dataclasses.replace(result(), made_from={"ends": {**HASHES, "theta_0": "z"}}).save(run.path)
-    with pytest.raises(InputError, match=r"other ends \(theta_0 differ\)"):
+    with pytest.raises(InputError, match=r"from other ends \(theta_0 differ\)"):
         plane(run, AnalysisOptions())
 
 
-def test_damage_is_named(tmp_path: Path):
+def test_damage_is_named(no_type_checks: None, tmp_path: Path):
     path = dataclasses.replace(result(), points=np.zeros((3, 2))).save(tmp_path)
     with pytest.raises(InputError, match="its arrays differ in length"):
         PlaneResult.load(path)

@@ -5,29 +5,22 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-from wiseft_jax.analysis.layer_features import other_ends
+from wiseft_jax.analysis.layers_file import layers_file, missing_layers
 from wiseft_jax.analysis.options import AnalysisOptions
 from wiseft_jax.analysis.stored_run import FINE_TUNED, StoredRun
-from wiseft_jax.core.analysis_rows import ANALYSES_DIR, AnalysisRow, analysis_row
+from wiseft_jax.core.analysis_rows import AnalysisRow, analysis_row
 from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.errors import InputError
 
 logger = logging.getLogger(__name__)
 
 ANALYSIS = "layers"
-COMMAND = "wiseft report RUN --analyses layers"
 WHOLE = "all"
 """The group of all layers together."""
 
 _SUMS = ("square_0", "square_1", "change", "along")
-
-
-def layers_file(run_dir: Path | str) -> Path:
-    """Return where the sums over each layer's parameters are stored, by ``weights.layer_sums``."""
-    return Path(run_dir) / ANALYSES_DIR / "layers.json"
 
 
 def layer_distances(run: StoredRun, options: AnalysisOptions) -> list[AnalysisRow]:
@@ -47,21 +40,9 @@ def layer_distances(run: StoredRun, options: AnalysisOptions) -> list[AnalysisRo
     Raises:
       InputError: If the sums of the run's present ends aren't stored, with the command.
     """
-    path = layers_file(run.path)
-    if why := why_stale(run):
-        raise InputError(f"{path}: {why}; measure them: {COMMAND.replace('RUN', str(run.path))}")
-    return distance_rows(read_json(path)["layers"], run.config_hash)
-
-
-def why_stale(run: StoredRun) -> str:
-    """Return why the stored sums aren't of a run's present ends; empty if they are."""
-    path = layers_file(run.path)
-    if not path.is_file():
-        return "the distances of layers aren't measured"
-    facts = read_json(path)
-    if not isinstance(facts, dict) or not {"layers", "made_from"} <= facts.keys():
-        return "not a file of layers"
-    return other_ends(run.path, facts["made_from"])
+    if why := missing_layers(run):
+        raise InputError(f"{run.path}: {why.replace('RUN', str(run.path))}")
+    return distance_rows(read_json(layers_file(run.path))["layers"], run.config_hash)
 
 
 def distance_rows(layers: Mapping[str, Mapping[str, Any]], config_hash: str) -> list[AnalysisRow]:

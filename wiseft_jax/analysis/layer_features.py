@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
+from wiseft_jax.analysis.stored_run import StoredRun
 from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.run_directory import RunDirectory
@@ -19,7 +21,10 @@ from wiseft_jax.core.writers import atomic_open
 from wiseft_jax.evaluation.mapped import read_arrays, write_arrays
 from wiseft_jax.evaluation.predictions import predictions_file
 
+logger = logging.getLogger(__name__)
+
 FEATURES_DIR = "features"
+FEATURES_COMMAND = "wiseft report RUN --analyses cka"
 _FORMAT = 1
 _FACTS = ("format", "dataset", "split", "role", "alphas", "layers", "limit", "seed", "made_from")
 
@@ -126,6 +131,47 @@ def stored_features(run_dir: Path | str) -> list[LayerFeatures]:
     return [LayerFeatures.load(file) for file in files]
 
 
+def why_stale(features: LayerFeatures, run: StoredRun) -> str:
+    """Return why stored features aren't of a run's present models; empty if they are.
+
+    Args:
+      features: The features.
+      run: The run.
+    """
+    if why := other_ends(run.path, features.made_from):
+        return why
+    wanted = run_alphas(run.chosen)
+    if features.alphas != wanted:
+        listed = [" ".join(f"{alpha:g}" for alpha in each) for each in (features.alphas, wanted)]
+        return f"they are of alpha {listed[0]}, and the run's models are {listed[1]}"
+    known = run.predictions.get(features.dataset)
+    if known is not None and not {*features.ids} <= {*known.ids}:
+        return "they are of images that the set doesn't have any more"
+    return ""
+
+
+def fitting_features(run: StoredRun) -> list[LayerFeatures]:
+    """Return the stored features that are of a run's present models; others are logged.
+
+    Raises:
+      InputError: If a file can't be read.
+    """
+    found = []
+    for each in stored_features(run.path):
+        if why := why_stale(each, run):
+            logger.warning("%s: features of %s are left out: %s", run.path, each.dataset, why)
+        else:
+            found.append(each)
+    return found
+
+
+def missing_features(run: StoredRun) -> str:
+    """Return why there is nothing to compute CKA from, with the command; empty if there is."""
+    if any(not why_stale(each, run) for each in stored_features(run.path)):
+        return ""
+    return "no features of its models' layers are stored; extract them: " + FEATURES_COMMAND
+
+
 def other_ends(run_dir: Path | str, made_from: Mapping[str, Any]) -> str:
     """Return why something isn't of a run's present ends; empty if it is.
 
@@ -139,7 +185,7 @@ def other_ends(run_dir: Path | str, made_from: Mapping[str, Any]) -> str:
     present = read_json(RunDirectory(Path(run_dir)).endpoints_file)
     recorded = made_from.get("ends", {})
     others = [name for name in ENDS if recorded.get(name) != present.get(name)]
-    return f"it is of other ends ({', '.join(others)} differ)" if others else ""
+    return f"made from other ends ({', '.join(others)} differ)" if others else ""
 
 
 def run_alphas(chosen: float) -> tuple[float, ...]:

@@ -13,9 +13,8 @@ from jaxtyping import Float64, Shaped
 
 from wiseft_jax.analysis.layer_features import (
     LayerFeatures,
-    other_ends,
-    run_alphas,
-    stored_features,
+    fitting_features,
+    missing_features,
 )
 from wiseft_jax.analysis.linear_cka import FEWEST, centred_gram, ratio_of_sums
 from wiseft_jax.analysis.options import AnalysisOptions
@@ -29,7 +28,6 @@ logger = logging.getLogger(__name__)
 
 MOST_BATCHES, SMALLEST_BATCH = 20, 32
 ANALYSIS = "cka"
-COMMAND = "wiseft report RUN --analyses cka"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,39 +136,10 @@ def layer_similarity(run: StoredRun, options: AnalysisOptions) -> list[AnalysisR
     Raises:
       InputError: If no features of the run's present models are stored, with the command.
     """
-    found = [each for each in stored_features(run.path) if not _left_out(run, each)]
+    found = fitting_features(run)
     if not found:
-        raise InputError(
-            f"{run.path}: there are no features of layers of its models; extract them:"
-            f" {COMMAND.replace('RUN', str(run.path))}"
-        )
+        raise InputError(f"{run.path}: {missing_features(run).replace('RUN', str(run.path))}")
     return [row for each in found for row in similarity_rows(each, run.config_hash, options.seed)]
-
-
-def _left_out(run: StoredRun, features: LayerFeatures) -> str:
-    why = why_stale(features, run)
-    if why:
-        logger.warning("%s: features of %s are left out: %s", run.path, features.dataset, why)
-    return why
-
-
-def why_stale(features: LayerFeatures, run: StoredRun) -> str:
-    """Return why stored features aren't of a run's present models; empty if they are.
-
-    Args:
-      features: The features.
-      run: The run.
-    """
-    if why := other_ends(run.path, features.made_from):
-        return why
-    wanted = run_alphas(run.chosen)
-    if features.alphas != wanted:
-        listed = [" ".join(f"{alpha:g}" for alpha in each) for each in (features.alphas, wanted)]
-        return f"they are of alpha {listed[0]}, and the run's models are {listed[1]}"
-    known = run.predictions.get(features.dataset)
-    if known is not None and not {*features.ids} <= {*known.ids}:
-        return "they are of images that the set doesn't have any more"
-    return ""
 
 
 def similarity_rows(features: LayerFeatures, config_hash: str, seed: int = 0) -> list[AnalysisRow]:

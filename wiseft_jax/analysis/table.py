@@ -11,7 +11,10 @@ from wiseft_jax.analysis.class_changes import by_class
 from wiseft_jax.analysis.disagreement import overridden
 from wiseft_jax.analysis.diversity import diversity
 from wiseft_jax.analysis.landscape import along_the_line
+from wiseft_jax.analysis.layer_distances import layer_distances
+from wiseft_jax.analysis.layer_similarity import layer_similarity
 from wiseft_jax.analysis.options import AnalysisOptions, Need, missing
+from wiseft_jax.analysis.plane import plane
 from wiseft_jax.analysis.robustness import robustness
 from wiseft_jax.analysis.stored_run import StoredRun
 from wiseft_jax.analysis.turns import flips
@@ -76,6 +79,21 @@ ANALYSES: dict[str, AnalysisSpec] = {
         flips,
         ("labels", "several"),
         "which examples turn right or wrong, and at which alpha",
+    ),
+    "cka": AnalysisSpec(
+        layer_similarity,
+        ("features",),
+        "how alike the layers of zero-shot, fine-tuned and chosen model are (extracts features)",
+    ),
+    "layers": AnalysisSpec(
+        layer_distances,
+        ("layers",),
+        "how far each layer's weights moved, and in which direction (reads both ends)",
+    ),
+    "plane": AnalysisSpec(
+        plane,
+        ("plane",),
+        "loss and accuracy on the plane through a third model (--plane.other DIR; evaluates)",
     ),
 }
 """Name -> analysis; the name is that of its file in ``RUN/analyses``."""

@@ -67,7 +67,7 @@ class Surface:
         if not grid or len(grid) != len(x) * len(y):
             raise InputError(
                 f"the {metric} of {len(grid)} points isn't a grid to draw; make it again: wiseft"
-                " report RUN --analyses plane --plane.other RUN2"
+                " report RUN --analyses plane --plane.other DIR"
             )
         values = np.array([[grid[a, b] for a in x] for b in y])
         return cls(np.array(x), np.array(y), values, models)

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
-from wiseft_jax.analysis import layer_distances, layer_similarity
-from wiseft_jax.analysis import plane as planes
+from wiseft_jax.analysis import layer_features, plane_result
 from wiseft_jax.analysis.layer_features import LayerFeatures, features_file, run_alphas
-from wiseft_jax.analysis.plane import PlaneResult
+from wiseft_jax.analysis.layers_file import layers_file, missing_layers
+from wiseft_jax.analysis.plane_result import PlaneResult, plane_file
 from wiseft_jax.analysis.stored_run import StoredRun
 from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.errors import InputError, unknown_name
@@ -97,6 +97,36 @@ class Models:
         return made_from(self.directory, hashes, used)
 
 
+def look_inside(
+    names: Collection[str],
+    run: StoredRun,
+    models: Models,
+    features: FeaturesConfig,
+    plane: PlaneConfig,
+) -> None:
+    """Store what the named analyses need of a run's models, where it isn't there.
+
+    Args:
+      names: Of ``ANALYSES``; those that need no model are passed over. A plane without a third
+        model is left to what is stored.
+      run: The run.
+      models: Its models and images; loaded only where something is missing.
+      features: For ``cka``.
+      plane: For ``plane``.
+
+    Raises:
+      InputError: As the functions below; options of a plane without its third model.
+    """
+    if plane.other is None and plane != PlaneConfig():
+        raise InputError("--plane.*: has no meaning without --plane.other")
+    if "layers" in names:
+        ensure_layers(run, models)
+    if "cka" in names:
+        ensure_features(run, models, features)
+    if "plane" in names and plane.other is not None:
+        ensure_plane(run, models, plane)
+
+
 def ensure_features(run: StoredRun, models: Models, config: FeaturesConfig) -> LayerFeatures:
     """Return the features of a run's layers: read if they are stored and fit, else extracted.
 
@@ -111,7 +141,7 @@ def ensure_features(run: StoredRun, models: Models, config: FeaturesConfig) -> L
     name = config.dataset or _reference(run)
     stored = _stored(features_file(run.path, name), LayerFeatures.load) if name else None
     if stored is not None:
-        why = layer_similarity.why_stale(stored, run)
+        why = layer_features.why_stale(stored, run)
         if not why and (stored.limit, stored.seed) != (config.images, config.seed):
             why = f"they are of {stored.limit} images at most by seed {stored.seed}"
         if not why:
@@ -160,20 +190,18 @@ def ensure_layers(run: StoredRun, models: Models) -> None:
     Raises:
       InputError: As ``load_endpoints``.
     """
-    if not layer_distances.why_stale(run):
+    if not missing_layers(run):
         return
     from wiseft_jax.weights.layer_sums import layer_sums
 
     classifier, theta_0, theta_1 = models.ends
     sums = layer_sums(theta_0, theta_1, classifier.tower.to_canonical)
     facts = {"schema": 1, "layers": sums, "made_from": models.made_from()}
-    write_json(layer_distances.layers_file(run.path), facts)
+    write_json(layers_file(run.path), facts)
 
 
 def ensure_plane(run: StoredRun, models: Models, config: PlaneConfig) -> PlaneResult:
     """Return the plane through a run's models and a third: read if it is stored and fits.
-
-    Without ``config.other`` the stored one is taken, whatever its third model.
 
     Args:
       run: The run.
@@ -181,21 +209,20 @@ def ensure_plane(run: StoredRun, models: Models, config: PlaneConfig) -> PlaneRe
       config: The third model, the images, the grid.
 
     Raises:
-      InputError: No third model, and no plane that is stored; a third model of another CLIP, other
-        classes or on the line between the first two; as ``evaluate_points``.
+      InputError: No third model is named; one of another CLIP, other classes or on the line between
+        the first two; as ``evaluate_points``.
     """
-    stored = _stored(planes.plane_file(run.path), PlaneResult.load)
-    third = None if config.other is None else ThirdModel.of(config.other)
+    if config.other is None:
+        raise InputError(
+            "plane.other: expected a third model, another run or an exported model, found none"
+        )
+    third = ThirdModel.of(config.other)
+    stored = _stored(plane_file(run.path), PlaneResult.load)
     if stored is not None:
         why = _other_plane(stored, run, config, third)
         if not why:
             return stored
         logger.info("the plane is made again: %s", why)
-    if third is None:
-        raise InputError(
-            "plane: expected a third model, found none; name another run of the same CLIP and"
-            f" classes: wiseft report {run.path} --analyses plane --plane.other RUN2"
-        )
     from wiseft_jax.evaluation.plane_pass import evaluate_points
     from wiseft_jax.weights.plane import plane_through
 
@@ -265,13 +292,11 @@ def _stored(path: Path, load: Callable[[Path], Any]) -> Any:
 
 
 def _other_plane(
-    stored: PlaneResult, run: StoredRun, config: PlaneConfig, third: ThirdModel | None
+    stored: PlaneResult, run: StoredRun, config: PlaneConfig, third: ThirdModel
 ) -> str:
     """Return why a stored plane isn't the one that is asked for; empty if it is."""
-    if why := planes.why_stale(stored, run):
+    if why := plane_result.why_stale(stored, run):
         return why
-    if third is None:
-        return ""
     if stored.made_from.get("third") != third.fingerprint:
         return f"its third model is {stored.third}, not {third.name}"
     if stored.settings != config.settings():
