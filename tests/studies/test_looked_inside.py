@@ -1,4 +1,4 @@
-"""Models are opened when something is missing, what is found is kept, and stale files are remade."""
+"""Models are opened when something is missing, what is found is kept, stale files are remade."""
 
 from __future__ import annotations
 

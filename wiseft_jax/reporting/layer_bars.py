@@ -81,7 +81,7 @@ def _draw(axes: Axes, metric: str, values: dict[str, float], layers: Sequence[st
     heights = [values[layer] for layer in layers if layer in values]
     if metric == "relative_distance":
         axes.bar(places, [100 * height for height in heights], color=BLUE, width=0.72)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 112 * max([*heights, values.get(_WHOLE, 0.0), 1e-9]))
         if _WHOLE in values:
             axes.axhline(100 * values[_WHOLE], color=VERMILLION, linewidth=1.2, linestyle="--")
             axes.annotate(

@@ -58,7 +58,7 @@ def layer_heatmaps_figure(rows: Sequence[AnalysisRow], dataset: str | None = Non
         )
     pairs = list(dict.fromkeys((row["alpha"], row["other"]) for row in found))
     layers = list(dict.fromkeys(_layers(row)[0] for row in found))
-    side = max(_SIDE, 0.3 * len(layers))
+    side = max(_SIDE, 0.21 * len(layers))
     size = (side * len(pairs) + 1.6, side + 1.6)
     figure = Figure(figsize=size, dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
@@ -72,7 +72,7 @@ def layer_heatmaps_figure(rows: Sequence[AnalysisRow], dataset: str | None = Non
         axes.set_ylabel(f"layers, {_model(pair[0])}")
         axes.set_xlabel(f"layers, {_model(pair[1])}")
     assert image is not None
-    bar = figure.colorbar(image, ax=list(panels), fraction=0.04, pad=0.015, aspect=30)
+    bar = figure.colorbar(image, ax=list(panels), fraction=0.04, pad=0.015, aspect=25, shrink=0.75)
     bar.set_label("linear CKA (minibatch)")
     bar.outline.set_visible(False)  # pyright: ignore
     figure.suptitle(f"How alike the layers are on {dataset}", x=0.012, ha="left", fontweight="bold")
@@ -103,8 +103,9 @@ def _model(alpha: float | str | None) -> str:
 
 def _dress(axes: Axes, layers: Sequence[str], values: np.ndarray) -> None:
     shown = [name.replace("_", " ") for name in layers]
-    axes.set_xticks(range(len(layers)), shown, rotation=90, fontsize=8)
-    axes.set_yticks(range(len(layers)), shown, fontsize=8)
+    size = 8 if len(layers) <= _MOST_NUMBERS else 7
+    axes.set_xticks(range(len(layers)), shown, rotation=90, fontsize=size)
+    axes.set_yticks(range(len(layers)), shown, fontsize=size)
     axes.tick_params(length=0)
     axes.grid(False)
     axes.spines[:].set_visible(False)

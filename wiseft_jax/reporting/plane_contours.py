@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from wiseft_jax.core.analysis_rows import AnalysisRow
 from wiseft_jax.core.errors import InputError
@@ -97,27 +98,27 @@ def plane_figure(rows: Sequence[AnalysisRow]) -> Figure:
     worst = max(value for _, _, value, _ in loss.models.values())
     top = min(float(loss.values.max()), _LOSS_ROOM * worst)
     low = float(min(loss.values.min(), *(each[2] for each in loss.models.values())))
-    _fill(figure, left, loss, np.linspace(low, max(top, low + 1e-6), _LEVELS), "viridis_r", "nats")
+    _fill(figure, left, loss, _levels(low, top), "viridis_r", "nats")
     shares = dataclasses.replace(accuracy, values=100 * accuracy.values)
     ends = float(shares.values.min()), float(shares.values.max())
-    levels = np.linspace(ends[0], max(ends[1], ends[0] + 1e-6), _LEVELS)
-    _fill(figure, right, shares, levels, "viridis", "%")
+    _fill(figure, right, shares, _levels(*ends), "viridis", "%")
     left.set_title("Loss", pad=8)
     right.set_title("Accuracy", pad=8)
     figure.draw_without_rendering()  # the layout, before labels look for room
-    for axes, surface, text in ((left, loss, "{:.3f}"), (right, accuracy, "{:.1%}")):
-        _mark(axes, surface, text)
+    _mark(left, loss, lambda value: f"{value:.3f}")
+    _mark(right, accuracy, lambda value: f"{100 * value:.1f} %")
     first = rows[0]
     figure.suptitle(
         f"The plane through three models, on {first['dataset']}", x=0.012, ha="left",
         fontweight="bold",
     )  # fmt: skip
     side = len(loss.x)
+    cut = f" Losses above {top:.3g} share a colour." if loss.values.max() > top else ""
     add_footnote(
         figure,
         f"n = {first['n']} images (seed {first['seed']}); {side} × {len(loss.y)} models; contours"
         " between them are interpolated. Axes are distances between weights; the line is WiSE-FT's"
-        f" segment. Losses above {top:.3g} share a colour.",
+        f" segment.{cut}",
     )
     return figure
 
@@ -129,10 +130,16 @@ def _point(row: AnalysisRow) -> tuple[float, float]:
     return float(found[1]), float(found[2])
 
 
+def _levels(low: float, high: float) -> Float[np.ndarray, " L"]:
+    """Return round numbers from below ``low`` to above ``high``."""
+    return MaxNLocator(_LEVELS).tick_values(low, max(high, low + 1e-6))
+
+
 def _fill(
     figure: Figure, axes: Axes, surface: Surface, levels: np.ndarray, colours: str, unit: str
 ) -> None:
-    options: dict[str, Any] = {"levels": levels, "extend": "max"}
+    extend = "max" if surface.values.max() > levels[-1] else "neither"
+    options: dict[str, Any] = {"levels": levels, "extend": extend}
     filled = axes.contourf(surface.x, surface.y, surface.values, cmap=colours, **options)
     axes.contour(
         surface.x, surface.y, surface.values, levels=levels, colors="white", linewidths=0.4,
@@ -147,7 +154,7 @@ def _fill(
     bar.outline.set_visible(False)  # pyright: ignore
 
 
-def _mark(axes: Axes, surface: Surface, text: str) -> None:
+def _mark(axes: Axes, surface: Surface, said_of: Callable[[float], str]) -> None:
     """Draw the segment and the named models, each with its value."""
     halo = [patheffects.withStroke(linewidth=2.6, foreground="white")]
     ends = [surface.models[name][:2] for name in ("zero_shot", "fine_tuned")]
@@ -161,5 +168,5 @@ def _mark(axes: Axes, surface: Surface, text: str) -> None:
         )  # fmt: skip
         said = f"chosen (α = {alpha:g})" if name == "chosen" else _SHOWN.get(name, name)
         style = {"fontsize": 8.5, "color": BLACK, "path_effects": halo, "zorder": 6}
-        labels.append(Label(x, y, f"{said}\n{text.format(value)}", required=True, style=style))
+        labels.append(Label(x, y, f"{said}\n{said_of(value)}", required=True, style=style))
     place_labels(axes, labels, [ends, *([(x, y)] for x, y, _, _ in surface.models.values())])
