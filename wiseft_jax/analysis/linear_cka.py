@@ -77,7 +77,7 @@ def unbiased_hsic(k: Shaped[np.ndarray, "N N"], l: Shaped[np.ndarray, "N N"]) ->
 
 
 def minibatch_cka(
-    batches: Iterable[tuple[Shaped[np.ndarray, "N D"], Shaped[np.ndarray, "N E"]]],
+    batches: Iterable[tuple[Shaped[np.ndarray, "_ _"], Shaped[np.ndarray, "_ _"]]],
 ) -> float:
     """Return ``sum_b HSIC(K_b, L_b) / sqrt(sum_b HSIC(K_b, K_b) sum_b HSIC(L_b, L_b))``.
 

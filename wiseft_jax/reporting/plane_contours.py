@@ -98,7 +98,8 @@ def plane_figure(rows: Sequence[AnalysisRow]) -> Figure:
     worst = max(value for _, _, value, _ in loss.models.values())
     top = min(float(loss.values.max()), _LOSS_ROOM * worst)
     low = float(min(loss.values.min(), *(each[2] for each in loss.models.values())))
-    _fill(figure, left, loss, _levels(low, top), "viridis_r", "nats")
+    levels = _levels(low, top)
+    _fill(figure, left, loss, levels, "viridis_r", "nats")
     shares = dataclasses.replace(accuracy, values=100 * accuracy.values)
     ends = float(shares.values.min()), float(shares.values.max())
     _fill(figure, right, shares, _levels(*ends), "viridis", "%")
@@ -113,7 +114,8 @@ def plane_figure(rows: Sequence[AnalysisRow]) -> Figure:
         fontweight="bold",
     )  # fmt: skip
     side = len(loss.x)
-    cut = f" Losses above {top:.3g} share a colour." if loss.values.max() > top else ""
+    over = loss.values.max() > levels[-1]
+    cut = f" Losses above {levels[-1]:.3g} share a colour." if over else ""
     add_footnote(
         figure,
         f"n = {first['n']} images (seed {first['seed']}); {side} × {len(loss.y)} models; contours"
