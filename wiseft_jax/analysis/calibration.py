@@ -163,7 +163,7 @@ def best_temperature(
     section 4.2.
 
     Where all examples are right the best temperature is 0, and where logits are worse than none it
-    is infinite: it stops near ``exp(-12)`` or ``exp(12)`` then, without an interval.
+    is infinite: ``exp(-12)`` or ``exp(12)`` then, without an interval.
 
     Args:
       logits: Finite.
@@ -175,6 +175,10 @@ def best_temperature(
     if len(logits) == 0:
         raise InputError("logits: expected at least one example, found none")
     place, low, high = 0.0, -_FARTHEST, _FARTHEST  # of log(1 / T), between which the maximum lies
+    if float(_slope(logits, labels, high)[0].mean()) <= 0:
+        return float(np.exp(-high)), None
+    if float(_slope(logits, labels, low)[0].mean()) >= 0:
+        return float(np.exp(-low)), None
     slope, curve = _slope(logits, labels, place)
     for _ in range(_MOST_STEPS):
         first, second = float(slope.mean()), float(curve.mean())
@@ -186,7 +190,7 @@ def best_temperature(
         if moved < _CLOSE:
             break
     temperature, second = float(np.exp(-place)), float(curve.mean())
-    if abs(place) > _FARTHEST - 1 or second <= 0:
+    if second <= 0:
         return temperature, None
     _, interval = jackknifed(-place, slope / second - float(slope.mean()) / second)
     if interval is None:

@@ -21,6 +21,7 @@ from wiseft_jax.analysis.stored_run import (
 )
 from wiseft_jax.core.analysis_rows import AnalysisRow
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.metrics import clopper_pearson
 from wiseft_jax.core.paired import bootstrap_hits
 from wiseft_jax.evaluation.predictions import Predictions
 
@@ -85,13 +86,13 @@ def _gains(alphas: np.ndarray, values: np.ndarray) -> np.ndarray:
 def along_the_line(run: StoredRun, options: AnalysisOptions) -> list[AnalysisRow]:
     """Return both observations and the barriers, of every set with labels at 0, 1 and between.
 
-    Rows: ``accuracy_above_chord`` at each alpha between; ``barrier_accuracy``, the largest
-    violation; ``observation_1``, the least of these gains (``p_value``: that the path is nowhere
-    below the chord, by the bootstrap of the largest violation over its standard error: a small one
-    means that it is); ``observation_2``, the best accuracy between minus the better end's
-    (``p_value``: that no alpha beats both ends, McNemar's exact test against each, times the number
-    of alphas). Where logits are stored, ``loss`` in nats, ``loss_above_chord`` (positive: a lower
-    loss than the chord's) and ``barrier_loss``.
+    Rows: ``accuracy`` at each alpha, ``accuracy_above_chord`` at each between;
+    ``barrier_accuracy``, the largest violation; ``observation_1``, the least of these gains
+    (``p_value``: that the path is nowhere below the chord, by the bootstrap of the largest
+    violation over its standard error: a small one means that it is); ``observation_2``, the best
+    accuracy between minus the better end's (``p_value``: that no alpha beats both ends, McNemar's
+    exact test against each, times the number of alphas). Where logits are stored, ``loss`` in nats,
+    ``loss_above_chord`` (positive: a lower loss than the chord's) and ``barrier_loss``.
 
     Args:
       run: The run.
@@ -122,7 +123,19 @@ def _of_accuracy(
     found = landscape(np.array(alphas), accuracies, higher_is_better=True)
     gains = _gains(found.alphas, drawn)
     fields = {"of": predictions, "seed": options.seed}
-    rows = _against_the_chord(run, "accuracy", found, gains, n, fields)
+    rows = [
+        run.row(
+            NAME,
+            "accuracy",
+            float(value),
+            n,
+            predictions,
+            alpha=alpha,
+            interval=clopper_pearson(int(hits), n),
+        )
+        for alpha, value, hits in zip(alphas, accuracies, right.sum(axis=1), strict=True)
+    ]
+    rows += _against_the_chord(run, "accuracy", found, gains, n, fields)
     between = slice(1, -1)
     worst = 1 + int(np.argmin(found.gains[between]))
     rows.append(

@@ -23,6 +23,7 @@ from wiseft_jax.analysis.stored_run import (
 )
 from wiseft_jax.core.analysis_rows import AnalysisRow
 from wiseft_jax.core.errors import InputError, unknown_name
+from wiseft_jax.core.metrics import Accuracy
 from wiseft_jax.core.paired import bootstrap_hits
 from wiseft_jax.core.rng import numpy_stream
 from wiseft_jax.evaluation.predictions import Predictions
@@ -148,7 +149,8 @@ def robustness(run: StoredRun, options: AnalysisOptions) -> list[AnalysisRow]:
 
     Rows, for each shift and scale (``group``): ``baseline_slope``, ``baseline_intercept`` and
     ``baseline_r_squared`` of n baselines; ``effective_robustness`` at each alpha; and its gain at
-    the chosen alpha over both ends. ``other`` names the reference axis: the class-matched set
+    the chosen alpha over both ends; ``accuracy`` on both axes, and ``baseline_accuracy`` as given
+    (``group``: the model). ``other`` names the reference axis: the class-matched set
     where the run has it. Intervals count the binomial spread of the point on both axes (drawn from
     Jeffreys' beta distributions, which have a width at 0 and 1 too) and that of the baselines
     (bootstrap over models); those of a gain draw images again with all alphas (paired bootstrap).
@@ -213,7 +215,7 @@ def _of_shift(
     rng = numpy_stream(options.seed, f"{NAME} baselines")
     picks = rng.integers(len(x), size=(options.samples, len(x)))
     usable = np.ptp(x[picks], axis=1) > 0  # a sample of one model alone has no line
-    rows, n = [], int(labelled(shift).sum())
+    rows, n = _points(run, axis, shift, alphas, baselines), int(labelled(shift).sum())
     for scale in SCALES:
         line = fit_line(x, y, scale)
         w, b, r_squared = _fits(to_scale(x[picks], scale), to_scale(y[picks], scale))
@@ -235,6 +237,41 @@ def _of_shift(
             interval = percentile(alone[:, place], value)
             rows.append(run.row(NAME, NAME, value, n, alpha=alpha, interval=interval, **fields))
         rows += _gains(run, alphas, rho, paired, n, fields)
+    return rows
+
+
+def _points(
+    run: StoredRun,
+    axis: Predictions,
+    shift: Predictions,
+    alphas: list[float],
+    baselines: Baselines,
+) -> list[AnalysisRow]:
+    """Return what a picture sets against each other: accuracies of the run, and the baselines'."""
+    rows = []
+    for of, other in ((axis, shift.dataset), (shift, axis.dataset)):
+        for alpha in alphas:
+            found = Accuracy.of(right_at(of, alpha))
+            rows.append(
+                run.row(
+                    NAME,
+                    "accuracy",
+                    found.compute(),
+                    found.n,
+                    of,
+                    alpha=alpha,
+                    other=other,
+                    interval=found.interval(),
+                )
+            )
+        both = baselines.both(axis.dataset, shift.dataset)
+        rows += [
+            run.row(NAME, "baseline_accuracy", value, 1, of, other=other, group=model)
+            for model, value, there in zip(
+                baselines.models, baselines.accuracies[of.dataset], both, strict=True
+            )
+            if there
+        ]
     return rows
 
 

@@ -32,8 +32,30 @@ def percent(accuracy: float) -> str:
     return f"{100 * accuracy:.2f}".rstrip("0").rstrip(".") + " %"
 
 
+def probit(accuracy: Any) -> Float[np.ndarray, "..."]:
+    """Return the normal quantile, with 0 and 1 moved inside by 1e-7."""
+    from scipy.special import ndtri
+
+    return np.asarray(ndtri(np.clip(np.asarray(accuracy, float), _EDGE, 1 - _EDGE)))
+
+
+def normal_share(x: Any) -> Float[np.ndarray, "..."]:
+    """Return the inverse of ``probit``."""
+    from scipy.special import ndtr
+
+    return np.asarray(ndtr(np.asarray(x, float)))
+
+
+SCALES = {"logit": (logit, expit), "probit": (probit, normal_share)}
+"""Scale of an axis of accuracies -> the function and its inverse."""
+
+
 def set_logit_scale(
-    axes: Axes, which: Literal["x", "y"], accuracies: Sequence[float], margin: float = 0.08
+    axes: Axes,
+    which: Literal["x", "y"],
+    accuracies: Sequence[float],
+    margin: float = 0.08,
+    scale: str = "logit",
 ) -> None:
     """Make an axis logit-scaled around some accuracies, with ticks in percent.
 
@@ -45,11 +67,13 @@ def set_logit_scale(
       which: Which of its axes.
       accuracies: What must be visible; fractions.
       margin: Free space at each end, as a fraction of the span.
+      scale: A key of ``SCALES``.
     """
-    low, high = float(logit(min(accuracies))), float(logit(max(accuracies)))
+    functions = SCALES[scale]
+    forward, backward = functions
+    low, high = float(forward(min(accuracies))), float(forward(max(accuracies)))
     pad = max(margin * (high - low), 0.05)
-    limits = float(expit(low - pad)), float(expit(high + pad))
-    functions = (logit, expit)
+    limits = float(backward(low - pad)), float(backward(high + pad))
     if which == "x":
         axes.set_xscale("function", functions=functions)
         axes.set_xlim(limits)

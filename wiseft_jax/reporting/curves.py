@@ -21,18 +21,15 @@ from wiseft_jax.reporting.continuous import continuous
 from wiseft_jax.reporting.labels import Label, add_footnote, named, place_labels, spread
 from wiseft_jax.reporting.saving import save_png_and_svg
 from wiseft_jax.reporting.series import Curves, Series, Value
-from wiseft_jax.reporting.style import BLACK, GREY, STYLE, VERMILLION
-
-_SHIFT_COLOURS = ("#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#6B5B00")
-_SHIFT_DASHES = (
-    (5, 1.6),
-    (1, 1.2),
-    (5, 1.4, 1, 1.4),
-    (8, 2),
-    (3, 1, 1, 1, 1, 1),
-    (2, 2),
-    (9, 2, 2, 2),
+from wiseft_jax.reporting.style import (
+    BLACK,
+    GREY,
+    SET_COLOURS,
+    SET_DASHES,
+    STYLE,
+    VERMILLION,
 )
+
 _SAME = 1e-9
 
 
@@ -284,12 +281,12 @@ def _styled(curves: Curves) -> list[tuple[Series, dict[str, Any]]]:
     """Return each set with its line style; the important ones last, so that they lie on top."""
     styled: list[tuple[Series, dict[str, Any]]] = []
     for index, series in enumerate(curves.others):
-        dashes = _SHIFT_DASHES[-2 - index % 3]
+        dashes = SET_DASHES[-2 - index % 3]
         styled.append((series, {"color": GREY, "linewidth": 1.2, "linestyle": (0, dashes)}))
     for index, series in enumerate(curves.shifts if len(curves.shifts) > 1 else ()):
         # Six colours, seven dashes: the first 42 pairs differ.
-        colour = _SHIFT_COLOURS[index % len(_SHIFT_COLOURS)]
-        dashes = _SHIFT_DASHES[index % len(_SHIFT_DASHES)]
+        colour = SET_COLOURS[index % len(SET_COLOURS)]
+        dashes = SET_DASHES[index % len(SET_DASHES)]
         styled.append((series, {"color": colour, "linewidth": 1.7, "linestyle": (0, dashes)}))
     if curves.mean is not None:
         mean = curves.mean if len(curves.shifts) > 1 else next(iter(curves.shifts))

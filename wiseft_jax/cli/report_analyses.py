@@ -1,0 +1,139 @@
+"""``wiseft report RUN --analyses NAME...``: why it works, from what the run stored."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+
+from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
+from wiseft_jax.cli.parse import parse
+from wiseft_jax.core.errors import EXIT_DONE, InputError
+
+if TYPE_CHECKING:
+    from wiseft_jax.analysis.options import AnalysisOptions
+    from wiseft_jax.analysis.stored_run import StoredRun
+    from wiseft_jax.core.analysis_rows import AnalysisRow
+
+logger = logging.getLogger(__name__)
+
+ALL = "all"
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportAnalysesArgs:
+    """Analyse a finished run from its stored predictions; no model is run.
+
+    Rows go to RUN/analyses/NAME.jsonl, pictures beside them. Names: all, effective_robustness,
+    diversity, overrides, landscape, calibration, classes, flips, and others that
+    `--analyses` without a name lists.
+    """
+
+    run: tyro.conf.Positional[Path]
+    """The run directory."""
+    analyses: tuple[str, ...]
+    """Which, by name; `all`: those that the run has what they need for; none: list them."""
+    baselines: Path | None = None
+    """A CSV of other models' accuracies, for effective_robustness: a column `model`, and one for
+    each set, named as the run's; fractions."""
+    seed: int = 0
+    """Of the draws that intervals are made of."""
+    pictures: bool = True
+    """Whether pictures are drawn, as PNG and SVG."""
+    common: Common = CommonOptions()
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the verb in this form."""
+    args = parse(ReportAnalysesArgs, argv, "report")
+    args.common.apply()
+    from wiseft_jax.analysis.options import AnalysisOptions
+    from wiseft_jax.analysis.stored_run import StoredRun
+    from wiseft_jax.analysis.table import chosen_analyses
+
+    names = chosen_analyses(args.analyses)
+    run = StoredRun.load(args.run)
+    options = AnalysisOptions(seed=args.seed, baselines=args.baselines)
+    if not names:
+        return _list(run, options, as_json=args.common.json)
+    skipped = _missing(run, names, options)
+    asked_for_by_name = ALL not in args.analyses
+    if skipped and (asked_for_by_name or len(skipped) == len(names)):
+        raise InputError("\n".join(f"{run.path}: {name}: {why}" for name, why in skipped.items()))
+    made = {
+        name: rows for name in names if name not in skipped for rows in [_made(run, name, options)]
+    }
+    files = {name: _stored(run, name, rows, args) for name, rows in made.items()}
+    if args.common.json:
+        listed = {name: [str(file) for file in each] for name, each in files.items()}
+        print_json({"run": str(run.path), "analyses": made, "skipped": skipped, "files": listed})
+        return EXIT_DONE
+    for name, rows in made.items():
+        _print(run, name, rows, files[name])
+    for name, why in skipped.items():
+        print(f"left out: {name}: {why}")
+    return EXIT_DONE
+
+
+def _missing(run: StoredRun, names: Sequence[str], options: AnalysisOptions) -> dict[str, str]:
+    """Return the analyses that can't be made, with the reason."""
+    from wiseft_jax.analysis.table import ANALYSES
+
+    found = {name: ANALYSES[name].missing(run, options) for name in names}
+    return {name: why for name, why in found.items() if why}
+
+
+def _made(run: StoredRun, name: str, options: AnalysisOptions) -> list[AnalysisRow]:
+    from wiseft_jax.analysis.table import analyse
+
+    logger.info("%s: %s", run.path, name)
+    return analyse(run, name, options)
+
+
+def _stored(
+    run: StoredRun, name: str, rows: list[AnalysisRow], args: ReportAnalysesArgs
+) -> list[Path]:
+    """Write rows, and pictures, into the run directory; return the files."""
+    from wiseft_jax.core.analysis_rows import analysis_file, write_analysis_rows
+    from wiseft_jax.reporting.analysis_pictures import draw_analysis
+
+    file = analysis_file(run.path, name)
+    write_analysis_rows(file, rows)
+    pictures = draw_analysis(name, rows, file.parent, chosen=run.chosen) if args.pictures else []
+    return [file, *pictures]
+
+
+def _print(run: StoredRun, name: str, rows: list[AnalysisRow], files: Sequence[Path]) -> None:
+    from wiseft_jax.analysis.table import ANALYSES
+    from wiseft_jax.reporting.analysis_tables import analysis_table
+
+    table = analysis_table(rows, {0.0, run.chosen, 1.0})
+    print_table(f"{name}: {ANALYSES[name].help}", table.header, table.lines)
+    more = f", with {table.left_out} rows more" if table.left_out else ""
+    print(f"{files[0]}{more}")
+    for picture in files[1:]:
+        if picture.suffix == ".png":
+            print(picture)
+    print()
+
+
+def _list(run: StoredRun, options: AnalysisOptions, *, as_json: bool) -> int:
+    """Print every analysis, and what the run lacks for it."""
+    from wiseft_jax.analysis.table import ANALYSES
+
+    lacking = {name: spec.missing(run, options) for name, spec in ANALYSES.items()}
+    if as_json:
+        print_json(
+            {
+                name: {"help": spec.help, "missing": lacking[name] or None}
+                for name, spec in ANALYSES.items()
+            }
+        )
+        return EXIT_DONE
+    lines = [(name, spec.help, lacking[name] or "nothing") for name, spec in ANALYSES.items()]
+    print_table("analyses (--analyses NAME...)", ("name", "what", "the run lacks"), lines)
+    return EXIT_DONE

@@ -1,0 +1,178 @@
+"""Rows of analyses as tables for a terminal: what a metric is called, its unit, what is shown."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Sequence
+from typing import Literal, TypeAlias
+
+from wiseft_jax.core.analysis_rows import AnalysisRow
+from wiseft_jax.reporting.tables import p_text
+
+Unit: TypeAlias = Literal["share", "points", "nats", "logits", "number"]
+"""Shares are printed in percent, differences of shares in points."""
+
+METRICS: dict[str, tuple[str, Unit]] = {
+    "effective_robustness": ("effective robustness", "points"),
+    "effective_robustness_gain": ("gain in effective robustness", "points"),
+    "baseline_slope": ("slope of the baselines", "number"),
+    "baseline_intercept": ("intercept of the baselines", "number"),
+    "baseline_r_squared": ("R^2 of the baselines", "number"),
+    "baseline_accuracy": ("accuracy of a baseline", "share"),
+    "accuracy": ("accuracy", "share"),
+    "prediction_diversity": ("exactly one is right", "share"),
+    "kappa_complement": ("kappa's complement", "number"),
+    "kl_divergence": ("KL divergence", "nats"),
+    "disagreement": ("the ends disagree", "share"),
+    "zero_shot_overrides": ("zero-shot overrides", "share"),
+    "zero_shot_overridden": ("zero-shot is overridden", "share"),
+    "neither": ("neither's answer", "share"),
+    "confidence": ("confidence", "logits"),
+    "confidence_gain": ("gain in confidence", "logits"),
+    "accuracy_above_chord": ("accuracy above the chord", "points"),
+    "loss_above_chord": ("loss below the chord", "nats"),
+    "barrier_accuracy": ("barrier in accuracy", "points"),
+    "barrier_loss": ("barrier in loss", "nats"),
+    "observation_1": ("least gain over the chord", "points"),
+    "observation_2": ("best alpha against the better end", "points"),
+    "loss": ("loss", "nats"),
+    "ece": ("calibration error", "share"),
+    "ece_scaled": ("calibration error, scaled", "share"),
+    "nll": ("negative log-likelihood", "nats"),
+    "nll_scaled": ("negative log-likelihood, scaled", "nats"),
+    "brier": ("Brier score", "number"),
+    "temperature": ("best temperature", "number"),
+    "class_gain": ("gain of a class", "points"),
+    "classes_up": ("classes that gain, corrected", "share"),
+    "classes_down": ("classes that lose, corrected", "share"),
+    "flips": ("examples that flip", "share"),
+    "won": ("turn right", "share"),
+    "lost": ("turn wrong", "share"),
+    "changed": ("turn from wrong to wrong", "share"),
+    "flip_won": ("turns right, with the margin", "logits"),
+    "flip_lost": ("turns wrong, with the margin", "logits"),
+    "flip_changed": ("turns from wrong to wrong, with the margin", "logits"),
+}
+"""Metric -> its name in words and its unit; others are printed as plain numbers."""
+
+HEADER = ("set", "what", "alpha", "against", "of", "value", "95 %", "n", "p")
+ALONG_ALPHA = (
+    "effective_robustness",
+    "accuracy",
+    "accuracy_above_chord",
+    "loss_above_chord",
+    "loss",
+    "ece",
+    "ece_scaled",
+    "nll",
+    "nll_scaled",
+    "brier",
+    "temperature",
+)
+"""Metrics with a row for every alpha, of which a table shows a few."""
+LISTED = ("baseline_accuracy", "won", "lost", "changed", "flip_won", "flip_lost", "flip_changed")
+"""Metrics that pictures and files show."""
+_MOST = 150
+_MOST_CLASSES = 3
+_LEVEL = 0.05
+
+
+@dataclasses.dataclass(frozen=True)
+class AnalysisTable:
+    """A table of texts.
+
+    Attributes:
+      header: Of the columns; those that are empty throughout are left out.
+      lines: The cells.
+      left_out: How many rows of the analysis it doesn't show.
+    """
+
+    header: tuple[str, ...]
+    lines: list[tuple[str, ...]]
+    left_out: int
+
+
+def analysis_table(rows: Sequence[AnalysisRow], alphas: Collection[float]) -> AnalysisTable:
+    """Return what a terminal shows of the rows of an analysis.
+
+    Of metrics with a row for every alpha, those of a few alphas; of classes the largest significant
+    changes; never more than 60 lines.
+
+    Args:
+      rows: Of one analysis.
+      alphas: Those to show: the ends, and the chosen one.
+    """
+    shown = [row for row in rows if _is_shown(row, alphas)]
+    shown = _without_small_classes(shown)[:_MOST]
+    cells = [_cells(row) for row in shown]
+    kept = [place for place in range(len(HEADER)) if any(line[place] for line in cells)]
+    return AnalysisTable(
+        tuple(HEADER[place] for place in kept),
+        [tuple(line[place] for place in kept) for line in cells],
+        len(rows) - len(shown),
+    )
+
+
+def metric_name(metric: str) -> str:
+    """Return what a metric is called in words."""
+    return METRICS[metric][0] if metric in METRICS else metric.replace("_", " ")
+
+
+def value_text(metric: str, value: float) -> str:
+    """Return a value with its unit: ``"12.3 %"``, ``"+1.4 points"``, ``"0.231"``."""
+    unit = METRICS.get(metric, ("", "number"))[1]
+    if unit == "share":
+        return f"{100 * value:.1f} %"
+    if unit == "points":
+        return f"{round(100 * value, 1) + 0.0:+.1f} points"
+    text = f"{value:.3g}"
+    return f"{text} {unit}" if unit != "number" else text
+
+
+def interval_text(row: AnalysisRow) -> str:
+    """Return ``"[0.1, 0.2]"``, in the unit of the value; empty without an interval."""
+    low, high = row["ci_low"], row["ci_high"]
+    if low is None or high is None:
+        return ""
+    unit = METRICS.get(row["metric"], ("", "number"))[1]
+    if unit in ("share", "points"):
+        sign = "+" if unit == "points" else ""
+        low, high = (round(100 * end, 1) + 0.0 for end in (low, high))
+        return f"[{low:{sign}.1f}, {high:{sign}.1f}]"
+    return f"[{low:.3g}, {high:.3g}]"
+
+
+def _is_shown(row: AnalysisRow, alphas: Collection[float]) -> bool:
+    if row["metric"] in LISTED or row["group"] == "probit":
+        return False
+    return row["metric"] not in ALONG_ALPHA or row["alpha"] in alphas
+
+
+def _without_small_classes(rows: list[AnalysisRow]) -> list[AnalysisRow]:
+    """Return the rows with only the largest significant changes of classes, up and down."""
+    kept: dict[tuple, list[AnalysisRow]] = {}
+    for row in rows:
+        if row["metric"] == "class_gain" and (row["p_holm"] or 0) <= _LEVEL:
+            key = (row["dataset"], row["alpha"], row["other"], row["value"] > 0)
+            kept.setdefault(key, []).append(row)
+    largest = {
+        id(row)
+        for found in kept.values()
+        for row in sorted(found, key=lambda row: -abs(row["value"]))[:_MOST_CLASSES]
+    }
+    return [row for row in rows if row["metric"] != "class_gain" or id(row) in largest]
+
+
+def _cells(row: AnalysisRow) -> tuple[str, ...]:
+    p_value = row["p_value"] if row["p_holm"] is None else row["p_holm"]
+    return (
+        row["dataset"] or "",
+        metric_name(row["metric"]),
+        "" if row["alpha"] is None else f"{row['alpha']:g}",
+        (row["other"] or "").replace("_", "-"),
+        (row["group"] or "").replace("_", "-").replace("/", " / "),
+        value_text(row["metric"], row["value"]),
+        interval_text(row),
+        f"{row['n']}",
+        "" if p_value is None else p_text(p_value).removeprefix("p = ").removeprefix("p "),
+    )
