@@ -54,7 +54,7 @@ def check_has_layers(tower: Tower) -> None:
 def layer_features(
     tower: Tower, params: Params, pixels: Float[Array | np.ndarray, "B H W 3"]
 ) -> dict[str, Float32[Array, "B _"]]:
-    """Return one vector an image for each layer; keys and order are those of ``layer_names``.
+    """Return one vector an image for each layer of ``layer_names``.
 
     - ``embedding``: the mean over patches of what enters the first block. Its class token is the
       same for every image, so that nothing could be compared by it.

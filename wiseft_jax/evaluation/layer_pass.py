@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from wiseft_jax.clip.classifier import Classifier
-from wiseft_jax.clip.layer_features import FEATURES, check_has_layers, layer_features
+from wiseft_jax.clip.layer_features import FEATURES, layer_features, layer_names
 from wiseft_jax.clip.towers import check_image_size, l2_normalise, normalise_pixels
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import Layout, put_batch, round_up_to_devices
@@ -64,7 +64,7 @@ def extract_layers(
       BadImageError: If an image can't be read and ``dataset.on_bad_image`` is ``"stop"``.
       RuntimeError: If what the layers end in isn't what the classifier gives: an internal error.
     """
-    check_has_layers(classifier.tower)
+    names = layer_names(classifier.tower)  # a compiled function sorts the keys
     layout = Layout.of(None)
     size = round_up_to_devices(max(1, min(batch_size, len(dataset))), layout.mesh)
     preprocess = classifier.preprocess
@@ -93,7 +93,7 @@ def extract_layers(
         raise InputError(f"{dataset.name}: none of its {len(dataset)} images can be read")
     return LayerOutputs(
         tuple(
-            {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+            {name: np.concatenate([part[name] for part in parts]) for name in names}
             for parts in found
         ),
         tuple(dataset.id(int(position)) for position in positions),
