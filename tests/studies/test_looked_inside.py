@@ -18,12 +18,12 @@ from wiseft_jax.analysis.options import AnalysisOptions
 from wiseft_jax.analysis.plane_result import PlaneResult, plane_file
 from wiseft_jax.analysis.stored_run import StoredRun
 from wiseft_jax.analysis.table import analyse
+from wiseft_jax.clip.export import export_classifier
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.trees import hash_tree
 from wiseft_jax.core.writers import write_json
 from wiseft_jax.evaluation.evaluator import evaluate
 from wiseft_jax.experiment import ExperimentConfig, ExperimentData
-from wiseft_jax.studies import looked_inside
 from wiseft_jax.studies.looked_inside import (
     Models,
     drawn_positions,
@@ -147,34 +147,27 @@ def ravelled(tree: Any) -> np.ndarray:
     return np.concatenate([np.ravel(np.asarray(leaf, np.float64)) for leaf in leaves])
 
 
-@pytest.fixture
-def third(monkeypatch: pytest.MonkeyPatch, ends: tuple[Any, Any, Any]) -> Any:
-    """A third model that isn't on the line between the ends."""
+@pytest.fixture(scope="module")
+def third(ends: tuple[Any, Any, Any], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """An exported model that isn't on the line between the ends."""
     theta = jax.tree_util.tree_map(
         lambda leaf: np.asarray(leaf[::-1], np.float32), moved(ends[1], 0.3)
     )
-
-    class Third:
-        name, fingerprint = "fine-tuned of other", "other"
-
-        @staticmethod
-        def load(classifier: Any, load_config: Any) -> Any:
-            return theta
-
-    monkeypatch.setattr(looked_inside.ThirdModel, "of", lambda path: Third)
-    return theta
+    directory = tmp_path_factory.mktemp("exported") / "third"
+    export_classifier(directory, ends[0], theta, alpha=None)
+    return directory, theta
 
 
 def test_the_plane_holds_the_models_and_is_made_once(
-    run: StoredRun, ends: tuple[Any, Any, Any], third: Any
+    run: StoredRun, ends: tuple[Any, Any, Any], third: tuple[Path, Any]
 ):
-    config = PlaneConfig(other=Path("other"), images=24, points=3)
+    config = PlaneConfig(other=third[0], images=24, points=3)
     models = Opened(run.path, ends)
     found = ensure_plane(run, models, config)
     assert found.loss.shape == (4 + 9, 24)
     positions = drawn_positions(np.arange(40), 24, 0)
     part = DATA.tests[0].subset(positions)
-    thetas = (ends[1], ends[2], third, lerp(ends[1], ends[2], 0.4))
+    thetas = (ends[1], ends[2], third[1], lerp(ends[1], ends[2], 0.4))
     for row, theta in enumerate(thetas):
         alone = evaluate(ends[0], theta, part)
         np.testing.assert_array_equal(found.correct[row], alone.correct[0])
@@ -191,7 +184,7 @@ def test_the_plane_holds_the_models_and_is_made_once(
     "changes", [{"images": 8}, {"points": 2}, {"margin": 0.5}, {"seed": 1}, {"dataset": "shift"}]
 )
 def test_another_plane_is_made_again(
-    run: StoredRun, ends: tuple[Any, Any, Any], third: Any, changes: dict[str, Any],
+    run: StoredRun, ends: tuple[Any, Any, Any], third: tuple[Path, Any], changes: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
 ):  # fmt: skip
     def evaluated(classifier: Any, thetas: Any, weights: Any, drawn: Any, **options: Any) -> Any:
@@ -201,7 +194,7 @@ def test_another_plane_is_made_again(
         return type("Outputs", (), {**outputs, "ids": ids, "skipped": ()})()
 
     monkeypatch.setattr("wiseft_jax.evaluation.plane_pass.evaluate_points", evaluated)
-    config = PlaneConfig(other=Path("other"), images=24, points=3)
+    config = PlaneConfig(other=third[0], images=24, points=3)
     models = Opened(run.path, ends)
     ensure_plane(run, models, config)
     opened = models.opened
