@@ -201,7 +201,7 @@ def _pairs(terms: LayerTerms, layers: Sequence[str]) -> Iterator[tuple[str, Jack
 
 
 def _complement(
-    terms: LayerTerms, features: LayerFeatures, fields: Mapping[str, object]
+    terms: LayerTerms, features: LayerFeatures, fields: Mapping[str, Any]
 ) -> AnalysisRow:
     last = len(features.layers) - 1
     found = terms.cka(last, last)

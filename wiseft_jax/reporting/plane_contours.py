@@ -134,7 +134,7 @@ def _point(row: AnalysisRow) -> tuple[float, float]:
 
 def _levels(low: float, high: float) -> Float[np.ndarray, " L"]:
     """Return round numbers from below ``low`` to above ``high``."""
-    return MaxNLocator(_LEVELS).tick_values(low, max(high, low + 1e-6))
+    return np.asarray(MaxNLocator(_LEVELS).tick_values(low, max(high, low + 1e-6)))
 
 
 def _fill(
