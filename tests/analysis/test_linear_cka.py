@@ -186,8 +186,8 @@ def related(rows: int, seed: int = 5) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_minibatch_cka_is_the_ratio_of_sums_and_not_the_mean_of_ratios():
-    x, y = related(30)
-    batches = batches_of(x, y, (10, 10, 10))
+    x, y = related(15)
+    batches = batches_of(x, y, (5, 5, 5))
     sums, ratios = np.zeros(3), []
     for part_x, part_y in batches:
         k, other = part_x @ part_x.T, part_y @ part_y.T
@@ -196,16 +196,16 @@ def test_minibatch_cka_is_the_ratio_of_sums_and_not_the_mean_of_ratios():
         ratios.append(terms[0] / np.sqrt(terms[1] * terms[2]))
     expected = sums[0] / np.sqrt(sums[1] * sums[2])
     assert minibatch_cka(batches) == pytest.approx(expected, rel=1e-9)
-    assert abs(minibatch_cka(batches) - np.mean(ratios)) > 0.01
+    assert abs(minibatch_cka(batches) - np.mean(ratios)) > 0.1
 
 
 def test_minibatches_come_to_the_cka_of_all_images_and_means_of_ratios_do_not():
     x, y = related(4000)
     whole = cka(x, y)
-    batches = batches_of(x, y, (8,) * 500)
+    batches = batches_of(x, y, (4,) * 1000)
     ratios = [minibatch_cka([batch]) for batch in batches]
     assert abs(minibatch_cka(batches) - whole) < 0.03
-    assert abs(np.mean(ratios) - whole) > 0.06
+    assert abs(np.mean(ratios) - whole) > 0.1
 
 
 def test_a_short_last_batch_joins_the_one_before_it():

@@ -163,10 +163,8 @@ def similarity_rows(features: LayerFeatures, config_hash: str, seed: int = 0) ->
         )
     rows = []
     for first, second in itertools.combinations(features.alphas, 2):
-        layers = [
-            [features.at(alpha)[name] for name in features.layers] for alpha in (first, second)
-        ]
-        terms = layer_terms(*layers, batches)
+        x, y = ([features.at(alpha)[name] for name in features.layers] for alpha in (first, second))
+        terms = layer_terms(x, y, batches)
         fields: dict[str, Any] = {
             "dataset": features.dataset,
             "split": features.split,
