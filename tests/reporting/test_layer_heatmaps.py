@@ -19,7 +19,7 @@ def test_each_pair_of_models_has_a_panel_whose_cells_are_the_rows():
     with matplotlib.rc_context(STYLE):
         figure = layer_heatmaps_figure(rows)
     panels = [axes for axes in figure.axes if axes.images]
-    titles = [axes.get_title() for axes in panels]
+    titles = [axes.get_title(loc="left") for axes in panels]
     assert titles == ["zero-shot × α = 0.4", "zero-shot × fine-tuned", "α = 0.4 × fine-tuned"]
     layers = [text.get_text() for text in panels[1].get_yticklabels()]
     assert layers == ["embedding", *(f"block {i}" for i in range(4)), "pooled", "features"]

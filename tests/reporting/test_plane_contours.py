@@ -30,7 +30,7 @@ def test_the_surface_is_the_rows_by_place():
 def test_both_panels_show_the_segment_and_every_model_with_its_value():
     with matplotlib.rc_context(STYLE):
         figure = plane_figure(plane_rows())
-    panels = [axes for axes in figure.axes if axes.get_title() in ("Loss", "Accuracy")]
+    panels = [axes for axes in figure.axes if axes.get_title(loc="left") in ("Loss", "Accuracy")]
     assert len(panels) == 2
     for axes, value in zip(panels, ("0.832", "71.4 %"), strict=True):
         texts = [text.get_text() for text in axes.texts]
