@@ -61,6 +61,13 @@ METRICS: dict[str, tuple[str, Unit]] = {
 }
 """Metric -> its name in words and its unit; others are printed as plain numbers."""
 
+MODELS = {"zero_shot": "zero-shot", "fine_tuned": "fine-tuned", "better_end": "the better end"}
+PAIRS = {
+    f"{one}/{other}": f"{MODELS.get(one, one)} / {MODELS.get(other, other)}"
+    for one in ("zero_shot", "merged", "fine_tuned")
+    for other in ("zero_shot", "merged", "fine_tuned")
+}
+
 HEADER = ("set", "what", "alpha", "against", "of", "value", "95 %", "n", "p")
 ALONG_ALPHA = (
     "effective_robustness",
@@ -158,6 +165,8 @@ def _is_shown(row: AnalysisRow, alphas: Collection[float]) -> bool:
         return first == second
     if row["analysis"] == "plane":  # of the plane the models that have names
         return row["other"] is not None
+    if row["metric"] == "accuracy" and row["other"] is not None:  # of a scatter
+        return False
     return row["metric"] not in ALONG_ALPHA or row["alpha"] in alphas
 
 
@@ -182,8 +191,8 @@ def _cells(row: AnalysisRow) -> tuple[str, ...]:
         row["dataset"] or "",
         metric_name(row["metric"]),
         "" if row["alpha"] is None else f"{row['alpha']:g}",
-        (row["other"] or "").replace("_", "-"),
-        (row["group"] or "").replace("_", "-").replace("/", " / "),
+        MODELS.get(row["other"] or "", row["other"] or ""),
+        PAIRS.get(row["group"] or "", row["group"] or ""),
         value_text(row["metric"], row["value"]),
         interval_text(row),
         f"{row['n']}",
