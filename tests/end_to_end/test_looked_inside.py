@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -17,6 +18,10 @@ from wiseft_jax.core.analysis_rows import read_analysis_rows
 @pytest.fixture
 def run(workshop: Workshop, tmp_path: Path) -> Path:
     return Path(shutil.copytree(workshop.run, tmp_path / "run"))
+
+
+def never(*arguments: object) -> NoReturn:
+    raise AssertionError(f"opened again: {arguments}")
 
 
 def test_layers_are_looked_at_once_and_read_later(
@@ -35,8 +40,8 @@ def test_layers_are_looked_at_once_and_read_later(
         *("layers.json", "layers.jsonl", "layers.png", "layers.svg"),
     }
     rows = read_analysis_rows(run, "cka"), read_analysis_rows(run, "layers")
-    monkeypatch.setattr("wiseft_jax.studies.looked_inside.load_endpoints", None)
-    monkeypatch.setattr("wiseft_jax.cli.inputs.experiment_data", None)
+    monkeypatch.setattr("wiseft_jax.studies.looked_inside.load_endpoints", never)
+    monkeypatch.setattr("wiseft_jax.cli.inputs.experiment_data", never)
     assert main([*command, "--json"]) == 0
     again = json.loads(capsys.readouterr().out)["analyses"]
     assert (again["cka"], again["layers"]) == rows

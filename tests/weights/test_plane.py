@@ -103,6 +103,10 @@ def test_the_grid_holds_the_models_with_room_around_them():
 
 def test_models_on_one_line_have_no_plane():
     theta_0, theta_1 = THETAS[:2]
+    near = jax.tree_util.tree_map(np.asarray, lerp(theta_0, theta_1, 1e-3))
+    between = jax.tree_util.tree_map(np.asarray, lerp(theta_0, near, 0.37))
+    with pytest.raises(InputError, match="lies on the line"):
+        plane_through(theta_0, near, between)  # short: of the direction only rounding is left
     between = jax.tree_util.tree_map(np.asarray, lerp(theta_0, theta_1, 0.5))
     with pytest.raises(InputError, match="lies on the line"):
         plane_through(theta_0, theta_1, between)

@@ -20,8 +20,8 @@ from wiseft_jax.core.trees import check_same_structure, flatten_paths
 from wiseft_jax.core.typing import Params
 from wiseft_jax.weights.interpolate import lerp
 
-_FLAT = 1e-6
-"""Of the third model's distance: nearer to the line than this, rounding decides the direction."""
+_FLAT = 4 * float(np.finfo(np.float32).eps)
+"""Of lengths and distances: a model that is nearer to the line is on it but for rounding."""
 
 _OTHERS = ((1, 2), (0, 2), (0, 1))
 
@@ -96,11 +96,12 @@ def plane_through(theta_0: Params, theta_1: Params, theta_2: Params) -> Plane:
         start, first, second = (np.asarray(each[path], np.float64) for each in leaves)
         return first - start, second - start
 
-    squares = {"uu": 0.0, "uv": 0.0, "vv": 0.0}
+    squares = {"uu": 0.0, "uv": 0.0, "vv": 0.0, "start": 0.0}
     for path in paths:
         u, v = directions(path)
         for name, product in (("uu", u * u), ("uv", u * v), ("vv", v * v)):
             squares[name] += float(np.sum(product))
+        squares["start"] += float(np.sum(np.asarray(leaves[0][path], np.float64) ** 2))
     if squares["uu"] == 0:
         raise InputError("theta_1 is theta_0, so that there is no plane; give another model")
     share = squares["uv"] / squares["uu"]
@@ -108,7 +109,7 @@ def plane_through(theta_0: Params, theta_1: Params, theta_2: Params) -> Plane:
     for path in paths:
         u, v = directions(path)
         rest += float(np.sum((v - share * u) ** 2))
-    if rest <= _FLAT**2 * max(squares["vv"], squares["uu"]):
+    if rest <= _FLAT**2 * max(squares[name] for name in ("uu", "vv", "start")):
         raise InputError(
             "the third model lies on the line through theta_0 and theta_1, so that there is no"
             " plane; give a model that was trained otherwise, such as one of another seed"
