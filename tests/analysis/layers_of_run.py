@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from wiseft_jax.analysis.layer_features import LayerFeatures
+from wiseft_jax.analysis.plane_result import PlaneResult
 from wiseft_jax.analysis.stored_run import StoredRun
 from wiseft_jax.core.writers import write_json
 from wiseft_jax.evaluation.predictions import Predictions
@@ -36,6 +38,32 @@ def stored_run(path: Path) -> StoredRun:
         tuple(f"test[{index}]" for index in range(_IMAGES)),
     )
     return StoredRun(path, [], {"test": known}, {"alpha": 0.4}, "run-hash", ("x", "y"))
+
+
+def write_inside(path: Path, known: Predictions, chosen: float, seed: int) -> None:
+    """Write what the models of a run were looked inside for, on one of its sets."""
+    alphas = tuple(sorted({0.0, 1.0, chosen}))
+    features = layer_features(len(known), alphas=alphas)
+    of = {"dataset": known.dataset, "split": known.split, "role": known.role}
+    dataclasses.replace(features, ids=known.ids, **of).save(path)
+    sums = {"count": 2, "square_0": 25.0, "square_1": 10.0, "change": 9.0, "along": -12.0}
+    facts = {"layers": {"block_0": sums, "head": sums}, "made_from": {"ends": HASHES}}
+    write_json(path / "analyses" / "layers.json", facts)
+    corners = [(0.0, 0.0), (2.0, 0.0), (0.1, 1.5), (2 * chosen, 0.0)]
+    points = np.array([*corners, *((x, y) for y in (-1.0, 2.0) for x in (-1.0, 3.0))])
+    rng = np.random.default_rng(0)
+    shape = (len(points), len(known))
+    PlaneResult(
+        **of,
+        third="fine-tuned of other",
+        chosen=chosen,
+        points=points,
+        loss=rng.random(shape).astype(np.float32),
+        correct=rng.random(shape) < 0.7,
+        ids=known.ids,
+        settings={"images": 500, "points": 2, "margin": 0.5, "seed": seed},
+        made_from={"ends": HASHES, "third": "c"},
+    ).save(path)
 
 
 def layer_features(

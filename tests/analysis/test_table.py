@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysis.runs import default_sets, made_predictions, write_baselines, write_run
+from tests.analysis.runs import SEED, default_sets, made_predictions, write_baselines, write_run
 from tests.structure.source_tree import ROOT
 from wiseft_jax.analysis.options import AnalysisOptions
 from wiseft_jax.analysis.stored_run import StoredRun
@@ -25,8 +25,10 @@ from wiseft_jax.core.errors import InputError
 
 SETS = [each.dataset for each in default_sets()]
 
-WITHOUT_INTERVAL = {"flip_won", "flip_lost", "flip_changed", "baseline_accuracy"}
-"""Metrics of single examples, and what a table gives without an n."""
+WITHOUT_INTERVAL = {"flip_won", "flip_lost", "flip_changed", "baseline_accuracy"} | {
+    *("distance", "relative_distance", "cosine", "task_cosine")
+}
+"""Metrics of single examples and of weights, and what a table gives without an n."""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def options(tmp_path_factory: pytest.TempPathFactory) -> AnalysisOptions:
     file = write_baselines(tmp_path_factory.mktemp("baselines") / "b.csv", SETS)
-    return AnalysisOptions(seed=3, samples=100, baselines=file)
+    return AnalysisOptions(seed=SEED, samples=100, baselines=file)
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from wiseft_jax.core.rng import numpy_stream
 
 logger = logging.getLogger(__name__)
 
-MOST_BATCHES, SMALLEST_BATCH = 20, 32
+MOST_BATCHES, SMALLEST_BATCH = 20, 16
 ANALYSIS = "cka"
 
 

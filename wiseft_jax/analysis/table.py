@@ -83,17 +83,17 @@ ANALYSES: dict[str, AnalysisSpec] = {
     "cka": AnalysisSpec(
         layer_similarity,
         ("features",),
-        "how alike the layers of zero-shot, fine-tuned and chosen model are (extracts features)",
+        "how alike the layers of zero-shot, fine-tuned and chosen model are",
     ),
     "layers": AnalysisSpec(
         layer_distances,
         ("layers",),
-        "how far each layer's weights moved, and in which direction (reads both ends)",
+        "how far each layer's weights moved, and in which direction",
     ),
     "plane": AnalysisSpec(
         plane,
         ("plane",),
-        "loss and accuracy on the plane through a third model (--plane.other DIR; evaluates)",
+        "loss and accuracy on the plane through a third model (--plane.other DIR)",
     ),
 }
 """Name -> analysis; the name is that of its file in ``RUN/analyses``."""

@@ -45,7 +45,7 @@ def evaluate_points(
     weights: Float64[np.ndarray, "P 3"],
     dataset: Dataset,
     *,
-    batch_size: int = 128,
+    batch_size: int = 64,
     num_threads: int = 16,
 ) -> PlaneOutputs:
     """Return loss and answers of ``sum_k w_k theta_k`` for each row of weights.

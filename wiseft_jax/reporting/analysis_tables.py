@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Collection, Sequence
 from typing import Literal, TypeAlias
 
@@ -185,6 +186,14 @@ def _without_small_classes(rows: list[AnalysisRow]) -> list[AnalysisRow]:
     return [row for row in rows if row["metric"] != "class_gain" or id(row) in largest]
 
 
+def _shorter(row: AnalysisRow) -> str:
+    """Return the group; the coordinates of a point of a plane with four digits."""
+    group = row["group"] or ""
+    if row["analysis"] != "plane":
+        return group
+    return re.sub(r"[-\d][\d.e+-]*", lambda found: f"{float(found[0]):.4g}", group)
+
+
 def _cells(row: AnalysisRow) -> tuple[str, ...]:
     p_value = row["p_value"] if row["p_holm"] is None else row["p_holm"]
     return (
@@ -192,7 +201,7 @@ def _cells(row: AnalysisRow) -> tuple[str, ...]:
         metric_name(row["metric"]),
         "" if row["alpha"] is None else f"{row['alpha']:g}",
         MODELS.get(row["other"] or "", row["other"] or ""),
-        PAIRS.get(row["group"] or "", row["group"] or ""),
+        PAIRS.get(row["group"] or "", _shorter(row)),
         value_text(row["metric"], row["value"]),
         interval_text(row),
         f"{row['n']}",

@@ -24,8 +24,8 @@ from wiseft_jax.reporting.saving import save_png_and_svg
 from wiseft_jax.reporting.style import BLACK, STYLE
 
 _LEVELS = 14
-_LOSS_ROOM = 2.0
-"""How far above the worst of the named models the scale of losses goes."""
+_ROOM = 1.5
+"""How far the scale goes beyond the worst of the named models: of its loss, and of its error."""
 _POINT = re.compile(r"x=(\S+) y=(\S+)")
 _SHOWN = {"zero_shot": "zero-shot", "fine_tuned": "fine-tuned"}
 _MARKERS = {"zero_shot": "o", "fine_tuned": "s", "chosen": "D"}
@@ -96,13 +96,15 @@ def plane_figure(rows: Sequence[AnalysisRow]) -> Figure:
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
     worst = max(value for _, _, value, _ in loss.models.values())
-    top = min(float(loss.values.max()), _LOSS_ROOM * worst)
+    top = min(float(loss.values.max()), _ROOM * worst)
     low = float(min(loss.values.min(), *(each[2] for each in loss.models.values())))
     levels = _levels(low, top)
     _fill(figure, left, loss, levels, "viridis_r", "nats")
     shares = dataclasses.replace(accuracy, values=100 * accuracy.values)
-    ends = float(shares.values.min()), float(shares.values.max())
-    _fill(figure, right, shares, _levels(*ends), "viridis", "%")
+    error = 100 * (1 - min(value for _, _, value, _ in accuracy.models.values()))
+    floor = max(float(shares.values.min()), 100 - _ROOM * error)
+    shown = _levels(floor, float(shares.values.max()))
+    _fill(figure, right, shares, shown[shown <= 100], "viridis", "%")
     left.set_title("Loss", pad=8)
     right.set_title("Accuracy", pad=8)
     figure.draw_without_rendering()  # the layout, before labels look for room
@@ -114,8 +116,11 @@ def plane_figure(rows: Sequence[AnalysisRow]) -> Figure:
         fontweight="bold",
     )  # fmt: skip
     side = len(loss.x)
-    over = loss.values.max() > levels[-1]
-    cut = f" Losses above {levels[-1]:.3g} share a colour." if over else ""
+    cut = ""
+    if loss.values.max() > levels[-1]:
+        cut += f" Losses above {levels[-1]:.3g} share a colour."
+    if shares.values.min() < shown[0]:
+        cut += f" Accuracies below {shown[0]:.3g} % share a colour."
     add_footnote(
         figure,
         f"n = {first['n']} images (seed {first['seed']}); {side} × {len(loss.y)} models; contours"
@@ -140,7 +145,9 @@ def _levels(low: float, high: float) -> Float[np.ndarray, " L"]:
 def _fill(
     figure: Figure, axes: Axes, surface: Surface, levels: np.ndarray, colours: str, unit: str
 ) -> None:
-    extend = "max" if surface.values.max() > levels[-1] else "neither"
+    beyond = surface.values.min() < levels[0], surface.values.max() > levels[-1]
+    kinds = {(True, True): "both", (True, False): "min", (False, True): "max"}
+    extend = kinds.get((bool(beyond[0]), bool(beyond[1])), "neither")
     options: dict[str, Any] = {"levels": levels, "extend": extend}
     filled = axes.contourf(surface.x, surface.y, surface.values, cmap=colours, **options)
     axes.contour(

@@ -42,7 +42,7 @@ class PlaneConfig:
     """Points of the grid, a side."""
     margin: float = 0.25
     """Space around the three models, as a share of their larger extent."""
-    batch_size: int = 128
+    batch_size: int = 64
     """Images at once."""
     seed: int = 0
     """Of the draw."""
