@@ -109,7 +109,7 @@ def analysed(path: Path, names: tuple[str, ...]) -> dict[str, float]:
 
 def main() -> None:
     """Print what was measured."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", type=int, default=6)
     parser.add_argument("--examples", type=int, default=50_000)
     parser.add_argument("--classes", type=int, default=1_000)

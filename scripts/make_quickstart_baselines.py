@@ -59,7 +59,7 @@ def pixels(images: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     """Print a line for each classifier."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=0, help="of the quickstart's data")
     sets = quickstart_arrays(parser.parse_args().seed)
     names = ["test", *SHIFTS]

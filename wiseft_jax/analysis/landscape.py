@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float64
@@ -122,7 +123,7 @@ def _of_accuracy(
     ) / n  # fmt: skip
     found = landscape(np.array(alphas), accuracies, higher_is_better=True)
     gains = _gains(found.alphas, drawn)
-    fields = {"of": predictions, "seed": options.seed}
+    fields: dict[str, Any] = {"of": predictions, "seed": options.seed}
     rows = [
         run.row(
             NAME,
@@ -171,7 +172,7 @@ def _of_accuracy(
 
 
 def _against_the_chord(
-    run: StoredRun, what: str, found: Landscape, gains: np.ndarray, n: int, fields: dict
+    run: StoredRun, what: str, found: Landscape, gains: np.ndarray, n: int, fields: dict[str, Any]
 ) -> list[AnalysisRow]:
     rows = [
         run.row(
@@ -254,7 +255,7 @@ def _of_loss(
     drawn = drawn_means(losses, samples=options.samples, seed=options.seed, stream=stream)
     means, n = losses.mean(axis=0), len(labels)
     found = landscape(np.array([*there]), means, higher_is_better=False)
-    fields = {"of": predictions, "seed": options.seed}
+    fields: dict[str, Any] = {"of": predictions, "seed": options.seed}
     rows = [
         run.row(
             NAME,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from jaxtyping import Float, Float64
@@ -219,7 +219,12 @@ def _of_shift(
     for scale in SCALES:
         line = fit_line(x, y, scale)
         w, b, r_squared = _fits(to_scale(x[picks], scale), to_scale(y[picks], scale))
-        fields = {"of": shift, "other": axis.dataset, "group": scale, "seed": options.seed}
+        fields: dict[str, Any] = {
+            "of": shift,
+            "other": axis.dataset,
+            "group": scale,
+            "seed": options.seed,
+        }
         for metric, value, drawn in (
             ("baseline_slope", line.w, w),
             ("baseline_intercept", line.b, b),
@@ -281,7 +286,7 @@ def _gains(
     rho: np.ndarray,
     rhos: np.ndarray,
     n: int,
-    fields: dict,
+    fields: dict[str, Any],
 ) -> list[AnalysisRow]:
     """Return how much more effective robustness the chosen alpha has than either end."""
     rows = []

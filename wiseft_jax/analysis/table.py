@@ -14,6 +14,7 @@ from wiseft_jax.analysis.landscape import along_the_line
 from wiseft_jax.analysis.layer_distances import layer_distances
 from wiseft_jax.analysis.layer_similarity import layer_similarity
 from wiseft_jax.analysis.options import AnalysisOptions, Need, missing
+from wiseft_jax.analysis.other_sets import other_sets
 from wiseft_jax.analysis.plane import plane
 from wiseft_jax.analysis.robustness import robustness
 from wiseft_jax.analysis.stored_run import StoredRun
@@ -79,6 +80,11 @@ ANALYSES: dict[str, AnalysisSpec] = {
         flips,
         ("labels", "several"),
         "which examples turn right or wrong, and at which alpha",
+    ),
+    "other_sets": AnalysisSpec(
+        other_sets,
+        ("other_sets",),
+        "what is left of the zero-shot ability on sets of other classes",
     ),
     "cka": AnalysisSpec(
         layer_similarity,

@@ -8,6 +8,7 @@ from wiseft_jax.cli.parts import part_lines, run_part
 
 STUDIES = {
     "grid": "fine-tune under many configurations: how models scatter, what WiSE-FT makes of it",
+    "other_sets": "sets of other classes: what fine-tuning took from the zero-shot ability",
     "patch": "paste a patch: which mixing augmentation makes a model look at its edges",
 }
 """Name -> summary; ``wiseft_jax.cli.study_<name>`` runs it."""

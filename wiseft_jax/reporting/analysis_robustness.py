@@ -102,7 +102,8 @@ def _draw(
     set_logit_scale(axes, "x", xs, scale=scale)
     set_logit_scale(axes, "y", ys, scale=scale)
     forward, backward = SCALES[scale]
-    ends = np.linspace(*(float(forward(limit)) for limit in axes.get_xlim()), 60)
+    low, high = (float(forward(limit)) for limit in axes.get_xlim())
+    ends = np.linspace(low, high, 60)
     (slope, intercept) = (
         rows_of(rows, f"baseline_{name}", dataset=shift, group=scale)[0]["value"]
         for name in ("slope", "intercept")

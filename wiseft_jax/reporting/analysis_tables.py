@@ -46,6 +46,8 @@ METRICS: dict[str, tuple[str, Unit]] = {
     "class_gain": ("gain of a class", "points"),
     "classes_up": ("classes that gain, corrected", "share"),
     "classes_down": ("classes that lose, corrected", "share"),
+    "accuracy_change": ("change of accuracy", "points"),
+    "ability_kept": ("ability kept", "share"),
     "flips": ("examples that flip", "share"),
     "won": ("turn right", "share"),
     "lost": ("turn wrong", "share"),
@@ -73,6 +75,8 @@ HEADER = ("set", "what", "alpha", "against", "of", "value", "95 %", "n", "p")
 ALONG_ALPHA = (
     "effective_robustness",
     "accuracy",
+    "accuracy_change",
+    "ability_kept",
     "accuracy_above_chord",
     "loss_above_chord",
     "loss",
