@@ -115,6 +115,19 @@ def test_features_of_another_sample_or_other_models_are_made_again(
     assert made == [("test", 8), ("test", 8), ("test", 8), ("shift", 16)]
 
 
+def test_images_that_changed_since_the_sweep_are_refused(
+    run: StoredRun, ends: tuple[Any, Any, Any]
+):
+    gone = dataclasses.replace(
+        run.predictions["test"], ids=("other",) * len(run.predictions["test"])
+    )
+    changed = dataclasses.replace(run, predictions={"test": gone})
+    few = dataclasses.replace(SMALL, images=8)
+    with pytest.raises(InputError, match="doesn't have any more; evaluate again"):
+        ensure_features(changed, Opened(run.path, ends), few)
+    assert not (run.path / "features").exists()
+
+
 def test_a_damaged_file_is_made_again_and_said(
     run: StoredRun, ends: tuple[Any, Any, Any], caplog: pytest.LogCaptureFixture
 ):

@@ -63,6 +63,9 @@ class Models:
     @functools.cached_property
     def ends(self) -> tuple[Any, Any, Any]:
         """``(classifier, theta_0, theta_1)``."""
+        from wiseft_jax.core import compilation_cache
+
+        compilation_cache.enable()
         return load_endpoints(self.config, self.directory)
 
     @functools.cached_property
@@ -74,7 +77,10 @@ class Models:
         """Return the parameters at an alpha."""
         from wiseft_jax.weights.interpolate import lerp
 
-        return lerp(self.ends[1], self.ends[2], alpha)
+        _, theta_0, theta_1 = self.ends
+        if alpha in (0.0, 1.0):
+            return theta_1 if alpha else theta_0
+        return lerp(theta_0, theta_1, alpha)
 
     def dataset(self, name: str | None) -> Any:
         """Return the set of a name; the reference test set by default.
@@ -176,6 +182,11 @@ def ensure_features(run: StoredRun, models: Models, config: FeaturesConfig) -> L
         models.made_from(dataset),
         outputs.skipped,
     )
+    if why := layer_features.why_stale(found, run):
+        raise InputError(
+            f"{run.path}: features of {dataset.name} can't be compared: {why}; evaluate again:"
+            f" wiseft sweep {run.path}"
+        )
     found.save(run.path)
     return found
 
