@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -10,10 +11,13 @@ import pytest
 
 from tests.evaluation.conftest import NAMES, Tiny, dataset, moved
 from tests.helpers.compilations import counted_compilations
+from tests.helpers.tiny import tiny_clip
+from wiseft_jax.clip.two_towers import two_tower_classifier
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.projection import Projection
 from wiseft_jax.evaluation.evaluator import evaluate
 from wiseft_jax.evaluation.plane_pass import evaluate_points
+from wiseft_jax.weights.interpolate import lerp
 
 WEIGHTS = np.array(
     [
@@ -68,6 +72,22 @@ def test_the_models_themselves_answer_as_an_evaluation_does(tiny: Tiny):
     for row, theta in enumerate(thetas):
         alone = evaluate(tiny.classifier, theta, data)
         np.testing.assert_array_equal(found.correct[row], alone.correct[0])
+
+
+def test_two_towers_make_their_head_at_each_point(tmp_path: Path):
+    classifier, theta_0 = two_tower_classifier(tiny_clip(tmp_path, vision_layers=1), NAMES)
+    theta_1 = moved(theta_0, 0.1)
+    theta_2 = jax.tree_util.tree_map(
+        lambda start, end: np.asarray(start - 0.5 * np.flip(end - start), np.float32),
+        *(theta_0, theta_1),
+    )
+    data = dataset(8, "test")
+    found = evaluate_points(classifier, (theta_0, theta_1, theta_2), WEIGHTS[2:4], data)
+    merged = theta_2, lerp(theta_0, theta_1, 0.6)
+    images = np.stack([np.asarray(data.source.read(index)) for index in range(8)])
+    for row, theta in enumerate(merged):
+        logits = np.asarray(jax.jit(classifier.logits)(theta, images))
+        np.testing.assert_array_equal(found.correct[row], logits.argmax(1) == data.labels)
 
 
 def test_images_without_labels_are_left_out(tiny: Tiny):
