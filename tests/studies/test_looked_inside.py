@@ -32,6 +32,7 @@ from wiseft_jax.studies.looked_inside import (
     look_inside,
 )
 from wiseft_jax.studies.looked_inside_config import FeaturesConfig, PlaneConfig
+from wiseft_jax.studies.third_model import ThirdModel
 from wiseft_jax.weights.interpolate import lerp
 
 DATA = ExperimentData(
@@ -193,6 +194,13 @@ def test_the_plane_holds_the_models_and_is_made_once(
     assert json.loads(json.dumps(rows)) == rows
 
 
+def evaluated(classifier: Any, thetas: Any, weights: Any, drawn: Any, **options: Any) -> Any:
+    shape = (len(weights), len(drawn))
+    ids = tuple(drawn.id(at) for at in range(len(drawn)))
+    outputs = {"loss": np.zeros(shape, np.float32), "correct": np.zeros(shape, bool)}
+    return type("Outputs", (), {**outputs, "ids": ids, "skipped": ()})()
+
+
 @pytest.mark.parametrize(
     "changes", [{"images": 8}, {"points": 2}, {"margin": 0.5}, {"seed": 1}, {"dataset": "shift"}]
 )
@@ -200,12 +208,6 @@ def test_another_plane_is_made_again(
     run: StoredRun, ends: tuple[Any, Any, Any], third: tuple[Path, Any], changes: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
 ):  # fmt: skip
-    def evaluated(classifier: Any, thetas: Any, weights: Any, drawn: Any, **options: Any) -> Any:
-        shape = (len(weights), len(drawn))
-        ids = tuple(drawn.id(at) for at in range(len(drawn)))
-        outputs = {"loss": np.zeros(shape, np.float32), "correct": np.zeros(shape, bool)}
-        return type("Outputs", (), {**outputs, "ids": ids, "skipped": ()})()
-
     monkeypatch.setattr("wiseft_jax.evaluation.plane_pass.evaluate_points", evaluated)
     config = PlaneConfig(other=third[0], images=24, points=3)
     models = Opened(run.path, ends)
@@ -215,6 +217,23 @@ def test_another_plane_is_made_again(
     assert models.opened > opened
     stored = PlaneResult.load(plane_file(run.path))
     assert stored.dataset == changes.get("dataset", "test")
+
+
+def test_a_third_model_of_another_start_is_said(
+    run: StoredRun,
+    ends: tuple[Any, Any, Any],
+    third: tuple[Path, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+):
+    monkeypatch.setattr("wiseft_jax.evaluation.plane_pass.evaluate_points", evaluated)
+    config = PlaneConfig(other=third[0], images=8, points=2)
+    ensure_plane(run, Opened(run.path, ends), config)
+    assert "started from other weights" not in caplog.text
+    foreign = dataclasses.replace(ThirdModel.of(third[0]), start="other", fingerprint="new")
+    monkeypatch.setattr(ThirdModel, "of", lambda path: foreign)
+    ensure_plane(run, Opened(run.path, ends), config)
+    assert f"{third[0]} started from other weights than {run.path}" in caplog.text
 
 
 def test_a_plane_needs_a_third_model(run: StoredRun, ends: tuple[Any, Any, Any]):

@@ -39,7 +39,7 @@ def test_a_runs_fine_tuned_end(
     tmp_path: Path, ends: tuple[Any, Any, Any], monkeypatch: pytest.MonkeyPatch
 ):
     found = ThirdModel.of(run_directory(tmp_path / "other"))
-    assert (found.name, found.fingerprint) == ("fine-tuned of other", "b")
+    assert (found.name, found.fingerprint, found.start) == ("fine-tuned of other", "b", "a")
     monkeypatch.setattr(third_model, "load_endpoints", lambda config, directory: ends)
     assert same(found.load(ends[0], load_config), ends[2])
 

@@ -237,6 +237,12 @@ def ensure_plane(run: StoredRun, models: Models, config: PlaneConfig) -> PlaneRe
     from wiseft_jax.evaluation.plane_pass import evaluate_points
     from wiseft_jax.weights.plane import plane_through
 
+    origin = models.made_from()["ends"]["theta_0"]
+    if third.start not in (None, origin):
+        logger.warning(
+            "%s started from other weights than %s: models of unlike starts need share no basin",
+            *(third.path, run.path),
+        )
     classifier, theta_0, theta_1 = models.ends
     thetas = (theta_0, theta_1, third.load(classifier, models.load_config))
     plane = plane_through(*thetas)

@@ -29,6 +29,7 @@ class ThirdModel:
       fingerprint: Changes when the model does.
       exported: Whether it is an exported model.
       class_names: Its classes.
+      start: The hash of what a run started from; None of an exported model.
     """
 
     path: Path
@@ -36,6 +37,7 @@ class ThirdModel:
     fingerprint: str
     exported: bool
     class_names: tuple[str, ...]
+    start: str | None = None
 
     @classmethod
     def of(cls, path: Path) -> ThirdModel:
@@ -61,7 +63,8 @@ class ThirdModel:
             )
         facts = read_json(directory.endpoints_file)
         names = tuple(facts["class_names"])
-        return cls(path, f"fine-tuned of {label}", str(facts["theta_1"]), False, names)
+        hashes = str(facts["theta_1"]), str(facts["theta_0"])
+        return cls(path, f"fine-tuned of {label}", hashes[0], False, names, hashes[1])
 
     def load(self, classifier: Any, load_config: LoadConfig) -> Any:
         """Return its parameters in the layout of a classifier's tower.
