@@ -59,6 +59,19 @@ def test_what_is_missing_or_means_nothing_is_said(run: Path, capsys: pytest.Capt
     assert "the third model lies on the line" in capsys.readouterr().err
 
 
+def test_all_takes_what_is_stored_and_opens_no_model(
+    run: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wiseft_jax.studies.looked_inside.load_endpoints", never)
+    assert main(["report", str(run), "--analyses", "all", "--no-pictures", "-q"]) == 0
+    printed = capsys.readouterr().out
+    assert (
+        "left out: cka: no features of its models' layers are stored; extract them: wiseft"
+        in printed
+    )
+    assert f"wiseft report {run} --analyses layers" in printed
+
+
 @pytest.mark.slow
 def test_a_plane_through_another_seeds_model(
     run: Path, workshop: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture
