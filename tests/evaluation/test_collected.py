@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from tests.evaluation.conftest import dataset
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.projection import Projection
 from wiseft_jax.evaluation.collected import Collected
 
 
@@ -39,3 +42,15 @@ def test_nothing_readable_is_refused() -> None:
     collected.put(outputs(np.arange(5)), np.arange(5), np.zeros(5, bool))
     with pytest.raises(InputError, match="none of its 5 images can be read"):
         collected.predictions((0.0, 1.0), [])
+
+
+def test_a_projected_set_brings_its_classes() -> None:
+    data = dataset(5, "five")
+    collected = Collected(data, 2)
+    collected.put(outputs(np.arange(5)), np.arange(5), np.ones(5, bool))
+    assert collected.predictions((0.0, 1.0), []).class_names == ()
+    head = ("a", "b", "c", "d")
+    made = Projection.of([[0], [1, 3], [2]], data.class_names, head)
+    projected = Collected(dataclasses.replace(data, projection=made), 2)
+    projected.put(outputs(np.arange(5)), np.arange(5), np.ones(5, bool))
+    assert projected.predictions((0.0, 1.0), []).class_names == data.class_names

@@ -134,6 +134,15 @@ def test_files_without_entropies_are_read(tmp_path):
         Predictions.load(path)
 
 
+def test_a_projected_sets_classes_are_stored(tmp_path):
+    names = ("chair", "日本")
+    assert Predictions.load(predictions(class_names=names).save(tmp_path)).class_names == names
+    path = predictions().save(tmp_path)
+    assert Predictions.load(path).class_names == ()
+    with np.load(path) as file:
+        assert "class_names" not in file.files
+
+
 def test_pickled_arrays_are_not_read(tmp_path):
     path = tmp_path / "evil.npz"
     np.savez(path, dataset=np.array([{"a": 1}], dtype=object))

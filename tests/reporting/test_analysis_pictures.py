@@ -10,17 +10,25 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tests.analysis.runs import default_sets, made_predictions, write_baselines, write_run
+from tests.analysis.runs import (
+    HASH,
+    default_sets,
+    made_predictions,
+    write_baselines,
+    write_run,
+)
 from wiseft_jax.analysis.options import AnalysisOptions
 from wiseft_jax.analysis.stored_run import StoredRun
 from wiseft_jax.analysis.table import analyse
 from wiseft_jax.core.analysis_rows import AnalysisRow
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.evaluation.predictions import Predictions
+from wiseft_jax.core.results import write_rows
+from wiseft_jax.evaluation.predictions import Predictions, save_predictions
 from wiseft_jax.reporting.analysis_calibration import calibration_figure
 from wiseft_jax.reporting.analysis_classes import MOST, classes_figure
 from wiseft_jax.reporting.analysis_diversity import diversity_figure
 from wiseft_jax.reporting.analysis_landscape import landscape_figure
+from wiseft_jax.reporting.analysis_other_sets import other_sets_figure
 from wiseft_jax.reporting.analysis_overrides import overrides_figure
 from wiseft_jax.reporting.analysis_pictures import PICTURES, draw_analysis
 from wiseft_jax.reporting.analysis_robustness import robustness_figure
@@ -31,7 +39,11 @@ NAMES = [each.dataset for each in default_sets()]
 def rows_of(
     tmp_path: Path, name: str, sets: Sequence[Predictions] | None = None, chosen: float = 0.5
 ) -> list[AnalysisRow]:
-    run = StoredRun.load(write_run(tmp_path / "run", sets, chosen=chosen))
+    directory = write_run(tmp_path / "run", sets, chosen=chosen)
+    others = made_predictions("letters", 30, keep_logits=False)
+    save_predictions(directory / "other_sets", [others])
+    write_rows(directory / "other_sets" / "results.jsonl", others.rows(HASH))
+    run = StoredRun.load(directory)
     names = [*run.predictions]
     file = write_baselines(tmp_path / "b.csv", names if len(names) > 1 else NAMES)
     return analyse(run, name, AnalysisOptions(samples=50, baselines=file))
@@ -137,6 +149,12 @@ def test_many_classes_are_cut_to_the_extremes(tmp_path: Path):
 def test_classes_of_a_run_that_chose_an_end(tmp_path: Path):
     figure = classes_figure(rows_of(tmp_path, "classes", chosen=0.0), 0.0)
     assert "α = 1 against zero-shot" in figure.get_suptitle()
+
+
+def test_other_sets_have_a_line_each(tmp_path: Path):
+    figure = other_sets_figure(rows_of(tmp_path, "other_sets"), 0.5)
+    assert "letters, n = 30" in texts(figure)
+    assert len(np.asarray(figure.axes[0].lines[0].get_xdata())) == 5
 
 
 @pytest.mark.parametrize("scale", ["logit", "probit"])

@@ -20,7 +20,7 @@ from wiseft_jax.evaluation.predictions import Predictions
 
 _FEWEST_ALPHAS = 3
 OTHER_SETS_DIR = "other_sets"
-"""In a run directory: predictions on sets of other classes, of ``wiseft study other_sets``."""
+"""In a run directory: predictions on sets of other classes (``wiseft study other_sets``)."""
 NO_BASELINES = (
     "it needs other models' accuracies; give a table of them: --baselines CSV, with a column model"
     " and one for each set, fractions"

@@ -16,6 +16,7 @@ from wiseft_jax.reporting.analysis_classes import classes_figure
 from wiseft_jax.reporting.analysis_diversity import diversity_figure
 from wiseft_jax.reporting.analysis_figures import rows_of
 from wiseft_jax.reporting.analysis_landscape import landscape_figure
+from wiseft_jax.reporting.analysis_other_sets import other_sets_figure
 from wiseft_jax.reporting.analysis_overrides import overrides_figure
 from wiseft_jax.reporting.analysis_robustness import robustness_figure
 from wiseft_jax.reporting.layer_bars import layer_bars_figure
@@ -56,6 +57,7 @@ PICTURES: dict[str, Figures] = {
     "landscape": _landscapes,
     "calibration": lambda rows, chosen: {"calibration": calibration_figure(rows, chosen)},
     "classes": lambda rows, chosen: {"classes": classes_figure(rows, chosen)},
+    "other_sets": lambda rows, chosen: {"other_sets": other_sets_figure(rows, chosen)},
     "cka": _heatmaps,
     "layers": lambda rows, _: {"layers": layer_bars_figure(rows)},
     "plane": lambda rows, _: {"plane": plane_figure(rows)},
