@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.analysis.layers_of_run import HASHES, write_inside
 from wiseft_jax.core.results import write_rows
 from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.core.typing import Role, Split
@@ -16,6 +17,8 @@ from wiseft_jax.evaluation.predictions import Predictions, save_predictions
 CLASSES = ("cat", "dog", "eel", "fox")
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 HASH = "0123456789abcdef"
+SEED = 3
+"""Of what the models were looked inside for."""
 
 
 def made_predictions(
@@ -107,7 +110,9 @@ def write_run(
     write_rows(directory.results_file, [row for each in sets for row in each.rows(HASH)])
     write_json(directory.selection_file, {"alpha": chosen, "config_hash": HASH})
     if class_names is not None:
-        write_json(directory.endpoints_file, {"class_names": list(class_names)})
+        facts = {"class_names": list(class_names), **HASHES}
+        write_json(directory.endpoints_file, facts)
+        write_inside(path, sets[-1], chosen, SEED)
     return path
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.analysis.runs import (
     HASH,
+    SEED,
     default_sets,
     made_predictions,
     write_baselines,
@@ -33,8 +34,10 @@ from wiseft_jax.evaluation.predictions import save_predictions
 
 SETS = [each.dataset for each in default_sets()]
 
-WITHOUT_INTERVAL = {"flip_won", "flip_lost", "flip_changed", "baseline_accuracy"}
-"""Metrics of single examples, and what a table gives without an n."""
+WITHOUT_INTERVAL = {"flip_won", "flip_lost", "flip_changed", "baseline_accuracy"} | {
+    *("distance", "relative_distance", "cosine", "task_cosine")
+}
+"""Metrics of single examples and of weights, and what a table gives without an n."""
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +52,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def options(tmp_path_factory: pytest.TempPathFactory) -> AnalysisOptions:
     file = write_baselines(tmp_path_factory.mktemp("baselines") / "b.csv", SETS)
-    return AnalysisOptions(seed=3, samples=100, baselines=file)
+    return AnalysisOptions(seed=SEED, samples=100, baselines=file)
 
 
 @pytest.fixture(scope="module")

@@ -21,13 +21,14 @@ def run(tmp_path: Path) -> Path:
 
 
 def test_an_analysis_is_printed_stored_and_drawn(run: Path, capsys: pytest.CaptureFixture):
+    before = {*(run / "analyses").iterdir()}
     assert main(["report", str(run), "--analyses", "diversity", "flips", "-q"]) == 0
     printed = capsys.readouterr().out
     assert "diversity: how differently zero-shot, fine-tuned and merged err" in printed
     assert "zero-shot / fine-tuned" in printed
     assert "examples that flip" in printed
     assert f"{run / 'analyses' / 'diversity.png'}\n" in printed
-    stored = sorted(path.name for path in (run / "analyses").iterdir())
+    stored = sorted(path.name for path in {*(run / "analyses").iterdir()} - before)
     assert stored == ["diversity.jsonl", "diversity.png", "diversity.svg", "flips.jsonl"]
     (row, *_) = read_analysis_rows(run, "diversity")
     assert (row["dataset"], row["n"]) == ("validation", 40)

@@ -54,7 +54,7 @@ def test_every_metric_of_the_analyses_has_a_name(tmp_path: Path):
     file = write_baselines(tmp_path / "b.csv", NAMES)
     options = AnalysisOptions(samples=10, baselines=file)
     own = ("effective_robustness", "diversity", "overrides", "landscape", "calibration", "classes")
-    for name in (*own, "flips"):
+    for name in (*own, "flips", "cka", "layers", "plane"):
         assert name in ANALYSES
         assert {each["metric"] for each in analyse(run, name, options)} <= METRICS.keys()
     assert metric_name("some_other") == "some other"

@@ -14,15 +14,18 @@ __getattr__, __dir__ = lazy_exports(
         "StoredRun": "stored_run",
         "analyse": "table",
         "best_temperature": "calibration",
+        "cka": "linear_cka",
         "effective_robustness": "robustness",
         "expected_calibration_error": "calibration",
         "find_turns": "turns",
         "fit_line": "robustness",
         "kappa_complement": "diversity",
         "kl_divergence": "diversity",
+        "minibatch_cka": "linear_cka",
         "overrides": "disagreement",
         "prediction_diversity": "diversity",
         "read_baselines": "baselines",
+        "unbiased_hsic": "linear_cka",
     },
 )
 
@@ -36,6 +39,9 @@ if TYPE_CHECKING:
     from wiseft_jax.analysis.diversity import kappa_complement as kappa_complement
     from wiseft_jax.analysis.diversity import kl_divergence as kl_divergence
     from wiseft_jax.analysis.diversity import prediction_diversity as prediction_diversity
+    from wiseft_jax.analysis.linear_cka import cka as cka
+    from wiseft_jax.analysis.linear_cka import minibatch_cka as minibatch_cka
+    from wiseft_jax.analysis.linear_cka import unbiased_hsic as unbiased_hsic
     from wiseft_jax.analysis.options import AnalysisOptions as AnalysisOptions
     from wiseft_jax.analysis.robustness import effective_robustness as effective_robustness
     from wiseft_jax.analysis.robustness import fit_line as fit_line

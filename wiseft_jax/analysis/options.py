@@ -10,6 +10,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 from jaxtyping import Float32
 
+from wiseft_jax.analysis.layer_features import missing_features
+from wiseft_jax.analysis.layers_file import missing_layers
+from wiseft_jax.analysis.plane_result import missing_plane
 from wiseft_jax.analysis.stored_run import FINE_TUNED, ZERO_SHOT, StoredRun
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.results import RESULTS_FILE
@@ -35,6 +38,9 @@ Need: TypeAlias = Literal[
     "logits",
     "baselines",
     "other_sets",
+    "features",
+    "layers",
+    "plane",
 ]
 
 
@@ -177,5 +183,8 @@ NEEDS: dict[Need, Callable[[StoredRun, AnalysisOptions], str]] = {
     "logits": _logits,
     "baselines": _baselines,
     "other_sets": _other_sets,
+    "features": lambda run, _: missing_features(run),
+    "layers": lambda run, _: missing_layers(run),
+    "plane": lambda run, _: missing_plane(run),
 }
 """What an analysis may need -> why a run lacks it, empty where it doesn't."""

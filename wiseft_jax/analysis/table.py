@@ -12,8 +12,11 @@ from wiseft_jax.analysis.disagreement import overridden
 from wiseft_jax.analysis.diversity import diversity
 from wiseft_jax.analysis.ensembles import ensembles
 from wiseft_jax.analysis.landscape import along_the_line
+from wiseft_jax.analysis.layer_distances import layer_distances
+from wiseft_jax.analysis.layer_similarity import layer_similarity
 from wiseft_jax.analysis.options import AnalysisOptions, Need, missing
 from wiseft_jax.analysis.other_sets import other_sets
+from wiseft_jax.analysis.plane import plane
 from wiseft_jax.analysis.robustness import robustness
 from wiseft_jax.analysis.stored_run import StoredRun
 from wiseft_jax.analysis.turns import flips
@@ -88,6 +91,21 @@ ANALYSES: dict[str, AnalysisSpec] = {
         other_sets,
         ("other_sets",),
         "what is left of the zero-shot ability on sets of other classes",
+    ),
+    "cka": AnalysisSpec(
+        layer_similarity,
+        ("features",),
+        "how alike the layers of zero-shot, fine-tuned and chosen model are",
+    ),
+    "layers": AnalysisSpec(
+        layer_distances,
+        ("layers",),
+        "how far each layer's weights moved, and in which direction",
+    ),
+    "plane": AnalysisSpec(
+        plane,
+        ("plane",),
+        "loss and accuracy on the plane through a third model (--plane.other DIR)",
     ),
 }
 """Name -> analysis; the name is that of its file in ``RUN/analyses``."""

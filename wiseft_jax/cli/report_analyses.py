@@ -13,6 +13,7 @@ import tyro
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.core.errors import EXIT_DONE, InputError
+from wiseft_jax.studies.looked_inside_config import FeaturesConfig, PlaneConfig
 
 if TYPE_CHECKING:
     from wiseft_jax.analysis.options import AnalysisOptions
@@ -22,15 +23,18 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 ALL = "all"
+OPENS_MODELS = {"cka", "layers", "plane"}
+"""The analyses for which a run's models are opened, where nothing of them is stored."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ReportAnalysesArgs:
-    """Analyse a finished run from its stored predictions; no model is run.
+    """Analyse a finished run from its stored predictions.
 
     Rows go to RUN/analyses/NAME.jsonl, pictures beside them. Names: all, effective_robustness,
-    diversity, overrides, landscape, calibration, classes, flips, and others that
-    `--analyses` without a name lists.
+    diversity, overrides, landscape, calibration, classes, flips, cka, layers, plane, and others
+    that `--analyses` without a name lists. Only the last three open the models, once: what they
+    find is stored in the run, and `all` takes it from there.
     """
 
     run: tyro.conf.Positional[Path]
@@ -42,6 +46,10 @@ class ReportAnalysesArgs:
     each set, named as the run's; fractions."""
     seed: int = 0
     """Of the draws that intervals are made of."""
+    features: FeaturesConfig = FeaturesConfig()
+    """On which images `cka` compares the layers."""
+    plane: PlaneConfig = PlaneConfig()
+    """The third model of `plane`, the images, and the grid."""
     pictures: bool = True
     """Whether pictures are drawn, as PNG and SVG."""
     common: Common = CommonOptions()
@@ -56,7 +64,9 @@ def main(argv: Sequence[str]) -> int:
     from wiseft_jax.analysis.table import chosen_analyses
 
     names = chosen_analyses(args.analyses)
+    _refuse_unread(args)
     run = StoredRun.load(args.run)
+    _look_inside(run, args)
     options = AnalysisOptions(seed=args.seed, baselines=args.baselines)
     if not names:
         return _list(run, options, as_json=args.common.json)
@@ -77,6 +87,31 @@ def main(argv: Sequence[str]) -> int:
     for name, why in skipped.items():
         print(f"left out: {name}: {why}")
     return EXIT_DONE
+
+
+def _refuse_unread(args: ReportAnalysesArgs) -> None:
+    """Refuse options of an analysis that isn't named."""
+    for name, given, default in (
+        ("cka", args.features, FeaturesConfig()),
+        ("plane", args.plane, PlaneConfig()),
+    ):
+        if given != default and name not in args.analyses:
+            option = "features" if name == "cka" else name
+            raise InputError(f"--{option}.*: has no meaning without --analyses {name}")
+
+
+def _look_inside(run: StoredRun, args: ReportAnalysesArgs) -> None:
+    """Store what the analyses that are named, and not just among all, need of the models."""
+    if not OPENS_MODELS & {*args.analyses}:
+        return
+    from wiseft_jax.cli.inputs import experiment_data
+    from wiseft_jax.cli.presets import load_config
+    from wiseft_jax.core.writers import check_writable
+    from wiseft_jax.studies.looked_inside import Models, look_inside
+
+    check_writable(run.path)
+    models = Models(run.path, load_config, experiment_data)
+    look_inside(args.analyses, run, models, args.features, args.plane)
 
 
 def _missing(run: StoredRun, names: Sequence[str], options: AnalysisOptions) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
+from urllib.parse import quote
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -18,6 +19,9 @@ from wiseft_jax.reporting.analysis_landscape import landscape_figure
 from wiseft_jax.reporting.analysis_other_sets import other_sets_figure
 from wiseft_jax.reporting.analysis_overrides import overrides_figure
 from wiseft_jax.reporting.analysis_robustness import robustness_figure
+from wiseft_jax.reporting.layer_bars import layer_bars_figure
+from wiseft_jax.reporting.layer_heatmaps import layer_heatmaps_figure
+from wiseft_jax.reporting.plane_contours import plane_figure
 from wiseft_jax.reporting.saving import save_png_and_svg
 from wiseft_jax.reporting.style import STYLE
 
@@ -39,6 +43,13 @@ def _scatters(rows: Sequence[AnalysisRow], chosen: float) -> dict[str, Figure]:
     }
 
 
+def _heatmaps(rows: Sequence[AnalysisRow], _: float) -> dict[str, Figure]:
+    """One picture a set; the first set's has no name in its file."""
+    sets = list(dict.fromkeys(str(row["dataset"]) for row in rows))
+    stems = ["cka", *(f"cka-{quote(name, safe=' ,=@+()')}".replace(".", "_") for name in sets[1:])]
+    return {stem: layer_heatmaps_figure(rows, name) for stem, name in zip(stems, sets, strict=True)}
+
+
 PICTURES: dict[str, Figures] = {
     "effective_robustness": _scatters,
     "diversity": lambda rows, _: {"diversity": diversity_figure(rows)},
@@ -47,6 +58,9 @@ PICTURES: dict[str, Figures] = {
     "calibration": lambda rows, chosen: {"calibration": calibration_figure(rows, chosen)},
     "classes": lambda rows, chosen: {"classes": classes_figure(rows, chosen)},
     "other_sets": lambda rows, chosen: {"other_sets": other_sets_figure(rows, chosen)},
+    "cka": _heatmaps,
+    "layers": lambda rows, _: {"layers": layer_bars_figure(rows)},
+    "plane": lambda rows, _: {"plane": plane_figure(rows)},
 }
 """Analysis -> its pictures; an analysis without a line here has none."""
 

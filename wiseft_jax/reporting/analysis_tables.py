@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Collection, Sequence
 from typing import Literal, TypeAlias
 
 from wiseft_jax.core.analysis_rows import AnalysisRow
 from wiseft_jax.reporting.tables import p_text
 
-Unit: TypeAlias = Literal["share", "points", "nats", "logits", "number"]
+Unit: TypeAlias = Literal["share", "points", "nats", "logits", "number", "cosine"]
 """Shares are printed in percent, differences of shares in points."""
 
 METRICS: dict[str, tuple[str, Unit]] = {
@@ -58,6 +59,12 @@ METRICS: dict[str, tuple[str, Unit]] = {
     "flip_won": ("turns right, with the margin", "logits"),
     "flip_lost": ("turns wrong, with the margin", "logits"),
     "flip_changed": ("turns from wrong to wrong, with the margin", "logits"),
+    "minibatch_cka": ("CKA of a layer with itself", "number"),
+    "cka_complement": ("CKA's complement", "number"),
+    "distance": ("distance moved", "number"),
+    "relative_distance": ("distance over the start's length", "share"),
+    "cosine": ("cosine of the two ends", "cosine"),
+    "task_cosine": ("cosine of change and start", "cosine"),
 }
 """Metric -> its name in words and its unit; others are printed as plain numbers."""
 
@@ -144,6 +151,8 @@ def value_text(metric: str, value: float) -> str:
         return f"{100 * value:.1f} %"
     if unit == "points":
         return f"{round(100 * value, 1) + 0.0:+.1f} points"
+    if unit == "cosine":  # so near to 1 that three digits say nothing
+        return f"{value:.5f}"
     text = f"{value:.3g}"
     return f"{text} {unit}" if unit != "number" else text
 
@@ -164,6 +173,11 @@ def interval_text(row: AnalysisRow) -> str:
 def _is_shown(row: AnalysisRow, alphas: Collection[float]) -> bool:
     if row["metric"] in LISTED or row["group"] == "probit":
         return False
+    if row["metric"] == "minibatch_cka":  # of a heat map the diagonal
+        first, _, second = str(row["group"]).partition(":")
+        return first == second
+    if row["analysis"] == "plane":  # of the plane the models that have names
+        return row["other"] is not None
     if row["metric"] == "accuracy" and row["other"] is not None:  # of a scatter
         return False
     return row["metric"] not in ALONG_ALPHA or row["alpha"] in alphas
@@ -184,6 +198,14 @@ def _without_small_classes(rows: list[AnalysisRow]) -> list[AnalysisRow]:
     return [row for row in rows if row["metric"] != "class_gain" or id(row) in largest]
 
 
+def _shorter(row: AnalysisRow) -> str:
+    """Return the group; the coordinates of a point of a plane with four digits."""
+    group = row["group"] or ""
+    if row["analysis"] != "plane":
+        return group
+    return re.sub(r"[-\d][\d.e+-]*", lambda found: f"{float(found[0]):.4g}", group)
+
+
 def _cells(row: AnalysisRow) -> tuple[str, ...]:
     p_value = row["p_value"] if row["p_holm"] is None else row["p_holm"]
     return (
@@ -191,7 +213,7 @@ def _cells(row: AnalysisRow) -> tuple[str, ...]:
         metric_name(row["metric"]),
         "" if row["alpha"] is None else f"{row['alpha']:g}",
         MODELS.get(row["other"] or "", row["other"] or ""),
-        PAIRS.get(row["group"] or "", row["group"] or ""),
+        PAIRS.get(row["group"] or "", _shorter(row)),
         value_text(row["metric"], row["value"]),
         interval_text(row),
         f"{row['n']}",
