@@ -101,13 +101,15 @@ def assert_themselves(found: Predictions) -> None:
         np.testing.assert_allclose(found.entropy[place], softmax_entropy(logits), atol=1e-5)
 
 
-WAYS = ("map", "delta", "linear", "curve", "linear curve", "curve of logits")
+QUICK = ("map", "linear", "curve", "linear curve")
+WAYS = (*QUICK, "delta", "curve of logits")
 
 
 @pytest.mark.parametrize(
     ("way", "devices"),
     [
-        *((way, 1) for way in WAYS),
+        *((way, 1) for way in QUICK),
+        *(pytest.param(way, 1, marks=SLOW) for way in WAYS if way not in QUICK),
         *(pytest.param(way, 8, marks=SLOW) for way in (*WAYS, "vmap", "sharded")),
     ],
 )
@@ -125,7 +127,7 @@ def test_every_way_stores_the_same_logits(tiny: Tiny, way: str, devices: int) ->
         assert_themselves(predictions)
 
 
-@pytest.mark.parametrize("way", ["map", "curve", "linear curve"])
+@pytest.mark.parametrize("way", [pytest.param("map", marks=SLOW), "curve", "linear curve"])
 def test_the_ends_alone_are_those_of_all(tiny: Tiny, way: str, one_device: Any) -> None:
     sets = [plain(), projected()]
     every, ends = (run(tiny, way, keep, sets, mesh=one_device) for keep in ("all", "ends"))
