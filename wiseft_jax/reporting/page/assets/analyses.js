@@ -1,0 +1,79 @@
+// The stored analyses: lines where they depend on alpha, bars where they are of groups, always a table.
+const FIELDS = ["metric", "dataset", "split", "alpha", "other", "group", "value", "n", "ci_low", "ci_high", "p_value"];
+
+function rowsOf(run, analysis) {
+  const found = run.analyses.find((each) => each.name === analysis);
+  return found ? found.rows.map((row) => Object.fromEntries(FIELDS.map((field, place) => [field, row[place]]))) : [];
+}
+
+const number = (value) => (value === null || value === undefined ? "\u2013" : Number(value.toPrecision(4)));
+const distinct = (values) => [...new Set(values)];
+const MOST_BARS = 60, MOST_LINES = 10, MOST_TABLE = 200;
+
+function drawAnalyses(state) {
+  const run = state.run, parts = [];
+  run.analyses.forEach((each) => parts.push(analysisPart(each, state)));
+  if (run.missing.length) {
+    parts.push(node("p", { class: "note" }, "Not stored for this run. Each of these commands makes one (RUN is the run's directory); make the page again afterwards:"));
+    parts.push(node("ul", { class: "plain" }, ...run.missing.map(([title, command]) => node("li", {}, `${title}: `, node("code", {}, command)))));
+  }
+  fill("analyses-body", ...parts.map((each) => (each instanceof Node ? each : each.part)));
+  for (const each of parts) if (each.draw) each.draw();
+}
+
+function analysisPart(analysis, state) {
+  const all = rowsOf(state.run, analysis.name), key = (field) => `${analysis.name}-${field}`;
+  const metrics = distinct(all.map((row) => row.metric));
+  const metric = metrics.includes(state[key("metric")]) ? state[key("metric")] : metrics[0];
+  const ofMetric = all.filter((row) => row.metric === metric);
+  const sets = distinct(ofMetric.map((row) => row.dataset ?? ""));
+  const many = distinct(ofMetric.map(seriesName)).length > MOST_LINES;
+  const set = sets.includes(state[key("set")]) ? state[key("set")] : many ? sets[0] : "*";
+  const rows = ofMetric.filter((row) => set === "*" || (row.dataset ?? "") === set);
+  const part = node("div", {}, node("h3", {}, analysis.title), node("p", { class: "note" }, analysis.meaning));
+  const choices = node("div", { class: "choices" });
+  if (metrics.length > 1) choices.append(choice("metric ", metrics.map((each) => [each, words(each)]), metric, (value) => state.set({ [key("metric")]: value }), key("metric")));
+  if (sets.length > 1) choices.append(choice("set ", [...(many ? [] : [["*", "all"]]), ...sets.map((each) => [each, each || "none"])], set, (value) => state.set({ [key("set")]: value }), key("set")));
+  if (choices.childNodes.length) part.append(choices);
+  const draw = analysisChart(analysis, metric, rows, state);
+  if (draw) part.append(node("div", { class: "chart", id: `${analysis.name}-chart` }));
+  const table = analysisTable(metric, rows, state.alpha);
+  part.append(table);
+  if (analysis.left_out) part.append(node("p", { class: "note" }, `${analysis.left_out} more rows are in the run's directory.`));
+  return { part, draw };
+}
+
+const seriesName = (row) => [row.dataset, row.other && `against ${row.other}`, row.group].filter(Boolean).join(", ") || "all";
+const alphasIn = (rows) => distinct(rows.map((row) => row.alpha).filter((each) => each !== null)).sort((a, b) => a - b);
+
+function analysisChart(analysis, metric, rows, state) {
+  const label = `${analysis.title}, ${words(metric)}; the table below has the numbers`;
+  if (alphasIn(rows).length >= 3) {
+    const series = distinct(rows.map(seriesName)).slice(0, MOST_LINES).map((each, place, all) => {
+      const own = rows.filter((row) => seriesName(row) === each && row.alpha !== null).sort((a, b) => a.alpha - b.alpha);
+      const bands = all.length <= 2 && own.every((row) => row.ci_low !== null && row.ci_high !== null);
+      return {
+        label: each, alphas: own.map((row) => row.alpha), values: own.map((row) => row.value), low: own.map((row) => row.ci_low), high: own.map((row) => row.ci_high),
+        colour: [BLUE, RED, GREEN, FAINT][place % 4], dash: [null, "6 3", "2 3"][Math.floor(place / 4) % 3], width: 1.8, band: bands, text: number,
+      };
+    }).filter((each) => each.alphas.length);
+    return () => chart(`${analysis.name}-chart`, (width) => lineChart(width, { series, alpha: state.alpha, chosen: state.run.alpha, format: number, label, yLabel: words(metric) }));
+  }
+  const grouped = rows.filter((row) => row.group !== null || row.other !== null).filter((row) => row.alpha === null || row.alpha === nearestAlpha(rows, state.alpha));
+  if (grouped.length < 2) return null;
+  const bars = grouped.slice(0, MOST_BARS).map((row) => ({ label: seriesName(row), value: row.value, low: row.ci_low, high: row.ci_high }));
+  return () => chart(`${analysis.name}-chart`, (width) => barChart(width, { bars, label, format: number }));
+}
+
+function nearestAlpha(rows, alpha) {
+  const found = alphasIn(rows);
+  return found.length ? found[nearest(found, alpha)] : null;
+}
+
+function analysisTable(metric, rows, alpha) {
+  const at = nearestAlpha(rows, alpha);
+  const here = rows.filter((row) => row.alpha === null || row.alpha === at).slice(0, MOST_TABLE);
+  return dataTable(at === null ? words(metric) : `${words(metric)} at alpha = ${at}`, ["of", "value", "95 % interval", "n", "p"], here.map((row) => ({
+    cells: [name(seriesName(row)), number(row.value), row.ci_low === null ? "\u2013" : `${number(row.ci_low)} to ${number(row.ci_high)}`, row.n ?? "\u2013", row.p_value === null ? "\u2013" : pText(row.p_value)],
+  })));
+}
