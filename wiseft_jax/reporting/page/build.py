@@ -71,7 +71,7 @@ def run_page(facts: RunFacts, most_flips: int = MOST_SHOWN) -> RunPage:
     sizes = {name: len(names) for name, names in facts.class_names.items()}
     counted = [
         class_counts(stored, facts.class_names[name], facts.alpha)
-        for name, stored in facts.predictions.items()
+        for name, stored in _in_order(lines, facts.predictions)
         if name in facts.class_names
     ]
     flip_counts = {each.dataset: count_flips(each, facts.alpha) for each in tested}
@@ -102,6 +102,12 @@ def _flip_sets(lines: Sequence[Line], predictions: Mapping[str, Any]) -> list[st
     names = [line.name for line in lines if line.name in predictions]
     kinds = {line.name: line.kind for line in lines}
     return [name for name in names if kinds[name] in ("reference", "shift")] or names
+
+
+def _in_order(lines: Sequence[Line], predictions: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return the predictions in the order of the curves: the reference, the shifts, the others."""
+    names = [line.name for line in lines if line.name in predictions]
+    return [(name, predictions[name]) for name in dict.fromkeys(names)]
 
 
 def _how(facts: RunFacts) -> dict[str, list[Any]]:

@@ -25,7 +25,8 @@ def summary_of(
       possible_best: The alphas that may be the best on the validation set.
     """
     alpha = float(selection["alpha"])
-    found = [_choice(alpha, selection)]
+    reason = str(selection.get("reason", "")).strip()
+    found = [_choice(alpha), *([f"Why: {reason}"] if reason else [])]
     if not selection.get("held_out", True):
         found.append(
             "Take care: alpha was chosen on a set that is shown here, so its accuracy there is"
@@ -60,13 +61,12 @@ def points(value: float) -> str:
     return f"{shown} point{'' if shown == '1.0' else 's'}"
 
 
-def _choice(alpha: float, selection: Mapping[str, Any]) -> str:
+def _choice(alpha: float) -> str:
     mixed = {0.0: "the zero-shot model as it is", 1.0: "the fine-tuned model as it is"}.get(
         alpha,
         f"{100 * alpha:g} % of the way from the zero-shot to the fine-tuned weights",
     )
-    reason = str(selection.get("reason", "")).strip()
-    return f"Ship alpha = {alpha:g}: {mixed}. " + (f"Why: {reason}" if reason else "")
+    return f"Ship alpha = {alpha:g}: {mixed}."
 
 
 def _on(line: Line, where: str, alpha: float, shifts: int) -> list[str]:

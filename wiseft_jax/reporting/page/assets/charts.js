@@ -151,8 +151,9 @@ function scatterChart(width, options) {
     return [Math.min(...values) - spread * 0.13, Math.max(...values) + spread * 0.13];
   };
   const [xs, ys] = [range("x"), range("y")];
-  const x = (value) => box.left + ((clip(value) - xs[0]) / (xs[1] - xs[0])) * (box.right - box.left);
-  const y = (value) => box.bottom - ((clip(value) - ys[0]) / (ys[1] - ys[0])) * (box.bottom - box.top);
+  const within = (value, low, high) => Math.min(high, Math.max(low, value));
+  const x = (value) => within(box.left + ((clip(value) - xs[0]) / (xs[1] - xs[0])) * (box.right - box.left), box.left, box.right);
+  const y = (value) => within(box.bottom - ((clip(value) - ys[0]) / (ys[1] - ys[0])) * (box.bottom - box.top), box.top, box.bottom);
   const picture = frame(width, height, label);
   const share = (value) => 1 / (1 + Math.exp(-value));
   for (const tick of logitTicks(share(ys[0]), share(ys[1]), 7)) {

@@ -35,7 +35,7 @@ function curveSeries(run, highlight) {
     const main = line.kind === "reference" || line.kind === "mean" || (only && line.kind === "shift");
     const lit = line.name === highlight;
     return {
-      label: titleOf(line, run), alphas: line.alphas, values: line.values, low: line.low, high: line.high, between: line.between,
+      set: line.name, label: titleOf(line, run), alphas: line.alphas, values: line.values, low: line.low, high: line.high, between: line.between,
       colour: lit ? GREEN : only && line.kind === "shift" ? RED : COLOURS[line.kind], width: lit || main ? 2.4 : 1.2,
       dash: line.kind === "other" && !lit ? "2 3" : null, band: main || lit, text: (value) => `${percent(value)} %`,
     };
@@ -43,32 +43,41 @@ function curveSeries(run, highlight) {
 }
 
 function drawCurve(state) {
-  const run = state.run;
+  const run = state.run, series = curveSeries(run, state.highlight);
   draggable(state, "curve-chart", (width) => lineChart(width, {
-    series: curveSeries(run, state.highlight), alpha: state.alpha, chosen: run.alpha, format: (value) => Number((100 * value).toFixed(1)),
+    series, alpha: state.alpha, chosen: run.alpha, format: (value) => Number((100 * value).toFixed(1)),
     label: "Accuracy of every set over alpha; the table below has the numbers", yLabel: "accuracy, %",
   }));
   const rows = run.lines.map((line) => {
     const place = nearest(line.alphas, state.alpha);
     const [zero, one] = [0, 1].map((end) => line.against.find((each) => each.end === end));
+    const drawn = series.find((each) => each.set === line.name);
     const button = node("button", { type: "button", class: "name", "aria-pressed": String(state.highlight === line.name), "data-focus": `set-${line.name}` }, name(titleOf(line, run)));
     button.addEventListener("click", () => state.set({ highlight: state.highlight === line.name ? null : line.name }));
     const kind = { reference: `${line.split}, reference`, mean: "mean", shift: "shift", other: line.split }[line.kind];
     return { strong: line.kind === "reference" || line.kind === "mean", cells: [
-      button, kind, line.n, percent(line.values[place]), `${percent(line.low[place])} to ${percent(line.high[place])}`,
-      ...againstCells(zero, place, state.alpha), ...againstCells(one, place, state.alpha)] };
+      [[key(drawn), button], null], kind, line.n, percent(line.values[place]), `${percent(line.low[place])} to ${percent(line.high[place])}`,
+      againstCell(zero, place, state.alpha), againstCell(one, place, state.alpha)] };
   });
   document.getElementById("curve-table").replaceChildren(dataTable(
-    `At alpha = ${state.alpha}, in %; differences in points, with 95 % intervals and McNemar's exact test of each set by itself. A set's name marks its curve.`,
-    ["set", "kind", "n", "accuracy", "95 % interval", "against zero-shot", "", "against fine-tuned", ""], rows, 2));
+    `Accuracy at alpha = ${state.alpha}, in %`,
+    ["set", "kind", "n", "accuracy", "95 % interval", "against zero-shot", "against fine-tuned"], rows, 2));
 }
 
-function againstCells(against, place, alpha) {
-  if (!against || against.end === alpha) return ["\u2013", ""];
+// The line of a curve as it is drawn, beside its name.
+function key({ colour, width, dash }) {
+  const made = svg("svg", { class: "key", viewBox: "0 0 24 10", "aria-hidden": "true" });
+  made.append(svg("line", { x1: 0, x2: 24, y1: 5, y2: 5, stroke: colour, "stroke-width": 1.5 * width, "stroke-dasharray": dash ?? "none" }));
+  return made;
+}
+
+function againstCell(against, place, alpha) {
+  if (!against || against.end === alpha) return "\u2013";
   const [low, high] = [against.low[place], against.high[place]];
   const interval = low === high ? "" : `[${signed(low)}, ${signed(high)}]`;
   const test = against.p_value.length ? pText(against.p_value[place]) : "";
-  return [change(against.difference[place]), [interval, test].filter(Boolean).join(", ")];
+  const [text, kind] = change(against.difference[place]);
+  return [[node("span", { class: kind }, text), node("small", {}, [interval, test].filter(Boolean).join(", "))], null];
 }
 
 function trackOf(run, shiftName, colour) {
@@ -227,7 +236,7 @@ function card(flip, run, alpha) {
     node("div", {}, "label: ", called(flip.label)), strip,
     node("div", { class: "id" }, name(flip.name), `, ${flip.kind}`), node("div", { class: "id" }, name(flip.id)));
   const made = node("li", { class: `card ${right ? "is-right" : "is-wrong"}` });
-  if (flip.image) made.append(node("img", { src: flip.image, alt: `Image of the class ${names[flip.label] ?? "unknown"}`, class: Math.max(...flip.size) <= 48 ? "small" : null, width: flip.size[0], height: flip.size[1], loading: "lazy" }));
+  if (flip.image) made.append(node("img", { src: flip.image, alt: `Image of the class ${names[flip.label] ?? "unknown"}`, class: Math.max(...flip.size) <= 48 ? "small" : null, width: flip.size[0], height: flip.size[1] }));
   made.append(facts);
   return made;
 }
