@@ -97,8 +97,13 @@ def _page(stored: StoredFacts, *, images: bool, data: ExperimentData | None, mos
     flips, said, roots = page.flips, [], roots_of(stored.specs.values())
     if images and flips:
         flips, said = with_images(flips, _openers(stored, data))
+    analyses = [
+        dataclasses.replace(each, rows=[_below(row, roots) for row in each.rows])
+        for each in page.analyses
+    ]
     return dataclasses.replace(
         page,
+        analyses=analyses,
         flips=[dataclasses.replace(flip, id=relative_id(flip.id, roots)) for flip in flips],
         skipped={
             name: [relative_id(each, roots) for each in found]
@@ -106,6 +111,13 @@ def _page(stored: StoredFacts, *, images: bool, data: ExperimentData | None, mos
         },
         omitted=[*page.omitted, *said],
     )
+
+
+def _below(row: list[Any], roots: Sequence[str]) -> list[Any]:
+    """Return a row of an analysis whose texts, which may be ids of images, are below the roots."""
+    from wiseft_jax.reporting.page.flipped import relative_id
+
+    return [relative_id(each, roots) if isinstance(each, str) else each for each in row]
 
 
 def _openers(stored: StoredFacts, data: ExperimentData | None) -> Mapping[str, Callable[[], Any]]:

@@ -46,7 +46,7 @@ ASKED_FOR = ("effective_robustness", "calibration", "diversity", "layers", "cka"
 MOST_ROWS = 5000
 _FIELDS = (
     "metric", "dataset", "split", "alpha", "other", "group",
-    "value", "n", "ci_low", "ci_high", "p_value",
+    "value", "n", "ci_low", "ci_high", "p_value", "p_holm",
 )  # fmt: skip
 _DIGITS = 6
 
@@ -60,7 +60,7 @@ class Analysis:
       title: Its heading.
       meaning: What it tells, in a sentence.
       rows: Values of ``metric, dataset, split, alpha, other, group, value, n, ci_low, ci_high,
-        p_value``, one list a row.
+        p_value, p_holm``, one list a row.
       left_out: Rows that aren't here, of a large table.
     """
 
@@ -74,7 +74,13 @@ class Analysis:
 def analyses_of(stored: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Analysis]:
     """Return the analyses in the page's order, unknown ones last."""
     order = [*KNOWN, *sorted(stored.keys() - KNOWN.keys())]
-    return [_analysis(name, stored[name]) for name in order if stored.get(name)]
+    shown = {name: _shown(name, stored[name]) for name in order if name in stored}
+    return [_analysis(name, rows) for name, rows in shown.items() if rows]
+
+
+def _shown(name: str, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the rows to show: of the flips those of no single image, which the page shows."""
+    return [row for row in rows if name != "flips" or row.get("group") is None]
 
 
 def _analysis(name: str, rows: Sequence[Mapping[str, Any]]) -> Analysis:

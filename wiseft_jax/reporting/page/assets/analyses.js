@@ -1,5 +1,5 @@
 // The stored analyses: lines where they depend on alpha, bars where they are of groups, always a table.
-const FIELDS = ["metric", "dataset", "split", "alpha", "other", "group", "value", "n", "ci_low", "ci_high", "p_value"];
+const FIELDS = ["metric", "dataset", "split", "alpha", "other", "group", "value", "n", "ci_low", "ci_high", "p_value", "p_holm"];
 
 function rowsOf(run, analysis) {
   const found = run.analyses.find((each) => each.name === analysis);
@@ -43,7 +43,7 @@ function analysisPart(analysis, state) {
   return { part, draw };
 }
 
-const seriesName = (row) => [row.dataset, row.other && `against ${row.other}`, row.group].filter(Boolean).join(", ") || "all";
+const seriesName = (row) => [row.dataset, row.other && !row.group?.includes(row.other) && `against ${row.other}`, row.group].filter(Boolean).join(", ") || "all";
 const alphasIn = (rows) => distinct(rows.map((row) => row.alpha).filter((each) => each !== null)).sort((a, b) => a - b);
 
 function analysisChart(analysis, metric, rows, state) {
@@ -59,21 +59,22 @@ function analysisChart(analysis, metric, rows, state) {
     }).filter((each) => each.alphas.length);
     return () => chart(`${analysis.name}-chart`, (width) => lineChart(width, { series, alpha: state.alpha, chosen: state.run.alpha, format: number, label, yLabel: words(metric) }));
   }
-  const grouped = rows.filter((row) => row.group !== null || row.other !== null).filter((row) => row.alpha === null || row.alpha === nearestAlpha(rows, state.alpha));
+  const grouped = rows.filter((row) => row.group !== null || row.other !== null);
   if (grouped.length < 2) return null;
   const bars = grouped.slice(0, MOST_BARS).map((row) => ({ label: seriesName(row), value: row.value, low: row.ci_low, high: row.ci_high }));
   return () => chart(`${analysis.name}-chart`, (width) => barChart(width, { bars, label, format: number }));
 }
 
+// The alpha whose rows are shown; null where there are rows of too few alphas to move along.
 function nearestAlpha(rows, alpha) {
   const found = alphasIn(rows);
-  return found.length ? found[nearest(found, alpha)] : null;
+  return found.length >= 3 ? found[nearest(found, alpha)] : null;
 }
 
 function analysisTable(metric, rows, alpha) {
   const at = nearestAlpha(rows, alpha);
-  const here = rows.filter((row) => row.alpha === null || row.alpha === at).slice(0, MOST_TABLE);
-  return dataTable(at === null ? words(metric) : `${words(metric)} at alpha = ${at}`, ["of", "value", "95 % interval", "n", "p"], here.map((row) => ({
-    cells: [name(seriesName(row)), number(row.value), row.ci_low === null ? "\u2013" : `${number(row.ci_low)} to ${number(row.ci_high)}`, row.n ?? "\u2013", row.p_value === null ? "\u2013" : pText(row.p_value)],
+  const here = rows.filter((row) => at === null || row.alpha === null || row.alpha === at).slice(0, MOST_TABLE);
+  return dataTable(at === null ? words(metric) : `${words(metric)} at alpha = ${at}`, ["of", "alpha", "value", "95 % interval", "n", "p", "p, Holm"], here.map((row) => ({
+    cells: [name(seriesName(row)), row.alpha ?? "\u2013", number(row.value), row.ci_low === null ? "\u2013" : `${number(row.ci_low)} to ${number(row.ci_high)}`, row.n ?? "\u2013", ...[row.p_value, row.p_holm].map((each) => (each === null ? "\u2013" : pText(each)))],
   })));
 }

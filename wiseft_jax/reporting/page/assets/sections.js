@@ -80,8 +80,14 @@ function againstCell(against, place, alpha) {
   return [[node("span", { class: kind }, text), node("small", {}, [interval, test].filter(Boolean).join(", "))], null];
 }
 
+// The reference axis of a shift: the class-matched set where the analysis of robustness has one, else the reference.
+function axisOf(run, shiftName) {
+  const other = rowsOf(run, "effective_robustness").find((row) => row.dataset === shiftName)?.other;
+  return run.lines.find((each) => each.name === other) ?? run.lines.find((each) => each.kind === "reference");
+}
+
 function trackOf(run, shiftName, colour) {
-  const reference = run.lines.find((each) => each.kind === "reference");
+  const reference = axisOf(run, shiftName);
   const shift = run.lines.find((each) => each.name === shiftName);
   if (!reference || !shift) return null;
   const points = reference.alphas.map((alpha, place) => ({ alpha, place, other: shift.alphas.indexOf(alpha) })).filter(({ other }) => other >= 0).map(({ alpha, place, other }) => ({
@@ -95,8 +101,8 @@ const shiftLines = (run) => run.lines.filter((each) => each.kind === "mean" || e
 
 function drawScatter(state) {
   const run = state.run, shifts = shiftLines(run);
-  const reference = run.lines.find((each) => each.kind === "reference");
   const picked = shifts.find((each) => each.name === state.shift) ?? shifts[0];
+  const reference = picked && axisOf(run, picked.name);
   const track = picked && trackOf(run, picked.name, BLUE);
   document.getElementById("scatter").hidden = !track;
   if (!track) return;
@@ -110,18 +116,22 @@ function drawScatter(state) {
   fill("scatter-text", node("p", { "data-live": "scatter" }, ...said, ...robustness(run, picked, now.alpha)));
 }
 
-// A line in logit space that the analysis of effective robustness fitted: rows of the metrics slope and intercept.
+const robustnessRows = (run, line) => rowsOf(run, "effective_robustness").filter((row) => row.dataset === line.name && row.group === "logit");
+
+// The line that the analysis of effective robustness fitted to other models, in logit space.
 function baselineOf(run, line) {
-  const rows = rowsOf(run, "effective_robustness").filter((row) => row.dataset === null || row.dataset === line.name);
-  const [slope, intercept] = ["slope", "intercept"].map((metric) => rows.find((row) => row.metric.endsWith(metric))?.value);
+  const rows = robustnessRows(run, line);
+  const [slope, intercept] = ["baseline_slope", "baseline_intercept"].map((metric) => rows.find((row) => row.metric === metric)?.value);
   if (slope === undefined || intercept === undefined) return null;
   return (value) => 1 / (1 + Math.exp(-(slope * logit(value) + intercept)));
 }
 
 function robustness(run, line, alpha) {
-  const rows = rowsOf(run, "effective_robustness").filter((row) => row.alpha === alpha && row.dataset === line.name && !/slope|intercept/.test(row.metric));
-  if (!rows.length) return [rowsOf(run, "effective_robustness").length ? "" : "Effective robustness needs a baseline: see Analyses."];
-  return rows.slice(0, 2).map((row) => `${words(row.metric)}: ${signed(row.value)} points${row.ci_low === null ? "" : ` (95 % interval ${signed(row.ci_low)} to ${signed(row.ci_high)})`}. `);
+  if (!rowsOf(run, "effective_robustness").length) return ["Effective robustness needs a baseline: see Analyses."];
+  const row = robustnessRows(run, line).find((each) => each.metric === "effective_robustness" && each.alpha === alpha);
+  if (!row) return ["Effective robustness is measured on single shifts: choose one above."];
+  const interval = row.ci_low === null ? "" : ` (95 % interval ${signed(row.ci_low)} to ${signed(row.ci_high)})`;
+  return [`Effective robustness: ${signed(row.value)} points${interval}; the solid line is the baselines'.`];
 }
 
 const words = (text) => text.replaceAll("_", " ").replace(/^./u, (first) => first.toUpperCase());
