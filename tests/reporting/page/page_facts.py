@@ -16,7 +16,7 @@ from wiseft_jax.reporting.page.facts import RunFacts
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 HOSTILE = (
     "<script>alert(1)</script>",
-    '"quoted" & \'single\'',
+    "\"quoted\" & 'single'",
     "</script><img src=x onerror=alert(1)>",
     "ש‮lom 🦉",
 )

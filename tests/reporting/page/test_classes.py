@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 
 from tests.reporting.page.page_facts import ALPHAS, predictions
@@ -16,9 +14,7 @@ def confusion_at(counts: ClassCounts, place: int) -> np.ndarray:
     classes = len(counts.names)
     found = np.zeros((classes, classes + 1), int)
     for step in counts.right[: place + 1]:
-        for label, change in itertools.batched(step, 2) if hasattr(itertools, "batched") else zip(
-            step[::2], step[1::2], strict=True
-        ):
+        for label, change in zip(step[::2], step[1::2], strict=True):
             found[label, label] += change
     for step in counts.pairs[: place + 1]:
         for label, answer, change in zip(step[::3], step[1::3], step[2::3], strict=True):

@@ -99,12 +99,17 @@ def _against(against: Against, place: int) -> str:
     text = f"{_direction(difference)} {_END_NAMES[against.end]}"
     if low == high:
         return f"{text}."
-    text += f" (95 % interval {100 * low:+.1f} to {100 * high:+.1f}"
+    text += f" (95 % interval {_signed(low)} to {_signed(high)}"
     if against.p_value:
         p_value = against.p_value[place]
         sure = "beyond chance" if p_value <= _SURE else "may be chance"
         text += f", {p_text(p_value)}: {sure}"
     return f"{text})."
+
+
+def _signed(value: float) -> str:
+    shown = round(100 * value, 1) + 0.0
+    return f"{shown:+.1f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _worst(shifts: Sequence[Line], alpha: float) -> list[str]:
