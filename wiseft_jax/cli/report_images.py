@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 MOST_PIXELS = 96
 _QUALITY = 82
+_LOSSLESS_PIXELS = 48
 
 
 def thumbnail(image: Image.Image) -> tuple[str, tuple[int, int]]:
@@ -38,13 +39,12 @@ def thumbnail(image: Image.Image) -> tuple[str, tuple[int, int]]:
 
     small = Image.fromarray(np.asarray(image))
     small.thumbnail((MOST_PIXELS, MOST_PIXELS), Image.Resampling.LANCZOS)
-    encoded = {}
-    for kind, options in (("png", {"optimize": True}), ("jpeg", {"quality": _QUALITY})):
-        out = io.BytesIO()
-        small.save(out, kind, **options)
-        encoded[kind] = out.getvalue()
-    kind = min(encoded, key=lambda each: len(encoded[each]))
-    data = base64.b64encode(encoded[kind]).decode()
+    kind, options = ("png", {"optimize": True})
+    if max(small.size) > _LOSSLESS_PIXELS:
+        kind, options = ("jpeg", {"quality": _QUALITY})
+    out = io.BytesIO()
+    small.save(out, kind, **options)
+    data = base64.b64encode(out.getvalue()).decode()
     return f"data:image/{kind};base64,{data}", small.size
 
 
