@@ -34,6 +34,9 @@ def test_the_chosen_penalty_is_in_the_report_and_the_summary(
     )
     report = (tmp_path / "run" / "report.md").read_text("utf-8")
     assert f"- linear probe: {probe_sentence(probe)}\n" in report
+    page = (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert "Ship alpha = " in page
+    assert str(tmp_path) not in page
     assert f"C = {probe['c']:g} (chosen by validation accuracy in %: 0.1: " in report
 
 
