@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from wiseft_jax.reporting.page.build import RunPage
 from wiseft_jax.reporting.page.compare import Comparison
 from wiseft_jax.reporting.page.lines import Line
+from wiseft_jax.reporting.page.summary import signed
 from wiseft_jax.reporting.page.text import escaped, isolated, table
 from wiseft_jax.reporting.tables import alpha_name, alphas_of_interest, p_text
 
@@ -85,8 +86,8 @@ def _pairs(comparison: Comparison) -> str:
         (
             isolated(pair.name),
             f"{isolated(pair.second)} minus {isolated(pair.first)}",
-            f"{100 * pair.difference:+.1f}",
-            f"{100 * pair.low:+.1f} to {100 * pair.high:+.1f}",
+            signed(pair.difference),
+            f"{signed(pair.low)} to {signed(pair.high)}",
             p_text(pair.p_value),
             f"{pair.n}",
         )
@@ -112,7 +113,7 @@ def _key_numbers(run: RunPage) -> list[str]:
             cells.append("-")
             continue
         here, there = (shift.values[shift.alphas.index(at)] for at in (run.alpha, end))
-        cells.append(f"{100 * (here - there):+.1f}")
+        cells.append(signed(here - there))
     return cells
 
 

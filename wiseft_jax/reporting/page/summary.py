@@ -99,7 +99,7 @@ def _against(against: Against, place: int) -> str:
     text = f"{_direction(difference)} {_END_NAMES[against.end]}"
     if low == high:
         return f"{text}."
-    text += f" (95 % interval {_signed(low)} to {_signed(high)}"
+    text += f" (95 % interval {signed(low)} to {signed(high)}"
     if against.p_value:
         p_value = against.p_value[place]
         sure = "beyond chance" if p_value <= _SURE else "may be chance"
@@ -107,7 +107,8 @@ def _against(against: Against, place: int) -> str:
     return f"{text})."
 
 
-def _signed(value: float) -> str:
+def signed(value: float) -> str:
+    """Return ``"+4.8"``, points with a sign."""
     shown = round(100 * value, 1) + 0.0
     return f"{shown:+.1f}".replace("-", "\N{MINUS SIGN}")
 

@@ -8,7 +8,7 @@ function rowsOf(run, analysis) {
 
 const number = (value) => (value === null || value === undefined ? "\u2013" : Number(value.toPrecision(4)));
 const distinct = (values) => [...new Set(values)];
-const MOST_BARS = 60, MOST_LINES = 10, MOST_TABLE = 200;
+const MOST_BARS = 60, MOST_LINES = 10, MOST_TABLE = 200, FEW_ROWS = 12;
 
 function drawAnalyses(state) {
   const run = state.run, parts = [];
@@ -37,31 +37,44 @@ function analysisPart(analysis, state) {
   if (choices.childNodes.length) part.append(choices);
   const draw = analysisChart(analysis, metric, rows, state);
   if (draw) part.append(node("div", { class: "chart", id: `${analysis.name}-chart` }));
-  const table = analysisTable(metric, rows, state.alpha);
-  part.append(table);
+  const { table, count } = analysisTable(metric, rows, state.alpha);
+  part.append(draw && count > FEW_ROWS ? folded(state, `${analysis.name}-table`, `The numbers: ${count} rows`, table) : table);
   if (analysis.left_out) part.append(node("p", { class: "note" }, `${analysis.left_out} more rows are in the run's directory.`));
   return { part, draw };
 }
 
-const seriesName = (row) => [row.dataset, row.other && !row.group?.includes(row.other) && `against ${row.other}`, row.group].filter(Boolean).join(", ") || "all";
+// What tells rows apart, in words: of set, comparison, part and alpha those that differ.
+function namer(rows, withAlpha) {
+  const parts = [
+    (row) => row.dataset, (row) => row.group, (row) => row.other && !row.group?.includes(row.other) && `against ${row.other}`,
+    (row) => withAlpha && row.alpha !== null && `alpha ${row.alpha}`,
+  ].map((part) => (row) => part(row) || "");
+  const telling = parts.filter((part) => distinct(rows.map(part)).length > 1);
+  return (row) => (telling.length ? telling : parts).map((part) => part(row)).filter(Boolean).join(", ") || "all";
+}
+
+const seriesName = (row) => [row.dataset, row.group, row.other].join();
 const alphasIn = (rows) => distinct(rows.map((row) => row.alpha).filter((each) => each !== null)).sort((a, b) => a - b);
 
 function analysisChart(analysis, metric, rows, state) {
   const label = `${analysis.title}, ${words(metric)}; the table below has the numbers`;
   if (alphasIn(rows).length >= 3) {
+    const called = namer(rows, false);
     const series = distinct(rows.map(seriesName)).slice(0, MOST_LINES).map((each, place, all) => {
       const own = rows.filter((row) => seriesName(row) === each && row.alpha !== null).sort((a, b) => a.alpha - b.alpha);
+      if (!own.length) return null;
       const bands = all.length <= 2 && own.every((row) => row.ci_low !== null && row.ci_high !== null);
       return {
-        label: each, alphas: own.map((row) => row.alpha), values: own.map((row) => row.value), low: own.map((row) => row.ci_low), high: own.map((row) => row.ci_high),
+        label: called(own[0]), alphas: own.map((row) => row.alpha), values: own.map((row) => row.value), low: own.map((row) => row.ci_low), high: own.map((row) => row.ci_high),
         colour: [BLUE, RED, GREEN, FAINT][place % 4], dash: [null, "6 3", "2 3"][Math.floor(place / 4) % 3], width: 1.8, band: bands, text: number,
       };
-    }).filter((each) => each.alphas.length);
+    }).filter(Boolean);
     return () => chart(`${analysis.name}-chart`, (width) => lineChart(width, { series, alpha: state.alpha, chosen: state.run.alpha, format: number, label, yLabel: words(metric) }));
   }
   const grouped = rows.filter((row) => row.group !== null || row.other !== null);
   if (grouped.length < 2) return null;
-  const bars = grouped.slice(0, MOST_BARS).map((row) => ({ label: seriesName(row), value: row.value, low: row.ci_low, high: row.ci_high }));
+  const called = namer(grouped, true);
+  const bars = grouped.slice(0, MOST_BARS).map((row) => ({ label: called(row), value: row.value, low: row.ci_low, high: row.ci_high }));
   return () => chart(`${analysis.name}-chart`, (width) => barChart(width, { bars, label, format: number }));
 }
 
@@ -74,7 +87,9 @@ function nearestAlpha(rows, alpha) {
 function analysisTable(metric, rows, alpha) {
   const at = nearestAlpha(rows, alpha);
   const here = rows.filter((row) => at === null || row.alpha === null || row.alpha === at).slice(0, MOST_TABLE);
-  return dataTable(at === null ? words(metric) : `${words(metric)} at alpha = ${at}`, ["of", "alpha", "value", "95 % interval", "n", "p", "p, Holm"], here.map((row) => ({
-    cells: [name(seriesName(row)), row.alpha ?? "\u2013", number(row.value), row.ci_low === null ? "\u2013" : `${number(row.ci_low)} to ${number(row.ci_high)}`, row.n ?? "\u2013", ...[row.p_value, row.p_holm].map((each) => (each === null ? "\u2013" : pText(each)))],
+  const called = namer(here, false);
+  const table = dataTable(at === null ? words(metric) : `${words(metric)} at alpha = ${at}`, ["of", "alpha", "value", "95 % interval", "n", "p", "p, Holm"], here.map((row) => ({
+    cells: [name(called(row)), row.alpha ?? "\u2013", number(row.value), row.ci_low === null ? "\u2013" : `${number(row.ci_low)} to ${number(row.ci_high)}`, row.n ?? "\u2013", ...[row.p_value, row.p_holm].map((each) => (each === null ? "\u2013" : pText(each)))],
   })));
+  return { table, count: here.length };
 }

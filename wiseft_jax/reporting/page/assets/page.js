@@ -58,7 +58,7 @@ function drawCompare(state) {
 const SECTIONS = [drawCompare, drawCurve, drawScatter, drawClasses, drawFlips, drawAnalyses];
 
 const state = {
-  alpha: 0, run: DATA.runs[0], highlight: null, waiting: false,
+  alpha: 0, run: DATA.runs[0], highlight: null, waiting: false, open: new Set(),
   set(changes) {
     Object.assign(state, changes);
     if (state.waiting) return;
@@ -67,12 +67,11 @@ const state = {
   },
 };
 
-// Draw all of it again; what had the focus has it afterwards, and a table that was scrolled is.
+// Draw all of it again: the focus, what was unfolded and how far a table was scrolled stay as they were.
 function draw() {
   const before = document.activeElement;
   const [id, mark] = [before?.id, before?.dataset?.focus];
-  const open = document.querySelector("[data-focus=flip-kinds]");
-  if (open) state.kindsOpen = open.open;
+  document.querySelectorAll("details[data-key]").forEach((each) => state.open[each.open ? "add" : "delete"](each.dataset.key));
   const scrolled = [...document.querySelectorAll("#live .scroll, #compare .scroll")].map((each) => each.scrollLeft);
   showControls();
   for (const section of SECTIONS) section(state);
@@ -116,7 +115,7 @@ function start() {
     addJumps();
   });
   state.alpha = DATA.alphas[nearest(DATA.alphas, state.run.alpha)];
-  document.getElementById("live").hidden = false;
+  for (const id of ["live", "control"]) document.getElementById(id).hidden = false;
   const together = document.getElementById("compare-live");
   if (together) together.hidden = false;
   addJumps();

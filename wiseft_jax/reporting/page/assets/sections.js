@@ -14,6 +14,11 @@ function dataTable(caption, heads, rows, numbers = 1) {
   return node("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption }, table);
 }
 
+// What unfolds when it is asked for, and stays so when the page is drawn again.
+function folded(state, key, title, inner) {
+  return node("details", { "data-key": key, open: state.open.has(key) }, node("summary", { "data-focus": key }, title), inner);
+}
+
 const change = (value) => [signed(value), value > 5e-4 ? "gain" : value < -5e-4 ? "loss" : null];
 
 function choice(label, options, selected, changed, id) {
@@ -220,7 +225,7 @@ function drawFlips(state) {
     ["set", ...kinds], sets.map((set) => ({ cells: [name(set), ...kinds.map((kind) => run.flip_counts[set][kind] ?? 0)] })));
   const meaning = node("ul", { class: "plain note" }, ...kinds.map((kind) => node("li", {}, node("b", {}, kind), `: ${KINDS[kind]}`)));
   const shown = run.flips.filter((each) => (!state.flipSet || each.name === state.flipSet) && (!state.flipKind || each.kind === state.flipKind));
-  fill("flips-body", counts, node("details", { "data-focus": "flip-kinds", open: state.kindsOpen ?? false }, node("summary", {}, "What the kinds mean"), meaning),
+  fill("flips-body", counts, folded(state, "flip-kinds", "What the kinds mean", meaning),
     node("div", { class: "choices" },
       choice("set ", [["", "all"], ...sets.map((set) => [set, set])], state.flipSet ?? "", (flipSet) => state.set({ flipSet }), "flip-set"),
       choice("kind ", [["", "all"], ...kinds.map((kind) => [kind, kind])], state.flipKind ?? "", (flipKind) => state.set({ flipKind }), "flip-kind")),
