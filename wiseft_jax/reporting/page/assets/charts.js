@@ -270,7 +270,7 @@ function matrixChart(width, { names, totals, cells, label }) {
       if (!value) continue;
       const share = value / totals[row], right = row === column;
       const cell = svg("rect", { x: left + column * size, y: top + row * size, width: size - 1, height: size - 1, fill: right ? BLUE : RED });
-      cell.style.opacity = String(right ? 0.1 + 0.35 * share : Math.min(0.75, 0.12 + 2 * share));
+      cell.style.opacity = String(right ? 0.1 + 0.35 * share : Math.min(0.55, 0.12 + 2 * share));
       cell.append(svg("title", {}, `${names[row]} \u2192 ${names[column] ?? "none"}: ${value} of ${totals[row]}`));
       picture.append(cell);
       if (size >= 20) picture.append(svg("text", { x: left + (column + 0.5) * size, y: top + (row + 0.5) * size + 4, "text-anchor": "middle" }, value));
