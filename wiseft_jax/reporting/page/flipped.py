@@ -90,7 +90,7 @@ def pick_flips(
     taken = list(itertools.islice(in_turn, most))
     by_queue = {(queue[0][0].dataset, queue[0][1]): at for at, queue in enumerate(queues) if queue}
     taken.sort(key=lambda each: by_queue[each[0].dataset, each[1]])
-    return [_flip(*each, classes[each[0].dataset]) for each in taken]
+    return [_flip(stored, kind, at, classes[stored.dataset]) for stored, kind, at in taken]
 
 
 def _by_kind(stored: Any, alpha: float) -> dict[str, list[int]]:
