@@ -98,6 +98,13 @@ def facts(
         class_names={each: list(classes) for each in stored},
         analyses={
             "calibration": analysis_rows("calibration"),
+            "cka": [
+                {**row, "alpha": 0.0, "other": other, "group": f"{one}:{two}", "value": 0.5}
+                for other in ("alpha 0.5", "alpha 1")
+                for one in ("block_1", "features")
+                for two in ("block_1", "features")
+                for row in analysis_rows("cka", "minibatch_cka")[:1]
+            ],
             "layers": [
                 {**row, "alpha": None, "dataset": None, "group": f"layer {place}"}
                 for place, row in enumerate(analysis_rows("layers", "distance"))

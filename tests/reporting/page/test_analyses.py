@@ -38,3 +38,4 @@ def test_the_commands_of_those_that_are_missing():
     missing = dict(missing_commands({"calibration": analysis_rows("calibration")}))
     assert missing["Diversity of predictions"] == "wiseft report RUN --analyses diversity"
     assert "Calibration" not in missing
+    assert missing["Effective robustness"].endswith("effective_robustness --baselines FILE.csv")

@@ -21,7 +21,7 @@ def test_a_page_is_json_and_has_what_was_stored():
     ]  # fmt: skip
     assert {flip.name for flip in page.flips} <= {"prints", "sketches", "<b>fog</b> & rain"}
     assert page.flip_counts.keys() == {"prints", "sketches", "<b>fog</b> & rain"}
-    assert [each.name for each in page.analyses] == ["calibration", "layers"]
+    assert [each.name for each in page.analyses] == ["calibration", "layers", "cka"]
     assert ["training.seed", "0"] in page.how["configuration"]
     assert run_page(facts()) == page
 

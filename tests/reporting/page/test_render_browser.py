@@ -183,6 +183,26 @@ def test_choices_change_what_is_shown_and_keep_the_focus(opened: Any) -> None:
     assert page.page.evaluate("document.activeElement.textContent") == "<b>fog</b> & rain"
 
 
+def test_analyses_have_the_chart_that_fits_them(opened: Any) -> None:
+    page = opened()
+    charts = page.page.locator("#analyses-body .chart")
+    assert [each.get_attribute("id") for each in charts.all()] == [
+        "calibration-chart", "layers-chart", "cka-chart",
+    ]  # fmt: skip
+    assert page.page.locator("#calibration-chart path").count() == 1
+    assert page.page.locator("#layers-chart rect").count() == 5
+    titles = page.page.locator("#cka-chart rect title").all_text_contents()
+    assert titles[:2] == ["block_1, block_1: 0.5", "block_1, features: 0.5"]
+    assert len(titles) == 4
+    page.page.select_option("#cka-pair", "alpha 0 and alpha 1")
+    page.page.wait_for_function(
+        "document.getElementById('cka-pair').value === 'alpha 0 and alpha 1'"
+    )
+    missing = page.page.inner_text("#analyses-body ul")
+    assert "wiseft report RUN --analyses diversity" in missing
+    assert "calibration" not in missing
+
+
 def test_names_are_shown_as_they_are(opened: Any) -> None:
     page = opened()
     assert page.page.title() == "one"

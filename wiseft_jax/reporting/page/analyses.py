@@ -43,6 +43,9 @@ KNOWN: dict[str, tuple[str, str]] = {
 ASKED_FOR = ("effective_robustness", "calibration", "diversity", "layers", "cka", "overrides")
 """Those whose command is shown where they aren't stored: the page has the others' content."""
 
+_MORE = {"effective_robustness": " --baselines FILE.csv"}
+"""What a command needs beside the analysis's name."""
+
 MOST_ROWS = 5000
 _FIELDS = (
     "metric", "dataset", "split", "alpha", "other", "group",
@@ -96,7 +99,7 @@ def _shortened(value: Any) -> Any:
 def missing_commands(stored: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return title and command of each analysis that isn't stored."""
     return [
-        (KNOWN[name][0], f"wiseft report RUN --analyses {name}")
+        (KNOWN[name][0], f"wiseft report RUN --analyses {name}{_MORE.get(name, '')}")
         for name in ASKED_FOR
         if not stored.get(name)
     ]

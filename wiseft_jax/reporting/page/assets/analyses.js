@@ -24,18 +24,22 @@ function drawAnalyses(state) {
 function analysisPart(analysis, state) {
   const all = rowsOf(state.run, analysis.name), key = (field) => `${analysis.name}-${field}`;
   const metrics = distinct(all.map((row) => row.metric));
-  const metric = metrics.includes(state[key("metric")]) ? state[key("metric")] : metrics[0];
+  const metric = metrics.includes(state[key("metric")]) ? state[key("metric")] : metrics.includes(analysis.name) ? analysis.name : metrics[0];
   const ofMetric = all.filter((row) => row.metric === metric);
   const sets = distinct(ofMetric.map((row) => row.dataset ?? ""));
   const many = distinct(ofMetric.map(seriesName)).length > MOST_LINES;
-  const set = sets.includes(state[key("set")]) ? state[key("set")] : many ? sets[0] : "*";
-  const rows = ofMetric.filter((row) => set === "*" || (row.dataset ?? "") === set);
+  const set = sets.includes(state[key("set")]) ? state[key("set")] : many || sets.length === 1 ? sets[0] : "*";
+  const ofSet = ofMetric.filter((row) => set === "*" || (row.dataset ?? "") === set);
+  const pairs = ofSet.length && ofSet.every((row) => row.group?.split(":").length === 2) ? distinct(ofSet.map(modelsOf)) : [];
+  const pair = pairs.includes(state[key("pair")]) ? state[key("pair")] : pairs[0];
+  const rows = pairs.length ? ofSet.filter((row) => modelsOf(row) === pair) : ofSet;
   const part = node("div", {}, node("h3", {}, analysis.title), node("p", { class: "note" }, analysis.meaning));
   const choices = node("div", { class: "choices" });
   if (metrics.length > 1) choices.append(choice("metric ", metrics.map((each) => [each, words(each)]), metric, (value) => state.set({ [key("metric")]: value }), key("metric")));
   if (sets.length > 1) choices.append(choice("set ", [...(many ? [] : [["*", "all"]]), ...sets.map((each) => [each, each || "none"])], set, (value) => state.set({ [key("set")]: value }), key("set")));
+  if (pairs.length > 1) choices.append(choice("models ", pairs.map((each) => [each, each]), pair, (value) => state.set({ [key("pair")]: value }), key("pair")));
   if (choices.childNodes.length) part.append(choices);
-  const draw = analysisChart(analysis, metric, rows, state);
+  const draw = pairs.length && set !== "*" ? gridChart(analysis, metric, rows) : analysisChart(analysis, metric, rows, state);
   if (draw) part.append(node("div", { class: "chart", id: `${analysis.name}-chart` }));
   const { table, count } = analysisTable(metric, rows, state.alpha);
   part.append(draw && count > FEW_ROWS ? folded(state, `${analysis.name}-table`, `The numbers: ${count} rows`, table) : table);
@@ -55,6 +59,16 @@ function namer(rows, withAlpha) {
 
 const seriesName = (row) => [row.dataset, row.group, row.other].join();
 const alphasIn = (rows) => distinct(rows.map((row) => row.alpha).filter((each) => each !== null)).sort((a, b) => a - b);
+
+const modelsOf = (row) => `alpha ${row.alpha ?? "?"} and ${row.other ?? "?"}`;
+
+// Rows of pairs "A:B" as a grid, A down and B across: the similarity of each layer with each.
+function gridChart(analysis, metric, rows) {
+  const pairs = rows.map((row) => [...row.group.split(":"), row.value]);
+  const [down, across] = [distinct(pairs.map(([one]) => one)), distinct(pairs.map(([, other]) => other))];
+  const label = `${analysis.title}, ${words(metric)}: one model's layers down, the other's across; the table below has the numbers`;
+  return () => chart(`${analysis.name}-chart`, (width) => heatChart(Math.min(width, 200 + 52 * across.length), { down, across, cells: pairs, label, format: number }), 1);
+}
 
 function analysisChart(analysis, metric, rows, state) {
   const label = `${analysis.title}, ${words(metric)}; the table below has the numbers`;
@@ -87,9 +101,14 @@ function nearestAlpha(rows, alpha) {
 function analysisTable(metric, rows, alpha) {
   const at = nearestAlpha(rows, alpha);
   const here = rows.filter((row) => at === null || row.alpha === null || row.alpha === at).slice(0, MOST_TABLE);
-  const called = namer(here, false);
-  const table = dataTable(at === null ? words(metric) : `${words(metric)} at alpha = ${at}`, ["of", "alpha", "value", "95 % interval", "n", "p", "p, Holm"], here.map((row) => ({
-    cells: [name(called(row)), row.alpha ?? "\u2013", number(row.value), row.ci_low === null ? "\u2013" : `${number(row.ci_low)} to ${number(row.ci_high)}`, row.n ?? "\u2013", ...[row.p_value, row.p_holm].map((each) => (each === null ? "\u2013" : pText(each)))],
-  })));
+  const called = namer(here, false), none = "\u2013";
+  const shown = (value, text) => (value === null || value === undefined ? none : text(value));
+  const columns = [
+    ["of", (row) => name(called(row))], ["alpha", (row) => row.alpha ?? none], ["value", (row) => number(row.value)],
+    ["95 % interval", (row) => shown(row.ci_low, () => `${number(row.ci_low)} to ${number(row.ci_high)}`)],
+    ["n", (row) => row.n ?? none], ["p", (row) => shown(row.p_value, pText)], ["p, Holm", (row) => shown(row.p_holm, pText)],
+  ].filter(([, text]) => here.some((row) => text(row) !== none));
+  const title = at === null ? words(metric) : `${words(metric)} at alpha = ${at}`;
+  const table = dataTable(title, columns.map(([head]) => head), here.map((row) => ({ cells: columns.map(([, text]) => text(row)) })));
   return { table, count: here.length };
 }

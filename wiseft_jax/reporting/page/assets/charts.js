@@ -246,6 +246,28 @@ function barChart(width, { bars, label, format }) {
   return { picture };
 }
 
+// Shares by name and name, darker where they are larger. cells: [down, across, value]
+function heatChart(width, { down, across, cells, label, format }) {
+  const longest = (names, most) => Math.min(most, Math.max(...names.map((each) => [...each].length)));
+  const left = 8 + longest(down, 16) * 6.8, top = 8 + longest(across, 12) * 5.2;
+  const size = Math.max(6, Math.min(46, (width - left - 30) / across.length));
+  const picture = frame(width, Math.ceil(top + size * down.length + 8), label);
+  across.forEach((each, place) => {
+    const [x, y] = [left + (place + 0.5) * size, top - 5];
+    picture.append(svg("text", { class: "soft", x: x - 2, y, transform: `rotate(-40 ${x} ${y})` }, short(each, 12)));
+  });
+  down.forEach((each, place) => picture.append(svg("text", { class: "soft", x: left - 6, y: top + (place + 0.5) * size + 4, "text-anchor": "end" }, short(each, 16))));
+  for (const [one, other, value] of cells) {
+    const [x, y] = [left + across.indexOf(other) * size, top + down.indexOf(one) * size];
+    const cell = svg("rect", { x, y, width: size - 1, height: size - 1, fill: BLUE });
+    cell.style.opacity = String(0.04 + 0.5 * Math.min(1, Math.max(0, value)));
+    cell.append(svg("title", {}, `${one}, ${other}: ${format(value)}`));
+    picture.append(cell);
+    if (size >= 34) picture.append(svg("text", { x: x + size / 2, y: y + size / 2 + 4, "text-anchor": "middle" }, value.toFixed(2)));
+  }
+  return { picture };
+}
+
 // Counts by label (rows) and answer (columns), shaded by the share of the row.
 function matrixChart(width, { names, totals, cells, label }) {
   const count = names.length, answers = count + (cells.some(([, answer]) => answer === count) ? 1 : 0);

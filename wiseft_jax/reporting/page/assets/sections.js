@@ -87,7 +87,7 @@ function againstCell(against, place, alpha) {
 
 // The reference axis of a shift: the class-matched set where the analysis of robustness has one, else the reference.
 function axisOf(run, shiftName) {
-  const other = rowsOf(run, "effective_robustness").find((row) => row.dataset === shiftName)?.other;
+  const other = rowsOf(run, "effective_robustness").find((row) => row.dataset === shiftName && row.metric === "effective_robustness")?.other;
   return run.lines.find((each) => each.name === other) ?? run.lines.find((each) => each.kind === "reference");
 }
 
