@@ -107,6 +107,8 @@ def _without_alphas(directory: RunDirectory) -> None:
         (_damage("curves.jsonl", b"{}"), "curves.jsonl:1: a curve row lacks"),
         (_damage("analyses/layers.jsonl", b"{}"), "layers.jsonl:1: a row of an analysis lacks"),
         (_without_alphas, "are of two sweeps"),
+        (_damage("predictions/backend.json", b'{"config_hash": "old"}'), "old of the predictions"),
+        (_damage("predictions/backend.json", b"[]"), "backend.json: expected a JSON object"),
         (lambda directory: directory.selection_file.unlink(), "selection.json: missing; make it"),
         (lambda directory: directory.results_file.unlink(), "no such results file"),
     ],

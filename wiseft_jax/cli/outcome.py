@@ -153,7 +153,7 @@ def write_outcome(
         for suffix in (".png", ".svg"):
             directory.flips_file.with_suffix(suffix).unlink(missing_ok=True)
     _write_report(shown, data, directory)
-    _write_page(data, directory)
+    write_page_of_run(data, directory)
     return shown
 
 
@@ -173,8 +173,13 @@ def report_again(data: ExperimentData, directory: RunDirectory) -> None:
         logger.warning("%s stays as it was: %s", directory.report_file, error)
 
 
-def _write_page(data: ExperimentData, directory: RunDirectory) -> None:
-    """Write the report as one HTML file; what stops it stops no run."""
+def write_page_of_run(data: ExperimentData, directory: RunDirectory) -> None:
+    """Write the report as one HTML file; what stops it is logged, and stops no run.
+
+    Args:
+      data: The datasets, whose images it shows.
+      directory: The run, with its results.
+    """
     from wiseft_jax.cli.report_page import write_page
 
     try:

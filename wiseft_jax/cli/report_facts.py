@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 ANALYSES_DIR = "analyses"
 _PREDICTIONS = "predictions"
+_SWEEP_FACTS = "backend.json"
 _ANALYSIS_FIELDS = ("schema", "analysis", "metric", "value")
 _SPECS = ("train", "validation", "test", "shifts")
 
@@ -141,6 +142,7 @@ def _predictions(
         )
         return {}
     loaded = load_predictions(directory.path)
+    _check_of_one_sweep(directory, rows)
     found = {}
     for name in dict.fromkeys(row["dataset"] for row in rows):
         if name not in loaded:
@@ -156,6 +158,19 @@ def _predictions(
             )
         found[name] = loaded[name]
     return found
+
+
+def _check_of_one_sweep(directory: RunDirectory, rows: Sequence[Row]) -> None:
+    """Refuse predictions that say that they are of another configuration than the rows."""
+    file = directory.path / _PREDICTIONS / _SWEEP_FACTS
+    stored = read_json(file) if file.is_file() else {}
+    if not isinstance(stored, dict):
+        raise InputError(f"{file}: expected a JSON object")
+    hashes = sorted({row["config_hash"] for row in rows})
+    own = stored.get("config_hash")
+    if own is not None and hashes != [own]:
+        why = f"configurations: {', '.join(hashes)} of the rows, {own} of the predictions"
+        raise of_two_sweeps(directory.path, f"{RESULTS_FILE} and {_PREDICTIONS}/", why)
 
 
 def _loaded(config_file: Path) -> ExperimentConfig | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.reporting.page.page_facts import ALPHAS, HOSTILE, facts
+from tests.reporting.page.page_facts import ALPHAS, HOSTILE, analysis_rows, facts
 from wiseft_jax.reporting.page.build import run_page
 from wiseft_jax.reporting.page.compare import compare
 from wiseft_jax.reporting.page.render import render_page
@@ -44,8 +44,20 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Write a page of one run, and one of two."""
     folder = tmp_path_factory.mktemp("pages")
     runs = [facts("first"), facts(HOSTILE[2], seed=1)]
+    fields = {"dataset": "sketches", "role": "shift", "other": "photos", "group": "logit"}
+    line = [
+        {
+            **analysis_rows("effective_robustness", metric, **fields)[0],
+            "alpha": None,
+            "value": value,
+        }
+        for metric, value in (("baseline_slope", 1.0), ("baseline_intercept", -0.1))
+    ]
+    rho = analysis_rows("effective_robustness", "effective_robustness", **fields)
+    robust = facts(analyses={"effective_robustness": [*line, *rho]})
     texts = {
         "one": render_page([run_page(facts())], title="one", version="1"),
+        "robust": render_page([run_page(robust)], title="robust", version="1"),
         "two": render_page(list(map(run_page, runs)), compare(runs), title="two", version="1"),
     }
     found = {}
@@ -181,6 +193,24 @@ def test_choices_change_what_is_shown_and_keep_the_focus(opened: Any) -> None:
     page.page.keyboard.press("Enter")
     page.page.wait_for_selector("button.name[aria-pressed=true]")
     assert page.page.evaluate("document.activeElement.textContent") == "<b>fog</b> & rain"
+
+
+def test_effective_robustness_moves_along_on_its_own_axis(opened: Any) -> None:
+    page = opened("robust")
+    without = page.page.locator("#scatter-chart > svg > path").count()
+    assert "is measured on single shifts" in page.page.inner_text("#scatter-text")
+    page.page.select_option("#scatter-shift", "sketches")
+    page.page.wait_for_function(
+        "document.getElementById('scatter-text').textContent.includes('sketches')"
+    )
+    said = page.page.inner_text("#scatter-text")
+    assert "Effective robustness: +4.5 points; the solid line is the baselines'." in said
+    assert "% on photos and" in said  # the class-matched axis
+    assert page.page.locator("#scatter-chart > svg > path").count() == without + 1
+    page.page.focus("#alpha")
+    page.page.keyboard.press("End")
+    page.settle("1")
+    assert "Effective robustness: +7.0 points" in page.page.inner_text("#scatter-text")
 
 
 def test_analyses_have_the_chart_that_fits_them(opened: Any) -> None:
