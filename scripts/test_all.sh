@@ -35,6 +35,7 @@ tier() { # tier NAME WHY COMMAND...: keep the tier if the command succeeds
 
 install() { python -m pip install --quiet -c constraints.txt "$@"; }
 install_torch() { install 'torch==2.13.0' || install '.[torch]'; }
+install_browser() { find_chromium && install '.[browser]'; }
 find_chromium() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
 
 echo "== install"
@@ -42,7 +43,7 @@ install '.[dev,segment]'
 tier torch "torch can't be installed" install_torch
 tier gcs "gcsfs can't be installed" install '.[gcs]'
 tier tpu_compile "libtpu can't be installed" install '.[tpu]'
-tier browser "no Chromium on PATH" find_chromium
+tier browser "no Chromium on PATH, or Playwright can't be installed" install_browser
 
 echo "== tiers: ${ran[*]}"
 status=0

@@ -17,6 +17,7 @@ FILES = (
     "curve.svg",
     "flips.png",
     "report.md",
+    "report.html",
     "merged/model.safetensors",
 )
 

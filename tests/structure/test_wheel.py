@@ -73,6 +73,13 @@ def test_the_wheel_has_the_class_lists(names: set[str]):
     assert lists <= names
 
 
+def test_the_wheel_has_the_parts_of_the_report(names: set[str]):
+    folder = ROOT / PACKAGE / "reporting" / "page" / "assets"
+    files = {path.relative_to(ROOT).as_posix() for path in folder.iterdir()}
+    assert {Path(name).suffix for name in files} == {".html", ".css", ".js"}
+    assert files <= names
+
+
 def test_the_wheel_has_the_type_marker_and_the_licences(names: set[str]):
     assert f"{PACKAGE}/py.typed" in names
     assert {"LICENSE", "NOTICE"} <= {Path(name).name for name in names if ".dist-info/" in name}

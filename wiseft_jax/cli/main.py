@@ -26,7 +26,7 @@ VERBS = {
     "backgrounds": "how much a model leans on backgrounds: build, show, evaluate, attack, train",
     "data": "data sets: what published ones are, whether a copy is whole; prepare any for a pod",
     "study": "experiments of many models: a grid of configurations, pasted patches",
-    "report": "the report of a finished run, or its numbers against the paper's",
+    "report": "the report of finished runs, as text and as HTML; numbers against the paper's",
     "export": "write a merged model of a run as a CLIP directory",
 }
 

@@ -153,6 +153,7 @@ def write_outcome(
         for suffix in (".png", ".svg"):
             directory.flips_file.with_suffix(suffix).unlink(missing_ok=True)
     _write_report(shown, data, directory)
+    write_page_of_run(data, directory)
     return shown
 
 
@@ -170,6 +171,22 @@ def report_again(data: ExperimentData, directory: RunDirectory) -> None:
         _write_report(Reported.stored(data, directory), data, directory)
     except InputError as error:
         logger.warning("%s stays as it was: %s", directory.report_file, error)
+
+
+def write_page_of_run(data: ExperimentData, directory: RunDirectory) -> None:
+    """Write the report as one HTML file; what stops it is logged, and stops no run.
+
+    Args:
+      data: The datasets, whose images it shows.
+      directory: The run, with its results.
+    """
+    from wiseft_jax.cli.report_page import write_page
+
+    try:
+        write_page([directory], directory.page_file, data=data)
+    except InputError as error:
+        directory.page_file.unlink(missing_ok=True)  # it was of an earlier sweep
+        logger.warning("%s isn't written: %s", directory.page_file, error)
 
 
 def _write_report(shown: Reported, data: ExperimentData, directory: RunDirectory) -> None:
@@ -310,6 +327,7 @@ def print_outcome(
         ("picture", directory.curve_file),
         ("flips", directory.flips_file),
         ("report", directory.report_file),
+        ("page", directory.page_file),
         ("model", directory.merged_dir),
     ):
         if path.exists():

@@ -1,9 +1,10 @@
-"""``wiseft report``: the stored report of a run, or its numbers against the paper's."""
+"""``wiseft report``: the stored report of runs, as Markdown and HTML, or against the paper's."""
 
 from __future__ import annotations
 
 import dataclasses
 import importlib
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,11 +19,17 @@ from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.errors import EXIT_DONE, InputError, missing_path, unknown_name
 from wiseft_jax.core.results import read_rows
 from wiseft_jax.core.run_directory import RunDirectory
+from wiseft_jax.core.writers import check_writable
 
 if TYPE_CHECKING:
     from wiseft_jax.reporting.against_paper import AgainstPaper
 
-USAGE = "usage: wiseft report RUN [--against-paper [PRESET]] [--json]   |   wiseft report --help"
+logger = logging.getLogger(__name__)
+
+USAGE = (
+    "usage: wiseft report RUN... [--out FILE] [--no-images] [--against-paper [PRESET]] [--json]"
+    "   |   wiseft report --help"
+)
 FORMS = {
     "--analyses": "report_analyses",
 }
@@ -33,14 +40,20 @@ THE_RUNS_OWN = "the run's own"
 
 @dataclasses.dataclass(frozen=True)
 class ReportArgs:
-    """Print the report of a finished run, or compare its numbers with the paper's.
+    """Print the report of a finished run and write it as one HTML file; several go side by side.
 
-    Nothing is evaluated: the stored rows are read. Other forms, each with its own `--help`:
+    Nothing is evaluated: stored rows and predictions are read. The HTML file opens from the disk
+    and needs no network. With --against-paper: compare the numbers with the paper's instead. Other
+    forms, each with its own `--help`:
     `wiseft report RUN --analyses NAME...` (why it works: diversity, overrides, calibration, ...).
     """
 
-    run: tyro.conf.Positional[Path]
-    """The run directory."""
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """The run directory, or several."""
+    out: Path | None = None
+    """The HTML file; report.html in the run's directory, if it is one run."""
+    images: bool = True
+    """Whether the HTML file shows images that flip between right and wrong."""
     against_paper: str | None = None
     """Compare with what the paper reports of this preset; without a name, of the run's own."""
     common: Common = CommonOptions()
@@ -55,21 +68,85 @@ def main(argv: Sequence[str]) -> int:
             return importlib.import_module(f"wiseft_jax.cli.{form}").main(argv)
     args = parse(ReportArgs, _with_preset(argv), "report")
     args.common.apply()
-    directory = RunDirectory(args.run)
-    if not directory.path.is_dir():
-        raise missing_path(directory.path, "run directory")
+    directories = [RunDirectory(run) for run in args.runs]
+    for directory in directories:
+        if not directory.path.is_dir():
+            raise missing_path(directory.path, "run directory")
+    _check_asked(args)
+    if len(directories) > 1:
+        return _side_by_side(directories, args)
+    (directory,) = directories
     if args.against_paper is not None:
         return _compare(directory, args.against_paper, as_json=args.common.json)
     rows = read_rows(directory.path)
     if args.common.json:
         print_json({"selection": read_json(directory.selection_file), "rows": rows})
+        if args.out is not None:
+            _write_page(directories, args)
         return EXIT_DONE
     if not directory.report_file.is_file():
         raise InputError(
-            f"{directory.report_file}: missing; make it again: wiseft sweep {args.run}"
+            f"{directory.report_file}: missing; make it again: wiseft sweep {directory.path}"
         )
-    print(directory.report_file.read_text(encoding="utf-8"), end="")
+    print(directory.report_file.read_text(encoding="utf-8"), end="", flush=True)
+    if args.out is None and (problem := _not_writable(directory)):
+        logger.warning("the report isn't written as HTML: %s; give --out FILE", problem)
+    else:
+        _write_page(directories, args)
     return EXIT_DONE
+
+
+def _not_writable(directory: RunDirectory) -> InputError | None:
+    """Return why nothing can be written into a run, which may be someone else's; None if it can."""
+    try:
+        check_writable(directory.path)
+    except InputError as error:
+        return error
+    return None
+
+
+def _check_asked(args: ReportArgs) -> None:
+    """Refuse options that exclude each other."""
+    several = len(args.runs) > 1
+    if args.against_paper is not None and (several or args.out is not None or not args.images):
+        found = "several runs" if several else "--out" if args.out is not None else "--no-images"
+        raise InputError(
+            f"{OPTION}: compares one run's numbers on stdout, and writes no HTML; found {found}"
+        )
+    if several and args.out is None:
+        raise InputError("--out: several runs side by side need the HTML file's name: --out FILE")
+    if args.out is not None and args.out.is_dir():
+        raise InputError(f"--out {args.out}: expected a file to write, found a directory")
+
+
+def _side_by_side(directories: Sequence[RunDirectory], args: ReportArgs) -> int:
+    """Write the HTML file of several runs; print where it is, or all their rows as JSON."""
+    path = _write_page(directories, args)
+    if args.common.json:
+        print_json(
+            {
+                "page": str(path),
+                "runs": [
+                    {
+                        "run": str(directory.path),
+                        "selection": read_json(directory.selection_file),
+                        "rows": read_rows(directory.path),
+                    }
+                    for directory in directories
+                ],
+            }
+        )
+    else:
+        print(path)
+    return EXIT_DONE
+
+
+def _write_page(directories: Sequence[RunDirectory], args: ReportArgs) -> Path:
+    from wiseft_jax.cli.report_page import write_page
+
+    path = write_page(directories, args.out or directories[0].page_file, images=args.images)
+    logger.info("the report as HTML: %s", path)
+    return path
 
 
 def _with_preset(argv: Sequence[str]) -> list[str]:

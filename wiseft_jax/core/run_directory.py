@@ -73,6 +73,11 @@ class RunDirectory:
         return self.path / "report.md"
 
     @property
+    def page_file(self) -> Path:
+        """The report as one HTML file."""
+        return self.path / "report.html"
+
+    @property
     def endpoints_file(self) -> Path:
         """Classes and hashes of both ends; there once fine-tuning is complete."""
         return self.path / "endpoints.json"

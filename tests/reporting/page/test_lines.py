@@ -1,0 +1,84 @@
+"""The curves of a page, and how they compare with both ends."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tests.reporting.page.page_facts import ALPHAS, facts
+from wiseft_jax.core.paired import bootstrap_differences, mcnemar
+from wiseft_jax.reporting.page.lines import lines_of
+from wiseft_jax.reporting.series import Curves
+
+
+def test_each_set_has_a_line_in_the_order_of_the_report():
+    run = facts()
+    lines = lines_of(Curves.of(run.rows), run.predictions)
+    assert [(line.name, line.kind) for line in lines] == [
+        ("prints", "reference"),
+        ("mean of shifts", "mean"),
+        ("sketches", "shift"),
+        ("<b>fog</b> & rain", "shift"),
+        ("photos", "other"),
+    ]
+    assert all(line.alphas == list(ALPHAS) for line in lines)
+
+
+def test_comparisons_are_the_paired_ones_of_the_images():
+    run = facts()
+    line = lines_of(Curves.of(run.rows), run.predictions)[0]
+    right = run.predictions["prints"].correct
+    zero, one = line.against
+    assert (zero.end, one.end) == (0.0, 1.0)
+    for place in range(1, len(ALPHAS)):
+        test = mcnemar(right[0], right[place])
+        drawn = bootstrap_differences(right[[0, place]], 0)
+        assert zero.difference[place] == pytest.approx(test.difference, abs=1e-5)
+        assert (zero.won[place], zero.lost[place]) == (test.b_only, test.a_only)
+        assert zero.p_value[place] == pytest.approx(test.p_value, rel=1e-2)
+        assert (zero.low[place], zero.high[place]) == pytest.approx(
+            (drawn.low[1], drawn.high[1]), abs=1e-5
+        )
+    assert (zero.difference[0], zero.low[0], zero.high[0]) == (0.0, 0.0, 0.0)
+
+
+def test_the_mean_has_an_interval_at_the_chosen_alpha_alone():
+    run = facts()
+    mean = lines_of(Curves.of(run.rows), run.predictions, alpha=0.5)[1]
+    zero = mean.against[0]
+    place = ALPHAS.index(0.5)
+    assert zero.low[place] < zero.difference[place] < zero.high[place]
+    assert zero.low[1] == zero.high[1] == zero.difference[1]
+    assert zero.p_value == []
+
+
+def test_without_predictions_there_are_no_tests():
+    run = facts()
+    lines = lines_of(Curves.of(run.rows), {}, alpha=0.5)
+    assert [line.against for line in lines if line.kind != "mean"] == [[]] * 4
+    assert lines[1].against[0].low == lines[1].against[0].difference
+
+
+def test_unlabelled_images_do_not_count():
+    run = facts()
+    stored = run.predictions["prints"]
+    labels = np.where(np.arange(40) < 20, stored.labels, -1).astype(np.int32)
+    half = type(stored)(**{**vars(stored), "labels": labels})
+    line = lines_of(Curves.of(run.rows), {"prints": half})[0]
+    assert line.against[0].won[2] == mcnemar(stored.correct[0, :20], stored.correct[2, :20]).b_only
+
+
+def test_the_continuous_curve_comes_as_fractions():
+    run = facts()
+    row = {
+        "schema": 1, "dataset": "prints", "split": "test", "role": "reference", "n": 40,
+        "alphas": [0.0, 0.1], "hits": [20, 30], "low": [20, 29], "high": [20, 31], "lost": [],
+        "won": [], "summary": {}, "config_hash": "x",
+    }  # fmt: skip
+    lines = lines_of(Curves.of(run.rows), {}, [row])
+    assert lines[0].between == {
+        "alphas": [0.0, 0.1], "values": [0.5, 0.75], "low": [0.5, 0.725], "high": [0.5, 0.775],
+    }  # fmt: skip
+    assert dataclasses.asdict(lines[1])["between"] is None
