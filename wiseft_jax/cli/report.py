@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
     from wiseft_jax.reporting.against_paper import AgainstPaper
 
 USAGE = "usage: wiseft report RUN [--against-paper [PRESET]] [--json]   |   wiseft report --help"
+FORMS = {
+    "--list": "report_list",
+    "--diff": "report_diff",
+    "--tables": "report_files",
+    "--figures": "report_files",
+}
+"""An option that makes another form of the verb -> the module that has it."""
 OPTION = "--against-paper"
 THE_RUNS_OWN = "the run's own"
 
@@ -30,7 +38,9 @@ THE_RUNS_OWN = "the run's own"
 class ReportArgs:
     """Print the report of a finished run, or compare its numbers with the paper's.
 
-    Nothing is evaluated: the stored rows are read.
+    Nothing is evaluated: the stored rows are read. Other forms, each with its own `--help`:
+    `wiseft report --list DIR` (runs with their key numbers), `wiseft report --diff RUN1 RUN2`,
+    `wiseft report RUN --tables DIR --figures DIR` (for papers).
     """
 
     run: tyro.conf.Positional[Path]
@@ -44,6 +54,9 @@ def main(argv: Sequence[str]) -> int:
     """Run the verb."""
     if not argv:
         raise InputError(f"no run is named\n{USAGE}")
+    for option in argv:
+        if (form := FORMS.get(option.partition("=")[0])) is not None:
+            return importlib.import_module(f"wiseft_jax.cli.{form}").main(argv)
     args = parse(ReportArgs, _with_preset(argv), "report")
     args.common.apply()
     directory = RunDirectory(args.run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # What matplotlib would write into the file by itself: its version, or the time.
-_METADATA: dict[str, Any] = {"png": {"Software": None}, "svg": {"Date": None}}
+_METADATA: dict[str, Any] = {
+    "png": {"Software": None},
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+KINDS = tuple(_METADATA)
+"""What a figure can be written as: pixels, or lines with outlined (SVG) or embedded (PDF) fonts."""
 
 
 def save_figure(figure: Figure, path: Path | str, kind: str = "png") -> Path:
@@ -23,7 +30,7 @@ def save_figure(figure: Figure, path: Path | str, kind: str = "png") -> Path:
     Args:
       figure: What to write.
       path: Where to, whatever its suffix.
-      kind: ``"png"`` or ``"svg"``.
+      kind: One of ``KINDS``.
     """
     target, encoded = Path(path), io.BytesIO()
     figure.savefig(encoded, format=kind, metadata=_METADATA[kind])
@@ -38,5 +45,15 @@ def save_png_and_svg(figure: Figure, path: Path | str) -> list[Path]:
       figure: What to write.
       path: Where to; its suffix is left out.
     """
-    stem = Path(path).with_suffix("")
-    return [save_figure(figure, stem.with_suffix(f".{kind}"), kind) for kind in _METADATA]
+    return save_kinds(figure, Path(path).with_suffix(""), ("png", "svg"))
+
+
+def save_kinds(figure: Figure, stem: Path, kinds: Sequence[str]) -> list[Path]:
+    """Write a figure in several formats, and return the files; see ``save_figure``.
+
+    Args:
+      figure: What to write.
+      stem: Where to, without a suffix; a dot in it stays.
+      kinds: Some of ``KINDS``.
+    """
+    return [save_figure(figure, stem.with_name(f"{stem.name}.{kind}"), kind) for kind in kinds]

@@ -1,0 +1,99 @@
+"""Weights & Biases, offline: files in the run directory, nothing sent anywhere.
+
+``wandb sync`` sends them when a person wants that; this module never does.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from wiseft_jax.core.results import Row
+from wiseft_jax.core.tracking import results_at, values_by_alpha
+
+FINISH_SECS = 60.0
+_COLUMNS = (
+    "dataset", "split", "role", "metric", "alpha", "value", "n", "ci_low", "ci_high", "method",
+)  # fmt: skip
+
+
+class WandbWriter:
+    """Writes ``wandb/offline-run-*`` into a run directory; those that are there are removed.
+
+    Accuracies against alpha are charts whose x axis is ``alpha``. Reports of errors to the makers,
+    statistics of the machine, its name, the code and git's state are all switched off.
+
+    Args:
+      run_dir: The run directory.
+      described: ``run_directory.describe``.
+      project: The project's name.
+    """
+
+    def __init__(self, run_dir: Path, described: Mapping[str, Any], project: str) -> None:
+        os.environ["WANDB_ERROR_REPORTING"] = "false"  # read when the package starts its service
+        import wandb
+
+        run_dir = run_dir.absolute()
+        for old in sorted((run_dir / "wandb").glob("offline-run-*")):
+            shutil.rmtree(old)
+        self._wandb = wandb
+        self._run = wandb.init(
+            project=project,
+            name=described["config"]["name"],
+            config={**described["config"], **_facts(described)},
+            dir=str(run_dir),
+            mode="offline",
+            reinit="create_new",
+            settings=_settings(wandb, run_dir),
+        )
+        self._run.define_metric("* by alpha/*", step_metric="alpha")
+
+    def scalars(self, step: int, values: Mapping[str, float], time_secs: float | None) -> None:
+        """Write numbers of a step; see ``MetricsWriter``. The time is that of the writing."""
+        self._run.log(dict(values), step=step)
+
+    def text(self, name: str, text: str) -> None:
+        """Write a text into the summary."""
+        self._run.summary[name] = text
+
+    def rows(self, rows: Sequence[Row], selection: Mapping[str, Any]) -> None:
+        """Write the results: charts by alpha, a table of all rows, and the summary."""
+        by_alpha = values_by_alpha(rows)
+        for name in dict.fromkeys(name for values in by_alpha.values() for name in values):
+            self._run.define_metric(name, step_metric="alpha")
+        for alpha, values in by_alpha.items():
+            self._run.log({"alpha": alpha, **values})
+        cells = [[row.get(name) for name in _COLUMNS] for row in rows]
+        self._run.log({"results": self._wandb.Table(columns=list(_COLUMNS), data=cells)})
+        self._run.summary.update(results_at(rows, selection))
+        self.text("choice of alpha", str(selection.get("sentence", selection["alpha"])))
+
+    def close(self) -> None:
+        """Write what is still in memory, and end the run."""
+        self._run.finish()
+
+
+def _settings(wandb: Any, run_dir: Path) -> Any:
+    return wandb.Settings(
+        root_dir=str(run_dir),
+        use_dot_wandb=False,
+        silent=True,
+        console="off",
+        disable_code=True,
+        disable_git=True,
+        save_code=False,
+        x_disable_machine_info=True,
+        x_disable_meta=True,
+        x_disable_stats=True,
+        x_disable_viewer=True,
+        x_save_requirements=False,
+        finish_timeout=FINISH_SECS,
+        finish_timeout_raises=True,
+    )
+
+
+def _facts(described: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: described[name] for name in ("config_hash", "python", "versions")}
