@@ -78,7 +78,7 @@ def _of_run(args: FilesArgs) -> list[Path]:
         studies = _studies(directory, {row["dataset"] for row in rows})
         written += write_tables(tables_of_run(rows, selection, gains, studies), args.tables)
     if args.figures is not None:
-        written += _figures_of_run(args, rows, selection)
+        written += _figures_of_run(args.figures, args, rows, selection)
         written += _pictures_of_analyses(args, args.figures)
     return written
 
@@ -107,22 +107,15 @@ def _studies(directory: RunDirectory, shown: set[str]) -> dict[str, dict[str, An
     return found
 
 
-def _figures_of_run(args: FilesArgs, rows: Any, selection: Any) -> list[Path]:
-    import matplotlib
+def _figures_of_run(figures: Path, args: FilesArgs, rows: Any, selection: Any) -> list[Path]:
+    from wiseft_jax.reporting.curves import draw_curve
+    from wiseft_jax.reporting.flips import draw_flips
 
-    from wiseft_jax.reporting.curves import curve_figure
-    from wiseft_jax.reporting.flips import flips_figure
-    from wiseft_jax.reporting.saving import save_kinds
-    from wiseft_jax.reporting.style import STYLE
-
-    assert args.figures is not None
-    curve_rows = read_curve_rows(args.run)
-    with matplotlib.rc_context(STYLE):
-        curve = curve_figure(rows, selection=selection, curve_rows=curve_rows)
-        written = save_kinds(curve, args.figures / "curve", args.format)
-        if curve_rows:
-            flips = flips_figure(curve_rows)
-            written += save_kinds(flips, args.figures / "flips", args.format)
+    curve_rows, kinds = read_curve_rows(args.run), args.format
+    shown: dict[str, Any] = {"selection": selection, "curve_rows": curve_rows}
+    written = draw_curve(rows, figures / "curve.png", kinds=kinds, **shown)
+    if curve_rows:
+        written += draw_flips(curve_rows, figures / "flips.png", kinds=kinds)
     return written
 
 
@@ -149,13 +142,9 @@ def _pictures_of_analyses(args: FilesArgs, figures: Path) -> list[Path]:
 
 
 def _of_study(args: FilesArgs) -> list[Path]:
-    import matplotlib
-
     from wiseft_jax.reporting.paper_tables import write_tables
     from wiseft_jax.reporting.run_tables import tables_of_study
-    from wiseft_jax.reporting.saving import save_kinds
-    from wiseft_jax.reporting.scatter import scatter_figure
-    from wiseft_jax.reporting.style import STYLE
+    from wiseft_jax.reporting.scatter import draw_scatter
 
     directory = StudyDirectory(args.run)
     if not directory.facts_file.is_file():
@@ -168,6 +157,5 @@ def _of_study(args: FilesArgs) -> list[Path]:
     if args.tables is not None:
         written += write_tables(tables_of_study(facts), args.tables)
     if args.figures is not None:
-        with matplotlib.rc_context(STYLE):
-            written += save_kinds(scatter_figure(facts), args.figures / "scatter", args.format)
+        written += draw_scatter(facts, args.figures / "scatter.png", kinds=args.format)
     return written

@@ -194,6 +194,24 @@ def results_at(rows: Sequence[Row], selection: Mapping[str, Any]) -> dict[str, f
     return found
 
 
+def results_table(rows: Sequence[Row], selection: Mapping[str, Any]) -> str:
+    """Return how alpha was chosen, and each set at alpha 0, the chosen one and 1, in Markdown.
+
+    Args:
+      rows: Of every set and alpha.
+      selection: ``Selection.facts()``.
+    """
+    alphas = {0.0, float(selection["alpha"]), 1.0}
+    lines = ["| set | metric | alpha | % | 95 % interval | n |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        if row["alpha"] in alphas:
+            name = row["dataset"].replace("|", "\\|")
+            value, low, high = (f"{100 * row[key]:.1f}" for key in ("value", "ci_low", "ci_high"))
+            cells = (name, row["metric"], f"{row['alpha']:g}", value, f"[{low}, {high}]")
+            lines.append(f"| {' | '.join(cells)} | {row['n']} |")
+    return "\n".join([str(selection.get("sentence", "")), "", *lines])
+
+
 def values_by_alpha(rows: Iterable[Row]) -> dict[float, dict[str, float]]:
     """Return alpha -> ``"<metric> by alpha/<set>"`` -> value, by rising alpha; means with them."""
     rows = list(rows)

@@ -14,7 +14,7 @@ from typing import Any
 
 from wiseft_jax.core.config_io import flat
 from wiseft_jax.core.results import Row
-from wiseft_jax.core.tracking import results_at, values_by_alpha
+from wiseft_jax.core.tracking import results_at, results_table, values_by_alpha
 
 FLUSH_SECS = 10.0
 _SCALES = (1_000, 1_000_000, 1_000_000_000)
@@ -77,7 +77,7 @@ class TensorBoardWriter:
         for alpha, values in by_alpha.items():
             self._add(self._by_alpha(values, scale), round(scale * alpha))
         self.scalars(0, results_at(rows, selection), None)
-        self.text("choice of alpha", str(selection.get("sentence", selection["alpha"])))
+        self.text("results", results_table(rows, selection))
         if self._session_end is not None:
             self._add(self._session_end, 0)
         self._writer.flush()

@@ -12,12 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from wiseft_jax.core.results import Row
-from wiseft_jax.core.tracking import results_at, values_by_alpha
+from wiseft_jax.core.tracking import results_at, results_table, values_by_alpha
 
 FINISH_SECS = 60.0
-_COLUMNS = (
-    "dataset", "split", "role", "metric", "alpha", "value", "n", "ci_low", "ci_high", "method",
-)  # fmt: skip
 
 
 class WandbWriter:
@@ -39,7 +36,6 @@ class WandbWriter:
         run_dir = run_dir.absolute()
         for old in sorted((run_dir / "wandb").glob("offline-run-*")):
             shutil.rmtree(old)
-        self._wandb = wandb
         self._run = wandb.init(
             project=project,
             name=described["config"]["name"],
@@ -49,7 +45,6 @@ class WandbWriter:
             reinit="create_new",
             settings=_settings(wandb, run_dir),
         )
-        self._run.define_metric("* by alpha/*", step_metric="alpha")
 
     def scalars(self, step: int, values: Mapping[str, float], time_secs: float | None) -> None:
         """Write numbers of a step; see ``MetricsWriter``. The time is that of the writing."""
@@ -60,16 +55,15 @@ class WandbWriter:
         self._run.summary[name] = text
 
     def rows(self, rows: Sequence[Row], selection: Mapping[str, Any]) -> None:
-        """Write the results: charts by alpha, a table of all rows, and the summary."""
+        """Write the results: charts by alpha, and the summary with a table."""
         by_alpha = values_by_alpha(rows)
         for name in dict.fromkeys(name for values in by_alpha.values() for name in values):
             self._run.define_metric(name, step_metric="alpha")
         for alpha, values in by_alpha.items():
             self._run.log({"alpha": alpha, **values})
-        cells = [[row.get(name) for name in _COLUMNS] for row in rows]
-        self._run.log({"results": self._wandb.Table(columns=list(_COLUMNS), data=cells)})
         self._run.summary.update(results_at(rows, selection))
-        self.text("choice of alpha", str(selection.get("sentence", selection["alpha"])))
+        # Not a wandb.Table: that is an artifact, whose file lies outside of the run directory.
+        self.text("results", results_table(rows, selection))
 
     def close(self) -> None:
         """Write what is still in memory, and end the run."""
@@ -81,6 +75,10 @@ def _settings(wandb: Any, run_dir: Path) -> Any:
         root_dir=str(run_dir),
         use_dot_wandb=False,
         silent=True,
+        symlink=False,
+        host="",
+        username="",
+        email="",
         console="off",
         disable_code=True,
         disable_git=True,

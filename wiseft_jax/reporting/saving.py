@@ -18,6 +18,7 @@ _METADATA: dict[str, Any] = {
     "svg": {"Date": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
+PNG_AND_SVG = ("png", "svg")
 KINDS = tuple(_METADATA)
 """What a figure can be written as: pixels, or lines with outlined (SVG) or embedded (PDF) fonts."""
 
@@ -39,21 +40,17 @@ def save_figure(figure: Figure, path: Path | str, kind: str = "png") -> Path:
 
 
 def save_png_and_svg(figure: Figure, path: Path | str) -> list[Path]:
-    """Write a figure in both formats, and return both paths; see ``save_figure``.
-
-    Args:
-      figure: What to write.
-      path: Where to; its suffix is left out.
-    """
-    return save_kinds(figure, Path(path).with_suffix(""), ("png", "svg"))
+    """Write a figure in both formats, and return both paths; see ``save_kinds``."""
+    return save_kinds(figure, path, PNG_AND_SVG)
 
 
-def save_kinds(figure: Figure, stem: Path, kinds: Sequence[str]) -> list[Path]:
+def save_kinds(figure: Figure, path: Path | str, kinds: Sequence[str]) -> list[Path]:
     """Write a figure in several formats, and return the files; see ``save_figure``.
 
     Args:
       figure: What to write.
-      stem: Where to, without a suffix; a dot in it stays.
+      path: Where to; its suffix is left out.
       kinds: Some of ``KINDS``.
     """
-    return [save_figure(figure, stem.with_name(f"{stem.name}.{kind}"), kind) for kind in kinds]
+    stem = Path(path).with_suffix("")
+    return [save_figure(figure, stem.with_suffix(f".{kind}"), kind) for kind in kinds]
