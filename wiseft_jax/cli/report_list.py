@@ -12,7 +12,7 @@ import tyro
 
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
 from wiseft_jax.cli.parse import parse
-from wiseft_jax.core.errors import EXIT_DONE, InputError, first_few
+from wiseft_jax.core.errors import EXIT_DONE, InputError, few
 from wiseft_jax.core.found_runs import Found, find_runs
 
 _MOST_DEEPER = 5
@@ -57,8 +57,8 @@ def main(argv: Sequence[str]) -> int:
         print(f"{args.list}: no run, and nothing else, down to a depth of {args.depth}")
     if found.deeper:
         print(
-            f"{len(found.deeper)} directories deeper than --depth {args.depth} weren't looked into:"
-            f" {first_few(found.deeper, _MOST_DEEPER)}"
+            f"deeper than --depth {args.depth}, and not looked into:"
+            f" {few(found.deeper, _MOST_DEEPER)}"
         )
     return EXIT_DONE
 

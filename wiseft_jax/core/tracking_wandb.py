@@ -34,7 +34,8 @@ class WandbWriter:
         import wandb
 
         run_dir = run_dir.absolute()
-        for old in sorted((run_dir / "wandb").glob("offline-run-*")):
+        self._directory = run_dir / "wandb"
+        for old in sorted(self._directory.glob("offline-run-*")):
             shutil.rmtree(old)
         self._run = wandb.init(
             project=project,
@@ -68,6 +69,9 @@ class WandbWriter:
     def close(self) -> None:
         """Write what is still in memory, and end the run."""
         self._run.finish()
+        for path in self._directory.glob("offline-run-*/logs/*"):
+            if path.is_symlink():  # to a log of wandb's own outside: the run may be moved
+                path.unlink()
 
 
 def _settings(wandb: Any, run_dir: Path) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ _METADATA: dict[str, Any] = {
     "svg": {"Date": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
+_FONT_NAME = re.compile(rb"/FontName /([A-Z]{6})[+]")
 PNG_AND_SVG = ("png", "svg")
 KINDS = tuple(_METADATA)
 """What a figure can be written as: pixels, or lines with outlined (SVG) or embedded (PDF) fonts."""
@@ -35,8 +37,23 @@ def save_figure(figure: Figure, path: Path | str, kind: str = "png") -> Path:
     """
     target, encoded = Path(path), io.BytesIO()
     figure.savefig(encoded, format=kind, metadata=_METADATA[kind])
-    write_bytes(target, encoded.getvalue())
+    data = encoded.getvalue()
+    write_bytes(target, _with_steady_names(data) if kind == "pdf" else data)
     return target
+
+
+def _with_steady_names(pdf: bytes) -> bytes:
+    """Return a PDF whose embedded fonts are named by their order: AAAAAA+..., AAAAAB+...
+
+    matplotlib names them by Python's ``hash`` of their letters, another one in each process. Names
+    keep their length, so that the offsets in the file stay right.
+    """
+    found = dict.fromkeys(_FONT_NAME.findall(pdf))
+    steady = {prefix: b"AAAAA%c" % (ord("A") + place) for place, prefix in enumerate(found)}
+    if not steady:
+        return pdf
+    names = re.compile(b"/(%s)[+]" % b"|".join(steady))
+    return names.sub(lambda name: b"/%s+" % steady[name[1]], pdf)
 
 
 def save_png_and_svg(figure: Figure, path: Path | str) -> list[Path]:
