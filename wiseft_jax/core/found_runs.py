@@ -71,11 +71,10 @@ class _Search:
             below = path / "runs"
             is_study = (path / STUDY_FILE).is_file() and below.is_dir()
             return [own, *(self._inside(below, depth) if is_study else ())]
-        if depth == 0:
-            self.deeper.append(self._shown(path))
-            return []
+        before = len(self.deeper)
         found = list(self._inside(path, depth))
-        if all(each.state == "foreign" for each in found) and path != self._root and found:
+        nothing = found and all(each.state == "foreign" for each in found)
+        if nothing and len(self.deeper) == before and path != self._root:
             return [Summary(self._shown(path), "other", "foreign", "nothing of this program in it")]
         return found
 
@@ -87,6 +86,9 @@ class _Search:
             return
         if not names and path != self._root:
             yield Summary(self._shown(path), "other", "foreign", "no run: no config.json in it")
+        if names and depth == 0:
+            self.deeper.append(self._shown(path))
+            return
         for name in names:
             try:
                 yield from self.look(path / name, depth - 1)

@@ -29,7 +29,6 @@ _LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    "\"": r"\textquotedbl{}",
     "α": r"$\alpha$",
 }  # fmt: skip
 _MINUS = re.compile(r"(?<![\w.\-])-(?=\d)")
