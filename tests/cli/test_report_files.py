@@ -44,9 +44,7 @@ def test_tables(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
     assert all(each["p_value"] for each in gains if each["dataset"] != "mean of shifts")
 
 
-def test_without_predictions_gains_have_no_tests(
-    run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-):
+def test_without_predictions_gains_have_no_tests(run: Path, tmp_path: Path):
     copy = tmp_path / "run"
     shutil.copytree(run, copy)
     shutil.rmtree(copy / "predictions")

@@ -19,10 +19,12 @@ DESCRIBED = {"config": {"name": "x"}, "config_hash": "h", "python": "3", "versio
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
+        ({"writers": ("tensorbord",)}, "unknown tracking.writers 'tensorbord'. Did you mean"),
         ({"writers": ("wandb", "wandb")}, "tracking.writers: wandb is given twice"),
         ({"project": ""}, "tracking.project: expected a name"),
     ],
 )
+@pytest.mark.usefixtures("no_type_checks")
 def test_what_is_refused(fields: dict, said: str):
     with pytest.raises(InputError, match=said):
         TrackingConfig(**fields)

@@ -72,6 +72,8 @@ def execute(args: RunArgs) -> int:
     if args.resume and args.out is None:
         raise InputError("--resume needs --out DIR: the run directory to continue")
     with together(args.common, args.distributed, config.mesh) as prints:
+        if prints:
+            config.tracking.check()
         if args.dry_run:
             from wiseft_jax.cli.dry_run import describe_plan
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
     from wiseft_jax.core.tracking import MetricsWriter, Tracker
@@ -37,6 +37,8 @@ class TrackingConfig:
           InputError: Names the field, what was expected and what was found.
         """
         for name in self.writers:
+            if name not in PACKAGES:
+                raise unknown_name("tracking.writers", str(name), PACKAGES)
             if self.writers.count(name) > 1:
                 raise InputError(f"tracking.writers: {name} is given twice; give it once")
         if not self.project:
