@@ -6,6 +6,7 @@ and training waits for ever. Its ``EventsWriter`` writes where it is called, and
 
 from __future__ import annotations
 
+import importlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -45,6 +46,9 @@ class TensorBoardWriter:
         directory.mkdir(parents=True, exist_ok=True)
         for old in directory.glob("events.out.tfevents.*"):
             old.unlink()
+        # Generated modules, of whose content type checkers know nothing.
+        self._proto: Any = importlib.import_module("tensorboardX.proto.summary_pb2")
+        self._event: Any = importlib.import_module("tensorboardX.proto.event_pb2").Event
         self._clock = clock
         self._flushed_at = clock()
         self._described: set[str] = set()
@@ -54,11 +58,9 @@ class TensorBoardWriter:
 
     def scalars(self, step: int, values: Mapping[str, float], time_secs: float | None) -> None:
         """Write numbers of a step; see ``MetricsWriter``."""
-        from tensorboardX.proto.summary_pb2 import Summary
-
-        summary = Summary(
-            value=[Summary.Value(tag=name, simple_value=value) for name, value in values.items()]
-        )
+        made = self._proto.Summary
+        shown = [made.Value(tag=name, simple_value=value) for name, value in values.items()]
+        summary = made(value=shown)
         self._add(summary, step, time_secs)
         if self._clock() - self._flushed_at >= FLUSH_SECS:
             self._writer.flush()
@@ -101,21 +103,29 @@ class TensorBoardWriter:
         self._writer.flush()
 
     def _by_alpha(self, values: Mapping[str, float], scale: int) -> Any:
-        from tensorboardX.proto.summary_pb2 import Summary, SummaryMetadata
-
         found = []
         for name, value in values.items():
-            known = {} if name in self._described else {"metadata": _described(name, scale)}
+            known = {} if name in self._described else {"metadata": self._title(name, scale)}
             self._described.add(name)
-            found.append(Summary.Value(tag=name, simple_value=value, **known))
-        assert all(isinstance(each.metadata, SummaryMetadata) for each in found)
-        return Summary(value=found)
+            found.append(self._proto.Summary.Value(tag=name, simple_value=value, **known))
+        return self._proto.Summary(value=found)
+
+    def _title(self, name: str, scale: int) -> Any:
+        """Return what says that a chart's step is alpha."""
+        made = self._proto.SummaryMetadata
+        return made(
+            plugin_data=made.PluginData(plugin_name="scalars"),
+            display_name=f"{name} (step = {scale} alpha)",
+            summary_description=(
+                f"By alpha, not by time: step {scale // 2} is alpha = 0.5, step 0 the zero-shot"
+                f" model, step {scale} the fine-tuned one."
+            ),
+        )
 
     def _add(self, summary: Any, step: int, time_secs: float | None = None) -> None:
-        from tensorboardX.proto.event_pb2 import Event
-
         wall_time = self._clock() if time_secs is None else time_secs
-        self._writer.write_event(Event(wall_time=wall_time, step=step, summary=summary))
+        event = self._event(wall_time=wall_time, step=step, summary=summary)
+        self._writer.write_event(event)
 
 
 def alpha_scale(alphas: Sequence[float]) -> int:
@@ -129,20 +139,6 @@ def alpha_scale(alphas: Sequence[float]) -> int:
         if all(abs(scale * alpha - round(scale * alpha)) < _EXACT for alpha in alphas):
             return scale
     return _SCALES[-1]
-
-
-def _described(name: str, scale: int) -> Any:
-    from tensorboardX.proto.summary_pb2 import SummaryMetadata
-
-    plugin = SummaryMetadata.PluginData(plugin_name="scalars")
-    return SummaryMetadata(
-        plugin_data=plugin,
-        display_name=f"{name} (step = {scale} alpha)",
-        summary_description=(
-            f"By alpha, not by time: step {scale // 2} is alpha = 0.5, step 0 the zero-shot model,"
-            f" step {scale} the fine-tuned one."
-        ),
-    )
 
 
 def _setting(value: Any) -> Any:
