@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.core.test_tracking import rows
+from tests.structure.source_tree import ROOT
 from wiseft_jax.core.tracking import Tracker
 from wiseft_jax.core.tracking_config import TrackingConfig
 from wiseft_jax.core.tracking_tensorboard import FLUSH_SECS, TensorBoardWriter, alpha_scale
@@ -123,6 +126,31 @@ def test_the_file_is_flushed_now_and_then(tmp_path: Path):
     writer.scalars(2, {"train/loss": 0.25}, None)
     assert scalars(tmp_path / "tb")["train/loss"] == [(1, 0.5), (2, 0.25)]
     writer.close()
+
+
+FULL = """
+import logging, resource, signal, sys
+from pathlib import Path
+from tests.core.test_tracking_tensorboard import tracked
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+logging.basicConfig(format="%(message)s")
+tracker = tracked(Path(sys.argv[1]))
+for step in range(2000):
+    tracker.record({"step": step, "loss": 0.5})
+tracker.close()
+"""
+
+
+def test_a_file_that_can_grow_no_more_is_one_warning(tmp_path: Path):
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path)],
+        capture_output=True, text=True, cwd=ROOT, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("tracking: tensorboard failed at step ")
+    assert "(OSError: [Errno 27] File too large) and gets nothing more" in line
 
 
 @pytest.mark.parametrize(
