@@ -42,6 +42,7 @@ echo "== install"
 install '.[dev,segment]'
 tier torch "torch can't be installed" install_torch
 tier gcs "gcsfs can't be installed" install '.[gcs]'
+tier wandb "wandb can't be installed" install '.[wandb]'
 tier tpu_compile "libtpu can't be installed" install '.[tpu]'
 tier browser "no Chromium on PATH, or Playwright can't be installed" install_browser
 

@@ -5,6 +5,7 @@ Nothing heavy is imported until a stage runs, so that the command line shows eve
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import logging
@@ -16,10 +17,12 @@ from typing import Any
 from wiseft_jax.clip.config import ModelConfig, load_model, load_shapes
 from wiseft_jax.core.checkpoint_config import CheckpointConfig
 from wiseft_jax.core.config_io import config_hash, read_json
+from wiseft_jax.core.endpoints import check_same_data, write_endpoints
 from wiseft_jax.core.errors import InputError, unknown_name
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.results import Row, metrics_at
 from wiseft_jax.core.run_directory import RunDirectory, describe, model_name
+from wiseft_jax.core.tracking_config import TrackingConfig
 from wiseft_jax.core.writers import write_json
 from wiseft_jax.data.class_lists import is_published
 from wiseft_jax.data.config import DataConfig
@@ -44,6 +47,7 @@ RESUME_MAY_CHANGE = (
     "checkpoints.save_every_steps",
     "export",
     "data.num_threads",
+    "tracking",
     *(f"training.{name}" for name in RESULT_NEUTRAL),
 )
 """Fields that a continued run may change: they decide no weight, but for float rounding."""
@@ -62,6 +66,7 @@ class ExperimentConfig:
     sweep: SweepConfig = SweepConfig()
     mesh: MeshConfig = MeshConfig()
     checkpoints: CheckpointConfig = CheckpointConfig()
+    tracking: TrackingConfig = TrackingConfig()
     export: bool = True
     """Whether the merged model at the chosen alpha is written into the run directory."""
 
@@ -144,25 +149,27 @@ def run(
     from wiseft_jax.wise_ft import wise_ft
 
     classifier, theta_0 = start or load_start(config, data.class_names)
-    outcome = wise_ft(
-        classifier,
-        theta_0,
-        data.train,
-        data.validation,
-        data.tests,
-        config=config.training,
-        alphas=config.sweep.alphas,
-        rule=config.sweep.rule,
-        select_on=config.sweep.select_on,
-        run_dir=run_directory.path,
-        resume=resume,
-        fine_tune_with=_configured_fine_tune(config),
-        sweep_with=_configured_sweep(config),
-    )
-    _write_endpoints(run_directory, data, outcome.theta_0, outcome.theta_1)
-    if is_first():
-        run_directory.sweep_config_file.unlink(missing_ok=True)  # of results that are replaced now
-    finish(config, classifier, outcome, run_directory)
+    with _tracked(config, run_directory) as tracker:
+        outcome = wise_ft(
+            classifier,
+            theta_0,
+            data.train,
+            data.validation,
+            data.tests,
+            config=config.training,
+            alphas=config.sweep.alphas,
+            rule=config.sweep.rule,
+            select_on=config.sweep.select_on,
+            run_dir=run_directory.path,
+            resume=resume,
+            fine_tune_with=_configured_fine_tune(config, tracker),
+            sweep_with=_configured_sweep(config),
+        )
+        write_endpoints(run_directory, data, outcome.theta_0, outcome.theta_1)
+        if is_first():
+            run_directory.sweep_config_file.unlink(missing_ok=True)  # of what is replaced now
+        finish(config, classifier, outcome, run_directory)
+        tracker.rows(outcome.sweep.rows, outcome.selection.facts())
     return outcome
 
 
@@ -175,60 +182,18 @@ def train(
 ) -> Any:
     """Fine-tune in a prepared run directory and return ``theta_1``; ``wiseft sweep`` goes on."""
     classifier, theta_0 = load_start(config, data.class_names)
-    theta_1 = _configured_fine_tune(config)(
-        classifier,
-        theta_0,
-        data.train,
-        data.validation,
-        config.training,
-        run_dir=run_directory.path,
-        resume=resume,
-    )
-    _write_endpoints(run_directory, data, theta_0, theta_1)
-    return theta_1
-
-
-def _write_endpoints(
-    run_directory: RunDirectory, data: ExperimentData, theta_0: Any, theta_1: Any
-) -> None:
-    from wiseft_jax.core.distributed import is_first
-    from wiseft_jax.core.trees import hash_tree
-
-    if not is_first():
-        return
-    facts = {
-        **_data_facts(data),
-        "theta_0": hash_tree(theta_0),
-        "theta_1": hash_tree(theta_1),
-    }
-    write_json(run_directory.endpoints_file, facts)
-
-
-def _data_facts(data: ExperimentData) -> dict[str, Any]:
-    return {
-        "class_names": list(data.class_names),
-        "train": data.train.fingerprint(),
-        "validation": data.validation.fingerprint(),
-    }
-
-
-def check_same_data(data: ExperimentData, run_directory: RunDirectory) -> None:
-    """Raise unless the split is the one that the run was trained on.
-
-    Otherwise images that were trained on could choose alpha or be reported on.
-
-    Raises:
-      InputError: Names what differs.
-    """
-    stored = read_json(run_directory.endpoints_file)
-    changed = [name for name, value in _data_facts(data).items() if stored.get(name) != value]
-    if changed:
-        raise InputError(
-            f"{run_directory.path}: the data are not those that the run was trained on"
-            f" ({', '.join(changed)} differ), so images that it has seen could be among the"
-            " held-out ones. Shifts may change, and a test set that was given as one; for the rest,"
-            " or when files have changed, start another run, or use wiseft export and evaluate"
+    with _tracked(config, run_directory) as tracker:
+        theta_1 = _configured_fine_tune(config, tracker)(
+            classifier,
+            theta_0,
+            data.train,
+            data.validation,
+            config.training,
+            run_dir=run_directory.path,
+            resume=resume,
         )
+    write_endpoints(run_directory, data, theta_0, theta_1)
+    return theta_1
 
 
 def load_endpoints(config: ExperimentConfig, run_directory: RunDirectory) -> tuple[Any, Any, Any]:
@@ -260,11 +225,19 @@ def load_endpoints(config: ExperimentConfig, run_directory: RunDirectory) -> tup
     return classifier, theta_0, theta_1
 
 
-def _configured_fine_tune(config: ExperimentConfig) -> Any:
+def _tracked(config: ExperimentConfig, run_directory: RunDirectory) -> Any:
+    """Return what closes the run's tracker, which has writers in process 0 alone."""
+    from wiseft_jax.core.distributed import is_first
+
+    tracking = config.tracking if is_first() else TrackingConfig()
+    return contextlib.closing(tracking.build(run_directory.path, describe(config)))
+
+
+def _configured_fine_tune(config: ExperimentConfig, tracker: Any) -> Any:
     from wiseft_jax.training.fine_tune import fine_tune
 
     options: dict[str, Any] = {"mesh": config.mesh, "checkpoints": config.checkpoints}
-    options["mixing"] = config.mixing
+    options |= {"mixing": config.mixing, "tracker": tracker}
     return functools.partial(fine_tune, num_threads=config.data.num_threads, **options)
 
 
@@ -321,6 +294,9 @@ def sweep_run(
     if is_first():
         write_json(run_directory.sweep_config_file, describe(config))
     finish(config, classifier, outcome, run_directory)
+    with _tracked(config, run_directory) as tracker:
+        tracker.replay(run_directory.train_log_file)
+        tracker.rows(result.rows, selection.facts())
     return outcome
 
 

@@ -15,10 +15,15 @@ from tests.structure.source_tree import PACKAGE, ROOT, Module, imports_of, packa
 EXTRAS_OF = {
     "wiseft_jax.quickstart": ("quickstart", "pretrain"),
     "wiseft_jax.backgrounds": ("segment",),
+    "wiseft_jax.core": ("tensorboard", "wandb"),
 }
 """Part -> the extras that it may use beside the core dependencies."""
 
-OPTIONAL = {"cv2": ["opencv-python-headless"]}
+OPTIONAL = {
+    "cv2": ["opencv-python-headless"],
+    "tensorboardX": ["tensorboardX"],
+    "wandb": ["wandb"],
+}
 """Library that needn't be installed here -> its distribution."""
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.core.test_tracking import Memory
 from tests.helpers.processes import run_processes
 from wiseft_jax.core.errors import NonFiniteLossError
+from wiseft_jax.core.tracking import Tracker
 from wiseft_jax.training.config import Plan
 from wiseft_jax.training.log import TrainLog, drop_records_after
 
@@ -34,7 +37,10 @@ def make_log(path: Path | None) -> TrainLog:
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    """Return the records without when they were written, which each has."""
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert all(abs(record.pop("time") - time.time()) < 600 for record in records)
+    return records
 
 
 def test_a_step_is_written_when_the_next_one_is_on_its_way(tmp_path: Path):
@@ -145,6 +151,24 @@ def test_a_log_without_steps_says_nothing_of_waiting(caplog: pytest.LogCaptureFi
     with caplog.at_level(logging.INFO, "wiseft_jax"):
         make_log(None).report_data_wait()
     assert caplog.records == []
+
+
+def test_a_tracker_gets_what_the_file_does(tmp_path: Path):
+    memory = Memory()
+    tracker = Tracker({"memory": lambda: memory})
+    log = TrainLog(tmp_path / "train.jsonl", PLAN, str, lambda: "none", tracker=tracker)
+    log.push(1, metrics(0.5), np.arange(10))
+    log.flush()
+    log.validation(1, 0.75)
+    log.skipped(1, ["a.png: torn"])
+    log.close()
+    (step, values, secs), validation, skipped = memory.said
+    first, *_ = map(json.loads, (tmp_path / "train.jsonl").read_text().splitlines())
+    assert (step, secs) == (1, first["time"])
+    assert values["train/loss"] == 0.5
+    assert values["train/accuracy"] == 0.7
+    assert validation[:2] == (1, {"validation/accuracy": 0.75})
+    assert skipped == ("images left out", "- `a.png: torn`")
 
 
 def test_validation_is_a_record_of_its_own(tmp_path: Path):

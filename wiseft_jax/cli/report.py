@@ -32,6 +32,10 @@ USAGE = (
 )
 FORMS = {
     "--analyses": "report_analyses",
+    "--list": "report_list",
+    "--diff": "report_diff",
+    "--tables": "report_files",
+    "--figures": "report_files",
 }
 """An option that makes another form of the verb -> the module that has it."""
 OPTION = "--against-paper"
@@ -45,7 +49,9 @@ class ReportArgs:
     Nothing is evaluated: stored rows and predictions are read. The HTML file opens from the disk
     and needs no network. With --against-paper: compare the numbers with the paper's instead. Other
     forms, each with its own `--help`:
-    `wiseft report RUN --analyses NAME...` (why it works: diversity, overrides, calibration, ...).
+    `wiseft report RUN --analyses NAME...` (why it works: diversity, overrides, calibration, ...),
+    `wiseft report --list DIR` (runs with their key numbers), `wiseft report --diff RUN1 RUN2`,
+    `wiseft report RUN --tables DIR --figures DIR` (for papers).
     """
 
     runs: tyro.conf.Positional[tuple[Path, ...]]

@@ -72,6 +72,8 @@ def execute(args: RunArgs) -> int:
     if args.resume and args.out is None:
         raise InputError("--resume needs --out DIR: the run directory to continue")
     with together(args.common, args.distributed, config.mesh) as prints:
+        if prints:
+            config.tracking.check()
         if args.dry_run:
             from wiseft_jax.cli.dry_run import describe_plan
 
@@ -108,7 +110,7 @@ def started_run(args: Any) -> Iterator[tuple[RunDirectory, ExperimentData]]:
 
 
 def _check_places(config: ExperimentConfig, directory: RunDirectory, *, resume: bool) -> None:
-    """Refuse a mesh, a model or a directory of checkpoints that can't be.
+    """Refuse a tracker, a mesh, a model or a directory of checkpoints that can't be.
 
     Before any image is read, and before ``--overwrite`` removes a run: checkpoints outside of it,
     which it doesn't remove, would stop the new one.
@@ -117,6 +119,7 @@ def _check_places(config: ExperimentConfig, directory: RunDirectory, *, resume: 
     from wiseft_jax.core.distributed import is_first
 
     if is_first():
+        config.tracking.check()
         check_writable(directory.path)
     config.mesh.build()
     resolve_directory(config.model.name)

@@ -273,6 +273,7 @@ def _check_places(base: ExperimentConfig, directory: StudyDirectory) -> None:
     from wiseft_jax.clip.hub import resolve_directory
 
     check_writable(directory.path)
+    base.tracking.check()
     base.mesh.build()
     resolve_directory(base.model.name)
 

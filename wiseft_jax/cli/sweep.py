@@ -84,6 +84,7 @@ def main(argv: Sequence[str]) -> int:
     with together(args.common, args.distributed, config.mesh) as prints:
         _warn_of_extrapolation(config)
         if prints:
+            config.tracking.check()
             check_writable(directory.path)  # before anything is read, too
         if args.race is not None:
             from wiseft_jax.evaluation.racing_live import check_one_process

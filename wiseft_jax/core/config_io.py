@@ -18,6 +18,16 @@ def to_dict(config: Any) -> dict[str, Any]:
     return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
+def flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Return nested dictionaries as one, by dotted names."""
+    if not isinstance(value, dict):
+        return {prefix.rstrip("."): value}
+    found: dict[str, Any] = {}
+    for key, each in value.items():
+        found |= flat(each, f"{prefix}{key}.")
+    return found
+
+
 def config_hash(config: Any) -> str:
     """Return the content hash of a configuration; it goes into every result row."""
     return hash_json(to_dict(config))

@@ -20,6 +20,7 @@ from wiseft_jax.core.writers import write_json
 logger = logging.getLogger(__name__)
 
 CONFIG_FILE = "config.json"
+TRAIN_LOG = "train.jsonl"
 EXPORT_FACTS_FILE = "wiseft.json"
 """What tells an exported model from a run."""
 _LISTED = 10
@@ -51,6 +52,11 @@ class RunDirectory:
     def config_file(self) -> Path:
         """The resolved configuration, its hash, and the versions of the packages."""
         return self.path / CONFIG_FILE
+
+    @property
+    def train_log_file(self) -> Path:
+        """What each step of training measured."""
+        return self.path / TRAIN_LOG
 
     @property
     def results_file(self) -> Path:

@@ -19,7 +19,7 @@ from wiseft_jax.reporting.axes import percent, set_logit_scale
 from wiseft_jax.reporting.chosen import Chosen
 from wiseft_jax.reporting.continuous import continuous
 from wiseft_jax.reporting.labels import Label, add_footnote, named, place_labels, spread
-from wiseft_jax.reporting.saving import save_png_and_svg
+from wiseft_jax.reporting.saving import PNG_AND_SVG, save_kinds
 from wiseft_jax.reporting.series import Curves, Series, Value
 from wiseft_jax.reporting.style import (
     BLACK,
@@ -40,8 +40,9 @@ def draw_curve(
     selection: Mapping[str, Any] | None = None,
     title: str = "",
     curve_rows: Sequence[CurveRow] = (),
+    kinds: Sequence[str] = PNG_AND_SVG,
 ) -> list[Path]:
-    """Draw the main picture as PNG and SVG, and return both paths.
+    """Draw the main picture, as PNG and SVG if not told otherwise, and return the paths.
 
     Args:
       rows: Top-1 rows; test sets fill the left panel, all sets the right one.
@@ -49,6 +50,7 @@ def draw_curve(
       selection: ``Selection.facts()``: the chosen alpha and its rule.
       title: A line above the panels.
       curve_rows: Continuous curves; lines are drawn from them, and ``rows`` are points on them.
+      kinds: Formats, of ``reporting.saving.KINDS``.
 
     Raises:
       InputError: If there are no rows to draw.
@@ -57,7 +59,7 @@ def draw_curve(
         # One alpha far outside [0, 1] leaves no room for labels; the rest is still right.
         warnings.filterwarnings("ignore", "constrained_layout not applied")
         figure = curve_figure(rows, selection=selection, title=title, curve_rows=curve_rows)
-        return save_png_and_svg(figure, path)
+        return save_kinds(figure, path, kinds)
 
 
 def curve_figure(

@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter
 from wiseft_jax.core.curve_rows import CurveRow
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.reporting.labels import add_footnote, broken, named, shortened
-from wiseft_jax.reporting.saving import save_png_and_svg
+from wiseft_jax.reporting.saving import PNG_AND_SVG, save_kinds
 from wiseft_jax.reporting.style import BLACK, BLUE, STYLE, VERMILLION
 
 _COLUMNS = 3
@@ -27,8 +27,14 @@ _NAME_POINTS = 225.0
 _BINS = 20
 
 
-def draw_flips(curve_rows: Sequence[CurveRow], path: Path | str, *, title: str = "") -> list[Path]:
-    """Draw the picture as PNG and SVG, and return both paths.
+def draw_flips(
+    curve_rows: Sequence[CurveRow],
+    path: Path | str,
+    *,
+    title: str = "",
+    kinds: Sequence[str] = PNG_AND_SVG,
+) -> list[Path]:
+    """Draw the picture, as PNG and SVG if not told otherwise, and return the paths.
 
     One panel a set: bars upwards are examples that turn from wrong to right within a slice of
     alpha, bars downwards those that turn from right to wrong; the line is what remains of it, the
@@ -38,13 +44,14 @@ def draw_flips(curve_rows: Sequence[CurveRow], path: Path | str, *, title: str =
       curve_rows: The continuous curves.
       path: Where to; ``flips.png`` gives ``flips.png`` and ``flips.svg``.
       title: A line above the panels.
+      kinds: Formats, of ``reporting.saving.KINDS``.
 
     Raises:
       InputError: If there is no curve.
     """
     with matplotlib.rc_context(STYLE):
         figure = flips_figure(curve_rows, title=title)
-        return save_png_and_svg(figure, path)
+        return save_kinds(figure, path, kinds)
 
 
 def flips_figure(curve_rows: Sequence[CurveRow], *, title: str = "") -> Figure:

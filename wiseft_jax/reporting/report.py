@@ -10,9 +10,10 @@ from wiseft_jax.core.curve_rows import CurveRow
 from wiseft_jax.core.results import Row
 from wiseft_jax.core.writers import write_text
 from wiseft_jax.reporting.continuous_section import continuous_section
+from wiseft_jax.reporting.gains_table import GAINS_NOTE, HEADS, gains_cells, points_text
 from wiseft_jax.reporting.score_tables import scores_section
 from wiseft_jax.reporting.series import Curves, Series
-from wiseft_jax.reporting.tables import markdown_table, p_text
+from wiseft_jax.reporting.tables import escaped, markdown_table
 
 _MOST_SKIPPED = 20
 
@@ -125,13 +126,8 @@ def _sentence(series: Series, curves: Curves, alpha: float) -> str:
     for end, end_name in ((0.0, "zero-shot"), (1.0, "fine-tuned")):
         other = series.at(end)
         if other is not None and end != alpha:
-            parts.append(f"{_points(point.value - other.value)} against {end_name}")
+            parts.append(f"{points_text(point.value - other.value)} against {end_name}")
     return ", ".join(parts) + "."
-
-
-def _points(difference: float) -> str:
-    points = round(100 * difference, 1) + 0.0
-    return f"{points:+.1f} point{'' if abs(points) == 1 else 's'}"
 
 
 def _how_to_read(curves: Curves) -> str:
@@ -147,41 +143,12 @@ def _how_to_read(curves: Curves) -> str:
 
 
 def _gains_table(curves: Curves, alpha: float, gains: Sequence[Mapping[str, Any]]) -> str:
-    tested = {(gain["dataset"], gain["split"], gain["end"]): gain for gain in gains}
-    lines = []
-    for series in curves.all:
-        point = series.at(alpha)
-        if point is None:
-            continue
-        differences = [
-            _points(point.value - other.value)
-            + _tested(tested.get((series.name, series.split, end)))
-            if (other := series.at(end))
-            else "-"
-            for end in (0.0, 1.0)
-        ]
-        kind = f"{series.split} {series.role}" if series is not curves.mean else "mean"
-        interval = f"[{100 * point.low:.1f}, {100 * point.high:.1f}]"
-        cells = [series.name.replace("|", "\\|"), kind, f"{series.n}", f"{100 * point.value:.1f}"]
-        lines.append(f"| {' | '.join([*cells, interval, *differences])} |")
-    if not lines:
+    cells = gains_cells(curves, alpha, gains)
+    if not cells:
         return ""
-    header = (
-        "| set | kind | n | accuracy | 95 % interval | against zero-shot | against fine-tuned |\n"
-        "| :-- | :-- | --: | --: | :-- | --: | --: |\n"
-    )
-    note = (
-        "\n\nDifferences: in brackets 95 % intervals (paired bootstrap over the images), and p of"
-        " McNemar's exact test, of each set and end by itself."
-    )
-    return header + "\n".join(lines) + (note if tested else "")
-
-
-def _tested(gain: Mapping[str, Any] | None) -> str:
-    if gain is None:
-        return ""
-    low, high = (round(100 * gain[side], 1) + 0.0 for side in ("low", "high"))
-    return f" [{low:+.1f}, {high:+.1f}], {p_text(gain['p_value'])}"
+    lines = [f"| {' | '.join([escaped(line[0]), *line[1:]])} |" for line in cells]
+    header = f"| {' | '.join(HEADS)} |\n| :-- | :-- | --: | --: | :-- | --: | --: |\n"
+    return header + "\n".join(lines) + (f"\n\n{GAINS_NOTE}" if gains else "")
 
 
 def _skipped(skipped: Mapping[str, Sequence[str]]) -> str:

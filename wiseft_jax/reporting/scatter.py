@@ -20,7 +20,7 @@ from wiseft_jax.core.errors import InputError
 from wiseft_jax.reporting.axes import percent, set_logit_scale
 from wiseft_jax.reporting.grid_tables import kinds_shown
 from wiseft_jax.reporting.labels import add_footnote
-from wiseft_jax.reporting.saving import save_png_and_svg
+from wiseft_jax.reporting.saving import PNG_AND_SVG, save_kinds
 from wiseft_jax.reporting.style import BLACK, STYLE
 
 RATE = "training.learning_rate"
@@ -30,8 +30,10 @@ _DARKEST, _PALEST = 0.0, 0.82  # of viridis; its yellow end can't be seen on whi
 _OTHER = "#777777"
 
 
-def draw_scatter(facts: Mapping[str, Any], path: Path | str) -> list[Path]:
-    """Draw the picture as PNG and SVG, and return both paths.
+def draw_scatter(
+    facts: Mapping[str, Any], path: Path | str, *, kinds: Sequence[str] = PNG_AND_SVG
+) -> list[Path]:
+    """Draw the picture, as PNG and SVG if not told otherwise, and return the paths.
 
     Left: accuracy on the reference against the mean of the shifts; a point for each fine-tuned
     model, a thin line from it along alpha to the zero-shot model, a star at its chosen alpha.
@@ -41,13 +43,14 @@ def draw_scatter(facts: Mapping[str, Any], path: Path | str) -> list[Path]:
     Args:
       facts: The content of ``grid.json``.
       path: Where to; ``grid.png`` gives ``grid.png`` and ``grid.svg``.
+      kinds: Formats, of ``reporting.saving.KINDS``.
 
     Raises:
       InputError: If there is neither a reference set nor a shift to draw.
     """
     with matplotlib.rc_context(STYLE):
         figure = scatter_figure(facts)
-        return save_png_and_svg(figure, path)
+        return save_kinds(figure, path, kinds)
 
 
 def scatter_figure(facts: Mapping[str, Any]) -> Figure:

@@ -33,4 +33,5 @@ STYLE: dict[Any, Any] = {
     "grid.linewidth": 0.8,
     "axes.axisbelow": True,
     "svg.hashsalt": "wiseft_jax",
+    "pdf.fonttype": 42,  # TrueType, embedded: publishers refuse matplotlib's default, Type 3
 }

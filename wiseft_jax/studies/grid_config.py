@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wiseft_jax.core.config_io import to_dict
+from wiseft_jax.core.config_io import flat, to_dict
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.hashing import hash_json
 from wiseft_jax.experiment import RESUME_MAY_CHANGE, ExperimentConfig
@@ -72,16 +72,6 @@ def varied_name(varied: Mapping[str, Any]) -> str:
 def short_name(field: str) -> str:
     """Return a dotted name without the group that most fields of a study are in."""
     return field.removeprefix("training.")
-
-
-def flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Return nested dictionaries as one, by dotted names."""
-    if not isinstance(value, dict):
-        return {prefix.rstrip("."): value}
-    found: dict[str, Any] = {}
-    for key, each in value.items():
-        found |= flat(each, f"{prefix}{key}.")
-    return found
 
 
 def full_grid(config: ExperimentConfig, axes: Sequence[Axis]) -> list[Variation]:

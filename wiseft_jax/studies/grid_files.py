@@ -13,12 +13,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
-from wiseft_jax.core.config_io import read_json, to_dict
+from wiseft_jax.core.config_io import flat, read_json, to_dict
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.run_directory import RunDirectory, versions
 from wiseft_jax.core.writers import write_json, write_text
 from wiseft_jax.experiment import ExperimentConfig
-from wiseft_jax.studies.grid_config import Variation, decides, flat
+from wiseft_jax.studies.grid_config import Variation, decides
 
 SCHEMA_VERSION = 1
 

@@ -6,11 +6,10 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from wiseft_jax.core.config_io import from_dict, read_json
+from wiseft_jax.core.config_io import flat, from_dict, read_json
 from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.core.writers import write_json
 from wiseft_jax.experiment import ExperimentConfig, ExperimentData
-from wiseft_jax.studies.grid_config import flat
 from wiseft_jax.studies.grid_files import SCHEMA_VERSION, RunRow, StudyDirectory
 from wiseft_jax.studies.of_run import RULES_FILE
 

@@ -23,6 +23,8 @@ from wiseft_jax.core.interrupt import catch_signals
 from wiseft_jax.core.mesh import Layout, num_batch_shards, put_batch, to_host
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.metrics import Accuracy
+from wiseft_jax.core.run_directory import TRAIN_LOG
+from wiseft_jax.core.tracking import Tracker
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.source import Dataset, check_matches
 from wiseft_jax.mixing.config import MixingConfig
@@ -35,7 +37,7 @@ from wiseft_jax.training.config import (
 )
 from wiseft_jax.training.configured_step import configured_loss, configured_step
 from wiseft_jax.training.identity import Meta, describe_task, hash_task, make_check
-from wiseft_jax.training.log import TRAIN_LOG, TrainLog, drop_records_after
+from wiseft_jax.training.log import TrainLog, drop_records_after
 from wiseft_jax.training.loop import Saving, run_loop, validate_restored
 from wiseft_jax.training.optimizer import make_optimizer
 from wiseft_jax.training.problem import Problem, Task, device_batch
@@ -62,6 +64,7 @@ def fine_tune(
     checkpoints: CheckpointConfig = CheckpointConfig(),
     num_threads: int = 16,
     mixing: MixingConfig = MixingConfig(),
+    tracker: Tracker | None = None,
 ) -> Params:
     """Return ``theta_1``: ``theta_0`` fine-tuned on ``train`` by the configured recipe.
 
@@ -85,6 +88,7 @@ def fine_tune(
       checkpoints: Which checkpoints are kept, and where.
       num_threads: Decoding threads.
       mixing: How images are mixed with others of their batch, and targets with them.
+      tracker: Who gets what ``train.jsonl`` does; only with ``run_dir``, and in process 0.
 
     Returns:
       A float32 tree of host arrays of ``theta_0``'s structure.
@@ -120,7 +124,8 @@ def fine_tune(
         with contextlib.closing(log):
             state = _loop(task, problem, state, 0, log, validate, None)
     else:
-        state = _train_in(Path(run_dir), task, problem, validate, checkpoints, resume=resume)
+        options: dict[str, Any] = {"resume": resume, "tracker": tracker}
+        state = _train_in(Path(run_dir), task, problem, validate, checkpoints, **options)
     return problem.theta(to_host(state.params))
 
 
@@ -146,6 +151,7 @@ def _train_in(
     keeping: CheckpointConfig,
     *,
     resume: bool,
+    tracker: Tracker | None,
 ) -> TrainState:
     """Train with checkpoints, a log file and signal handling."""
     from wiseft_jax.core.checkpoint import Checkpoints
@@ -167,6 +173,8 @@ def _train_in(
         is_writer = jax.process_index() == 0
         if is_writer:
             drop_records_after(log_file, start_step, validated=validated)
+            if tracker is not None:
+                tracker.replay(log_file)
 
         def save(step: int, state: TrainState, accuracy: float | None) -> None:
             names = ("loss", "accuracy", "learning_rate")
@@ -180,6 +188,7 @@ def _train_in(
             task.plan,
             task.train.id,
             lambda: _last_checkpoint(checkpoints),
+            tracker=tracker if is_writer else None,
         )
         every, rate = keeping.save_every_steps, checkpoints.rate
         saving = Saving(save, rate, every, interruption, run_dir)

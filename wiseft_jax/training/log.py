@@ -15,13 +15,13 @@ import numpy as np
 
 from wiseft_jax.core.distributed import gather_json
 from wiseft_jax.core.errors import NonFiniteLossError
+from wiseft_jax.core.tracking import Tracker
 from wiseft_jax.core.writers import JsonlWriter, write_text
 from wiseft_jax.training.config import Plan
 from wiseft_jax.training.step import Metrics
 
 logger = logging.getLogger(__name__)
 
-TRAIN_LOG = "train.jsonl"
 _SHOWN_IDS = 8
 _MUCH_WAITING = 0.1
 _WORTH_ADVICE_SECS = 1.0
@@ -33,7 +33,8 @@ class TrainLog:
     The metrics of step k are read when step k + 1 has been handed to the device, so the host never
     makes the device wait.
 
-    Each record has ``data_wait_secs``: how long the devices had nothing to do because the step's
+    Each record has ``time``, seconds since 1970 when it was written, and that of a step
+    ``data_wait_secs``: how long the devices had nothing to do because the step's
     batch wasn't there (``training.feed`` says how it is known). The first batch after a start is
     waited for in full, while the pipeline fills; the summary leaves it out.
 
@@ -44,6 +45,7 @@ class TrainLog:
       last_checkpoint: Returns the last good checkpoint, for the message of a failure; raises
         nothing.
       clock: Seconds.
+      tracker: Who gets each record too.
     """
 
     def __init__(
@@ -54,12 +56,14 @@ class TrainLog:
         last_checkpoint: Callable[[], str],
         *,
         clock: Callable[[], float] = time.perf_counter,
+        tracker: Tracker | None = None,
     ) -> None:
         self._writer = JsonlWriter(path) if path is not None else None
         self._plan = plan
         self._image_id = image_id
         self._last_checkpoint = last_checkpoint
         self._clock = clock
+        self._tracker = tracker
         self._pending: tuple[int, Metrics, Any, float] | None = None
         self._read_at: float | None = None
         self._wait_secs: float | None = None
@@ -184,8 +188,11 @@ class TrainLog:
         )
 
     def _write(self, record: dict[str, Any]) -> None:
+        dated = {**record, "time": round(time.time(), 3)}
         if self._writer is not None:
-            self._writer.write({name: _json_value(value) for name, value in record.items()})
+            self._writer.write({name: _json_value(value) for name, value in dated.items()})
+        if self._tracker is not None:
+            self._tracker.record(dated)
 
 
 def _json_value(value: Any) -> Any:

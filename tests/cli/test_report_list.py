@@ -1,0 +1,47 @@
+"""``wiseft report --list``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.stored_runs import write_run
+from wiseft_jax.cli.main import main
+
+
+def test_runs_are_listed_and_the_others_told(tmp_path: Path, capsys: pytest.CaptureFixture):
+    write_run(tmp_path / "good")
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "config.json").write_text("{")
+    (tmp_path / "1" / "2" / "3" / "4").mkdir(parents=True)
+    assert main(["report", "--list", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert f"{tmp_path}: 1 damaged, 1 finished" in printed
+    (line,) = [line for line in printed.splitlines() if line.startswith("│ good")]
+    assert "│ 0.5   │ 40 │" in line
+    assert "damaged: config.json: not valid JSON" in printed
+    assert "deeper than --depth 3, and not looked into: 1/2/3\n" in printed
+
+
+def test_json_and_order(tmp_path: Path, capsys: pytest.CaptureFixture):
+    for name in ("a", "b"):
+        write_run(tmp_path / name)
+    assert main(["report", "--list", str(tmp_path), "--sort", "name", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [each["path"] for each in found["runs"]] == ["a", "b"]
+    assert found["not_looked_into"] == []
+    assert found["runs"][0]["state"] == "finished"
+
+
+def test_what_is_refused_and_nothing(tmp_path: Path, capsys: pytest.CaptureFixture):
+    assert main(["report", "--list", str(tmp_path)]) == 0
+    assert "no run, and nothing else, down to a depth of 3" in capsys.readouterr().out
+    for arguments, said in (
+        (["--list", str(tmp_path / "none")], "no such directory"),
+        (["--list", str(tmp_path), "--depth", "-1"], "--depth: expected 0 or more"),
+        (["--list", str(tmp_path), "--sort", "nam"], "Did you mean 'name'?"),
+    ):
+        assert main(["report", *arguments]) == 2
+        assert said in capsys.readouterr().err
