@@ -12,6 +12,7 @@ from tests.end_to_end.conftest import Workshop
 from wiseft_jax.cli.main import main
 from wiseft_jax.core.curve_rows import read_curve_rows
 from wiseft_jax.core.results import read_rows
+from wiseft_jax.evaluation.predictions import Predictions, load_predictions
 
 EXACT = ("--sweep.method", "curve", "--sweep.curve.exact")
 
@@ -33,9 +34,22 @@ def test_the_exact_curve_has_the_sweeps_numbers(
     assert [row["summary"] for row in curves] == printed["curves"]
     assert (run / "flips.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     assert "the continuous curve" in (run / "report.md").read_text()
-    assert main(["sweep", str(run), "-q"]) == 0  # the stored method is direct
+    assert all(each.logit_alphas is None for each in with_logits(run))
+    # The stored method is direct.
+    assert main(["sweep", str(run), "--sweep.keep-logits", "ends", "-q"]) == 0
+    assert {each.logit_alphas for each in with_logits(run)} == {(0.0, 1.0)}
     assert not (run / "flips.png").exists()
     assert read_curve_rows(run) == []
+
+
+def with_logits(run: Path) -> list[Predictions]:
+    """Return what is stored, with logits at both ends at least, whose argmax is the class."""
+    found = list(load_predictions(run).values())
+    for each in found:
+        for end in (0.0, 1.0):
+            top1 = each.top1[each.alphas.index(end)]
+            assert (each.logits_at(end).argmax(axis=1) == top1).all()
+    return found
 
 
 def test_options_of_the_direct_method_are_refused(

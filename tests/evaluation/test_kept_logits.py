@@ -194,10 +194,9 @@ def test_auto_goes_by_the_size_of_each_set(
         found = kept_logits("auto", GRID, sets)
     assert [*found.values()] == [(0, 1, 2, 3, 4), (0, 4), (0, 4), ()]
     (line,) = caplog.messages
-    assert "at every alpha: of 10 (" in line
-    assert "at the ends alone: of 11 (" in line
-    assert "nowhere: of 31 (0 MiB of 0.00177 MiB)" in line
-    assert "(sweep.keep_logits auto: up to 0.000572 MiB a set, and for both ends" in line
+    assert "at every alpha: of 10 (0.00057 MiB); at the ends alone: of 11, of 30 (" in line
+    assert "nowhere: of 31 (0 MiB of 0.0018 MiB)" in line
+    assert "(sweep.keep_logits auto: up to 0.00057 MiB a set, and for both ends" in line
     assert [*kept_logits("auto", (0.25, 0.5, 0.75), sets[2:]).values()] == [(), ()]
 
 

@@ -33,19 +33,17 @@ def kept_logits(
     """
     every = tuple(range(len(alphas)))
     ends = end_places(alphas)
-    found, said = {}, dict[str, list[str]]()
+    found, said = {}, dict[str, list[tuple[str, int, int]]]()
     for dataset in datasets:
         one = 4 * len(dataset) * len(dataset.class_names)  # bytes at one alpha
         chosen = keep if keep != "auto" else _by_size(one, len(every), len(ends))
         places = {"all": every, "ends": ends, "none": ()}[chosen]
         found[dataset.name] = places
-        said.setdefault(_where(len(places), len(every)), []).append(
-            f"{dataset.name} ({_mebibytes(one * len(places))} of {_mebibytes(one * len(every))})"
-        )
+        sizes = (dataset.name, one * len(places), one * len(every))
+        said.setdefault(_where(len(places), len(every)), []).append(sizes)
     if keep != "none":
-        why = _why(keep, ends)
-        listed = "; ".join(f"{where}: {few(names)}" for where, names in said.items())
-        logger.info("logits are stored %s (sweep.keep_logits %s)", listed, why)
+        listed = "; ".join(f"{where}: {_told(sets)}" for where, sets in said.items())
+        logger.info("logits are stored %s (sweep.keep_logits %s)", listed, _why(keep, ends))
     return found
 
 
@@ -105,6 +103,14 @@ def _by_size(one: int, alphas: int, ends: int) -> KeepLogits:
     return "ends" if ends and one * ends <= ENDS_BYTES else "none"
 
 
+def _told(sets: Sequence[tuple[str, int, int]]) -> str:
+    """Return the names of sets, and how large what is stored of them is, and all would be."""
+    names, kept, whole = zip(*sets, strict=True)
+    size = _mebibytes(sum(kept))
+    of = "" if kept == whole else f" of {_mebibytes(sum(whole))}"
+    return f"{few(names)} ({size}{of})"
+
+
 def _where(kept: int, alphas: int) -> str:
     if not kept:
         return "nowhere"
@@ -118,4 +124,4 @@ def _why(keep: KeepLogits, ends: Sequence[int]) -> str:
 
 
 def _mebibytes(size: int) -> str:
-    return f"{size / 2**20:.3g} MiB"
+    return f"{size / 2**20:,.0f} MiB" if size >= 10 * 2**20 else f"{size / 2**20:.2g} MiB"
