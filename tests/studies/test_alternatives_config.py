@@ -56,7 +56,7 @@ def test_the_standard_one_alone_is_swept_with_logits_and_keeps_checkpoints():
     assert standard.sweep.method == "direct"
     assert (standard.training.eval_every_epochs, standard.checkpoints.keep_latest) == (0.5, 10)
     for each in others:
-        assert each.sweep.alphas == (1.0,)
+        assert (each.sweep.alphas, each.sweep.rule) == ((1.0,), "validation_best")
         assert each.checkpoints.keep_latest == 1
 
 

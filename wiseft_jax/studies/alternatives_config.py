@@ -153,7 +153,9 @@ def models_to_train(config: AlternativesConfig, base: ExperimentConfig) -> list[
             {RATE: None},
         ),
     ]
-    short = dataclasses.replace(base.sweep, alphas=(1.0,), keep_logits=False)
+    # Of one alpha no rule has a choice; this one doesn't warn that 0.5 is missing.
+    rule: Any = "validation_best"
+    short = dataclasses.replace(base.sweep, alphas=(1.0,), keep_logits=False, rule=rule)
     other = dataclasses.replace(base, sweep=short)
     for method, option, values, fields in plans:
         for value in values:
