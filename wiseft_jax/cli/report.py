@@ -38,9 +38,9 @@ THE_RUNS_OWN = "the run's own"
 class ReportArgs:
     """Print the report of a finished run, or compare its numbers with the paper's.
 
-    Nothing is evaluated: the stored rows are read. Other forms, each with its own `--help`:
-    `wiseft report --list DIR` (runs with their key numbers), `wiseft report --diff RUN1 RUN2`,
-    `wiseft report RUN --tables DIR --figures DIR` (for papers).
+    Nothing is evaluated: the stored rows are read. Other forms: `wiseft report --list DIR`
+    (runs with their key numbers), `wiseft report --diff RUN1 RUN2`, `wiseft report RUN --tables DIR
+    --figures DIR` (for papers); `wiseft report --list --help` and so on show their options.
     """
 
     run: tyro.conf.Positional[Path]
@@ -56,7 +56,8 @@ def main(argv: Sequence[str]) -> int:
         raise InputError(f"no run is named\n{USAGE}")
     for option in argv:
         if (form := FORMS.get(option.partition("=")[0])) is not None:
-            return importlib.import_module(f"wiseft_jax.cli.{form}").main(argv)
+            given = ["--help"] if {"-h", "--help"} & {*argv} else argv
+            return importlib.import_module(f"wiseft_jax.cli.{form}").main(given)
     args = parse(ReportArgs, _with_preset(argv), "report")
     args.common.apply()
     directory = RunDirectory(args.run)
