@@ -35,6 +35,16 @@ def test_json_and_order(tmp_path: Path, capsys: pytest.CaptureFixture):
     assert found["runs"][0]["state"] == "finished"
 
 
+@pytest.mark.parametrize(
+    ("form", "option"), [("--list", "--depth"), ("--diff", "RUN1 RUN2"), ("--figures", "--format")]
+)
+def test_each_form_has_its_help(form: str, option: str, capsys: pytest.CaptureFixture):
+    with pytest.raises(SystemExit) as stop:
+        main(["report", form, "--help"])
+    assert not stop.value.code
+    assert option in capsys.readouterr().out
+
+
 def test_what_is_refused_and_nothing(tmp_path: Path, capsys: pytest.CaptureFixture):
     assert main(["report", "--list", str(tmp_path)]) == 0
     assert "no run, and nothing else, down to a depth of 3" in capsys.readouterr().out

@@ -46,12 +46,18 @@ THE_RUNS_OWN = "the run's own"
 class ReportArgs:
     """Print the report of a finished run and write it as one HTML file; several go side by side.
 
+<<<<<<< HEAD
     Nothing is evaluated: stored rows and predictions are read. The HTML file opens from the disk
     and needs no network. With --against-paper: compare the numbers with the paper's instead. Other
     forms, each with its own `--help`:
     `wiseft report RUN --analyses NAME...` (why it works: diversity, overrides, calibration, ...),
     `wiseft report --list DIR` (runs with their key numbers), `wiseft report --diff RUN1 RUN2`,
     `wiseft report RUN --tables DIR --figures DIR` (for papers).
+=======
+    Nothing is evaluated: the stored rows are read. Other forms: `wiseft report --list DIR`
+    (runs with their key numbers), `wiseft report --diff RUN1 RUN2`, `wiseft report RUN --tables DIR
+    --figures DIR` (for papers); `wiseft report --list --help` and so on show their options.
+>>>>>>> w10-track
     """
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
@@ -71,7 +77,8 @@ def main(argv: Sequence[str]) -> int:
         raise InputError(f"no run is named\n{USAGE}")
     for option in argv:
         if (form := FORMS.get(option.partition("=")[0])) is not None:
-            return importlib.import_module(f"wiseft_jax.cli.{form}").main(argv)
+            given = ["--help"] if {"-h", "--help"} & {*argv} else argv
+            return importlib.import_module(f"wiseft_jax.cli.{form}").main(given)
     args = parse(ReportArgs, _with_preset(argv), "report")
     args.common.apply()
     directories = [RunDirectory(run) for run in args.runs]

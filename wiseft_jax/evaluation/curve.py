@@ -94,13 +94,7 @@ def curve(
     grid = check_alphas(alphas)
     check_datasets(classifier, datasets)
     check_same_structure(theta_1, theta_0)
-    if not isinstance(classifier, LogitClassifier):
-        check_linear_head(theta_0, "a continuous curve", "sweep, which evaluates every alpha")
-    elif set(theta_0) != {"encoder"}:
-        raise InputError(
-            'theta of a LogitClassifier: expected {"encoder": its parameters}, found the keys'
-            f" {', '.join(map(str, theta_0))}"
-        )
+    _check_head(classifier, theta_0)
     config = config or CurveConfig()
     layout = Layout.of(mesh)
     shared = shared_of("auto", classifier, theta_0, theta_1)
@@ -127,6 +121,17 @@ def curve(
     found = {name: each.predictions for name, each in curves.items()}
     result = SweepResult(grid, rows, found, curves, config_hash, choice)
     return _with_precision(result, classifier, ends, datasets[0], engine)
+
+
+def _check_head(classifier: Classifier, theta_0: Params) -> None:
+    """Raise unless there is a linear head, or a model that gives logits alone."""
+    if not isinstance(classifier, LogitClassifier):
+        check_linear_head(theta_0, "a continuous curve", "sweep, which evaluates every alpha")
+    elif set(theta_0) != {"encoder"}:
+        raise InputError(
+            'theta of a LogitClassifier: expected {"encoder": its parameters}, found the keys'
+            f" {', '.join(map(str, theta_0))}"
+        )
 
 
 def curve_engine(
