@@ -46,18 +46,12 @@ THE_RUNS_OWN = "the run's own"
 class ReportArgs:
     """Print the report of a finished run and write it as one HTML file; several go side by side.
 
-<<<<<<< HEAD
     Nothing is evaluated: stored rows and predictions are read. The HTML file opens from the disk
     and needs no network. With --against-paper: compare the numbers with the paper's instead. Other
-    forms, each with its own `--help`:
+    forms, whose options `wiseft report --analyses --help` and so on show:
     `wiseft report RUN --analyses NAME...` (why it works: diversity, overrides, calibration, ...),
     `wiseft report --list DIR` (runs with their key numbers), `wiseft report --diff RUN1 RUN2`,
     `wiseft report RUN --tables DIR --figures DIR` (for papers).
-=======
-    Nothing is evaluated: the stored rows are read. Other forms: `wiseft report --list DIR`
-    (runs with their key numbers), `wiseft report --diff RUN1 RUN2`, `wiseft report RUN --tables DIR
-    --figures DIR` (for papers); `wiseft report --list --help` and so on show their options.
->>>>>>> w10-track
     """
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
