@@ -71,7 +71,8 @@ def main() -> None:
             warnings.simplefilter("ignore")  # some stop before they converge: weak is fine
             classifier.fit(*tables["train"])
         scores = [np.mean(classifier.predict(tables[of][0]) == tables[of][1]) for of in names]
-        out.writerow([name, *(f"{score:.4f}" for score in scores)])
+        # 0 and 1 have no place on logit axes: such a cell stays empty.
+        out.writerow([name, *(f"{score:.4f}" if 0 < score < 1 else "" for score in scores)])
         sys.stdout.flush()
 
 

@@ -240,6 +240,11 @@ def _of_loss(
     logits = {alpha: stored_logits(predictions, alpha) for alpha in alphas}
     there = {alpha: each for alpha, each in logits.items() if each is not None}
     if not {ZERO_SHOT, FINE_TUNED} <= there.keys() or len(there) < 3:
+        logger.info(
+            "%s: no losses, which need the logits of both ends and between"
+            " (--sweep.keep-logits all)",
+            predictions.dataset,
+        )
         return []
     usable = labelled(predictions)
     for each in there.values():

@@ -32,6 +32,8 @@ NAME = "effective_robustness"
 
 Scale: TypeAlias = Literal["logit", "probit"]
 SCALES: tuple[Scale, ...] = get_args(Scale)
+POOR_FIT = 0.5
+"""R^2 below which baselines are said to lie on no line."""
 
 logger = logging.getLogger(__name__)
 
@@ -218,6 +220,12 @@ def _of_shift(
     rows, n = _points(run, axis, shift, alphas, baselines), int(labelled(shift).sum())
     for scale in SCALES:
         line = fit_line(x, y, scale)
+        if scale == SCALES[0] and line.r_squared < POOR_FIT:
+            logger.warning(
+                "%s: the baselines hardly lie on a line (R^2 = %.2f), so effective robustness there"
+                " means little",
+                shift.dataset, line.r_squared,
+            )  # fmt: skip
         w, b, r_squared = _fits(to_scale(x[picks], scale), to_scale(y[picks], scale))
         fields: dict[str, Any] = {
             "of": shift,
