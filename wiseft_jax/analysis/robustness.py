@@ -303,6 +303,7 @@ def _gains(
         if run.chosen == end or not {end, run.chosen} <= {*alphas}:
             continue
         at, start = alphas.index(run.chosen), alphas.index(end)
+        own: dict[str, Any] = fields | {"other": name}
         gain, drawn = float(rho[at] - rho[start]), rhos[:, at] - rhos[:, start]
         beyond = min(np.sum(drawn <= 0), np.sum(drawn >= 0))
         rows.append(
@@ -314,7 +315,7 @@ def _gains(
                 alpha=run.chosen,
                 interval=percentile(drawn, gain),
                 p_value=min(1.0, 2 * (1 + int(beyond)) / (1 + len(drawn))),
-                **(fields | {"other": name}),
+                **own,
             )
         )
     return rows
