@@ -114,6 +114,7 @@ def test_json_writes_no_page_unless_asked(
     [
         (["{run}", "{run}", "--out", "{tmp}/x.html"], "the run is given twice"),
         (["{run}", "{tmp}/other"], "no such run directory"),
+        (["--json"], "no run is named"),
         (["{run}", "{run}"], "need the HTML file's name: --out FILE"),
         (["{run}", "--out", "{tmp}"], "expected a file to write, found a directory"),
         (["{run}", "--out", "{run}/results.jsonl/x"], "can't write there"),

@@ -114,6 +114,8 @@ def _not_writable(directory: RunDirectory) -> InputError | None:
 
 def _check_asked(args: ReportArgs) -> None:
     """Refuse options that exclude each other."""
+    if not args.runs:
+        raise InputError(f"no run is named\n{USAGE}")
     several = len(args.runs) > 1
     if args.against_paper is not None and (several or args.out is not None or not args.images):
         found = "several runs" if several else "--out" if args.out is not None else "--no-images"
