@@ -217,10 +217,8 @@ def sweep(
       chunk_size: Alphas at once; by default 1 on a CPU, else by the size of the weights, or timed.
       calibrate: Whether the backend ``"auto"`` times how many at once; ``"auto"``: where that pays.
       config_hash: The hash of the configuration, for the rows.
-      keep_logits: At which alphas to keep the logits too, as ``SweepConfig.keep_logits``: ``4 * N *
-        K`` bytes a dataset and alpha; True is ``"all"``.
-      mesh: The devices, and how parameters and alphas are split over them; all devices by default,
-        each with all parameters.
+      keep_logits: As in ``SweepConfig``, at ``4 * N * K`` bytes a dataset and alpha; True is "all".
+      mesh: The devices, and how parameters and alphas are split; all, each with all parameters.
       num_threads: Decoding threads.
 
     Returns:
