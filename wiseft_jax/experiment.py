@@ -258,9 +258,8 @@ def _configured_sweep(config: ExperimentConfig) -> Any:
         return functools.partial(curve, config=config.sweep.curve, **options)
     from wiseft_jax.evaluation.sweep import sweep
 
-    names = ("backend", "chunk_size", "calibrate")
-    options |= {name: getattr(config.sweep, name) for name in names}
-    return functools.partial(sweep, **options)
+    own = {name: getattr(config.sweep, name) for name in ("backend", "chunk_size", "calibrate")}
+    return functools.partial(sweep, **options, **own)
 
 
 def sweep_run(

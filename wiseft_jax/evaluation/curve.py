@@ -100,15 +100,8 @@ def curve(
     shared = shared_of("auto", classifier, theta_0, theta_1)
     name, reason = choose("auto", theta_0, shared, layout)
     kept = kept_logits(keep_logits_of(keep_logits), grid, datasets)
-    engine = curve_engine(
-        name,
-        theta_0,
-        shared,
-        layout,
-        batch_size=batch_size,
-        num_threads=num_threads,
-        keep_logits=any(kept.values()),
-    )
+    fed: dict[str, Any] = {"batch_size": batch_size, "num_threads": num_threads}
+    engine = curve_engine(name, theta_0, shared, layout, keep_logits=any(kept.values()), **fed)
     ends = placed(engine, theta_0, theta_1)
     make = linear_curve_of if name == "linear" else curve_of
     logger.info("continuous curve (%s)", reason)
