@@ -147,7 +147,7 @@ def test_the_ends_alone_are_those_of_all(tiny: Tiny, way: str, one_device: Any) 
 def test_pairs_that_are_evaluated_have_the_models_own_logits(tiny: Tiny, one_device: Any) -> None:
     data = [dataset(29, "test")]
     options: dict[str, Any] = {"mesh": one_device, "batch_size": 8}
-    args: Any = (tiny.classifier, tiny.theta_0, moved(tiny.theta_0, 1.0), data)
+    args: list[Any] = [tiny.classifier, tiny.theta_0, moved(tiny.theta_0, 1.0), data]
     grid = tuple(step / 10 for step in range(11))
     config = CurveConfig(exact=True, max_nodes=5)
     found = curve(*args, grid, config=config, keep_logits="all", **options).curves["test"]
@@ -178,7 +178,7 @@ def test_logits_beyond_the_ends_are_those_of_the_models(tiny: Tiny, one_device: 
 
 def test_ends_may_come_in_different_calls_of_the_step(tiny: Tiny, one_device: Any) -> None:
     grid = tuple(np.linspace(0, 1, 40).tolist())
-    args: Any = (tiny.classifier, tiny.theta_0, tiny.theta_1, [dataset(3, "test")])
+    args: list[Any] = [tiny.classifier, tiny.theta_0, tiny.theta_1, [dataset(3, "test")]]
     options: Any = {"batch_size": 8, "keep_logits": "ends", "mesh": one_device, "backend": "map"}
     many, few = (sweep(*args, alphas, **options).predictions["test"] for alphas in (grid, GRID))
     assert many.logits is not None
