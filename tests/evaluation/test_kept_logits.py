@@ -150,8 +150,8 @@ def test_pairs_that_are_evaluated_have_the_models_own_logits(tiny: Tiny, one_dev
     args: list[Any] = [tiny.classifier, tiny.theta_0, moved(tiny.theta_0, 1.0), data]
     grid = tuple(step / 10 for step in range(11))
     config = CurveConfig(exact=True, max_nodes=5)
-    found = curve(*args, grid, config=config, keep_logits="all", **options).curves["test"]
-    direct = sweep(*args, grid, keep_logits="all", **options).predictions["test"]
+    found = curve(*[*args, grid], config=config, keep_logits="all", **options).curves["test"]
+    direct = sweep(*[*args, grid], keep_logits="all", **options).predictions["test"]
     assert found.predictions.logits is not None
     assert direct.logits is not None
     assert 0.02 < found.direct.mean() < 0.98
@@ -180,7 +180,7 @@ def test_ends_may_come_in_different_calls_of_the_step(tiny: Tiny, one_device: An
     grid = tuple(np.linspace(0, 1, 40).tolist())
     args: list[Any] = [tiny.classifier, tiny.theta_0, tiny.theta_1, [dataset(3, "test")]]
     options: Any = {"batch_size": 8, "keep_logits": "ends", "mesh": one_device, "backend": "map"}
-    many, few = (sweep(*args, alphas, **options).predictions["test"] for alphas in (grid, GRID))
+    many, few = (sweep(*[*args, alphas], **options).predictions["test"] for alphas in (grid, GRID))
     assert many.logits is not None
     assert few.logits is not None
     assert many.logit_alphas == few.logit_alphas == (0.0, 1.0)
