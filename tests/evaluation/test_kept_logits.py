@@ -72,7 +72,7 @@ def ends_of(tiny: Tiny, way: str) -> tuple[Any, Any]:
     return tiny.theta_0, theta_1
 
 
-def run(tiny: Tiny, way: str, keep: str, data: list[Dataset], **options: Any) -> SweepResult:
+def run(tiny: Tiny, way: str, keep: Any, data: list[Dataset], **options: Any) -> SweepResult:
     args: Any = (tiny.classifier, *ends_of(tiny, way), data, GRID)
     if way == "curve of logits":
         run_logits = tiny.classifier.logits
@@ -136,7 +136,7 @@ def test_the_ends_alone_are_those_of_all(tiny: Tiny, way: str, one_device: Any) 
         assert found.logits is not None
         assert found.logit_alphas == (0.0, 1.0)
         assert found.logits.base is None or found.logits.base.nbytes == found.logits.nbytes
-        for alpha in found.logit_alphas:
+        for alpha in (0.0, 1.0):
             expected = every.predictions[name].logits_at(alpha)
             np.testing.assert_array_equal(found.logits_at(alpha), expected)
         np.testing.assert_array_equal(found.top1, every.predictions[name].top1)
@@ -145,12 +145,13 @@ def test_the_ends_alone_are_those_of_all(tiny: Tiny, way: str, one_device: Any) 
 
 
 def test_pairs_that_are_evaluated_have_the_models_own_logits(tiny: Tiny, one_device: Any) -> None:
-    data, options = [dataset(29, "test")], {"mesh": one_device, "batch_size": 8}
-    args: Any = (tiny.classifier, tiny.theta_0, moved(tiny.theta_0, 1.0), data)
+    data = [dataset(29, "test")]
+    options: dict[str, Any] = {"mesh": one_device, "batch_size": 8}
+    args: list[Any] = [tiny.classifier, tiny.theta_0, moved(tiny.theta_0, 1.0), data]
     grid = tuple(step / 10 for step in range(11))
     config = CurveConfig(exact=True, max_nodes=5)
-    found = curve(*args, grid, config=config, keep_logits="all", **options).curves["test"]
-    direct = sweep(*args, grid, keep_logits="all", **options).predictions["test"]
+    found = curve(*[*args, grid], config=config, keep_logits="all", **options).curves["test"]
+    direct = sweep(*[*args, grid], keep_logits="all", **options).predictions["test"]
     assert found.predictions.logits is not None
     assert direct.logits is not None
     assert 0.02 < found.direct.mean() < 0.98
@@ -162,11 +163,14 @@ def test_pairs_that_are_evaluated_have_the_models_own_logits(tiny: Tiny, one_dev
 
 
 def test_logits_beyond_the_ends_are_those_of_the_models(tiny: Tiny, one_device: Any) -> None:
-    grid, options = (-0.5, 0.0, 0.4, 1.0, 1.5), {"mesh": one_device, "batch_size": 8}
+    grid = (-0.5, 0.0, 0.4, 1.0, 1.5)
+    options: dict[str, Any] = {"mesh": one_device, "batch_size": 8}
     args: Any = (tiny.classifier, *ends_of(tiny, "curve"), [dataset(11, "test")], grid)
     direct = sweep(*args, keep_logits="all", **options).predictions["test"]
     found = curve(*args, config=CurveConfig(tol=1e-6), keep_logits="all", **options)
-    np.testing.assert_allclose(found.predictions["test"].logits, direct.logits, atol=1e-4)
+    for alpha in grid:
+        own = found.predictions["test"].logits_at(alpha)
+        np.testing.assert_allclose(own, direct.logits_at(alpha), rtol=0, atol=1e-4)
     ends = curve(*args, config=CurveConfig(), keep_logits="ends", **options).predictions["test"]
     assert ends.logit_alphas == (0.0, 1.0)
     np.testing.assert_allclose(ends.logits_at(1.0), direct.logits_at(1.0), atol=1e-5)
@@ -174,9 +178,9 @@ def test_logits_beyond_the_ends_are_those_of_the_models(tiny: Tiny, one_device: 
 
 def test_ends_may_come_in_different_calls_of_the_step(tiny: Tiny, one_device: Any) -> None:
     grid = tuple(np.linspace(0, 1, 40).tolist())
-    args: Any = (tiny.classifier, tiny.theta_0, tiny.theta_1, [dataset(3, "test")])
-    options = {"batch_size": 8, "keep_logits": "ends", "mesh": one_device, "backend": "map"}
-    many, few = (sweep(*args, alphas, **options).predictions["test"] for alphas in (grid, GRID))
+    args: list[Any] = [tiny.classifier, tiny.theta_0, tiny.theta_1, [dataset(3, "test")]]
+    options: Any = {"batch_size": 8, "keep_logits": "ends", "mesh": one_device, "backend": "map"}
+    many, few = (sweep(*[*args, alphas], **options).predictions["test"] for alphas in (grid, GRID))
     assert many.logits is not None
     assert few.logits is not None
     assert many.logit_alphas == few.logit_alphas == (0.0, 1.0)
