@@ -271,6 +271,7 @@ def _configured_fine_tune(config: ExperimentConfig) -> Any:
 def _configured_sweep(config: ExperimentConfig) -> Any:
     options: dict[str, Any] = {"mesh": config.mesh, "num_threads": config.data.num_threads}
     options |= {"batch_size": config.sweep.batch_size, "config_hash": config_hash(config)}
+    options |= {"keep_logits": config.sweep.keep_logits}
     two_towers = config.training.recipe in TWO_TOWER_RECIPES
     if config.sweep.method == "curve" and two_towers:
         logger.warning(
@@ -284,7 +285,7 @@ def _configured_sweep(config: ExperimentConfig) -> Any:
         return functools.partial(curve, config=config.sweep.curve, **options)
     from wiseft_jax.evaluation.sweep import sweep
 
-    names = ("backend", "chunk_size", "calibrate", "keep_logits")
+    names = ("backend", "chunk_size", "calibrate")
     options |= {name: getattr(config.sweep, name) for name in names}
     return functools.partial(sweep, **options)
 

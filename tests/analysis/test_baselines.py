@@ -45,7 +45,10 @@ def test_a_table_is_read(tmp_path: Path):
         ("model,test,sketch\na,0.5\n", r"b.csv:2: expected 3 cells as in the header, found 2"),
         ("model,test,sketch\na,0.5,x\n", r"b.csv:2: sketch: expected an accuracy, found 'x'"),
         ("model,test,sketch\n# no\na,50,30\n", r"b.csv:3: test: .*found 50; divide percentages"),
-        ("model,test,sketch\na,0,0.3\n", "a fraction between 0 and 1, found 0"),
+        (
+            "model,test,sketch\na,0,0.3\n",
+            "found 0; 0 and 1 have no place on logit axes: leave the cell empty",
+        ),
         ("model,test,sketch\na,nan,0.3\n", "a fraction between 0 and 1, found nan"),
         ("model,test,sketch\na,0.5,0.3\na,0.6,0.3\n", "model a is there twice"),
     ],

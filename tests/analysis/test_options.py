@@ -26,7 +26,8 @@ def test_every_need_is_looked_for(tmp_path: Path):
     assert set(NEEDS) == set(get_args(Need))
     run = StoredRun.load(write_run(tmp_path))
     options = AnalysisOptions(baselines=tmp_path)
-    assert {need: missing(run, options, need) for need in NEEDS} == dict.fromkeys(NEEDS, "")
+    lacking = [need for need in NEEDS if missing(run, options, need)]
+    assert lacking == ["other_sets"]
 
 
 def test_sets_without_labels_are_said(tmp_path: Path):

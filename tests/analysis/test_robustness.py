@@ -194,3 +194,13 @@ def test_published_shifts_are_set_against_their_axis(tmp_path: Path):
     assert {(row["dataset"], row["other"]) for row in rhos} == {
         ("imagenet-r-test", "imagenet-r-val-classes-val")
     }
+
+
+def test_baselines_on_no_line_are_said(
+    run: StoredRun, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    lines = [f"m{k},{0.3 + k / 20},{0.5 + (k % 2) / 4}" for k in range(8)]
+    file = tmp_path / "b.csv"
+    file.write_text("\n".join(["model,test,sketch", *lines]))
+    robustness(run, AnalysisOptions(baselines=file, samples=20))
+    assert caplog.text.count("sketch: the baselines hardly lie on a line") == 1

@@ -10,7 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysis.runs import default_sets, made_predictions, write_baselines, write_run
+from tests.analysis.runs import (
+    HASH,
+    default_sets,
+    made_predictions,
+    write_baselines,
+    write_run,
+)
 from tests.structure.source_tree import ROOT
 from wiseft_jax.analysis.options import AnalysisOptions
 from wiseft_jax.analysis.stored_run import StoredRun
@@ -22,6 +28,8 @@ from wiseft_jax.core.analysis_rows import (
     write_analysis_rows,
 )
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.results import write_rows
+from wiseft_jax.evaluation.predictions import save_predictions
 
 SETS = [each.dataset for each in default_sets()]
 
@@ -31,7 +39,11 @@ WITHOUT_INTERVAL = {"flip_won", "flip_lost", "flip_changed", "baseline_accuracy"
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_run(tmp_path_factory.mktemp("run"))
+    run = write_run(tmp_path_factory.mktemp("run"))
+    others = made_predictions("sketch", 30, keep_logits=False)
+    save_predictions(run / "other_sets", [others])
+    write_rows(run / "other_sets" / "results.jsonl", others.rows(HASH))
+    return run
 
 
 @pytest.fixture(scope="module")

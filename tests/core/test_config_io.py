@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,6 +55,31 @@ def test_what_does_not_fit_is_named(value: object, message: str) -> None:
     with pytest.raises(InputError, match=message) as raised:
         from_dict(Outer, value, "some.json")
     assert "some.json" in str(raised.value)
+
+
+@dataclasses.dataclass(frozen=True)
+class Renamed:
+    pace: float = 1.0
+
+    @staticmethod
+    def of_older(stored: dict[str, Any]) -> dict[str, Any]:
+        return {"pace" if name == "speed" else name: value for name, value in stored.items()}
+
+
+@dataclasses.dataclass(frozen=True)
+class Around:
+    part: Renamed = Renamed()
+    parts: tuple[int, ...] = ()
+
+
+def test_what_an_older_version_wrote_is_read_at_any_depth() -> None:
+    value = {"part": {"speed": 2.0}, "parts": [1]}
+    assert from_dict(Around, value, "file") == Around(Renamed(2.0), (1,))
+    assert value == {"part": {"speed": 2.0}, "parts": [1]}
+    with pytest.raises(InputError, match="Did you mean 'pace'"):
+        from_dict(Around, {"part": {"pac": 2.0}}, "file")
+    with pytest.raises(InputError, match="part"):
+        from_dict(Around, {"part": [1]}, "file")
 
 
 def test_unreadable_json_is_named(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -49,8 +51,35 @@ def test_logits_at_an_alpha_are_given_or_what_is_missing_is_said():
     np.testing.assert_array_equal(found.logits_at(found.alphas[1]), found.logits[1])
     with pytest.raises(InputError, match=r"expected an alpha of .*, found 0\.3"):
         found.logits_at(0.3)
-    with pytest.raises(InputError, match=r"found none; store them with: wiseft sweep RUN"):
+    with pytest.raises(InputError, match=r"found none; store them with: wiseft sweep RUN --sweep"):
         predictions().logits_at(found.alphas[0])
+    assert found.logits_at(0.1 + 1e-12) is not None  # the same alpha, to the models
+
+
+def test_logits_of_some_alphas_come_back_and_the_others_are_refused(tmp_path):
+    logits = np.arange(12, dtype=np.float32).reshape(1, 4, 3)
+    wanted = dataclasses.replace(predictions(), logits=logits, logit_alphas=(0.1,))
+    for found in (wanted, Predictions.load(wanted.save(tmp_path))):
+        assert found.logit_alphas == (0.1,)
+        np.testing.assert_array_equal(found.logits_at(0.1), logits[0])
+        with pytest.raises(InputError, match=r"at alpha 0, found those at 0\.1 alone; .* all$"):
+            found.logits_at(0.0)
+        with pytest.raises(InputError, match=r"expected an alpha of 0 0\.1, found 0\.3"):
+            found.logits_at(0.3)
+
+
+def test_logits_of_older_files_are_those_of_all_alphas(tmp_path):
+    path = predictions(logits=True).save(tmp_path)
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    assert "logit_alphas" not in arrays
+    np.savez(path, **(arrays | {"format": np.asarray(2)}))
+    found = Predictions.load(path)
+    assert found.logit_alphas is None
+    np.testing.assert_array_equal(found.logits_at(0.1), arrays["logits"][1])
+    np.savez(path, **(arrays | {"logit_alphas": np.asarray([0.1])}))
+    with pytest.raises(InputError, match=r"logits has the shape \(2, 4, 3\), expected \(1, 4, 3\)"):
+        Predictions.load(path)
 
 
 def test_rows_carry_n_interval_and_hash():
@@ -132,6 +161,15 @@ def test_files_without_entropies_are_read(tmp_path):
     np.savez(path, **arrays, entropy=np.zeros((2, 3), np.float32))
     with pytest.raises(InputError, match=r"entropy has the shape \(2, 3\), expected \(2, 4\)"):
         Predictions.load(path)
+
+
+def test_a_projected_sets_classes_are_stored(tmp_path):
+    names = ("chair", "日本")
+    assert Predictions.load(predictions(class_names=names).save(tmp_path)).class_names == names
+    path = predictions().save(tmp_path)
+    assert Predictions.load(path).class_names == ()
+    with np.load(path) as file:
+        assert "class_names" not in file.files
 
 
 def test_pickled_arrays_are_not_read(tmp_path):

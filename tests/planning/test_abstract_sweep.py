@@ -66,6 +66,19 @@ def test_memory_depends_on_the_back_end_eight_devices(of: dict[str, StepFacts]):
     assert curve["features at nodes"] == 4 * 9 * 8 * width  # more than 9 nodes cost the grid
 
 
+def test_stored_logits_are_counted() -> None:
+    def memory(**sweep: Any) -> dict[str, int]:
+        return abstract_sweep_facts(make_job(sweep=sweep)).memory
+
+    kept, none = memory(keep_logits="all"), memory(keep_logits="none")
+    assert none["results"] == 32 * 64 * 12  # 32 places for alphas, 64 images
+    assert kept["results"] == none["results"] + 32 * 64 * 4 * CLASSES
+    curve = {keep: memory(method="curve", keep_logits=keep) for keep in ("auto", "ends", "none")}
+    assert curve["auto"]["stored logits"] == 11 * 64 * 4 * CLASSES
+    assert curve["ends"]["stored logits"] == 2 * 64 * 4 * CLASSES
+    assert "stored logits" not in curve["none"]
+
+
 def test_flops_and_traffic_depend_on_the_back_end_eight_devices(of: dict[str, StepFacts]):
     forward = 8 * forward_flops(make_job())
     passes = {name: facts.counts.flops / forward for name, facts in of.items()}

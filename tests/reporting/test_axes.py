@@ -8,8 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from scipy.stats import norm
 
-from wiseft_jax.reporting.axes import expit, logit, percent, percent_ticks, set_logit_scale
+from wiseft_jax.reporting.axes import (
+    expit,
+    logit,
+    normal_share,
+    percent,
+    percent_ticks,
+    probit,
+    set_logit_scale,
+)
 
 
 @given(st.floats(1e-4, 1 - 1e-4))
@@ -82,3 +91,13 @@ def test_one_accuracy_still_has_room():
     set_logit_scale(axes, "x", [0.9])
     low, high = axes.get_xlim()
     assert low < 0.9 < high
+
+
+def test_probit_axes_have_equal_steps_in_normal_quantiles():
+    axes = Figure().subplots()
+    set_logit_scale(axes, "x", [0.02, 0.98], scale="probit")
+    transform = axes.xaxis.get_transform()
+    places = transform.transform(np.array([0.05, 0.5, 0.95]))
+    assert places == pytest.approx(norm.ppf([0.05, 0.5, 0.95]))
+    assert normal_share(probit(0.3)) == pytest.approx(0.3)
+    assert np.isfinite(probit([0.0, 1.0])).all()

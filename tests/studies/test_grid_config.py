@@ -12,11 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from wiseft_jax.core.config_io import to_dict
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.hashing import hash_json
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.experiment import ExperimentConfig
 from wiseft_jax.studies.grid_axes import Axis, declared_fields, default_axes, parse_axes
 from wiseft_jax.studies.grid_config import (
+    decides,
+    flat,
     full_grid,
     key_of,
     random_configurations,
@@ -163,6 +167,7 @@ def test_the_key_is_of_what_decides_the_result() -> None:
     same = [
         replaced(BASE, {"name": "other", "export": False, "data.num_threads": 3}),
         replaced(BASE, {"training.num_workers": 2, "checkpoints.keep_latest": 5}),
+        replaced(BASE, {"sweep.keep_logits": "all"}),
         dataclasses.replace(BASE, mesh=MeshConfig(fsdp=2)),
     ]
     assert {key_of(each) for each in same} == {key_of(BASE)}
@@ -176,6 +181,11 @@ def test_the_key_is_of_what_decides_the_result() -> None:
         )
     ]
     assert len({key_of(each) for each in (BASE, *others)}) == 5
+
+
+def test_keys_of_studies_that_hashed_whether_logits_are_kept_stay() -> None:
+    older = {name: value for name, value in flat(to_dict(BASE)).items() if decides(name)}
+    assert key_of(BASE) == hash_json(older | {"sweep.keep_logits": False})
 
 
 @settings(max_examples=25)

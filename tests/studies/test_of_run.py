@@ -29,7 +29,7 @@ from wiseft_jax.training.compare_alphas import ComparedModel
 from wiseft_jax.training.learn_config import LearnAlphasConfig
 
 ALPHAS = (0.0, 0.25, 0.5, 1.0)
-CONFIG = ExperimentConfig(sweep=SweepConfig(alphas=ALPHAS, batch_size=16, keep_logits=True))
+CONFIG = ExperimentConfig(sweep=SweepConfig(alphas=ALPHAS, batch_size=16, keep_logits="all"))
 QUICK = LearnAlphasConfig(epochs=1, batch_size=16, learning_rate=0.1)
 
 
@@ -172,7 +172,7 @@ def test_every_rule_follows_a_curve_that_keeps_no_logits(
         *ends, [data.validation, *data.tests], ALPHAS, config=CurveConfig(exact=True), batch_size=16
     )
     assert all(each.logits is None for each in result.predictions.values())
-    method = dataclasses.replace(CONFIG.sweep, method="curve", keep_logits=False)
+    method = dataclasses.replace(CONFIG.sweep, method="curve", keep_logits="none")
     config = dataclasses.replace(CONFIG, sweep=method)
     found, direct = (
         studies.rule_costs(each, data, ends, sweep_result, RunDirectory(tmp_path))

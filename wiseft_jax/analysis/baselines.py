@@ -145,5 +145,7 @@ def _accuracy(cell: str, where: str) -> float:
         raise InputError(f"{where}: expected an accuracy, found {text!r}") from None
     if not 0 < value < 1:
         remedy = "; divide percentages by 100" if 1 < value <= 100 else ""
+        if value in (0, 1):
+            remedy = "; 0 and 1 have no place on logit axes: leave the cell empty"
         raise InputError(f"{where}: expected a fraction between 0 and 1, found {text}{remedy}")
     return value

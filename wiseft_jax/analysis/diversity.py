@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 
 import numpy as np
 from jaxtyping import Float, Float64, Int
@@ -25,6 +26,8 @@ from wiseft_jax.core.paired import mcnemar
 from wiseft_jax.evaluation.predictions import Predictions
 
 NAME = "diversity"
+
+logger = logging.getLogger(__name__)
 
 
 def prediction_diversity(
@@ -190,6 +193,11 @@ def _pair(
     logits = [stored_logits(predictions, at) for _, at in (one, other)]
     if logits[0] is not None and logits[1] is not None:
         rows += _divergences(run, predictions, (one, other), logits[0], logits[1])
+    else:
+        logger.info(
+            "%s: no divergence of %s and %s, whose logits aren't both stored (--sweep.keep-logits)",
+            predictions.dataset, one[0], other[0],
+        )  # fmt: skip
     return rows
 
 

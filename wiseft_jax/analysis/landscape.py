@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float64
@@ -122,7 +123,7 @@ def _of_accuracy(
     ) / n  # fmt: skip
     found = landscape(np.array(alphas), accuracies, higher_is_better=True)
     gains = _gains(found.alphas, drawn)
-    fields = {"of": predictions, "seed": options.seed}
+    fields: dict[str, Any] = {"of": predictions, "seed": options.seed}
     rows = [
         run.row(
             NAME,
@@ -171,7 +172,7 @@ def _of_accuracy(
 
 
 def _against_the_chord(
-    run: StoredRun, what: str, found: Landscape, gains: np.ndarray, n: int, fields: dict
+    run: StoredRun, what: str, found: Landscape, gains: np.ndarray, n: int, fields: dict[str, Any]
 ) -> list[AnalysisRow]:
     rows = [
         run.row(
@@ -239,6 +240,11 @@ def _of_loss(
     logits = {alpha: stored_logits(predictions, alpha) for alpha in alphas}
     there = {alpha: each for alpha, each in logits.items() if each is not None}
     if not {ZERO_SHOT, FINE_TUNED} <= there.keys() or len(there) < 3:
+        logger.info(
+            "%s: no losses, which need the logits of both ends and between"
+            " (--sweep.keep-logits all)",
+            predictions.dataset,
+        )
         return []
     usable = labelled(predictions)
     for each in there.values():
@@ -254,7 +260,7 @@ def _of_loss(
     drawn = drawn_means(losses, samples=options.samples, seed=options.seed, stream=stream)
     means, n = losses.mean(axis=0), len(labels)
     found = landscape(np.array([*there]), means, higher_is_better=False)
-    fields = {"of": predictions, "seed": options.seed}
+    fields: dict[str, Any] = {"of": predictions, "seed": options.seed}
     rows = [
         run.row(
             NAME,

@@ -12,9 +12,12 @@ from jaxtyping import Float32
 
 from wiseft_jax.analysis.stored_run import FINE_TUNED, ZERO_SHOT, StoredRun
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.results import RESULTS_FILE
 from wiseft_jax.evaluation.predictions import Predictions
 
 _FEWEST_ALPHAS = 3
+OTHER_SETS_DIR = "other_sets"
+"""In a run directory: predictions on sets of other classes (``wiseft study other_sets``)."""
 NO_BASELINES = (
     "it needs other models' accuracies; give a table of them: --baselines CSV, with a column model"
     " and one for each set, fractions"
@@ -31,6 +34,7 @@ Need: TypeAlias = Literal[
     "shifts",
     "logits",
     "baselines",
+    "other_sets",
 ]
 
 
@@ -121,6 +125,12 @@ def _baselines(run: StoredRun, options: AnalysisOptions) -> str:
     return "" if options.baselines is not None else NO_BASELINES
 
 
+def _other_sets(run: StoredRun, _: AnalysisOptions) -> str:
+    if (run.path / OTHER_SETS_DIR / RESULTS_FILE).is_file():
+        return ""
+    return "no set of other classes is evaluated; do it: wiseft study other_sets RUN --sets SPEC..."
+
+
 def _grid(run: StoredRun, wanted: tuple[float, ...]) -> str:
     lacking = [alpha for alpha in wanted if alpha not in run.alphas]
     if not lacking:
@@ -166,5 +176,6 @@ NEEDS: dict[Need, Callable[[StoredRun, AnalysisOptions], str]] = {
     "shifts": _shifts,
     "logits": _logits,
     "baselines": _baselines,
+    "other_sets": _other_sets,
 }
 """What an analysis may need -> why a run lacks it, empty where it doesn't."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from jaxtyping import Float, Float64
@@ -32,6 +32,8 @@ NAME = "effective_robustness"
 
 Scale: TypeAlias = Literal["logit", "probit"]
 SCALES: tuple[Scale, ...] = get_args(Scale)
+POOR_FIT = 0.5
+"""R^2 below which baselines are said to lie on no line."""
 
 logger = logging.getLogger(__name__)
 
@@ -218,8 +220,19 @@ def _of_shift(
     rows, n = _points(run, axis, shift, alphas, baselines), int(labelled(shift).sum())
     for scale in SCALES:
         line = fit_line(x, y, scale)
+        if scale == SCALES[0] and line.r_squared < POOR_FIT:
+            logger.warning(
+                "%s: the baselines hardly lie on a line (R^2 = %.2f), so effective robustness there"
+                " means little",
+                shift.dataset, line.r_squared,
+            )  # fmt: skip
         w, b, r_squared = _fits(to_scale(x[picks], scale), to_scale(y[picks], scale))
-        fields = {"of": shift, "other": axis.dataset, "group": scale, "seed": options.seed}
+        fields: dict[str, Any] = {
+            "of": shift,
+            "other": axis.dataset,
+            "group": scale,
+            "seed": options.seed,
+        }
         for metric, value, drawn in (
             ("baseline_slope", line.w, w),
             ("baseline_intercept", line.b, b),
@@ -281,7 +294,7 @@ def _gains(
     rho: np.ndarray,
     rhos: np.ndarray,
     n: int,
-    fields: dict,
+    fields: dict[str, Any],
 ) -> list[AnalysisRow]:
     """Return how much more effective robustness the chosen alpha has than either end."""
     rows = []
@@ -290,6 +303,7 @@ def _gains(
         if run.chosen == end or not {end, run.chosen} <= {*alphas}:
             continue
         at, start = alphas.index(run.chosen), alphas.index(end)
+        own: dict[str, Any] = fields | {"other": name}
         gain, drawn = float(rho[at] - rho[start]), rhos[:, at] - rhos[:, start]
         beyond = min(np.sum(drawn <= 0), np.sum(drawn >= 0))
         rows.append(
@@ -301,7 +315,7 @@ def _gains(
                 alpha=run.chosen,
                 interval=percentile(drawn, gain),
                 p_value=min(1.0, 2 * (1 + int(beyond)) / (1 + len(drawn))),
-                **(fields | {"other": name}),
+                **own,
             )
         )
     return rows

@@ -13,6 +13,7 @@ from wiseft_jax.analysis.diversity import diversity
 from wiseft_jax.analysis.ensembles import ensembles
 from wiseft_jax.analysis.landscape import along_the_line
 from wiseft_jax.analysis.options import AnalysisOptions, Need, missing
+from wiseft_jax.analysis.other_sets import other_sets
 from wiseft_jax.analysis.robustness import robustness
 from wiseft_jax.analysis.stored_run import StoredRun
 from wiseft_jax.analysis.turns import flips
@@ -82,6 +83,11 @@ ANALYSES: dict[str, AnalysisSpec] = {
         flips,
         ("labels", "several"),
         "which examples turn right or wrong, and at which alpha",
+    ),
+    "other_sets": AnalysisSpec(
+        other_sets,
+        ("other_sets",),
+        "what is left of the zero-shot ability on sets of other classes",
     ),
 }
 """Name -> analysis; the name is that of its file in ``RUN/analyses``."""

@@ -10,6 +10,7 @@ STUDIES = {
     "grid": "fine-tune under many configurations: how models scatter, what WiSE-FT makes of it",
     "alternatives": "WiSE-FT beside ensembles, averages, regularisers and early stops: one chart",
     "diversity": "how differently models err: zero-shot, fine-tuned, probes on disjoint halves",
+    "other_sets": "sets of other classes: what fine-tuning took from the zero-shot ability",
     "patch": "paste a patch: which mixing augmentation makes a model look at its edges",
 }
 """Name -> summary; ``wiseft_jax.cli.study_<name>`` runs it."""

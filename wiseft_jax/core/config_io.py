@@ -27,7 +27,8 @@ def from_dict(cls: type[ConfigT], value: Any, where: str) -> ConfigT:
     """Return ``cls`` built from JSON values.
 
     Args:
-      cls: A (nested) frozen dataclass.
+      cls: A (nested) frozen dataclass. A static method ``of_older`` of it, or of one within it,
+        turns the JSON object that an older version wrote into the present one.
       value: A JSON object; missing keys take their defaults.
       where: The file, for messages.
 
@@ -39,7 +40,7 @@ def from_dict(cls: type[ConfigT], value: Any, where: str) -> ConfigT:
     if not isinstance(value, dict):
         raise InputError(f"{where}: expected a JSON object, found {type(value).__name__}")
     try:
-        return dacite.from_dict(cls, value, dacite.Config(**_STRICT))
+        return dacite.from_dict(cls, _renewed(cls, value), dacite.Config(**_STRICT))
     except dacite.UnexpectedDataError as error:
         known = _field_names(cls)
         hints = "; ".join(f"{key!r}.{did_you_mean(key, known)}" for key in sorted(error.keys))
@@ -54,6 +55,18 @@ def _as_float(value: Any) -> Any:
 
 
 _STRICT: dict[str, Any] = {"strict": True, "cast": [tuple], "type_hooks": {float: _as_float}}
+
+
+def _renewed(cls: Any, value: Any) -> Any:
+    """Return JSON values with what older versions wrote as the present one has it."""
+    if not isinstance(value, dict) or not dataclasses.is_dataclass(cls):
+        return value
+    import typing
+
+    hints = typing.get_type_hints(cls)
+    renewed = {key: _renewed(hints.get(key), each) for key, each in value.items()}
+    of_older = getattr(cls, "of_older", None)
+    return renewed if of_older is None else of_older(renewed)
 
 
 def _field_names(cls: Any) -> list[str]:

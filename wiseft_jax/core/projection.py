@@ -93,6 +93,20 @@ class Projection:
         found[..., own] = values[..., self.rows[own]]
         return found
 
+    def by_class(self, logits: Float[np.ndarray, "N R"]) -> Float[np.ndarray, "N C"]:
+        """Return the greatest logit of each of the C classes, ``NEVER`` where there is none.
+
+        NaN for an example of which a logit isn't finite.
+
+        Args:
+          logits: Those of ``rows``.
+        """
+        found = np.full((len(logits), len(self.class_names)), NEVER, logits.dtype)
+        names = np.unique(self.classes[self.classes != NO_CLASS])
+        found[:, names] = class_maxima(logits, self.classes)[:, : len(names)]
+        found[~np.isfinite(logits).all(axis=1)] = np.nan
+        return found
+
 
 def class_maxima(
     logits: Float[np.ndarray, "N R"], classes: Int[np.ndarray, " R"]

@@ -18,7 +18,7 @@ from wiseft_jax.core.typing import Params
 from wiseft_jax.evaluation.curve_config import UNTRUSTED, CurveConfig
 from wiseft_jax.evaluation.engine import EngineConfig
 from wiseft_jax.evaluation.features import features_at
-from wiseft_jax.evaluation.interpolant import NodePlan, read_off, residual
+from wiseft_jax.evaluation.interpolant import NodePlan, read_logits, read_off, residual
 
 BARRIER = "a loss barrier?"
 TOO_FEW = "too few nodes to judge smoothness by: raise max_nodes"
@@ -51,6 +51,7 @@ class CurveJob:
       scale: The logits' scale: the largest norm of a class's weights; of logits without a head
         each batch finds its own.
       projection: Of the set; None where its classes are the classifier's.
+      kept: The alphas whose logits are stored.
     """
 
     classifier: Any
@@ -62,6 +63,7 @@ class CurveJob:
     least: int
     scale: float
     projection: Projection | None = None
+    kept: tuple[float, ...] = ()
 
     @property
     def low(self) -> float:
@@ -85,6 +87,11 @@ class CurveJob:
         if "head" not in self.ends[0]:
             return None
         return self.ends[0]["head"], self.ends[1]["head"]
+
+    @property
+    def slots(self) -> Int32[np.ndarray, " S"] | None:
+        """Of a projected set, ``Projection.slots``."""
+        return None if self.projection is None else self.projection.slots
 
     @property
     def low_precision(self) -> bool:
@@ -118,6 +125,7 @@ class BatchCurve:
       estimate: float32[B], of the error of a logit.
       trusted: Whether the features are smooth in alpha.
       note: Why no nodes were added, where that isn't because few predictions are uncertain.
+      logits: float32[P, B, G] at the alphas where they are stored; None without any.
     """
 
     nodes: int
@@ -130,6 +138,7 @@ class BatchCurve:
     estimate: Float32[np.ndarray, " B"]
     trusted: bool
     note: str
+    logits: Float32[np.ndarray, "P B G"] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,7 +197,8 @@ def evaluate_batch(job: CurveJob, images: Any, mask: Bool[np.ndarray, " B"]) -> 
         found = verdict(job, state, last=count == levels[-1])
         if found is not None:
             trusted, note = found
-            return dataclasses.replace(batch, trusted=trusted, note=note)
+            logits = _kept_logits(job, plan, values, at_ends)
+            return dataclasses.replace(batch, trusted=trusted, note=note, logits=logits)
         previous = error
     raise AssertionError("the last level always has a verdict")
 
@@ -257,8 +267,7 @@ def _read(job: CurveJob, plan: NodePlan, values: Any, at_ends: Any) -> BatchCurv
     coarse = plan.levels[plan.levels.index(count) - 1]
     new = plan.nodes[coarse:count]
     error = _residual(job, plan, values[:coarse], new, values[coarse:])
-    slots = None if job.projection is None else job.projection.slots
-    read = functools.partial(read_off, job.engine.layout, heads=job.heads, slots=slots)
+    read = functools.partial(read_off, job.engine.layout, heads=job.heads, slots=job.slots)
     found = _host(read(values, plan.matrix(job.grid, count), job.grid.astype(np.float32)))
     if len(at_ends):
         ends = np.asarray([0.0, 1.0])
@@ -278,6 +287,21 @@ def _read(job: CurveJob, plan: NodePlan, values: Any, at_ends: Any) -> BatchCurv
         trusted=True,
         note="",
     )
+
+
+def _kept_logits(job: CurveJob, plan: NodePlan, values: Any, at_ends: Any) -> np.ndarray | None:
+    """Return the logits that are stored of a batch, those of 0 and 1 from their own features."""
+    if not job.kept:
+        return None
+    read = functools.partial(read_logits, job.engine.layout, heads=job.heads, slots=job.slots)
+    alphas = np.asarray(job.kept)
+    found = np.array(read(values, plan.matrix(alphas, len(values)), alphas.astype(np.float32)))
+    if len(at_ends):
+        ends = np.asarray([0.0, 1.0], np.float32)
+        own = np.asarray(read(at_ends, np.eye(2, dtype=np.float32), ends))
+        for end, logits in zip(ends, own, strict=True):
+            found[alphas.astype(np.float32) == end] = logits
+    return found
 
 
 def _places(grid: np.ndarray, alphas: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ class Collected:
     """Arrays ``[A, N, ...]`` over a dataset's examples, filled batch by batch.
 
     Attributes:
-      arrays: By name; zero where nothing was put.
+      arrays: By name; zero where nothing was put. Those of ``logits`` may have fewer alphas.
     """
 
     def __init__(self, dataset: Dataset, num_alphas: int) -> None:
@@ -39,7 +39,8 @@ class Collected:
         """Store the outputs of a batch.
 
         Args:
-          arrays: ``[A, B, ...]`` by name.
+          arrays: ``[A, B, ...]`` by name. Of the ``logits`` of a projected set only the first C,
+            those of its classes, are stored.
           index: The rows' positions in the dataset; -1 past its end.
           mask: Which rows hold an image that could be read.
 
@@ -50,8 +51,11 @@ class Collected:
         assert not self._read[positions].any(), "an example was counted twice"
         self._read[positions] = True
         for name, values in arrays.items():
+            if name == "logits" and self._dataset.projection is not None:
+                values = values[..., : len(self._dataset.class_names)]
             if name not in self.arrays:
-                shape = (self._num_alphas, len(self._dataset), *values.shape[2:])
+                assert name == "logits" or len(values) == self._num_alphas, name
+                shape = (len(values), len(self._dataset), *values.shape[2:])
                 self.arrays[name] = np.zeros(shape, values.dtype)
             self.arrays[name][:, positions] = values[:, mask]
         return int(np.sum(index >= 0))
@@ -71,24 +75,27 @@ class Collected:
         return read
 
     def predictions(
-        self, alphas: tuple[float, ...], skipped: list[str], model: str = ""
+        self,
+        alphas: tuple[float, ...],
+        skipped: list[str],
+        model: str = "",
+        logit_alphas: tuple[float, ...] | None = None,
     ) -> Predictions:
-        """Return what was read, in the dataset's order.
+        """Return what was read, in the dataset's order; once, as the arrays aren't copied.
 
         Args:
           alphas: What the first axis stands for.
           skipped: ``"id: reason"`` of the bad images that this process met.
           model: One of several models, to name in warnings; what holds for all of them isn't told.
+          logit_alphas: What the first axis of ``logits`` stands for; the same when None.
 
         Raises:
           InputError: As ``read``.
         """
         dataset, read = self._dataset, self.read
-        arrays = {name: array[:, read] for name, array in self.arrays.items()}
+        arrays = {name: compacted(array, read) for name, array in self.arrays.items()}
         labels = np.asarray(dataset.labels[read], np.int32)
-        top1, logits = dataset.as_labelled(arrays["top1"], read), arrays.get("logits")
-        if dataset.projection is not None and logits is not None:
-            logits = logits[..., : len(dataset.class_names)]
+        top1 = dataset.as_labelled(arrays["top1"], read)
         usable = ~np.isnan(arrays["margin"]) & (labels >= 0)[None]
         if not model:
             _tell_what_has_no_label(dataset.name, labels)
@@ -104,7 +111,8 @@ class Collected:
             margin=arrays["margin"],
             labels=labels,
             ids=tuple(dataset.id(int(position)) for position in read),
-            logits=logits,
+            logits=arrays.get("logits"),
+            logit_alphas=logit_alphas if "logits" in arrays else None,
             entropy=arrays.get("entropy"),
             skipped=(*dataset.skipped, *self._skipped_anywhere(skipped)),
             scoring=self._scoring(read),
@@ -131,6 +139,23 @@ class Collected:
             return []
         lines = [line for each in gather_json(skipped) for line in each]
         return [next(line for line in lines if line.startswith(f"{name}: ")) for name in missing]
+
+
+def compacted(array: np.ndarray, read: Int[np.ndarray, " M"]) -> np.ndarray:
+    """Return ``array[:, read]`` in the memory of ``array``, which is spent then.
+
+    Args:
+      array: ``[A, N, ...]``, in C order.
+      read: Positions among the N, rising.
+    """
+    rows, count = array.shape[0], len(read)
+    if count == array.shape[1]:
+        return array
+    assert array.flags.c_contiguous
+    flat = array.reshape(-1, *array.shape[2:])
+    for row in range(rows):  # where it is written to nothing is left to read
+        flat[row * count : (row + 1) * count] = array[row, read]
+    return flat[: rows * count].reshape(rows, count, *array.shape[2:])
 
 
 def _tell_what_has_no_label(dataset: str, labels: np.ndarray) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.evaluation.curve_config import CurveConfig
+from wiseft_jax.evaluation.keep_logits_config import KeepLogitsOption, keep_logits_of
 
 PAPER_ALPHAS = tuple(step / 10 for step in range(11))
 
@@ -38,8 +39,9 @@ class SweepConfig:
     calibrate: Literal["auto", "always", "never"] = "auto"
     """Whether the backend `auto` times several numbers of alphas at once on the first batch, up to
     all of them, and takes the fastest: `auto` where the sweep is long enough for that to pay."""
-    keep_logits: bool = False
-    """Whether the logits are stored too, not only predictions, margins and entropies."""
+    keep_logits: KeepLogitsOption = "auto"
+    """At which alphas logits are stored, for analyses of probabilities: `all`, the `ends` 0 and 1,
+    or `none`; `auto` is `all` where a set's take up to 64 MiB, else `ends` up to 512 MiB."""
     rule: Literal["constant", "validation_best", "smallest_within_one_point"] = "constant"
     """How alpha is chosen: 0.5, or by validation accuracy."""
     select_on: Annotated[str | None, tyro.conf.arg(aliases=["--select-on"])] = None
@@ -50,12 +52,20 @@ class SweepConfig:
         """The alphas that lie beyond both ends."""
         return tuple(alpha for alpha in self.alphas if not 0 <= alpha <= 1)
 
+    @staticmethod
+    def of_older(stored: dict[str, Any]) -> dict[str, Any]:
+        """Return the JSON values of any version: ``keep_logits`` was true or false once."""
+        if isinstance(stored.get("keep_logits"), bool):
+            return stored | {"keep_logits": keep_logits_of(stored["keep_logits"])}
+        return stored
+
     def __post_init__(self) -> None:
         """Check alphas and sizes.
 
         Raises:
           InputError: Names the field, what was expected and what was found.
         """
+        object.__setattr__(self, "keep_logits", keep_logits_of(self.keep_logits))
         if not self.alphas:
             raise InputError("sweep.alphas: expected at least one alpha, found none")
         for alpha in self.alphas:
@@ -85,7 +95,6 @@ class SweepConfig:
                 ("backend", "auto"),
                 ("chunk_size", None),
                 ("calibrate", "auto"),
-                ("keep_logits", False),
             ):
                 if getattr(self, name) != default:
                     raise InputError(

@@ -32,6 +32,8 @@ from wiseft_jax.evaluation.curve_config import LEAST_NODES, CurveConfig
 from wiseft_jax.evaluation.curve_pass import CurvePass
 from wiseft_jax.evaluation.curve_result import Curve
 from wiseft_jax.evaluation.engine import EngineConfig
+from wiseft_jax.evaluation.keep_logits_config import KeepLogits, keep_logits_of
+from wiseft_jax.evaluation.kept_logits import kept_logits
 from wiseft_jax.evaluation.linear_curve import linear_curve_of
 from wiseft_jax.evaluation.merging import Shared
 from wiseft_jax.evaluation.precision import differences_from_float32
@@ -50,6 +52,7 @@ def curve(
     config: CurveConfig | None = None,
     batch_size: int | None = None,
     config_hash: str = "",
+    keep_logits: bool | KeepLogits = "none",
     mesh: Layout | Mesh | MeshConfig | None = None,
     num_threads: int = 16,
 ) -> SweepResult:
@@ -70,6 +73,8 @@ def curve(
       config: How many nodes, how sure, whether exact; the defaults when None.
       batch_size: As in ``sweep``.
       config_hash: As in ``sweep``.
+      keep_logits: As in ``sweep``; they are the polynomial's, and the model's own at the ends and
+        of pairs that were evaluated directly.
       mesh: As in ``sweep``.
       num_threads: Decoding threads.
 
@@ -100,14 +105,22 @@ def curve(
     layout = Layout.of(mesh)
     shared = shared_of("auto", classifier, theta_0, theta_1)
     name, reason = choose("auto", theta_0, shared, layout)
+    kept = kept_logits(keep_logits_of(keep_logits), grid, datasets)
     engine = curve_engine(
-        name, theta_0, shared, layout, batch_size=batch_size, num_threads=num_threads
+        name,
+        theta_0,
+        shared,
+        layout,
+        batch_size=batch_size,
+        num_threads=num_threads,
+        keep_logits=any(kept.values()),
     )
     ends = placed(engine, theta_0, theta_1)
     make = linear_curve_of if name == "linear" else curve_of
     logger.info("continuous curve (%s)", reason)
     curves = {
-        dataset.name: make(classifier, ends, dataset, grid, config, engine) for dataset in datasets
+        dataset.name: make(classifier, ends, dataset, grid, config, engine, kept[dataset.name])
+        for dataset in datasets
     }
     rows = [row for each in curves.values() for row in each.rows(config_hash)]
     choice = BackendChoice("linear" if name == "linear" else "curve", engine.chunk_size, reason)
@@ -125,6 +138,7 @@ def curve_engine(
     batch_size: int | None = None,
     num_threads: int = 16,
     platform: str = "",
+    keep_logits: bool = False,
 ) -> EngineConfig:
     """Return how a curve's batches are run.
 
@@ -136,6 +150,7 @@ def curve_engine(
       batch_size: As in ``sweep``.
       num_threads: Decoding threads.
       platform: The kind of the devices; their own when empty.
+      keep_logits: Whether logits are stored; ``linear`` needs them anyway.
     """
     return EngineConfig.resolve(
         theta_0,
@@ -145,7 +160,7 @@ def curve_engine(
         platform=platform,
         shared=shared,
         backend="linear" if name == "linear" else "map",
-        keep_logits=name == "linear",
+        keep_logits=keep_logits or name == "linear",
     )
 
 
@@ -171,6 +186,7 @@ def curve_of(
     alphas: tuple[float, ...],
     config: CurveConfig,
     engine: EngineConfig,
+    kept: tuple[int, ...] = (),
 ) -> Curve:
     """Return the curve of one dataset; it is read again when the audit finds a mismatch.
 
@@ -182,18 +198,23 @@ def curve_of(
       dataset: The images.
       alphas: The grid.
       config: How.
-      engine: How batches are run.
+      engine: How batches are run; its ``keep_logits`` says that logits of any set are stored.
+      kept: Places of the alphas whose logits are stored of this one.
     """
     least, passes, failed = LEAST_NODES, 0.0, []
-    answers = Answers.none(len(alphas), len(dataset))
+    answers = Answers.none(len(alphas), len(dataset), kept, len(dataset.class_names))
     while True:
-        found = CurvePass(
+        reading = CurvePass(
             classifier, ends, dataset, alphas, config, engine, least, answers, len(failed)
-        ).run()
+        )
+        found = reading.run()
         passes += found.passes
         if not found.audit.mismatches or least > config.max_nodes:
             audit = dataclasses.replace(found.audit, failed=tuple(failed))
-            return _told(dataclasses.replace(found, passes=passes, audit=audit))
+            predictions = answers.with_logits(found.predictions, reading.read)
+            return _told(
+                dataclasses.replace(found, passes=passes, audit=audit, predictions=predictions)
+            )
         failed.append((found.audit.sampled, found.audit.mismatches))
         least = 2 * found.audit.nodes - 1
         logger.warning(

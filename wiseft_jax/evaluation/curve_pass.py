@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import numpy as np
+from jaxtyping import Int
 
 from wiseft_jax.core.lobatto import LEVELS
 from wiseft_jax.core.mesh import to_host
@@ -64,6 +65,7 @@ class CurvePass:
           least: The fewest nodes; more than ``config.max_nodes`` evaluates every pair directly.
           answers: What earlier readings evaluated directly; what this one does is added. A pair
             that is called certain nevertheless, with another answer, is a mismatch of the audit.
+            The logits that are stored are put there too.
           attempt: How many readings failed before; each is audited by a draw of its own.
         """
         self._dataset, self._alphas, self._config, self._engine = dataset, alphas, config, engine
@@ -81,6 +83,7 @@ class CurvePass:
             least=min(least, config.max_nodes),
             scale=scale,
             projection=dataset.projection,
+            kept=tuple(alphas[place] for place in answers.kept),
         )
         self._answers, self._before = answers, answers.known.copy()
         self._collected = Collected(dataset, len(grid))
@@ -122,6 +125,7 @@ class CurvePass:
             self._classifier.preprocess.size,
             self._answers.put,
             self._dataset.projection,
+            self._answers.kept,
         )
         mesh, forwards = self._engine.layout.mesh, 0
         batches = own_batches(self._classifier, self._dataset, self._engine)
@@ -135,6 +139,11 @@ class CurvePass:
                 advance(self._keep(found, index, mask))
             queue.drain()
         return self._curve(batches.skipped, forwards + queue.rows)
+
+    @property
+    def read(self) -> Int[np.ndarray, " M"]:
+        """The positions of the examples that could be read, rising."""
+        return self._collected.read
 
     def _wanted(self, found: BatchCurve, mask: np.ndarray) -> np.ndarray:
         """Return which pairs of a batch are evaluated for their own sake, bool[A, B]."""
@@ -154,6 +163,8 @@ class CurvePass:
 
     def _keep(self, found: BatchCurve, index: np.ndarray, mask: np.ndarray) -> int:
         positions = index[mask]
+        if found.logits is not None:
+            self._answers.interpolated(positions, found.logits[:, mask])
         self._nodes[positions] = found.nodes
         self._estimate[positions] = found.estimate[mask]
         if self._all_direct or not found.trusted:

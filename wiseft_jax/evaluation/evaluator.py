@@ -22,6 +22,7 @@ from wiseft_jax.data.source import Dataset, check_matches
 from wiseft_jax.evaluation.collected import Collected
 from wiseft_jax.evaluation.engine import EngineConfig, compiled_step, padded_alphas
 from wiseft_jax.evaluation.heads import with_heads
+from wiseft_jax.evaluation.kept_logits import logit_alphas, places_by_call, with_kept
 from wiseft_jax.evaluation.predictions import Predictions
 from wiseft_jax.evaluation.projections import with_slots
 
@@ -108,6 +109,7 @@ def evaluate_alphas(
     dataset: Dataset,
     alphas: tuple[float, ...],
     config: EngineConfig,
+    kept: tuple[int, ...] | None = None,
 ) -> Predictions:
     """Return the predictions of ``lerp(theta_0, theta_1, alpha)`` for each alpha.
 
@@ -118,20 +120,31 @@ def evaluate_alphas(
       dataset: The images; each is read, decoded and moved once.
       alphas: Mixing coefficients, rising.
       config: How to run.
+      kept: Places of the alphas whose logits are stored, where ``config`` keeps any; all when None.
     """
+    if not config.keep_logits:
+        kept = ()
+    elif kept is None:
+        kept = tuple(range(len(alphas)))
     step = compiled_step(classifier, config)
     groups = padded_alphas(alphas, config.chunk_size)
+    own = places_by_call(kept, [count for _, count in groups])
+    calls = [(*group, places) for group, places in zip(groups, own, strict=True)]
     collected = Collected(dataset, len(alphas))
     batches = own_batches(classifier, dataset, config)
     with batches, progress_bar(dataset.name, len(dataset)) as advance:
         pending: list[dict[str, Any]] = []
         for _, batch in with_images(batches, config.layout.mesh, dataset.projection):
-            outputs = [step(theta_0, theta_1, padded, count, batch) for padded, count in groups]
+            outputs = [
+                with_kept(step(theta_0, theta_1, padded, count, batch), places)
+                for padded, count, places in calls
+            ]
             # Read one batch late: the devices work on this one meanwhile.
             advance(_add(collected, pending, groups))
             pending = outputs
         advance(_add(collected, pending, groups))
-    return collected.predictions(alphas, batches.skipped)
+    stored = logit_alphas(kept, alphas)
+    return collected.predictions(alphas, batches.skipped, logit_alphas=stored)
 
 
 def own_batches(classifier: Classifier, dataset: Dataset, config: EngineConfig) -> Batches:
@@ -172,9 +185,11 @@ def _add(collected: Collected, outputs: list[dict[str, Any]], groups: list[tuple
     if not outputs:
         return 0
     arrays = {}
-    for name in outputs[0].keys() - {"mask", "index"}:
-        parts = [
-            np.asarray(each[name])[:count] for each, (_, count) in zip(outputs, groups, strict=True)
+    for name in {name for each in outputs for name in each} - {"mask", "index"}:
+        parts = [  # logits may be kept for fewer alphas, and come without room for more then
+            np.asarray(each[name])[:count]
+            for each, (_, count) in zip(outputs, groups, strict=True)
+            if name in each
         ]
         arrays[name] = np.concatenate(parts)
     return collected.put(arrays, np.asarray(outputs[0]["index"]), np.asarray(outputs[0]["mask"]))

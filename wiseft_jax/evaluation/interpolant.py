@@ -25,6 +25,7 @@ from wiseft_jax.core.lobatto import barycentric_matrix, lobatto_nodes, nested_or
 from wiseft_jax.core.mesh import Layout, replicated
 from wiseft_jax.core.typing import Params
 from wiseft_jax.evaluation.engine import summarise
+from wiseft_jax.evaluation.projections import class_logits
 from wiseft_jax.weights.interpolate import lerp
 
 
@@ -86,6 +87,37 @@ def _read_off(values: Any, matrix: Any, alphas: Any, heads: Any, slots: Any) -> 
     def at_alpha(item: tuple[Any, Any]) -> dict[str, Any]:
         row, alpha = item
         return summarise(_logits(_between(row, values), alpha, heads), False, slots)
+
+    return jax.lax.map(at_alpha, (matrix, alphas))
+
+
+def read_logits(
+    layout: Layout,
+    values: Float[Array, "K B D"],
+    matrix: Float32[np.ndarray, "A K"],
+    alphas: Float32[np.ndarray, " A"],
+    heads: tuple[Params, Params] | None,
+    slots: Int32[np.ndarray, " S"] | None = None,
+) -> Float32[Array, "A B C"]:
+    """Return the logits of the polynomial at each alpha, on every device.
+
+    Args:
+      layout: The devices.
+      values: As in ``read_off``.
+      matrix: As in ``read_off``.
+      alphas: As in ``read_off``.
+      heads: As in ``read_off``.
+      slots: As in ``read_off``; the logits of the set's classes come first then, as
+        ``projections.class_logits`` has them.
+    """
+    return _compiled(_read_logits, layout)(values, matrix, alphas, heads, slots)
+
+
+def _read_logits(values: Any, matrix: Any, alphas: Any, heads: Any, slots: Any) -> Any:
+    def at_alpha(item: tuple[Any, Any]) -> Any:
+        row, alpha = item
+        logits = _logits(_between(row, values), alpha, heads).astype(jnp.float32)
+        return logits if slots is None else class_logits(logits, slots)[0]
 
     return jax.lax.map(at_alpha, (matrix, alphas))
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from jaxtyping import Float32
 
 from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.core.projection import NO_CLASS, class_maxima
@@ -18,6 +19,7 @@ from wiseft_jax.evaluation.curve_pass import working_grid
 from wiseft_jax.evaluation.curve_result import Audit, Curve
 from wiseft_jax.evaluation.engine import EngineConfig
 from wiseft_jax.evaluation.evaluator import evaluate_alphas
+from wiseft_jax.evaluation.kept_logits import logit_alphas
 from wiseft_jax.evaluation.linear import LinearLogits, summary_of
 from wiseft_jax.evaluation.predictions import Predictions
 
@@ -29,6 +31,7 @@ def linear_curve_of(
     alphas: tuple[float, ...],
     config: CurveConfig,
     engine: EngineConfig,
+    kept: tuple[int, ...] = (),
 ) -> Curve:
     """Return the curve of one dataset from one forward pass, without interpolation.
 
@@ -39,6 +42,7 @@ def linear_curve_of(
       alphas: The grid asked for.
       config: How finely the curve is tabulated; nothing is uncertain here.
       engine: How batches are run: back-end ``linear``, logits kept.
+      kept: Places of the alphas whose logits are stored.
     """
     # The logits of the head's own classes: those of a projected set aren't lines.
     own = dataclasses.replace(dataset, projection=None)
@@ -59,7 +63,8 @@ def linear_curve_of(
             margin=margin.astype(np.float32),
             correct=(top1 == found.labels[None]) & ~np.isnan(margin) & labelled[None],
             entropy=entropy,
-            logits=None,
+            logits=lines.logits([alphas[place] for place in kept]) if kept else None,
+            logit_alphas=logit_alphas(kept, alphas) if kept else None,
         ),
         certain=everywhere,
         direct=~everywhere,
@@ -108,6 +113,21 @@ class _Lines:
         if self._rows is not None:
             entropy[np.isnan(margin)] = np.log(len(np.unique(self._rows)))
         return self._dataset.as_labelled(top1, self._positions), margin, entropy
+
+    def logits(self, alphas: Sequence[float]) -> Float32[np.ndarray, "P N C"]:
+        """Return the logits of the classes at each alpha; those of the model itself at 0 and 1."""
+        start, end = self._lines.logits_0, self._lines.logits_1
+        projection = self._dataset.projection
+        shape = (len(alphas), len(start), len(self._dataset.class_names))
+        found = np.empty(shape, np.float32)
+        for place, alpha in enumerate(np.asarray(alphas, np.float32)):
+            if alpha in (0, 1):
+                own = end if alpha else start
+            else:  # where a logit isn't finite at an end, there are none between
+                with np.errstate(invalid="ignore"):
+                    own = (1 - alpha) * start + alpha * end
+            found[place] = own if projection is None else projection.by_class(own)
+        return found
 
     def hits(self, points: np.ndarray) -> np.ndarray:
         """Return how many examples are right at each point."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float32, Int, Int32, UInt8
 from wiseft_jax.core.mesh import process_share, put_batch, round_up_to_devices
 from wiseft_jax.core.projection import Projection
 from wiseft_jax.evaluation.engine import EngineConfig, padded_alphas
+from wiseft_jax.evaluation.kept_logits import with_kept
 from wiseft_jax.evaluation.projections import with_slots
 
 _SMALL = 8
@@ -44,6 +45,7 @@ class Found:
       top1: Their classes.
       margin: Their largest logit minus the second largest.
       entropy: Of their softmax, in nats.
+      logits: Where they were asked for at this alpha.
     """
 
     alpha: int
@@ -51,6 +53,7 @@ class Found:
     top1: Int32[np.ndarray, " M"]
     margin: Float32[np.ndarray, " M"]
     entropy: Float32[np.ndarray, " M"]
+    logits: Float32[np.ndarray, "M K"] | None = None
 
 
 class PairQueue:
@@ -69,6 +72,7 @@ class PairQueue:
         image_size: int,
         found: Callable[[Found], None],
         projection: Projection | None = None,
+        kept: Collection[int] = (),
     ) -> None:
         """Make an empty queue.
 
@@ -80,11 +84,12 @@ class PairQueue:
           image_size: Pixels on a side.
           found: Called with results as they come.
           projection: Of the set; None where its classes are the classifier's.
+          kept: Places of the alphas whose logits are found too; ``step`` must give them.
         """
         share = process_share(config.layout.mesh)
         self._own, self._processes = share["process_index"], share["process_count"]
         self._step, self._ends, self._config, self._found = step, ends, config, found
-        self._projection = projection
+        self._projection, self._kept = projection, frozenset(kept)
         self._shape = (image_size, image_size, 3)
         self._groups = [padded_alphas((alpha,), config.chunk_size)[0][0] for alpha in alphas]
         self._full = config.batch_size // self._processes
@@ -159,7 +164,8 @@ class PairQueue:
             {"image": images, "mask": own >= 0, "index": own}, self._config.layout.mesh
         )
         batch = with_slots(batch, self._projection)
-        self._pending.append((alpha, self._step(*self._ends, self._groups[alpha], 1, batch)))
+        outputs = self._step(*self._ends, self._groups[alpha], 1, batch)
+        self._pending.append((alpha, with_kept(outputs, [0] if alpha in self._kept else [])))
         self.rows += index.size
         self._collect(keep=1)
 
@@ -169,6 +175,6 @@ class PairQueue:
             alpha, outputs = self._pending.pop(0)
             mask = np.asarray(outputs["mask"])
             positions = np.asarray(outputs["index"])[mask]
-            columns = ("top1", "margin", "entropy")
+            columns = outputs.keys() - {"mask", "index"}
             values = {name: np.asarray(outputs[name])[0, mask] for name in columns}
             self._found(Found(alpha, positions, **values))

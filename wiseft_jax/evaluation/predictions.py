@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
@@ -24,7 +24,8 @@ from wiseft_jax.evaluation.mapped import read_arrays, write_arrays
 logger = logging.getLogger(__name__)
 
 PREDICTIONS_DIR = "predictions"
-_FORMAT = 2
+_FORMAT = 3
+"""1: compressed, ``correct`` in bytes; 2: no ``logit_alphas``."""
 _LONGEST_NAME = 200
 _ARRAYS = ("alphas", "top1", "correct", "margin", "labels", "ids", "skipped")
 _FACTS = ("dataset", "split", "role")
@@ -48,11 +49,12 @@ class Predictions:
         where a logit is not finite); one with a small margin is one that rounding can change.
       labels: int32[N], -1 for an example without a label; it doesn't count in accuracies.
       ids: The N ids (paths or records).
-      logits: float32[A, N, K], if they were asked for.
+      logits: float32[L, N, K] at L of the alphas, if they were asked for; ``logits_at`` reads them.
       skipped: ``"id: reason"`` of the images that could not be read; they aren't among the N.
       entropy: float32[A, N], of the softmax, in nats (``evaluation.entropy``); None in files of
         versions that didn't store it.
       scoring: How they are scored beside top-1; None: not otherwise.
+      logit_alphas: The L alphas of ``logits``; None: all of ``alphas``.
       class_names: The classes that labels count, where they aren't the classifier's; else (), as
         in files of versions that didn't store them.
     """
@@ -66,10 +68,11 @@ class Predictions:
     margin: Float32[np.ndarray, "A N"]
     labels: Int32[np.ndarray, " N"]
     ids: tuple[str, ...]
-    logits: Float32[np.ndarray, "A N K"] | None = None
+    logits: Float32[np.ndarray, "L N K"] | None = None
     skipped: tuple[str, ...] = ()
     entropy: Float32[np.ndarray, "A N"] | None = None
     scoring: SetScoring | None = None
+    logit_alphas: tuple[float, ...] | None = None
     class_names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -85,20 +88,27 @@ class Predictions:
         return Accuracy.of(self.correct[index, self.labels >= 0])
 
     def logits_at(self, alpha: float) -> Float32[np.ndarray, "N K"]:
-        """Return the stored logits at one alpha.
+        """Return the stored logits at one alpha; of a projected set those of its classes.
+
+        Args:
+          alpha: One of ``alphas``; compared as float32, in which they are evaluated.
 
         Raises:
-          InputError: If none are stored, or the alpha isn't one of ``alphas``.
+          InputError: If it isn't one of ``alphas``, or if none are stored there.
         """
-        if self.logits is None:
+        if _place(self.alphas, alpha) is None:
             raise InputError(
-                f"{self.dataset}: expected stored logits at alpha {alpha:g}, found none; store them"
-                " with: wiseft sweep RUN --sweep.keep-logits"
+                f"{self.dataset}: expected an alpha of {_listed(self.alphas)}, found {alpha:g}"
             )
-        if alpha not in self.alphas:
-            listed = " ".join(f"{each:g}" for each in self.alphas)
-            raise InputError(f"{self.dataset}: expected an alpha of {listed}, found {alpha:g}")
-        return self.logits[self.alphas.index(alpha)]
+        stored = self.alphas if self.logit_alphas is None else self.logit_alphas
+        place = _place(stored, alpha)
+        if self.logits is None or place is None:
+            found = "none" if self.logits is None else f"those at {_listed(stored)} alone"
+            raise InputError(
+                f"{self.dataset}: expected stored logits at alpha {alpha:g}, found {found}; store"
+                " them with: wiseft sweep RUN --sweep.keep-logits all"
+            )
+        return self.logits[place]
 
     def rows(self, config_hash: str = "") -> list[Row]:
         """Return the result rows: top-1 at each alpha, then what else the set is scored by."""
@@ -162,6 +172,8 @@ class Predictions:
         arrays |= {name: getattr(self, name) for name in ("top1", "margin", "labels")}
         arrays["correct"] = np.packbits(self.correct, axis=1)
         optional = {"logits": self.logits, "entropy": self.entropy}
+        if self.logits is not None and self.logit_alphas is not None:
+            arrays["logit_alphas"] = np.asarray(self.logit_alphas, np.float64)
         arrays |= {name: array for name, array in optional.items() if array is not None}
         arrays |= {} if self.scoring is None else self.scoring.arrays()
         if self.class_names:
@@ -194,11 +206,8 @@ class Predictions:
         correct = arrays["correct"]
         if correct.dtype != np.bool_:  # format 1 has a byte for each
             correct = np.unpackbits(correct, axis=1, count=len(arrays["labels"])).astype(bool)
-        shape = (len(arrays["alphas"]), len(arrays["labels"]))
-        entropy = arrays.get("entropy")
-        for name, array in (("top1", arrays["top1"]), ("correct", correct), ("entropy", entropy)):
-            if array is not None and array.shape != shape:
-                raise InputError(f"{path}: {name} has the shape {array.shape}, expected {shape}")
+        _check_shapes(path, arrays | {"correct": correct})
+        logit_alphas = arrays.get("logit_alphas")
         return cls(
             dataset=str(arrays["dataset"]),
             split=cast(Split, str(arrays["split"])),
@@ -211,10 +220,34 @@ class Predictions:
             ids=tuple(arrays["ids"].tolist()),
             logits=arrays.get("logits"),
             skipped=tuple(arrays["skipped"].tolist()),
-            entropy=entropy,
+            entropy=arrays.get("entropy"),
             scoring=SetScoring.of_arrays(arrays),
+            logit_alphas=None if logit_alphas is None else tuple(logit_alphas.tolist()),
             class_names=tuple(arrays["class_names"].tolist()) if "class_names" in arrays else (),
         )
+
+
+def _check_shapes(path: Path | str, arrays: Mapping[str, np.ndarray]) -> None:
+    """Refuse arrays of other numbers of alphas or examples than the file has."""
+    examples, alphas = len(arrays["labels"]), len(arrays["alphas"])
+    stored = len(arrays.get("logit_alphas", arrays["alphas"]))
+    sizes = {"top1": alphas, "correct": alphas, "margin": alphas, "entropy": alphas}
+    for name, size in (sizes | {"logits": stored}).items():
+        array, expected = arrays.get(name), (size, examples)
+        if name == "logits" and array is not None:
+            expected = (*expected, *array.shape[2:3])  # any number of classes
+        if array is not None and array.shape != expected:
+            raise InputError(f"{path}: {name} has the shape {array.shape}, expected {expected}")
+
+
+def _place(alphas: tuple[float, ...], alpha: float) -> int | None:
+    """Return the place of an alpha among others that are distinct in float32."""
+    found = np.flatnonzero(np.asarray(alphas, np.float32) == np.float32(alpha))
+    return int(found[0]) if len(found) else None
+
+
+def _listed(alphas: Iterable[float]) -> str:
+    return " ".join(f"{alpha:g}" for alpha in alphas)
 
 
 def disagreements(found: Predictions, wanted: Predictions) -> list[tuple[float, str, float]]:

@@ -127,8 +127,8 @@ def entropies(predictions: Predictions) -> Float[np.ndarray, "A N"]:
 def _entropy_at(predictions: Predictions, place: int) -> Float[np.ndarray, " N"]:
     if predictions.entropy is not None:
         return predictions.entropy[place]
-    if predictions.logits is not None:
-        return softmax_entropy(predictions.logits[place])
+    if _has_all_logits(predictions):
+        return softmax_entropy(predictions.logits_at(predictions.alphas[place]))
     raise InputError(
         f"{predictions.dataset}: its entropies are needed, and an older version stored none;"
         " sweep again"
@@ -136,7 +136,11 @@ def _entropy_at(predictions: Predictions, place: int) -> Float[np.ndarray, " N"]
 
 
 def _has_entropy(predictions: Predictions) -> bool:
-    return predictions.entropy is not None or predictions.logits is not None
+    return predictions.entropy is not None or _has_all_logits(predictions)
+
+
+def _has_all_logits(predictions: Predictions) -> bool:
+    return predictions.logits is not None and predictions.logit_alphas is None
 
 
 def dawin_alphas(

@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ from wiseft_jax.evaluation.curve_result import Curve
 from wiseft_jax.evaluation.engine import EngineConfig
 from wiseft_jax.evaluation.evaluator import check_dataset, evaluate_alphas
 from wiseft_jax.evaluation.heads import with_heads
+from wiseft_jax.evaluation.keep_logits_config import KeepLogits, keep_logits_of
+from wiseft_jax.evaluation.kept_logits import kept_logits
 from wiseft_jax.evaluation.merging import place_rest
 from wiseft_jax.evaluation.one_sweep import FACTS_FILE, check_of_one_sweep, read_sweep_facts
 from wiseft_jax.evaluation.precision import Differences, differences_from_float32
@@ -187,7 +189,7 @@ def sweep(
     chunk_size: int | None = None,
     calibrate: Calibrate = "auto",
     config_hash: str = "",
-    keep_logits: bool = False,
+    keep_logits: bool | KeepLogits = "none",
     mesh: Layout | Mesh | MeshConfig | None = None,
     num_threads: int = 16,
 ) -> SweepResult:
@@ -212,7 +214,8 @@ def sweep(
       chunk_size: Alphas at once; by default 1 on a CPU, else by the size of the weights, or timed.
       calibrate: Whether the backend ``"auto"`` times how many at once; ``"auto"``: where that pays.
       config_hash: The hash of the configuration, for the rows.
-      keep_logits: Whether to keep the logits too: ``4 * A * N * K`` bytes a dataset.
+      keep_logits: At which alphas to keep the logits too, as ``SweepConfig.keep_logits``: ``4 * N *
+        K`` bytes a dataset and alpha; True is ``"all"``.
       mesh: The devices, and how parameters and alphas are split over them; all devices by default,
         each with all parameters.
       num_threads: Decoding threads.
@@ -234,6 +237,7 @@ def sweep(
     grid = check_alphas(alphas)
     check_datasets(classifier, datasets)
     check_same_structure(theta_1, theta_0)
+    kept = kept_logits(keep_logits_of(keep_logits), grid, datasets)
     layout = Layout.of(mesh)
     theta_0, theta_1 = with_heads(classifier, theta_0, theta_1, grid)
     shared = shared_of(backend, classifier, theta_0, theta_1)
@@ -244,7 +248,7 @@ def sweep(
         backend=name,
         batch_size=batch_size,
         chunk_size=chunk_size,
-        keep_logits=keep_logits,
+        keep_logits=any(kept.values()),
         mesh=layout,
         num_threads=num_threads,
         shared=shared,
@@ -254,7 +258,7 @@ def sweep(
         config, timed = calibrated(classifier, ends, config, grid, datasets, calibrate)
         reason += f"; {timed}"
     choice = BackendChoice(config.backend, config.chunk_size, reason)
-    return _run(classifier, ends, datasets, grid, config, choice, config_hash)
+    return _run(classifier, ends, datasets, grid, config, choice, config_hash, kept)
 
 
 def placed(config: EngineConfig, theta_0: Params, theta_1: Params) -> tuple[Params, Params]:
@@ -279,11 +283,12 @@ def _run(
     config: EngineConfig,
     choice: BackendChoice,
     config_hash: str,
+    kept: Mapping[str, tuple[int, ...]],
 ) -> SweepResult:
     """Return the results of every dataset, and in another dtype how far from float32 they are."""
     logger.info("back-end %s, alphas at once: %d (%s)", *dataclasses.astuple(choice))
     predictions = {
-        dataset.name: evaluate_alphas(classifier, *ends, dataset, grid, config)
+        dataset.name: evaluate_alphas(classifier, *ends, dataset, grid, config, kept[dataset.name])
         for dataset in datasets
     }
     differences = None

@@ -32,6 +32,7 @@ from wiseft_jax.core.mesh_config import ALPHA_AXIS, AXES, FSDP_AXIS
 from wiseft_jax.core.trees import flatten_paths
 from wiseft_jax.evaluation.engine import compiled_step
 from wiseft_jax.evaluation.features import compiled_features
+from wiseft_jax.evaluation.kept_logits import end_places
 from wiseft_jax.planning.abstract import compute_itemsize, shard_bytes
 from wiseft_jax.planning.counts import Collective, Counts, merge_collectives
 from wiseft_jax.planning.facts import CURVE, StepFacts
@@ -162,10 +163,18 @@ class DeviceShare:
         if self.sweep.choice.name == CURVE:
             width = self.job.theta["head"]["kernel"].shape[0]
             parts["features at nodes"] = 4 * self.sweep.nodes_kept * self.images * width
-        else:  # all devices hold all results: a class and a margin, and the logits if kept
-            each = 8 + 4 * self.num_classes * engine.keep_logits
+            if engine.keep_logits:  # all devices hold those of the whole batch
+                each = 4 * self.num_classes * engine.batch_size
+                parts["stored logits"] = self._alphas_of_logits() * each
+        else:  # all devices hold all results: class, margin, entropy, and the logits if kept
+            each = 12 + 4 * self.num_classes * engine.keep_logits
             parts["results"] = self.sweep.chunks.size * engine.batch_size * each
         return parts
+
+    def _alphas_of_logits(self) -> int:
+        """Return at how many alphas a curve's logits are stored at most."""
+        sweep = self.job.config.sweep
+        return len(end_places(sweep.alphas) if sweep.keep_logits == "ends" else sweep.alphas)
 
     def _largest_difference(self) -> int:
         """Return the bytes of the largest leaf that moves, of one layer and whole."""

@@ -47,6 +47,9 @@ def planned_shared(job: Job) -> Shared:
 def planned_backend(job: Job) -> tuple[EngineConfig, BackendChoice]:
     """Return how the sweep of a job runs, and why; only the timing of chunks is left out.
 
+    Logits are counted as stored unless ``sweep.keep_logits`` is ``none``: ``auto`` goes by the
+    sizes of the sets, of which a plan knows nothing.
+
     Raises:
       InputError: If the recipe's ends or the devices rule out the back-end.
     """
@@ -57,6 +60,7 @@ def planned_backend(job: Job) -> tuple[EngineConfig, BackendChoice]:
         "batch_size": sweep.batch_size,
         "num_threads": job.config.data.num_threads,
         "platform": job.platform,
+        "keep_logits": sweep.keep_logits != "none",
     }
     if sweep.method == "curve":
         engine = curve_engine(name, job.theta, shared, layout, **fed)
@@ -67,7 +71,6 @@ def planned_backend(job: Job) -> tuple[EngineConfig, BackendChoice]:
             num_alphas=len(sweep.alphas),
             backend=name,
             chunk_size=sweep.chunk_size,
-            keep_logits=sweep.keep_logits,
             mesh=layout,
             shared=shared,
             **fed,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, NullFormatter, ScalarFormatter
+from matplotlib.ticker import FuncFormatter
 
 from wiseft_jax.core.analysis_rows import AnalysisRow
 from wiseft_jax.reporting.analysis_figures import (
@@ -58,7 +58,10 @@ def calibration_figure(rows: Sequence[AnalysisRow], chosen: float | None = None)
     figure.legend(
         handles=handles, loc="outside right upper", frameon=False, fontsize=9, handlelength=3
     )
-    note = "less is better, but for the temperature: 1 needs no scaling, more is overconfident"
+    note = (
+        "less is better, but for the temperature: 1 needs no scaling, more is overconfident (0, of"
+        " sets without an error, isn't drawn)"
+    )
     if len(names) <= _MOST_BANDS:
         note += "; bands: 95 % intervals"
     add_footnote(figure, note if chosen is None else f"{note}; dotted: the chosen α")
@@ -68,6 +71,8 @@ def calibration_figure(rows: Sequence[AnalysisRow], chosen: float | None = None)
 def _draw(axes: Axes, rows: Sequence[AnalysisRow], metric: str, names: Sequence[str]) -> None:
     for place, name in enumerate(names):
         own = sorted(rows_of(rows, metric, dataset=name), key=lambda row: row["alpha"] or 0.0)
+        if metric == "temperature":  # without an interval it is 0 or infinite
+            own = [row for row in own if row["ci_low"] is not None]
         if not own:
             continue
         alphas = [row["alpha"] or 0.0 for row in own]
@@ -83,7 +88,4 @@ def _draw(axes: Axes, rows: Sequence[AnalysisRow], metric: str, names: Sequence[
         axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: percent(share)))
         axes.set_ylim(bottom=0)
     if metric == "temperature":
-        axes.set_yscale("log")
         axes.axhline(1, color=BLACK, linewidth=0.9)
-        axes.yaxis.set_major_formatter(ScalarFormatter())
-        axes.yaxis.set_minor_formatter(NullFormatter())

@@ -80,5 +80,7 @@ def _draw(axes: Axes, rows: Sequence[AnalysisRow]) -> None:
     axes.set_yticks(range(len(rows)), [short(row["group"] or "", 20) for row in rows], fontsize=8)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda gain, _: f"{100 * gain:+.3g}"))
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda gain, _: f"{100 * gain:+.3g}" if gain else "0")
+    )
     axes.set_xlabel("points of accuracy")

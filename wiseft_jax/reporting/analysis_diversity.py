@@ -57,7 +57,7 @@ def diversity_figure(rows: Sequence[AnalysisRow]) -> Figure:
             axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: percent(share)))
         title = metric_name(metric) + (" (nats)" if metric == "kl_divergence" else "")
         axes.set_title(title, fontsize=10, pad=6)
-    panels[0].invert_yaxis()
+    panels[0].set_ylim(len(names) - 0.45, -0.55)
     figure.legend(
         *panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=len(pairs),
         frameon=False, fontsize=9,

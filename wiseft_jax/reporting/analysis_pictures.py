@@ -15,6 +15,7 @@ from wiseft_jax.reporting.analysis_classes import classes_figure
 from wiseft_jax.reporting.analysis_diversity import diversity_figure
 from wiseft_jax.reporting.analysis_figures import rows_of
 from wiseft_jax.reporting.analysis_landscape import landscape_figure
+from wiseft_jax.reporting.analysis_other_sets import other_sets_figure
 from wiseft_jax.reporting.analysis_overrides import overrides_figure
 from wiseft_jax.reporting.analysis_robustness import robustness_figure
 from wiseft_jax.reporting.saving import save_png_and_svg
@@ -45,6 +46,7 @@ PICTURES: dict[str, Figures] = {
     "landscape": _landscapes,
     "calibration": lambda rows, chosen: {"calibration": calibration_figure(rows, chosen)},
     "classes": lambda rows, chosen: {"classes": classes_figure(rows, chosen)},
+    "other_sets": lambda rows, chosen: {"other_sets": other_sets_figure(rows, chosen)},
 }
 """Analysis -> its pictures; an analysis without a line here has none."""
 

@@ -63,7 +63,7 @@ def robustness_figure(
     add_footnote(
         figure,
         "bars: exact binomial 95 % intervals of both axes; ρ: effective robustness in points with"
-        " the 95 % interval that counts both, and the baselines'",
+        " the 95 % interval that counts both, and the baselines'; R²: how well these lie on a line",
     )
     return figure
 
@@ -102,7 +102,8 @@ def _draw(
     set_logit_scale(axes, "x", xs, scale=scale)
     set_logit_scale(axes, "y", ys, scale=scale)
     forward, backward = SCALES[scale]
-    ends = np.linspace(*(float(forward(limit)) for limit in axes.get_xlim()), 60)
+    low, high = (float(forward(limit)) for limit in axes.get_xlim())
+    ends = np.linspace(low, high, 60)
     (slope, intercept) = (
         rows_of(rows, f"baseline_{name}", dataset=shift, group=scale)[0]["value"]
         for name in ("slope", "intercept")
@@ -124,8 +125,10 @@ def _draw(
     axes.set_ylabel("accuracy under shift")
     name_panel(axes, shift, _WIDTH, pad=18)
     at = chosen if chosen in x else 0.5
+    (fit,) = rows_of(rows, "baseline_r_squared", dataset=shift, group=scale)
     for row in rows_of(rows, "effective_robustness", dataset=shift, group=scale, alpha=at):
         text = f"ρ = {value_text(row['metric'], row['value'])} {interval_text(row)} at α = {at:g}"
+        text += f"; R² = {fit['value']:.2f}"
         axes.annotate(
             text, (0, 1), (0, 5), xycoords="axes fraction", textcoords="offset points",
             fontsize=8, color="0.3",

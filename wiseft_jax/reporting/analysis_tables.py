@@ -49,6 +49,8 @@ METRICS: dict[str, tuple[str, Unit]] = {
     "class_gain": ("gain of a class", "points"),
     "classes_up": ("classes that gain, corrected", "share"),
     "classes_down": ("classes that lose, corrected", "share"),
+    "accuracy_change": ("change of accuracy", "points"),
+    "ability_kept": ("ability kept", "share"),
     "flips": ("examples that flip", "share"),
     "won": ("turn right", "share"),
     "lost": ("turn wrong", "share"),
@@ -59,10 +61,19 @@ METRICS: dict[str, tuple[str, Unit]] = {
 }
 """Metric -> its name in words and its unit; others are printed as plain numbers."""
 
+MODELS = {"zero_shot": "zero-shot", "fine_tuned": "fine-tuned", "better_end": "the better end"}
+PAIRS = {
+    f"{one}/{other}": f"{MODELS.get(one, one)} / {MODELS.get(other, other)}"
+    for one in ("zero_shot", "merged", "fine_tuned")
+    for other in ("zero_shot", "merged", "fine_tuned")
+}
+
 HEADER = ("set", "what", "alpha", "against", "of", "value", "95 %", "n", "p")
 ALONG_ALPHA = (
     "effective_robustness",
     "accuracy",
+    "accuracy_change",
+    "ability_kept",
     "accuracy_above_chord",
     "loss_above_chord",
     "loss",
@@ -153,6 +164,8 @@ def interval_text(row: AnalysisRow) -> str:
 def _is_shown(row: AnalysisRow, alphas: Collection[float]) -> bool:
     if row["metric"] in LISTED or row["group"] == "probit":
         return False
+    if row["metric"] == "accuracy" and row["other"] is not None:  # of a scatter
+        return False
     return row["metric"] not in ALONG_ALPHA or row["alpha"] in alphas
 
 
@@ -177,8 +190,8 @@ def _cells(row: AnalysisRow) -> tuple[str, ...]:
         row["dataset"] or "",
         metric_name(row["metric"]),
         "" if row["alpha"] is None else f"{row['alpha']:g}",
-        (row["other"] or "").replace("_", "-"),
-        (row["group"] or "").replace("_", "-").replace("/", " / "),
+        MODELS.get(row["other"] or "", row["other"] or ""),
+        PAIRS.get(row["group"] or "", row["group"] or ""),
         value_text(row["metric"], row["value"]),
         interval_text(row),
         f"{row['n']}",

@@ -18,8 +18,10 @@ from wiseft_jax.core.hashing import hash_json
 from wiseft_jax.experiment import RESUME_MAY_CHANGE, ExperimentConfig
 from wiseft_jax.studies.grid_axes import Axis, check_read, shown
 
-NEUTRAL = tuple(name for name in RESUME_MAY_CHANGE if name != "sweep.")
+NEUTRAL = ("sweep.keep_logits", *(name for name in RESUME_MAY_CHANGE if name != "sweep."))
 """Fields, and groups, that decide no result of a study but for rounding."""
+_ONCE_HASHED = {"sweep.keep_logits": False}
+"""What keys had of fields that decide no result, by default: the keys of older studies stay."""
 _TRIES = 1_000  # draws for one more distinct configuration, before it is called impossible
 _MOST_NAMED = 3
 
@@ -49,7 +51,8 @@ class Variation:
 
 def key_of(config: ExperimentConfig) -> str:
     """Return the hash of what decides the result of a configuration."""
-    return hash_json({name: v for name, v in flat(to_dict(config)).items() if decides(name)})
+    decided = {name: v for name, v in flat(to_dict(config)).items() if decides(name)}
+    return hash_json(decided | _ONCE_HASHED)
 
 
 def decides(field: str) -> bool:

@@ -1,0 +1,98 @@
+"""``wiseft report RUN --analyses``: tables, rows, pictures, and what a run lacks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.analysis.runs import default_sets, made_predictions, write_baselines, write_run
+from wiseft_jax.analysis.table import ANALYSES
+from wiseft_jax.cli.main import main
+from wiseft_jax.core.analysis_rows import read_analysis_rows
+
+NAMES = [each.dataset for each in default_sets()]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return write_run(tmp_path / "run")
+
+
+def test_an_analysis_is_printed_stored_and_drawn(run: Path, capsys: pytest.CaptureFixture):
+    assert main(["report", str(run), "--analyses", "diversity", "flips", "-q"]) == 0
+    printed = capsys.readouterr().out
+    assert "diversity: how differently zero-shot, fine-tuned and merged err" in printed
+    assert "zero-shot / fine-tuned" in printed
+    assert "examples that flip" in printed
+    assert f"{run / 'analyses' / 'diversity.png'}\n" in printed
+    stored = sorted(path.name for path in (run / "analyses").iterdir())
+    assert stored == ["diversity.jsonl", "diversity.png", "diversity.svg", "flips.jsonl"]
+    (row, *_) = read_analysis_rows(run, "diversity")
+    assert (row["dataset"], row["n"]) == ("validation", 40)
+
+
+def test_json_has_rows_with_n_interval_seed_and_hash(run: Path, capsys: pytest.CaptureFixture):
+    argv = ["report", str(run), "--analyses", "landscape", "--seed", "7", "--no-pictures"]
+    assert main([*argv, "--json", "-q"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    rows = found["analyses"]["landscape"]
+    assert rows == read_analysis_rows(run, "landscape")
+    assert {row["seed"] for row in rows} == {None, 7}
+    assert found["files"] == {"landscape": [str(run / "analyses" / "landscape.jsonl")]}
+    assert found["skipped"] == {}
+
+
+def test_all_leaves_out_what_cannot_be_made_and_says_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    run = write_run(tmp_path / "run", default_sets(keep_logits=False))
+    assert main(["report", str(run), "--analyses", "all", "--no-pictures", "-q"]) == 0
+    printed = capsys.readouterr().out
+    made = {name for name in ANALYSES if (run / "analyses" / f"{name}.jsonl").is_file()}
+    assert {"diversity", "overrides", "landscape", "classes", "flips"} <= made
+    left_out = [line for line in printed.splitlines() if line.startswith("left out: ")]
+    assert {line.split(": ")[1] for line in left_out} == set(ANALYSES) - made
+    assert f"wiseft sweep {run} --sweep.keep-logits" in printed
+    assert "--baselines CSV" in printed
+
+
+def test_baselines_are_read(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    file = write_baselines(tmp_path / "b.csv", NAMES)
+    argv = ["report", str(run), "--analyses", "effective_robustness", "--baselines", str(file)]
+    assert main([*argv, "-q"]) == 0
+    printed = capsys.readouterr().out
+    assert "gain in effective robustness" in printed
+    assert (run / "analyses" / "effective_robustness-probit.svg").is_file()
+
+
+def test_without_a_name_analyses_are_listed(run: Path, capsys: pytest.CaptureFixture):
+    assert main(["report", str(run), "--analyses"]) == 0
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in ANALYSES)
+    assert main(["report", str(run), "--analyses", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert listed["diversity"]["missing"] is None
+    assert "baselines" in listed["effective_robustness"]["missing"]
+
+
+def test_what_cannot_be_made_is_one_message(run: Path, tmp_path: Path, capsys):
+    short = write_run(tmp_path / "short", [made_predictions("test", alphas=(0.0, 0.5))])
+    for argv, message in (
+        ([str(run), "--analyses", "diversty"], "Did you mean 'diversity'"),
+        ([str(short), "--analyses", "diversity"], "diversity: the sweep lacks alpha 1; sweep with"),
+        ([str(short), "--analyses", "diversity"], f"wiseft sweep {short} --sweep.alphas 0 0.5 1"),
+        ([str(tmp_path / "nowhere"), "--analyses", "all"], "no such run directory"),
+        ([str(run), "--analyses", "flips", "--seed", "-1"], "seed: expected 0 or more"),
+    ):
+        assert main(["report", *argv]) == 2
+        captured = capsys.readouterr()
+        assert message in captured.err
+        assert captured.out == ""
+
+
+def test_help_names_the_form(capsys: pytest.CaptureFixture):
+    with pytest.raises(SystemExit):
+        main(["report", "--help"])
+    assert "--analyses NAME" in capsys.readouterr().out
