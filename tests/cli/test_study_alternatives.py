@@ -65,8 +65,8 @@ def test_the_whole_study_and_diversity_on_top(tmp_path: Path, capsys: pytest.Cap
     assert facts["pairs"] == {
         "zero_shot/fine_tuned": 5, "fine_tuned/fine_tuned": 10, "probe/probe": 1,
     }  # fmt: skip
-    # Runs but the standard one store no logits; both probes do.
-    assert {*facts["sets"][0]["measures"]["kl_divergence"]} == {"probe/probe"}
+    groups = {"zero_shot/fine_tuned", "fine_tuned/fine_tuned", "probe/probe"}
+    assert {*facts["sets"][0]["measures"]["kl_divergence"]} == groups
     made = {f"diversity.{kind}" for kind in ("png", "svg", "md", "json", "jsonl")}
     assert made <= {path.name for path in out.iterdir()}
 

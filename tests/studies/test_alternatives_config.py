@@ -52,7 +52,7 @@ def test_each_alternative_differs_from_the_standard_fine_tuning_by_its_own_field
 def test_the_standard_one_alone_is_swept_with_logits_and_keeps_checkpoints():
     found = models_to_train(CONFIG, base_config(experiment()))
     standard, *others = (each.variation.config for each in found)
-    assert standard.sweep.keep_logits
+    assert standard.sweep.keep_logits == "ends"
     assert standard.sweep.method == "direct"
     assert (standard.training.eval_every_epochs, standard.checkpoints.keep_latest) == (0.5, 10)
     for each in others:

@@ -37,13 +37,15 @@ def draw_diversity(facts: Mapping[str, Any], path: Path | str) -> list[Path]:
 
 
 def diversity_figure(facts: Mapping[str, Any]) -> Figure:
-    """Return a panel for each measure, with a cluster of bars for each set.
+    """Return a panel for each measure of two groups or more, with bars for each set.
 
     Args:
       facts: The content of ``diversity.json``.
     """
     sets = _in_order(facts["sets"])
-    measures = [name for name in MEASURES if any(name in each["measures"] for each in sets)]
+    measures = [
+        name for name in MEASURES if any(len(each["measures"].get(name, {})) > 1 for each in sets)
+    ]
     height = 0.9 + 2.5 * len(measures)
     figure = Figure(figsize=(max(6.6, 2.2 + 1.05 * len(sets)), height), dpi=150)
     FigureCanvasAgg(figure)

@@ -109,7 +109,7 @@ class Trained:
 
 
 def base_config(config: ExperimentConfig) -> ExperimentConfig:
-    """Return what the study varies: swept directly, without logits and merged models.
+    """Return what the study varies: swept directly, without merged models.
 
     Raises:
       InputError: If the alphas lack one that the study needs; a shared directory of checkpoints.
@@ -155,7 +155,7 @@ def models_to_train(config: AlternativesConfig, base: ExperimentConfig) -> list[
     ]
     # Of one alpha no rule has a choice; this one doesn't warn that 0.5 is missing.
     rule: Any = "validation_best"
-    short = dataclasses.replace(base.sweep, alphas=(1.0,), keep_logits=False, rule=rule)
+    short = dataclasses.replace(base.sweep, alphas=(1.0,), keep_logits="ends", rule=rule)
     other = dataclasses.replace(base, sweep=short)
     for method, option, values, fields in plans:
         for value in values:
@@ -177,6 +177,6 @@ def _standard(config: AlternativesConfig, base: ExperimentConfig) -> Variation:
         base,
         training=dataclasses.replace(training, eval_every_epochs=every),
         checkpoints=CheckpointConfig(keep_latest=stops + 2, keep_best=0),
-        sweep=dataclasses.replace(base.sweep, keep_logits=True),
+        sweep=dataclasses.replace(base.sweep, keep_logits="ends"),
     )
     return Variation({RATE: training.learning_rate}, own)

@@ -106,7 +106,7 @@ class _Probes:
             (FIRST, SECOND),
             backend="linear",
             batch_size=self.base.sweep.batch_size,
-            keep_logits=True,
+            keep_logits="ends",
             mesh=self.base.mesh,
             num_threads=self.base.data.num_threads,
             config_hash=hash_json(dataclasses.asdict(self.config)),
