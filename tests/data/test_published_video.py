@@ -70,5 +70,5 @@ def test_files_that_do_not_fit_are_refused(
 def test_frames_that_are_gone_are_listed(tmp_path: Path):
     write_miniature(tmp_path, "vid-robust", "val")
     (tmp_path / FOLDER / "val" / "ILSVRC2015_val_00000001" / "000000.JPEG").unlink()
-    with pytest.raises(InputError, match="1 of the 4 images that it lists are missing"):
+    with pytest.raises(InputError, match="1 of the 4 images that it lists is missing"):
         open_frames(tmp_path)

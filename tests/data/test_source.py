@@ -130,7 +130,7 @@ def test_labels_outside_the_classes_are_named(label: int, lowest: int):
     dataset = Dataset("some", source, labels)  # without class names of its own
     if label == -1:
         check_matches(dataset, CLASSES)
-    message = rf"some: memory\[4\] has the label {label}, expected {lowest} to 2 \(1 images"
+    message = rf"some: memory\[4\] has the label {label}, expected {lowest} to 2 \(1 image is"
     with pytest.raises(InputError, match=message):
         check_matches(dataset, CLASSES, all_labelled=label == -1)
 
