@@ -120,7 +120,8 @@ def main() -> None:
         write_run(path, args.sets, args.examples, args.classes)
         found = analysed(path, ANALYSES)
         rows = {
-            name: sum(1 for _ in (path / "analyses" / f"{name}.jsonl").open()) for name in ANALYSES
+            name: len((path / "analyses" / f"{name}.jsonl").read_text("utf-8").splitlines())
+            for name in ANALYSES
         }
     facts = {
         "sets": args.sets,

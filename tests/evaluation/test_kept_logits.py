@@ -18,7 +18,7 @@ from wiseft_jax.data.source import Dataset
 from wiseft_jax.evaluation import kept_logits as choosing
 from wiseft_jax.evaluation.curve import curve
 from wiseft_jax.evaluation.curve_config import CurveConfig
-from wiseft_jax.evaluation.entropy import softmax_entropy
+from wiseft_jax.evaluation.host_entropy import softmax_entropy
 from wiseft_jax.evaluation.kept_logits import (
     end_places,
     kept_logits,
