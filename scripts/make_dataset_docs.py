@@ -86,6 +86,9 @@ wiseft evaluate --model merged --data tfds:gs://bucket/prepared/objectnet/1.0.0:
   directory, or `NAME` where `TFDS_DATA_DIR` is `OUT`; so does `tfds.builder_from_directory`.
   `NAME` means TFDS's default configuration first, where its own set of that name has any and it
   lies there (`eurosat/rgb`); `NAME:1.0.0` is the one without.
+- A folder or an archive has splits where its folders are called `train`, `val`, `test` and the
+  like. Any others beside them (`sketches`) are splits too if they hold the same class folders; if
+  they don't, nothing is prepared until `--split` says which ones are meant.
 - A split that is called `all` (EuroSAT's) becomes `train`, as TFDS has it; beside others (RESISC45)
   it is their sum, and left out. `--split NAME` calls a single one otherwise.
 - Records (`image`, `label`, `file_name`) keep the order of the source; training shuffles them by

@@ -44,6 +44,55 @@ def test_a_folder_of_splits_has_them(tmp_path: Path):
         found.open(("train", "vla"))
 
 
+SHAPES = {
+    "folder": lambda root: f"folder:{root}",
+    "tar": lambda root: str(pack_archive(root.with_suffix(".tar"), files_of(root, "photos/"))),
+    "zip": lambda root: str(pack_archive(root.with_suffix(".zip"), files_of(root))),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_lies_beside_splits_with_their_classes_is_a_split(tmp_path: Path, shape: str):
+    for split in ("train", "val", "sketches"):
+        write_folder(tmp_path / "photos" / split, COUNTS)
+    found = prepare_input(SHAPES[shape](tmp_path / "photos"))
+    opened = found.open(())
+    assert list(opened) == ["sketches", "train", "val"]
+    assert {source.class_names for source in opened.values()} == {("cat", "dog")}
+    report = prepare(opened, tmp_path / "out", PrepareOptions(found.name))
+    assert (report["classes"], report["splits"]["sketches"]["images"]) == (2, 3)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    ("beside", "counts", "message"),
+    [
+        ("sketches", {"cat": 1}, "sketches has other folders inside than train has"),
+        ("docs", {".": 1}, "docs has other folders inside than train has"),
+        ("my-photos", COUNTS, "my-photos can't be the name of a split, for TFDS wants letters"),
+    ],
+)
+def test_what_may_be_no_split_is_refused_until_splits_are_named(
+    tmp_path: Path, shape: str, beside: str, counts: dict[str, int], message: str
+):
+    for split in ("train", "val"):
+        write_folder(tmp_path / "photos" / split, COUNTS)
+    write_folder(tmp_path / "photos" / beside, counts)
+    found = prepare_input(SHAPES[shape](tmp_path / "photos"))
+    with pytest.raises(InputError, match=f"{message}.*; take those .*: --split train val;"):
+        found.open(())
+    assert [len(source) for source in found.open(("train", "val")).values()] == [3, 3]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_class_of_trains_is_a_class(tmp_path: Path, shape: str, caplog: pytest.LogCaptureFixture):
+    write_folder(tmp_path / "photos", {"car": 1, "train": 2})
+    found = prepare_input(SHAPES[shape](tmp_path / "photos"))
+    (source,) = found.open(()).values()
+    assert source.class_names == ("car", "train")
+    assert "its classes include train, as splits are called" in caplog.text
+
+
 @pytest.mark.parametrize("form", ["{}", "archive:{}", "mine=archive:{}"])
 def test_an_archive_gives_the_bytes_of_its_folder(tmp_path: Path, form: str):
     root = tmp_path / "photos"

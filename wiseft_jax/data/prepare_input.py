@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from wiseft_jax.core.errors import InputError, unknown_name
 from wiseft_jax.data.archive import is_archive, open_archive
 from wiseft_jax.data.catalog import dataset_entry
 from wiseft_jax.data.files import is_hidden
-from wiseft_jax.data.folder import SPLIT_NAMES
+from wiseft_jax.data.folder import SPLIT_NAMES, SplitFolders, split_folders
 from wiseft_jax.data.source import Source
 from wiseft_jax.data.specs import ARCHIVE_SUFFIXES, SourceOptions, Spec, open_source, parse_spec
 
@@ -34,11 +34,13 @@ class PrepareInput:
       name: What TFDS may call it: letters, digits and underscores.
       config: Its variant; empty: there is none.
       splits: Name -> what opens it.
+      doubt: Why these may be no splits, and what to do; empty: they are.
     """
 
     name: str
     config: str
-    splits: dict[str, Opener]
+    splits: Mapping[str, Opener]
+    doubt: str = ""
 
     def open(self, wanted: Sequence[str]) -> dict[str, Source]:
         """Open splits.
@@ -48,7 +50,8 @@ class PrepareInput:
             Where the source has a single one: what to call it.
 
         Raises:
-          InputError: There is none of that name; or what opening it raises.
+          InputError: There is none of that name; none is named, and what there is may be no splits;
+            or what opening it raises.
         """
         if len(self.splits) == 1:
             ((own, opener),) = self.splits.items()
@@ -64,6 +67,8 @@ class PrepareInput:
         for name in wanted:
             if name not in self.splits:
                 raise unknown_name(f"split of {self.name}", name, self.splits)
+        if self.doubt and not wanted:
+            raise InputError(self.doubt)
         every = [name for name in self.splits if name != _WHOLE]
         if not wanted and len(every) < len(self.splits):
             logger.info(
@@ -75,8 +80,9 @@ class PrepareInput:
 def prepare_input(text: str, options: SourceOptions | None = None) -> PrepareInput:
     """Return what a spec, or an archive, names.
 
-    ``folder:PATH`` and archives may have splits (``train``, ``val``, ``test``) with the class
-    folders in them; ``published:ID`` without a split means all of them.
+    ``folder:PATH`` and archives may have splits (``train``, ``val``, ``test``, and beside them any
+    others with the same folders) with the class folders in them; ``published:ID`` without a split
+    means all of them.
 
     Args:
       text: ``[NAME=]SCHEME:TARGET``, ``[NAME=]archive:FILE``, or the path of an archive.
@@ -97,12 +103,13 @@ def prepare_input(text: str, options: SourceOptions | None = None) -> PrepareInp
         return _published(spec, opened, name)
     if spec.scheme == "folder":
         splits = _split_folders(spec.path)
-        if splits:
+        if splits.names:
             openers = {
-                split: _opener(dataclasses.replace(spec, target=str(path)), opened)
-                for split, path in splits.items()
+                split: _opener(dataclasses.replace(spec, target=str(spec.path / split)), opened)
+                for split in splits.names
             }
-            return PrepareInput(tfds_word(spec.name), "", openers)
+            doubt = splits.doubt and f"{spec.path}: {splits.doubt}"
+            return PrepareInput(tfds_word(spec.name), "", openers, doubt)
         if spec.path.name.lower() in SPLIT_NAMES:
             name = name or spec.path.absolute().parent.name
             return _single(name or spec.name, spec.path.name, _opener(spec, opened))
@@ -119,12 +126,10 @@ def _archive(target: str, name: str) -> PrepareInput:
         path.name,
     )
     name = name or stem
-    sources = open_archive(path, name)
-    if list(sources) == [""]:
-        return _single(name, "", lambda: sources[""])
-    return PrepareInput(
-        tfds_word(name), "", {split: _constant(source) for split, source in sources.items()}
-    )
+    archive = open_archive(path, name)
+    if list(archive.splits) == [""]:
+        return _single(name, "", archive.splits[""])
+    return PrepareInput(tfds_word(name), "", archive.splits, archive.doubt)
 
 
 def _published(spec: Spec, options: SourceOptions, name: str) -> PrepareInput:
@@ -140,22 +145,22 @@ def _single(name: str, split: str, opener: Opener) -> PrepareInput:
     return PrepareInput(tfds_word(name), "", {split or _ONLY: opener})
 
 
-def _split_folders(root: Path) -> dict[str, Path]:
+def _split_folders(root: Path) -> SplitFolders:
     """Return the splits that a folder has in place of classes; none if it has classes."""
+    names = _folders(root)
+    if not any(name.lower() in SPLIT_NAMES for name in names):
+        return SplitFolders()
+    return split_folders({name: _folders(root / name) for name in names})
+
+
+def _folders(root: Path) -> set[str]:
     if not root.is_dir():
-        return {}
-    folders = sorted(path for path in root.iterdir() if path.is_dir() and not is_hidden(path.name))
-    if not folders or not {path.name.lower() for path in folders} <= SPLIT_NAMES:
-        return {}
-    return {path.name: path for path in folders}
+        return set()
+    return {path.name for path in root.iterdir() if path.is_dir() and not is_hidden(path.name)}
 
 
 def _opener(spec: Spec, options: SourceOptions) -> Opener:
     return lambda: open_source(spec, options)
-
-
-def _constant(source: Source) -> Opener:
-    return lambda: source
 
 
 def tfds_word(text: str) -> str:
