@@ -73,7 +73,7 @@ turns any source into ArrayRecord, in the layout of TensorFlow Datasets and with
 
 ```sh
 wiseft data prepare folder:photos --out prepared    # folders train/ and val/, or of classes: train
-wiseft data prepare photos.tar.gz --out prepared    # an archive of them, never unpacked, as photos
+wiseft data prepare photos.tar.gz --out prepared --name packed    # an archive, never unpacked
 wiseft run custom/folder --data.train tfds:prepared/photos/1.0.0:train
 wiseft data prepare published:objectnet@/data --out gs://bucket/prepared
 wiseft data prepare published:cifar10.2@/data --out prepared    # both of its splits
