@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import logging
 import re
@@ -112,6 +113,24 @@ def test_half_a_download_is_an_input_error(tmp_path: Path, suffix: str):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
     with pytest.raises(InputError, match=r"can't be read as an archive .*half a download"):
         open_all(path, "x")
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".tar.gz"])
+def test_a_tar_that_is_cut_off_between_two_members_is_refused(tmp_path: Path, suffix: str):
+    members = {f"cat/{i}.png": encode(pixels(i)) for i in range(4)}
+    path = pack_archive(tmp_path / "x.tar", members)
+    with tarfile.open(path) as tar:
+        places = [member.offset for member in tar]
+    whole, path = path.read_bytes(), tmp_path / f"y{suffix}"
+    end = places[-1]
+    damaged = whole[:end] + b"x" * 512 + whole[end + 512 :]
+    for content in (whole[:end], damaged):
+        path.write_bytes(gzip.compress(content) if suffix == ".tar.gz" else content)
+        with pytest.raises(InputError, match=r"its end is missing.*half a download"):
+            open_all(path, "y")
+    content = whole[:end] + bytes(512)  # one empty block is an end
+    path.write_bytes(gzip.compress(content) if suffix == ".tar.gz" else content)
+    assert len(open_all(path, "y")[""]) == 3
 
 
 def test_a_damaged_image_is_named(tmp_path: Path):

@@ -43,6 +43,7 @@ _DAMAGE = (
     NotImplementedError,
 )  # fmt: skip
 _ENCRYPTED = 1
+_TAR_END = bytes(tarfile.BLOCKSIZE)  # an empty block is behind the last member
 _CHUNK_BYTES = 1 << 20
 _SHOWN = 5
 
@@ -332,6 +333,8 @@ class _Tar:
                     files.append((name, (member.offset_data, member.size)))
                 else:
                     self.links.append(name)
+            if os.pread(self._file.fileno(), tarfile.BLOCKSIZE, tar.offset) != _TAR_END:
+                raise EOFError("its end is missing: it is cut off, or damaged there")
         _tell_repeated(path, [name for name, _ in files])
         self._places = dict(files)
         self.names = list(self._places)
