@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -153,6 +154,31 @@ def test_a_split_that_is_the_sum_of_others_is_left_out(
     assert list(found.open(())) == ["train", "val", "test"]
     assert "resisc45: all is the sum of the others" in caplog.text
     assert list(prepare_input(f"published:resisc45:all@{tmp_path}").open(())) == ["train"]
+
+
+def test_a_split_that_a_published_set_is_whole_without_may_be_absent(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    for split in ("train", "test"):
+        write_miniature(tmp_path, "gtsrb", split)
+    found = prepare_input(f"published:gtsrb@{tmp_path}")
+    assert list(found.open(())) == ["train", "test"]
+    assert "gtsrb: train_online isn't there, and is left out" in caplog.text
+    with pytest.raises(InputError, match="no such file or folder"):
+        found.open(("train_online",))
+    caplog.clear()
+    write_miniature(tmp_path, "gtsrb", "train_online")
+    assert len(prepare_input(f"published:gtsrb@{tmp_path}").open(())) == 3
+    assert "left out" not in caplog.text
+
+
+def test_how_to_take_some_splits_of_a_published_set_is_told(tmp_path: Path):
+    write_miniature(tmp_path, "gtsrb", "train")
+    with pytest.raises(InputError, match=r"To do without test: --split train$"):
+        prepare_input(f"published:gtsrb@{tmp_path}").open(())
+    wanted = re.escape(f"for several: published:gtsrb@{tmp_path} --split train test")
+    with pytest.raises(InputError, match=wanted):
+        prepare_input(f"published:gtsrb:train,test@{tmp_path}")
 
 
 def test_objectnet_is_prepared_without_its_border(tmp_path: Path):

@@ -13,6 +13,7 @@ from wiseft_jax.data.archive import is_archive, open_archive
 from wiseft_jax.data.catalog import dataset_entry
 from wiseft_jax.data.files import is_hidden
 from wiseft_jax.data.folder import SPLIT_NAMES, SplitFolders, split_folders
+from wiseft_jax.data.published_split import find_split
 from wiseft_jax.data.source import Source
 from wiseft_jax.data.specs import ARCHIVE_SUFFIXES, SourceOptions, Spec, open_source, parse_spec
 
@@ -35,12 +36,14 @@ class PrepareInput:
       config: Its variant; empty: there is none.
       splits: Name -> what opens it.
       doubt: Why these may be no splits, and what to do; empty: they are.
+      absent: Those that the data set is whole without, and that aren't there.
     """
 
     name: str
     config: str
     splits: Mapping[str, Opener]
     doubt: str = ""
+    absent: tuple[str, ...] = ()
 
     def open(self, wanted: Sequence[str]) -> dict[str, Source]:
         """Open splits.
@@ -69,12 +72,26 @@ class PrepareInput:
                 raise unknown_name(f"split of {self.name}", name, self.splits)
         if self.doubt and not wanted:
             raise InputError(self.doubt)
-        every = [name for name in self.splits if name != _WHOLE]
-        if not wanted and len(every) < len(self.splits):
+        if not wanted and self.absent:
+            logger.warning(
+                "%s: %s isn't there, and is left out: the data set is whole without it",
+                self.name, ", ".join(self.absent),
+            )  # fmt: skip
+        every = [name for name in self.splits if name != _WHOLE and name not in self.absent]
+        if not wanted and _WHOLE in self.splits:
             logger.info(
                 "%s: all is the sum of the others, and isn't prepared beside them", self.name
             )
-        return {name: self.splits[name]() for name in wanted or every}
+        opened = {}
+        for name in wanted or every:
+            try:
+                opened[name] = self.splits[name]()
+            except InputError as error:
+                others = " ".join(each for each in every if each != name)
+                if wanted or not others:
+                    raise
+                raise InputError(f"{error}\nTo do without {name}: --split {others}") from None
+        return opened
 
 
 def prepare_input(text: str, options: SourceOptions | None = None) -> PrepareInput:
@@ -134,11 +151,32 @@ def _archive(target: str, name: str) -> PrepareInput:
 
 def _published(spec: Spec, options: SourceOptions, name: str) -> PrepareInput:
     entry_id, *variant = spec.target.split("/")
-    names = [spec.split] if spec.split else [s.name for s in dataset_entry(entry_id).layout.splits]
+    splits = {split.name: split for split in dataset_entry(entry_id).layout.splits}
+    several = [each for each in re.split(r"[,+\s]+", spec.split) if each]
+    if len(several) > 1:
+        whole = f"published:{spec.target}" + (f"@{spec.root}" if spec.root else "")
+        raise InputError(
+            f"{spec}: a spec names one split; for several: {whole} --split {' '.join(several)}"
+        )
+    names = [spec.split] if spec.split else list(splits)
     openers = {split: _opener(dataclasses.replace(spec, split=split), options) for split in names}
-    return PrepareInput(
-        tfds_word(name or entry_id), tfds_word("_".join(variant)) if variant else "", openers
+    absent = tuple(
+        each
+        for each in names
+        if len(names) > 1
+        and splits[each].optional
+        and not _is_there(dataclasses.replace(spec, split=each), options)
     )
+    config = tfds_word("_".join(variant)) if variant else ""
+    return PrepareInput(tfds_word(name or entry_id), config, openers, absent=absent)
+
+
+def _is_there(spec: Spec, options: SourceOptions) -> bool:
+    try:
+        find_split(spec, options).paths()
+    except InputError:
+        return False
+    return True
 
 
 def _single(name: str, split: str, opener: Opener) -> PrepareInput:
