@@ -14,6 +14,7 @@ import pytest
 
 from tests.data.builders import encode, files_of, pack_archive, pixels, write_folder
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.lfs import POINTER
 from wiseft_jax.data.archive import ArchiveSource, open_archive
 from wiseft_jax.data.decode import BadImageError
 from wiseft_jax.data.specs import ARCHIVE_SUFFIXES, open_source, parse_spec
@@ -131,6 +132,44 @@ def test_a_tar_that_is_cut_off_between_two_members_is_refused(tmp_path: Path, su
     content = whole[:end] + bytes(512)  # one empty block is an end
     path.write_bytes(gzip.compress(content) if suffix == ".tar.gz" else content)
     assert len(open_all(path, "y")[""]) == 3
+
+
+def test_a_name_may_begin_as_another_kind_of_archive_does(tmp_path: Path):
+    path = pack_archive(tmp_path / "x.tar", {"BZh/1.png": encode(pixels(0))})
+    assert open_all(path, "x")[""].class_names == ("BZh",)
+
+
+@pytest.mark.parametrize("suffix", ARCHIVE_SUFFIXES)
+def test_a_pointer_and_an_empty_file_are_named(tmp_path: Path, suffix: str):
+    path = tmp_path / f"x{suffix}"
+    path.write_bytes(POINTER + b"v1\noid sha256:00\nsize 12\n")
+    with pytest.raises(InputError, match="is a Git LFS pointer, not the archive; install git-lfs"):
+        open_archive(path, "x")
+    path.write_bytes(b"")
+    with pytest.raises(InputError, match="the file is empty"):
+        open_archive(path, "x")
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "renamed"),
+    [
+        (".tar.gz", "a.b.zip", "a.b.tar.gz"),
+        (".zip", "x.tar", "x.zip"),
+        (".tar", "x.tar.gz", "x.tar"),
+        (".tar.xz", "x.tgz", "x.tar.xz"),
+        (".tar.bz2", "x.tar", "x.tar.bz2"),
+    ],
+)
+def test_an_archive_under_the_name_of_another_kind_is_to_be_renamed(
+    tmp_path: Path, content: str, name: str, renamed: str
+):
+    packed = pack_archive(tmp_path / f"made{content}", {"cat/1.png": encode(pixels(0))})
+    packed.rename(tmp_path / name)
+    message = rf"content is that of a \{content} file; rename it to {re.escape(renamed)}$"
+    with pytest.raises(InputError, match=message):
+        open_archive(tmp_path / name, "x")
+    (tmp_path / name).rename(tmp_path / renamed)
+    assert len(open_all(tmp_path / renamed, "x")[""]) == 1
 
 
 def test_a_damaged_image_is_named(tmp_path: Path):

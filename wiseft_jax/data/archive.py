@@ -29,6 +29,7 @@ import numpy as np
 
 from wiseft_jax.core.errors import InputError, counted, first_few
 from wiseft_jax.core.hashing import hash_bytes, hash_json
+from wiseft_jax.core.lfs import is_pointer, pointer_text
 from wiseft_jax.data.decode import BadImageError
 from wiseft_jax.data.files import IMAGE_SUFFIXES, is_hidden, report_skipped
 from wiseft_jax.data.folder import SPLIT_NAMES, split_folders, warn_of_splits
@@ -42,6 +43,13 @@ _DAMAGE = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError,
     NotImplementedError,
 )  # fmt: skip
+_MARKS = {
+    ".tar": (257, b"ustar"),  # first: a name may begin as the others do
+    ".zip": (0, b"PK\x03\x04"),
+    ".tar.gz": (0, b"\x1f\x8b"),
+    ".tar.bz2": (0, b"BZh"),
+    ".tar.xz": (0, b"\xfd7zXZ\x00"),
+}  # suffix -> what such a file has at a place; a tar of before POSIX has none
 _ENCRYPTED = 1
 _TAR_END = bytes(tarfile.BLOCKSIZE)  # an empty block is behind the last member
 _CHUNK_BYTES = 1 << 20
@@ -152,6 +160,7 @@ def open_archive(path: Path, name: str) -> Archive:
         raise InputError(
             f"{path}: expected an archive, found suffix {path.suffix!r}; {unread_archive(path)}"
         )
+    _check_content(path)
     try:
         members = _Zip(path) if path.suffix.lower() == ".zip" else _Tar(path)
     except _DAMAGE as error:
@@ -198,6 +207,26 @@ def _inside(images: Sequence[str], folders: Sequence[str], start: int) -> dict[s
         if known and not any(map(is_hidden, parts)):
             inside[parts[start]].add(parts[start + 1])
     return inside
+
+
+def _check_content(path: Path) -> None:
+    """Refuse what by its first bytes isn't what its name says."""
+    if not path.is_file():
+        raise InputError(f"{path}: expected an archive, found a folder; give it as folder:{path}")
+    if is_pointer(path):
+        raise InputError(f"{path}: {pointer_text('the archive')}")
+    with path.open("rb") as file:
+        head = file.read(tarfile.BLOCKSIZE)
+    if not head:
+        raise InputError(f"{path}: the file is empty; half a download?")
+    found = next((kind for kind, (at, mark) in _MARKS.items() if head[at:].startswith(mark)), "")
+    name = path.name
+    called = next(each for each in ARCHIVE_SUFFIXES if name.lower().endswith(each))
+    if found and found != (".tar.gz" if called == ".tgz" else called):
+        renamed = path.with_name(name[: -len(called)] + found)
+        raise InputError(
+            f"{path}: its content is that of a {found} file; rename it to {renamed.name}"
+        )
 
 
 def _split(
