@@ -73,7 +73,7 @@ turns any source into ArrayRecord, in the layout of TensorFlow Datasets and with
 
 ```sh
 wiseft data prepare folder:photos --out prepared    # folders train/ and val/, or of classes: train
-wiseft data prepare photos.tar.gz --out prepared    # an archive of them, never unpacked, as photos
+wiseft data prepare photos.tar.gz --out prepared --name packed    # an archive, never unpacked
 wiseft run custom/folder --data.train tfds:prepared/photos/1.0.0:train
 wiseft data prepare published:objectnet@/data --out gs://bucket/prepared
 wiseft data prepare published:cifar10.2@/data --out prepared    # both of its splits
@@ -86,6 +86,9 @@ wiseft evaluate --model merged --data tfds:gs://bucket/prepared/objectnet/1.0.0:
   directory, or `NAME` where `TFDS_DATA_DIR` is `OUT`; so does `tfds.builder_from_directory`.
   `NAME` means TFDS's default configuration first, where its own set of that name has any and it
   lies there (`eurosat/rgb`); `NAME:1.0.0` is the one without.
+- A folder or an archive has splits where its folders are called `train`, `val`, `test` and the
+  like. Any others beside them (`sketches`) are splits too if they hold the same class folders; if
+  they don't, nothing is prepared until `--split` says which ones are meant.
 - A split that is called `all` (EuroSAT's) becomes `train`, as TFDS has it; beside others (RESISC45)
   it is their sum, and left out. `--split NAME` calls a single one otherwise.
 - Records (`image`, `label`, `file_name`) keep the order of the source; training shuffles them by

@@ -9,6 +9,7 @@ import pytest
 
 from tests.data.builders import encode, pixels, write_folder
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.data.folder import split_folders
 from wiseft_jax.data.specs import open_source
 
 
@@ -152,3 +153,37 @@ def test_an_archive_is_to_be_unpacked(tmp_path: Path):
         (tmp_path / name).touch()
         with pytest.raises(InputError, match=f"found a file; .*{said}"):
             open_folder(tmp_path / name)
+
+
+def test_classes_that_are_called_as_splits_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    write_folder(tmp_path, {"train/cat": 1, "sketches/cat": 1})
+    assert open_folder(tmp_path).class_names == ("sketches", "train")
+    assert f"{tmp_path}: its classes include train, as splits are called" in caplog.text
+    caplog.clear()
+    write_folder(tmp_path / "plain", {"training set": 1, "cat": 1})
+    open_folder(tmp_path / "plain")
+    assert "as splits are called" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("inside", "names", "doubt"),
+    [
+        ({}, (), ""),
+        ({"cat": {"old"}, "dog": {"old"}}, (), ""),
+        ({"car": {"old"}, "train": set()}, (), ""),
+        ({"Train": {"a"}, "val": {"b"}}, ("Train", "val"), ""),
+        ({"train": {"a", "b"}, "x": {"a", "b"}}, ("train", "x"), ""),
+        ({"test": set(), "train": {"a"}, "x": {"a"}}, ("test", "train", "x"), "test has other"),
+        ({"train": {"a"}, "x": {"a", "b"}, "y": set()}, ("train", "x", "y"), "x, y have other"),
+        ({"train": {"a"}, "x y": {"a"}}, ("train", "x y"), "x y can't be the name of a split"),
+    ],
+)
+def test_splits_share_their_folders(
+    inside: dict[str, set[str]], names: tuple[str, ...], doubt: str
+):
+    found = split_folders(inside)
+    assert found.names == names
+    assert doubt in found.doubt
+    assert bool(found.doubt) == bool(doubt)

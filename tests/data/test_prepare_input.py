@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,55 @@ def test_a_folder_of_splits_has_them(tmp_path: Path):
     assert list(found.open(("val",))) == ["val"]
     with pytest.raises(InputError, match=r"unknown split of mine 'vla'.*Did you mean 'val'"):
         found.open(("train", "vla"))
+
+
+SHAPES = {
+    "folder": lambda root: f"folder:{root}",
+    "tar": lambda root: str(pack_archive(root.with_suffix(".tar"), files_of(root, "photos/"))),
+    "zip": lambda root: str(pack_archive(root.with_suffix(".zip"), files_of(root))),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_lies_beside_splits_with_their_classes_is_a_split(tmp_path: Path, shape: str):
+    for split in ("train", "val", "sketches"):
+        write_folder(tmp_path / "photos" / split, COUNTS)
+    found = prepare_input(SHAPES[shape](tmp_path / "photos"))
+    opened = found.open(())
+    assert list(opened) == ["sketches", "train", "val"]
+    assert {source.class_names for source in opened.values()} == {("cat", "dog")}
+    report = prepare(opened, tmp_path / "out", PrepareOptions(found.name))
+    assert (report["classes"], report["splits"]["sketches"]["images"]) == (2, 3)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    ("beside", "counts", "message"),
+    [
+        ("sketches", {"cat": 1}, "sketches has other folders inside than train has"),
+        ("docs", {".": 1}, "docs has other folders inside than train has"),
+        ("my-photos", COUNTS, "my-photos can't be the name of a split, for TFDS wants letters"),
+    ],
+)
+def test_what_may_be_no_split_is_refused_until_splits_are_named(
+    tmp_path: Path, shape: str, beside: str, counts: dict[str, int], message: str
+):
+    for split in ("train", "val"):
+        write_folder(tmp_path / "photos" / split, COUNTS)
+    write_folder(tmp_path / "photos" / beside, counts)
+    found = prepare_input(SHAPES[shape](tmp_path / "photos"))
+    with pytest.raises(InputError, match=f"{message}.*; take those .*: --split train val;"):
+        found.open(())
+    assert [len(source) for source in found.open(("train", "val")).values()] == [3, 3]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_class_of_trains_is_a_class(tmp_path: Path, shape: str, caplog: pytest.LogCaptureFixture):
+    write_folder(tmp_path / "photos", {"car": 1, "train": 2})
+    found = prepare_input(SHAPES[shape](tmp_path / "photos"))
+    (source,) = found.open(()).values()
+    assert source.class_names == ("car", "train")
+    assert "its classes include train, as splits are called" in caplog.text
 
 
 @pytest.mark.parametrize("form", ["{}", "archive:{}", "mine=archive:{}"])
@@ -104,6 +154,31 @@ def test_a_split_that_is_the_sum_of_others_is_left_out(
     assert list(found.open(())) == ["train", "val", "test"]
     assert "resisc45: all is the sum of the others" in caplog.text
     assert list(prepare_input(f"published:resisc45:all@{tmp_path}").open(())) == ["train"]
+
+
+def test_a_split_that_a_published_set_is_whole_without_may_be_absent(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    for split in ("train", "test"):
+        write_miniature(tmp_path, "gtsrb", split)
+    found = prepare_input(f"published:gtsrb@{tmp_path}")
+    assert list(found.open(())) == ["train", "test"]
+    assert "gtsrb: train_online isn't there, and is left out" in caplog.text
+    with pytest.raises(InputError, match="no such file or folder"):
+        found.open(("train_online",))
+    caplog.clear()
+    write_miniature(tmp_path, "gtsrb", "train_online")
+    assert len(prepare_input(f"published:gtsrb@{tmp_path}").open(())) == 3
+    assert "left out" not in caplog.text
+
+
+def test_how_to_take_some_splits_of_a_published_set_is_told(tmp_path: Path):
+    write_miniature(tmp_path, "gtsrb", "train")
+    with pytest.raises(InputError, match=r"To do without test: --split train$"):
+        prepare_input(f"published:gtsrb@{tmp_path}").open(())
+    wanted = re.escape(f"for several: published:gtsrb@{tmp_path} --split train test")
+    with pytest.raises(InputError, match=wanted):
+        prepare_input(f"published:gtsrb:train,test@{tmp_path}")
 
 
 def test_objectnet_is_prepared_without_its_border(tmp_path: Path):

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.data.builders import pixels
+from tests.data.builders import pixels, write_folder
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.data.decode import decode_image
+from wiseft_jax.data.prepare import PrepareOptions, prepare
 from wiseft_jax.data.specs import SourceOptions, open_source
 from wiseft_jax.data.tfds import RecordIds, TfdsSource
 
@@ -183,3 +184,17 @@ def test_record_ids_are_a_sequence():
     assert ids[1:4:2] == ["x[1]", "x[3]"]
     with pytest.raises(IndexError):
         ids[5]
+
+
+def test_prepared_classes_that_are_called_as_splits_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    for name, counts in (("mixed", {"sketches": 1, "train": 1}), ("plain", {"cat": 1, "dog": 1})):
+        write_folder(tmp_path / name, counts)
+        source = open_source(f"folder:{tmp_path / name}")
+        report = prepare({"train": source}, tmp_path / "out", PrepareOptions(name))
+        caplog.clear()
+        open_source(report["splits"]["train"]["spec"])
+        assert ("its classes include train, as splits are called" in caplog.text) == (
+            name == "mixed"
+        )

@@ -11,6 +11,7 @@ import pytest
 
 from tests.data.builders import write_folder
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.lfs import POINTER
 from wiseft_jax.data.prepare import PrepareOptions, prepare
 from wiseft_jax.data.source import Source
 from wiseft_jax.data.specs import open_source
@@ -35,6 +36,10 @@ def empty(path: Path) -> None:
     path.write_bytes(b"")
 
 
+def point(path: Path) -> None:
+    path.write_bytes(POINTER + b"v1\noid sha256:00\nsize 70000\n")
+
+
 def flip(path: Path) -> None:
     data = bytearray(path.read_bytes())
     begin = data.index(b"\x89PNG")
@@ -42,9 +47,17 @@ def flip(path: Path) -> None:
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("damage", [cut, empty, flip])
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (cut, "the file is cut off or damaged"),
+        (flip, "the file is cut off or damaged"),
+        (empty, "the file is empty"),
+        (point, "is a Git LFS pointer, not the shard; install git-lfs"),
+    ],
+)
 def test_a_damaged_shard_is_named_and_mended_by_the_same_command(
-    damage: Callable[[Path], None], tmp_path: Path
+    damage: Callable[[Path], None], said: str, tmp_path: Path
 ):
     source = write_prepared(tmp_path)
     assert len(source.labels) == 8
@@ -54,8 +67,8 @@ def test_a_damaged_shard_is_named_and_mended_by_the_same_command(
     damaged = open_source(f"tfds:{shards[1].parent}:train")
     with pytest.raises(InputError) as raised:
         [damaged.read(index) for index in range(8)]
-    assert str(raised.value).startswith(f"{shards[1]}: record ")
-    assert "the file is cut off or damaged" in str(raised.value)
+    assert str(raised.value).startswith(f"{shards[1]}: ")
+    assert said in str(raised.value)
     assert AGAIN in str(raised.value)
     mended = write_prepared(tmp_path)
     np.testing.assert_array_equal(mended.labels, source.labels)

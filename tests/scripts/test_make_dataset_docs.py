@@ -8,6 +8,8 @@ import typing
 import pytest
 
 from scripts import make_dataset_docs as maker
+from wiseft_jax.cli.data_prepare import PrepareArgs
+from wiseft_jax.cli.parse import parse
 from wiseft_jax.data.catalog import DATASETS
 from wiseft_jax.data.class_lists import CLASS_LISTS
 from wiseft_jax.data.entry import LabelRule, Projection
@@ -15,6 +17,16 @@ from wiseft_jax.data.entry import LabelRule, Projection
 
 def test_the_page_is_what_the_script_makes():
     assert maker.PAGE.read_text(encoding="utf-8") == maker.page()
+
+
+def test_the_commands_that_prepare_go_to_different_places():
+    commands = re.findall(r"^wiseft data prepare ([^#\n]+)", maker.page(), re.MULTILINE)
+    places = []
+    for command in commands:
+        args = parse(PrepareArgs, command.split(), "data prepare")
+        places.append((args.out, args.name or re.sub(r"^folder:|\..*$", "", args.spec)))
+    assert len(places) > 3
+    assert len(set(places)) == len(places)
 
 
 @pytest.mark.parametrize("name", DATASETS)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import bz2
 import collections
+import dataclasses
+import functools
 import gzip
 import logging
 import lzma
@@ -27,9 +29,10 @@ import numpy as np
 
 from wiseft_jax.core.errors import InputError, counted, first_few
 from wiseft_jax.core.hashing import hash_bytes, hash_json
+from wiseft_jax.core.lfs import is_pointer, pointer_text
 from wiseft_jax.data.decode import BadImageError
 from wiseft_jax.data.files import IMAGE_SUFFIXES, is_hidden, report_skipped
-from wiseft_jax.data.folder import SPLIT_NAMES
+from wiseft_jax.data.folder import SPLIT_NAMES, split_folders, warn_of_splits
 from wiseft_jax.data.specs import ARCHIVE_SUFFIXES, require_path, unread_archive
 
 logger = logging.getLogger(__name__)
@@ -40,7 +43,15 @@ _DAMAGE = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError,
     NotImplementedError,
 )  # fmt: skip
+_MARKS = {
+    ".tar": (257, b"ustar"),  # first: a name may begin as the others do
+    ".zip": (0, b"PK\x03\x04"),
+    ".tar.gz": (0, b"\x1f\x8b"),
+    ".tar.bz2": (0, b"BZh"),
+    ".tar.xz": (0, b"\xfd7zXZ\x00"),
+}  # suffix -> what such a file has at a place; a tar of before POSIX has none
 _ENCRYPTED = 1
+_TAR_END = bytes(tarfile.BLOCKSIZE)  # an empty block is behind the last member
 _CHUNK_BYTES = 1 << 20
 _SHOWN = 5
 
@@ -112,16 +123,29 @@ class ArchiveSource:
         return hash_json([stat.st_size, stat.st_mtime_ns, names, labels, self.class_names])
 
 
+@dataclasses.dataclass(frozen=True)
+class Archive:
+    """What an archive has.
+
+    Attributes:
+      splits: Name -> what opens it; one that is called ``""``: there are no splits.
+      doubt: Why these may be no splits, and what to do; empty: they are.
+    """
+
+    splits: dict[str, Callable[[], ArchiveSource]]
+    doubt: str = ""
+
+
 def is_archive(text: str) -> bool:
     """Return whether a path is called as an archive is."""
     return text.lower().endswith(ARCHIVE_SUFFIXES)
 
 
-def open_archive(path: Path, name: str) -> dict[str, ArchiveSource]:
+def open_archive(path: Path, name: str) -> Archive:
     """Open the splits of an archive of class folders, or of splits with class folders in them.
 
     The classes are the folders in sorted order, as in a ``folder:``; folders around everything are
-    passed over. An archive without splits has one, called ``""``.
+    passed over. A split without class folders raises an InputError when it is opened.
 
     Args:
       path: A ``.tar``, ``.tar.gz`` (``.tgz``), ``.tar.bz2``, ``.tar.xz`` or ``.zip`` file.
@@ -129,13 +153,14 @@ def open_archive(path: Path, name: str) -> dict[str, ArchiveSource]:
 
     Raises:
       InputError: It isn't there, is no archive, damaged or encrypted, has a name that leads outside
-        of it, or no folders with images.
+        of it, or no images.
     """
     require_path(path, "archive")
     if not is_archive(path.name):
         raise InputError(
             f"{path}: expected an archive, found suffix {path.suffix!r}; {unread_archive(path)}"
         )
+    _check_content(path)
     try:
         members = _Zip(path) if path.suffix.lower() == ".zip" else _Tar(path)
     except _DAMAGE as error:
@@ -158,15 +183,50 @@ def open_archive(path: Path, name: str) -> dict[str, ArchiveSource]:
     if not images:
         raise InputError(f"{path}: no images in it (suffixes: {' '.join(sorted(IMAGE_SUFFIXES))})")
     start = _start(images)
-    tops = {_parts(each)[start] for each in images if len(_parts(each)) > start + 1}
-    if tops and {top.lower() for top in tops} <= SPLIT_NAMES:
-        prefixes = {top: (*_parts(images[0])[:start], top) for top in sorted(tops)}
-    else:
-        prefixes = {"": _parts(images[0])[:start]}
-    return {
-        split: _split(path, f"{name}-{split}" if split else name, members, images, prefix)
+    around = _parts(images[0])[:start]
+    found = split_folders(_inside(images, members.folders, start))
+    prefixes = {split: (*around, split) for split in found.names} or {"": around}
+    openers = {
+        split: functools.partial(
+            _split, path, f"{name}-{split}" if split else name, members, images, prefix
+        )
         for split, prefix in prefixes.items()
     }
+    return Archive(openers, found.doubt and f"{path}: {found.doubt}")
+
+
+def _inside(images: Sequence[str], folders: Sequence[str], start: int) -> dict[str, set[str]]:
+    """Return the folders with images that are ``start`` deep -> the folders in each."""
+    inside: dict[str, set[str]] = {}
+    for parts in map(_parts, images):
+        if len(parts) > start + 1:
+            inside.setdefault(parts[start], set()).update(parts[start + 1 : -1][:1])
+    around = _parts(images[0])[:start]
+    for parts in map(_parts, folders):
+        known = parts[:start] == around and len(parts) > start + 1 and parts[start] in inside
+        if known and not any(map(is_hidden, parts)):
+            inside[parts[start]].add(parts[start + 1])
+    return inside
+
+
+def _check_content(path: Path) -> None:
+    """Refuse what by its first bytes isn't what its name says."""
+    if not path.is_file():
+        raise InputError(f"{path}: expected an archive, found a folder; give it as folder:{path}")
+    if is_pointer(path):
+        raise InputError(f"{path}: {pointer_text('the archive')}")
+    with path.open("rb") as file:
+        head = file.read(tarfile.BLOCKSIZE)
+    if not head:
+        raise InputError(f"{path}: the file is empty; half a download?")
+    found = next((kind for kind, (at, mark) in _MARKS.items() if head[at:].startswith(mark)), "")
+    name = path.name
+    called = next(each for each in ARCHIVE_SUFFIXES if name.lower().endswith(each))
+    if found and found != (".tar.gz" if called == ".tgz" else called):
+        renamed = path.with_name(name[: -len(called)] + found)
+        raise InputError(
+            f"{path}: its content is that of a {found} file; rename it to {renamed.name}"
+        )
 
 
 def _split(
@@ -192,6 +252,7 @@ def _split(
         if parts[:depth] == prefix and len(parts) > depth and not any(map(is_hidden, parts)):
             classes.add(parts[depth])
     class_names = sorted(classes)
+    warn_of_splits(where, class_names)
     label_of = {each: label for label, each in enumerate(class_names)}
     empty = sorted(classes - {_parts(each)[depth] for each in found})
     if empty:
@@ -301,6 +362,8 @@ class _Tar:
                     files.append((name, (member.offset_data, member.size)))
                 else:
                     self.links.append(name)
+            if os.pread(self._file.fileno(), tarfile.BLOCKSIZE, tar.offset) != _TAR_END:
+                raise EOFError("its end is missing: it is cut off, or damaged there")
         _tell_repeated(path, [name for name, _ in files])
         self._places = dict(files)
         self.names = list(self._places)

@@ -126,7 +126,7 @@ SMALL_DATASETS: dict[str, DatasetEntry] = {
         layout=Layout(
             "svhn",
             (
-                Split("extra", ("extra_32x32.mat",), 531_131, "arrays", column="y"),
+                Split("extra", ("extra_32x32.mat",), 531_131, "arrays", column="y", optional=True),
                 Split("train", ("train_32x32.mat",), 73_257, "arrays", column="y"),
                 Split("test", ("test_32x32.mat",), 26_032, "arrays", column="y"),
             ),

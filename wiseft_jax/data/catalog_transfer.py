@@ -204,7 +204,7 @@ TRANSFER_DATASETS: dict[str, DatasetEntry] = {
             "gtsrb",
             (
                 Split("train", ("GTSRB/Final_Training/Images",), 39_209),
-                Split("train_online", ("GTSRB/Training",), 26_640),
+                Split("train_online", ("GTSRB/Training",), 26_640, optional=True),
                 Split(
                     "test",
                     ("GTSRB/Final_Test/Images",),

@@ -58,6 +58,7 @@ class Split:
       where: Which rows or entries of ``index`` are this split's.
       derived: Whether ``images`` follows from other published numbers and was never counted; a copy
         with another number of images has no fault then.
+      optional: Whether the data set is whole without it: another cut of the same images, say.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Split:
     first_label: int = 0
     where: str = ""
     derived: bool = False
+    optional: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,20 +2,91 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+import re
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
 import numpy as np
 
-from wiseft_jax.core.errors import InputError, counted
+from wiseft_jax.core.errors import InputError, counted, first_few
 from wiseft_jax.core.progress import progress_bar
 from wiseft_jax.data.files import IMAGE_SUFFIXES, FileSource, find_images, is_hidden, report_skipped
 from wiseft_jax.data.specs import SourceOptions, Spec, archive_hint, require_path
 
 logger = logging.getLogger(__name__)
 
+_SHOWN = 5
+
 SPLIT_NAMES = frozenset({"train", "training", "val", "valid", "validation", "test"})
 """Folders that are called so hold splits, not classes."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitFolders:
+    """Which folders are splits.
+
+    Attributes:
+      names: Those that are; none: they are classes.
+      doubt: Why that isn't certain, and what to do, as the end of a message; empty: it is.
+    """
+
+    names: tuple[str, ...] = ()
+    doubt: str = ""
+
+
+def split_folders(inside: Mapping[str, Set[str]]) -> SplitFolders:
+    """Return which folders are splits, by their names and by the folders in them.
+
+    Where all are called so (``train``, ``val``, ``test``), they are splits. Where some are, and
+    have folders in them, the others are splits as well if they have the same ones.
+
+    Args:
+      inside: Folder -> the folders in it.
+
+    Example:
+      >>> split_folders({"train": {"cat", "dog"}, "sketches": {"cat", "dog"}}).names
+      ('sketches', 'train')
+    """
+    names = tuple(sorted(inside))
+    called = [name for name in names if name.lower() in SPLIT_NAMES]
+    if len(called) == len(names):
+        return SplitFolders(names)
+    if not any(inside[name] for name in called):
+        return SplitFolders()
+    first = next(name for name in called if inside[name])
+    other = [name for name in names if inside[name] != inside[first]]
+    unfit = [name for name in names if not re.fullmatch(r"\w+", name, re.ASCII)]
+    if other:
+        reason = (
+            f"{first_few(other, _SHOWN)} {'has' if len(other) == 1 else 'have'} other folders"
+            f" inside than {first} has, and splits have the same ones"
+        )
+    elif unfit:
+        reason = (
+            f"{first_few(unfit, _SHOWN)} can't be the name of a split, for TFDS wants letters,"
+            " digits and underscores; rename it"
+        )
+    else:
+        return SplitFolders(names)
+    return SplitFolders(
+        names,
+        f"its folders {', '.join(called)} are called as splits are, but {reason}; take those that"
+        f" are splits: --split {' '.join(called)}; if all are classes, list the images in a"
+        " table: file",
+    )
+
+
+def warn_of_splits(where: str, class_names: Sequence[str]) -> None:
+    """Warn where classes are called as splits are."""
+    called = [name for name in class_names if name.lower() in SPLIT_NAMES]
+    if called:
+        logger.warning(
+            "%s: its classes include %s, as splits are called; if it has splits, give one of them,"
+            " or prepare it again: wiseft data prepare folder:DIR --split %s",
+            where, ", ".join(called), " ".join(called),
+        )  # fmt: skip
 
 
 def open_source(spec: Spec, options: SourceOptions) -> FileSource:
@@ -52,6 +123,7 @@ def open_source(spec: Spec, options: SourceOptions) -> FileSource:
             f"{root}: its folders are splits ({', '.join(class_names)}), not classes; "
             f"give one of them, as in folder:{root / class_names[0]}"
         )
+    warn_of_splits(str(root), class_names)
     paths: list[str] = []
     labels: list[int] = []
     with progress_bar(f"listing {spec.name}", len(class_names), "classes") as advance:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from wiseft_jax.core.errors import InputError, unknown_name
 from wiseft_jax.data.archive import is_archive, open_archive
 from wiseft_jax.data.catalog import dataset_entry
 from wiseft_jax.data.files import is_hidden
-from wiseft_jax.data.folder import SPLIT_NAMES
+from wiseft_jax.data.folder import SPLIT_NAMES, SplitFolders, split_folders
+from wiseft_jax.data.published_split import find_split
 from wiseft_jax.data.source import Source
 from wiseft_jax.data.specs import ARCHIVE_SUFFIXES, SourceOptions, Spec, open_source, parse_spec
 
@@ -34,11 +35,15 @@ class PrepareInput:
       name: What TFDS may call it: letters, digits and underscores.
       config: Its variant; empty: there is none.
       splits: Name -> what opens it.
+      doubt: Why these may be no splits, and what to do; empty: they are.
+      absent: Those that the data set is whole without, and that aren't there.
     """
 
     name: str
     config: str
-    splits: dict[str, Opener]
+    splits: Mapping[str, Opener]
+    doubt: str = ""
+    absent: tuple[str, ...] = ()
 
     def open(self, wanted: Sequence[str]) -> dict[str, Source]:
         """Open splits.
@@ -48,7 +53,8 @@ class PrepareInput:
             Where the source has a single one: what to call it.
 
         Raises:
-          InputError: There is none of that name; or what opening it raises.
+          InputError: There is none of that name; none is named, and what there is may be no splits;
+            or what opening it raises.
         """
         if len(self.splits) == 1:
             ((own, opener),) = self.splits.items()
@@ -64,19 +70,36 @@ class PrepareInput:
         for name in wanted:
             if name not in self.splits:
                 raise unknown_name(f"split of {self.name}", name, self.splits)
-        every = [name for name in self.splits if name != _WHOLE]
-        if not wanted and len(every) < len(self.splits):
+        if self.doubt and not wanted:
+            raise InputError(self.doubt)
+        if not wanted and self.absent:
+            logger.warning(
+                "%s: %s isn't there, and is left out: the data set is whole without it",
+                self.name, ", ".join(self.absent),
+            )  # fmt: skip
+        every = [name for name in self.splits if name != _WHOLE and name not in self.absent]
+        if not wanted and _WHOLE in self.splits:
             logger.info(
                 "%s: all is the sum of the others, and isn't prepared beside them", self.name
             )
-        return {name: self.splits[name]() for name in wanted or every}
+        opened = {}
+        for name in wanted or every:
+            try:
+                opened[name] = self.splits[name]()
+            except InputError as error:
+                others = " ".join(each for each in every if each != name)
+                if wanted or not others:
+                    raise
+                raise InputError(f"{error}\nTo do without {name}: --split {others}") from None
+        return opened
 
 
 def prepare_input(text: str, options: SourceOptions | None = None) -> PrepareInput:
     """Return what a spec, or an archive, names.
 
-    ``folder:PATH`` and archives may have splits (``train``, ``val``, ``test``) with the class
-    folders in them; ``published:ID`` without a split means all of them.
+    ``folder:PATH`` and archives may have splits (``train``, ``val``, ``test``, and beside them any
+    others with the same folders) with the class folders in them; ``published:ID`` without a split
+    means all of them.
 
     Args:
       text: ``[NAME=]SCHEME:TARGET``, ``[NAME=]archive:FILE``, or the path of an archive.
@@ -97,12 +120,13 @@ def prepare_input(text: str, options: SourceOptions | None = None) -> PrepareInp
         return _published(spec, opened, name)
     if spec.scheme == "folder":
         splits = _split_folders(spec.path)
-        if splits:
+        if splits.names:
             openers = {
-                split: _opener(dataclasses.replace(spec, target=str(path)), opened)
-                for split, path in splits.items()
+                split: _opener(dataclasses.replace(spec, target=str(spec.path / split)), opened)
+                for split in splits.names
             }
-            return PrepareInput(tfds_word(spec.name), "", openers)
+            doubt = splits.doubt and f"{spec.path}: {splits.doubt}"
+            return PrepareInput(tfds_word(spec.name), "", openers, doubt)
         if spec.path.name.lower() in SPLIT_NAMES:
             name = name or spec.path.absolute().parent.name
             return _single(name or spec.name, spec.path.name, _opener(spec, opened))
@@ -119,43 +143,62 @@ def _archive(target: str, name: str) -> PrepareInput:
         path.name,
     )
     name = name or stem
-    sources = open_archive(path, name)
-    if list(sources) == [""]:
-        return _single(name, "", lambda: sources[""])
-    return PrepareInput(
-        tfds_word(name), "", {split: _constant(source) for split, source in sources.items()}
-    )
+    archive = open_archive(path, name)
+    if list(archive.splits) == [""]:
+        return _single(name, "", archive.splits[""])
+    return PrepareInput(tfds_word(name), "", archive.splits, archive.doubt)
 
 
 def _published(spec: Spec, options: SourceOptions, name: str) -> PrepareInput:
     entry_id, *variant = spec.target.split("/")
-    names = [spec.split] if spec.split else [s.name for s in dataset_entry(entry_id).layout.splits]
+    splits = {split.name: split for split in dataset_entry(entry_id).layout.splits}
+    several = [each for each in re.split(r"[,+\s]+", spec.split) if each]
+    if len(several) > 1:
+        whole = f"published:{spec.target}" + (f"@{spec.root}" if spec.root else "")
+        raise InputError(
+            f"{spec}: a spec names one split; for several: {whole} --split {' '.join(several)}"
+        )
+    names = [spec.split] if spec.split else list(splits)
     openers = {split: _opener(dataclasses.replace(spec, split=split), options) for split in names}
-    return PrepareInput(
-        tfds_word(name or entry_id), tfds_word("_".join(variant)) if variant else "", openers
+    absent = tuple(
+        each
+        for each in names
+        if len(names) > 1
+        and splits[each].optional
+        and not _is_there(dataclasses.replace(spec, split=each), options)
     )
+    config = tfds_word("_".join(variant)) if variant else ""
+    return PrepareInput(tfds_word(name or entry_id), config, openers, absent=absent)
+
+
+def _is_there(spec: Spec, options: SourceOptions) -> bool:
+    try:
+        find_split(spec, options).paths()
+    except InputError:
+        return False
+    return True
 
 
 def _single(name: str, split: str, opener: Opener) -> PrepareInput:
     return PrepareInput(tfds_word(name), "", {split or _ONLY: opener})
 
 
-def _split_folders(root: Path) -> dict[str, Path]:
+def _split_folders(root: Path) -> SplitFolders:
     """Return the splits that a folder has in place of classes; none if it has classes."""
+    names = _folders(root)
+    if not any(name.lower() in SPLIT_NAMES for name in names):
+        return SplitFolders()
+    return split_folders({name: _folders(root / name) for name in names})
+
+
+def _folders(root: Path) -> set[str]:
     if not root.is_dir():
-        return {}
-    folders = sorted(path for path in root.iterdir() if path.is_dir() and not is_hidden(path.name))
-    if not folders or not {path.name.lower() for path in folders} <= SPLIT_NAMES:
-        return {}
-    return {path.name: path for path in folders}
+        return set()
+    return {path.name for path in root.iterdir() if path.is_dir() and not is_hidden(path.name)}
 
 
 def _opener(spec: Spec, options: SourceOptions) -> Opener:
     return lambda: open_source(spec, options)
-
-
-def _constant(source: Source) -> Opener:
-    return lambda: source
 
 
 def tfds_word(text: str) -> str:

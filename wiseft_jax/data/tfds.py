@@ -20,6 +20,7 @@ from wiseft_jax.core.errors import InputError, did_you_mean
 from wiseft_jax.core.hashing import hash_bytes, hash_json
 from wiseft_jax.core.progress import progress_bar
 from wiseft_jax.data.catalog_facts import tfds_id
+from wiseft_jax.data.folder import warn_of_splits
 from wiseft_jax.data.kept_facts import KeptFacts, facts_of_records
 from wiseft_jax.data.prepared_shards import MANIFEST_FILE, read_manifest
 from wiseft_jax.data.specs import SourceOptions, Spec
@@ -185,6 +186,8 @@ def open_source(spec: Spec, options: SourceOptions) -> TfdsSource:
         source.catalog_id, source.group_of = facts.catalog_id, facts.group_of
         source.accepted, source.frame_sets = facts.accepted, facts.frame_sets
         source.cut_sets = facts.cut_sets
+        if not facts.catalog_id:  # CIFAR-100 has trains
+            warn_of_splits(str(spec), class_names)
     return source
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import bisect
 import itertools
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from etils import epath
 
 from wiseft_jax.core.errors import InputError, counted
+from wiseft_jax.core.lfs import is_pointer, pointer_text
 from wiseft_jax.data.tfds_lookup import remedy
 from wiseft_jax.data.tfrecord import RecordRange, TFRecordReader
 
@@ -50,6 +52,11 @@ class Records:
           error: Why not.
         """
         file = self._files[bisect.bisect_right(self._ends, index)]
+        path = Path(file)
+        if is_pointer(path):
+            return InputError(f"{file}: {pointer_text('the shard')}; or {self._remedy}")
+        if path.is_file() and not path.stat().st_size:
+            return InputError(f"{file}: the file is empty; {self._remedy}")
         reason = " ".join(str(error).split()) or type(error).__name__
         return InputError(
             f"{file}: record {index} of the split can't be read ({reason}): the file is cut off or"
