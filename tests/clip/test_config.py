@@ -14,7 +14,7 @@ from wiseft_jax.core.errors import InputError
 def test_what_is_said_of_a_checkpoint_reaches_its_reader():
     assert ModelConfig().reading() == AS_STORED
     config = ModelConfig("x", base="b", allow_missing=("v*",), activation="gelu", image_size=32)
-    assert config.reading() == Reading("b", ("v*",), "gelu", 32, "--model.activation")
+    assert config.reading() == Reading("b", ("v*",), "gelu", 32)
 
 
 @pytest.mark.parametrize("size", [0, -224])

@@ -32,7 +32,7 @@ class Reading:
     allow_missing: tuple[str, ...] = ()
     activation: Activation = "auto"
     image_size: int | None = None
-    activation_option: str = ""
+    activation_option: str = dataclasses.field(default="", compare=False)
 
     def allows(self, name: str) -> bool:
         """Return whether the tensor ``name`` may be missing or in excess."""
