@@ -100,6 +100,21 @@ def test_a_file_of_tfds_that_is_cut_is_named(file: str, by_name: bool, tmp_path:
     assert len(open_source(f"tfds:{target}:train", options)) == 3
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"), [("mnistt", "mnist"), ("fotos", "photos"), ("nowhere_near", "")]
+)
+def test_a_name_that_tfds_does_not_know_comes_with_the_closest(
+    name: str, meant: str, tmp_path: Path
+):
+    write_prepared(tmp_path / "out", "photos")
+    with pytest.raises(InputError) as raised:
+        open_source(f"tfds:{name}:test", SourceOptions(data_dir=str(tmp_path / "out")))
+    said = str(raised.value)
+    assert f"TensorFlow Datasets knows no data set {name!r} either." in said
+    assert "download_and_prepare" not in said
+    assert (f"Did you mean {meant!r}?" in said) if meant else ("Did you mean" not in said)
+
+
 def test_another_program_prepares_its_own_again(tmp_path: Path):
     directory = write_prepared(tmp_path / "out", "photos")
     (directory / MANIFEST_FILE).unlink()

@@ -181,11 +181,21 @@ def _walk(folder: epath.Path, depth: int, left: list[int]) -> Iterator[epath.Pat
 
 
 def _not_prepared(target: str, data_dir: str | None) -> InputError:
+    from tensorflow_datasets.core import load, naming
+
     where = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
     prepared = find_path(where)
     names = [path.name for path in prepared.iterdir()] if prepared.is_dir() else []
     names = sorted(name for name in names if not name.startswith((".", "downloads")))
     there = f" Prepared there: {', '.join(names)}." if names else " Nothing is prepared there."
+    name = naming.parse_builder_name_kwargs(target)[0]
+    known = load.list_builders(with_community_datasets=False)
+    if name.namespace is None and name.name not in known:
+        close = did_you_mean(target, names) or did_you_mean(name.name, [*names, *known])
+        return InputError(
+            f"tfds:{target}: no prepared data in {where}.{there} TensorFlow Datasets knows no data"
+            f" set {name.name!r} either.{close} To look elsewhere, set TFDS_DATA_DIR."
+        )
     argument = f", data_dir={data_dir!r}" if data_dir else ""
     command = (
         f'python -c "import tensorflow_datasets as tfds; tfds.builder({target!r}{argument}, '
