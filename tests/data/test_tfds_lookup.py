@@ -100,6 +100,20 @@ def test_a_file_of_tfds_that_is_cut_is_named(file: str, by_name: bool, tmp_path:
     assert len(open_source(f"tfds:{target}:train", options)) == 3
 
 
+@pytest.mark.parametrize("config", ["", "small"])
+def test_a_path_below_the_place_where_tfds_looks_is_named_as_tfds_does(
+    config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    write_prepared(tmp_path / "out", "photos", config)
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "out"))
+    name = f"photos/{config}" if config else "photos"
+    with pytest.raises(InputError, match=f"did you mean tfds:{name}:1.0.0:SPLIT, which lies in"):
+        open_source(f"tfds:{name}/1.0.0:train")
+    assert len(open_source(f"tfds:{name}:1.0.0:train")) == 3
+    with pytest.raises(InputError, match="no such directory; /.* exists, without 'photos'"):
+        open_source(f"tfds:{name}/2.0.0:train")
+
+
 @pytest.mark.parametrize(
     ("name", "meant"), [("mnistt", "mnist"), ("fotos", "photos"), ("nowhere_near", "")]
 )

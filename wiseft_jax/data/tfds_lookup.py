@@ -18,6 +18,7 @@ _INFO_FILE = "dataset_info.json"
 _JSON_FILES = (_INFO_FILE, "features.json")
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _ROOTED = ("/", "~", "./", "../")
+_DATA_DIR = "~/tensorflow_datasets"
 _DEPTH = 3  # OUT/NAME/CONFIG/VERSION
 _MOST_FOLDERS = 1_000
 
@@ -43,13 +44,13 @@ def find_builder(target: str, data_dir: str | None) -> Any:
             " in tfds:gs://BUCKET/FOLDER/NAME/1.0.0:SPLIT"
         )
     if target.startswith(_ROOTED) or _VERSION.fullmatch(Path(target).name):
-        raise _no_version(target)
+        raise _no_version(target, data_dir)
     where = data_dir or os.environ.get("TFDS_DATA_DIR")  # TFDS looks when it is imported
     builder = _by_name(target, where)
     if builder is not None:
         return builder
     if Path(target.split("/")[0]).is_dir():
-        raise _no_version(target)
+        raise _no_version(target, data_dir)
     raise _not_prepared(target, data_dir)
 
 
@@ -77,7 +78,7 @@ def _by_name(target: str, where: str | None) -> Any:
         raise InputError(
             f"tfds:{target}: neither a name of TFDS (NAME, NAME/CONFIG, NAME:1.0.0) nor a directory"
         ) from None
-    root = find_path(where or "~/tensorflow_datasets")
+    root = find_path(where or _DATA_DIR)
     try:
         return read_only_builder.builder_from_files(target, data_dir=where)
     except registered.DatasetNotFoundError:
@@ -140,8 +141,11 @@ def _unreadable(directory: epath.Path) -> tuple[epath.Path, str] | None:
     return None
 
 
-def _no_version(target: str) -> InputError:
-    """Return the error for a path that is no prepared data set: with what there is near it."""
+def _no_version(target: str, data_dir: str | None) -> InputError:
+    """Return the error for a path that is no prepared data set: with what there is near it.
+
+    Near a relative path is where TFDS looks, too: there it is named ``NAME[/CONFIG]:VERSION``.
+    """
     given = there = Path(target).expanduser()
     while not there.exists():
         there = there.parent
@@ -160,7 +164,18 @@ def _no_version(target: str) -> InputError:
     else:
         close = "" if is_there else did_you_mean(str(given), found).strip()
         hint = close.replace("Did", "did", 1) or f"prepared there: {few(found)}"
+    if not found and (named := _named_version(target, data_dir)):
+        hint = f"did you mean {named}?"
     return InputError(f"tfds:{target}: {what}; {hint}")
+
+
+def _named_version(target: str, data_dir: str | None) -> str:
+    """Return how what lies at a path below the place where TFDS looks is named; or nothing."""
+    where = data_dir or os.environ.get("TFDS_DATA_DIR") or _DATA_DIR
+    if target.startswith(_ROOTED) or not (find_path(where) / target / _INFO_FILE).exists():
+        return ""
+    name, _, version = target.rpartition("/")
+    return f"tfds:{name}:{version}:SPLIT, which lies in {where}"
 
 
 def _versions_below(folder: epath.Path) -> list[epath.Path]:
@@ -183,7 +198,7 @@ def _walk(folder: epath.Path, depth: int, left: list[int]) -> Iterator[epath.Pat
 def _not_prepared(target: str, data_dir: str | None) -> InputError:
     from tensorflow_datasets.core import load, naming
 
-    where = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    where = data_dir or os.environ.get("TFDS_DATA_DIR") or _DATA_DIR
     prepared = find_path(where)
     names = [path.name for path in prepared.iterdir()] if prepared.is_dir() else []
     names = sorted(name for name in names if not name.startswith((".", "downloads")))
