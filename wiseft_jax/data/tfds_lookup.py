@@ -111,7 +111,10 @@ def _without_config(target: str, folder: epath.Path, wanted: Any) -> Any:
 
 
 def _refuse_unfinished(target: str, directory: epath.Path) -> None:
-    if read_manifest(directory) is not None:
+    manifest = read_manifest(directory)
+    if manifest is not None and manifest["finished"]:
+        raise InputError(f"{directory / _INFO_FILE}: no such file; {remedy(directory)}")
+    if manifest is not None:
         raise InputError(
             f"tfds:{target}: wiseft data prepare hasn't finished there; give the same command again"
         )
@@ -136,8 +139,10 @@ def _unreadable(directory: epath.Path) -> tuple[epath.Path, str] | None:
     for name in _JSON_FILES:
         try:
             json.loads((directory / name).read_text())
-        except (ValueError, OSError) as error:
+        except ValueError as error:
             return directory / name, str(error)
+        except OSError as error:
+            return directory / name, error.strerror or str(error)
     return None
 
 
