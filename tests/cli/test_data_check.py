@@ -116,3 +116,19 @@ def test_bad_input_ends_with_2(arguments: tuple[str, ...], said: str, capsys):
     code, out, err = run(capsys, *arguments)
     assert (code, out) == (2, "")
     assert said in err
+
+
+def test_a_relative_root_is_left_out_like_an_absolute_one(tmp_path: Path, monkeypatch, capsys):
+    (tmp_path / "data/gtsrb/GTSRB/Final_Test").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    said = {}
+    for root in (tmp_path / "data", Path("data"), Path("data/gtsrb")):
+        code, out, _ = run(capsys, "gtsrb", "--split", "train", "--root", root)
+        assert code == 3
+        said[root] = out.partition("\n")[2].partition("\n")[2]
+    absolute, relative, own = said.values()
+    assert relative == absolute
+    assert "[missing_split]\n         gtsrb/GTSRB/Final_Training/Images\n" in absolute
+    assert "; found: gtsrb/GTSRB has Final_Test\n" in absolute
+    assert "[missing_split]\n         GTSRB/Final_Training/Images\n" in own
+    assert "; found: GTSRB has Final_Test\n" in own

@@ -9,6 +9,7 @@ import pytest
 from tests.helpers.tiny_openclip import tiny_openclip_directory
 from wiseft_jax.clip.architectures import ARCHITECTURES
 from wiseft_jax.clip.canonical import canonical_template
+from wiseft_jax.clip.config import ModelConfig
 from wiseft_jax.clip.load import config_settings, load_clip, published_config
 from wiseft_jax.clip.openclip_names import openclip_place
 from wiseft_jax.clip.openclip_shapes import settings_of_shapes
@@ -50,6 +51,8 @@ def test_the_activation_is_told_by_the_name_or_refused(caplog: Any):
     caplog.set_level(logging.INFO)
     given = shapes("ViT-B/32")
     with pytest.raises(InputError, match=r"Give --model\.activation quick_gelu"):
+        settings_of_shapes(given, "vit_b_32-laion.safetensors", ModelConfig().reading())
+    with pytest.raises(InputError, match=r"tell\. Put open_clip_config\.json, which .*it\.$"):
         settings_of_shapes(given, "vit_b_32-laion.safetensors", AS_STORED)
     found = settings_of_shapes(given, "a/vit_b_32-quickgelu-laion400m/w.safetensors", AS_STORED)
     assert found["text_config"]["hidden_act"] == "quick_gelu"

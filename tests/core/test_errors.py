@@ -50,7 +50,7 @@ def test_unknown_name_says_what_there_is():
 def test_unknown_name_takes_an_iterator_and_cuts_a_long_list():
     error = errors.unknown_name("class", "n999", (f"n{i:03}" for i in range(30)))
     assert "n000, n001" in str(error)
-    assert str(error).endswith("n019, ....")
+    assert str(error).endswith("n019, ...; 30 in all.")
     assert "n020" not in str(error)
 
 

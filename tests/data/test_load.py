@@ -240,6 +240,13 @@ def test_options_reach_the_source(tfds_dirs: dict[str, Path]):
     assert len(load_dataset("tfds:mini_photos:test", options=options)) == 5
 
 
+@pytest.mark.parametrize("name", ["photos.zip", "photos.TAR.gz", "photos.7z"])
+def test_an_archive_in_place_of_images_is_named_as_one(name: str, tmp_path: Path):
+    (tmp_path / name).write_bytes(b"PK")
+    with pytest.raises(InputError, match=rf"{name}: an archive, not an image: unpack it"):
+        load_images(tmp_path / name)
+
+
 def test_images_without_labels(root: Path):
     (root / "sketches" / "cat" / "000.png").write_bytes(b"")
     with pytest.raises(InputError, match="1 of 5 images is bad"):

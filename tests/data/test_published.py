@@ -28,7 +28,8 @@ from wiseft_jax.data.files import FileSource
 from wiseft_jax.data.load import load_data, load_dataset
 from wiseft_jax.data.overlap import find_overlap
 from wiseft_jax.data.published import BorderlessSource
-from wiseft_jax.data.specs import SourceOptions, open_source
+from wiseft_jax.data.published_split import find_split
+from wiseft_jax.data.specs import SourceOptions, open_source, parse_spec
 
 SPLITS = [(name, split.name) for name, entry in DATASETS.items() for split in entry.layout.splits]
 IN_ARRAYS = [split for split in SPLITS if split in ARRAYS]
@@ -94,6 +95,26 @@ def test_what_is_not_there_is_said_with_where_it_should_be(name: str, split: str
     with pytest.raises(InputError, match=r"below the root: .*Get it: ") as caught:
         open_source(spec_text(name, split, tmp_path))
     assert DATASETS[name].layout.folder in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("root", "there", "named"),
+    [
+        ("data", "", "data/imagenet/train"),
+        ("data/imagenet", "", "data/imagenet/train"),
+        ("data", "imagenet/val", "data/imagenet/train"),
+        ("mine", "train", "mine/train/n01440764"),  # the root is the data set's folder
+    ],
+)
+def test_a_folder_that_is_missing_is_named_where_it_should_be(
+    root: str, there: str, named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    Path(root, there).mkdir(parents=True)
+    monkeypatch.setenv("WISEFT_DATA_ROOT", root)
+    found = find_split(parse_spec("published:imagenet:train"), SourceOptions())
+    wanted = Path(named).relative_to(root) if root == "mine" else "train"
+    assert str(found.missing(found.folder / wanted)).startswith(f"{named}: no such file or folder;")
 
 
 def test_a_copy_elsewhere_has_the_same_fingerprint_and_a_change_another(tmp_path: Path):

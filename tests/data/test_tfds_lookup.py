@@ -36,6 +36,11 @@ def test_a_name_with_configurations_in_tfds_is_found_without(
     with pytest.raises(InputError, match="no prepared data"):
         open_source(f"tfds:{name}:2.0.0:train")
     (directory / "dataset_info.json").unlink()
+    gone = r"1\.0\.0/dataset_info\.json: no such file; prepare it again: the wiseft data prepare"
+    with pytest.raises(InputError, match=gone):
+        open_source(f"tfds:{name}:train")
+    manifest = directory / MANIFEST_FILE
+    manifest.write_text(manifest.read_text().replace('"finished": true', '"finished": false'))
     with pytest.raises(InputError, match="hasn't finished there"):
         open_source(f"tfds:{name}:train")
 
@@ -98,6 +103,46 @@ def test_a_file_of_tfds_that_is_cut_is_named(file: str, by_name: bool, tmp_path:
         open_source(f"tfds:{target}:train", options)
     write_prepared(tmp_path / "out", "photos")  # as the message says
     assert len(open_source(f"tfds:{target}:train", options)) == 3
+
+
+@pytest.mark.parametrize("config", ["", "small"])
+def test_a_path_below_the_place_where_tfds_looks_is_named_as_tfds_does(
+    config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    write_prepared(tmp_path / "out", "photos", config)
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "out"))
+    name = f"photos/{config}" if config else "photos"
+    with pytest.raises(InputError, match=f"did you mean tfds:{name}:1.0.0:SPLIT, which lies in"):
+        open_source(f"tfds:{name}/1.0.0:train")
+    assert len(open_source(f"tfds:{name}:1.0.0:train")) == 3
+    with pytest.raises(InputError, match=r"no such directory; /.* exists, without 'photos'"):
+        open_source(f"tfds:{name}/2.0.0:train")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("mnistt", "mnist"), ("fotos", "photos"), ("nowhere_near", "")]
+)
+def test_a_name_that_tfds_does_not_know_comes_with_the_closest(
+    name: str, meant: str, tmp_path: Path
+):
+    write_prepared(tmp_path / "out", "photos")
+    with pytest.raises(InputError) as raised:
+        open_source(f"tfds:{name}:test", SourceOptions(data_dir=str(tmp_path / "out")))
+    said = str(raised.value)
+    assert f"TensorFlow Datasets knows no data set {name!r} either." in said
+    assert "download_and_prepare" not in said
+    assert (f"Did you mean {meant!r}?" in said) if meant else ("Did you mean" not in said)
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+def test_a_file_of_tfds_that_is_gone_is_named_once(by_name: bool, tmp_path: Path):
+    directory = write_prepared(tmp_path / "out", "photos")
+    (directory / "features.json").unlink()
+    target = "photos" if by_name else directory
+    with pytest.raises(InputError) as raised:
+        open_source(f"tfds:{target}:train", SourceOptions(data_dir=str(tmp_path / "out")))
+    said = f"{directory / 'features.json'}: can't be read (No such file or directory); prepare it"
+    assert str(raised.value).startswith(said)
 
 
 def test_another_program_prepares_its_own_again(tmp_path: Path):

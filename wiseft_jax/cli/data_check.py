@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -129,7 +130,8 @@ def _print_finding(finding: Finding, report: Report) -> None:
     for path in _few([_below(path, report.root) for path in finding.where]):
         print(f"{'':<{_INDENT}}{path}")
     if finding.expected:
-        found = finding.found.replace(f"{report.root}{os.sep}", "")
+        root = re.escape(f"{report.root}{os.sep}")
+        found = re.sub(rf"(?<![\w./-]){root}", "", finding.found)
         print(_wrapped("", f"expected: {finding.expected}; found: {found or 'none'}"))
     prose, *commands = finding.fix.replace(report.obtain, "see below").split("\n")
     print(_wrapped("  fix", prose))

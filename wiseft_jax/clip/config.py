@@ -44,7 +44,13 @@ class ModelConfig:
 
     def reading(self) -> Reading:
         """Return how the checkpoint is read."""
-        return Reading(self.base, self.allow_missing, self.activation, self.image_size)
+        return Reading(
+            self.base,
+            self.allow_missing,
+            self.activation,
+            self.image_size,
+            activation_option="--model.activation",
+        )
 
 
 def load_model(

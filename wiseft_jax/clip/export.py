@@ -150,6 +150,11 @@ def load_classifier(
     """
     directory = Path(directory).expanduser()
     facts = read_facts(directory)
+    if not (directory / HEAD_FILE).is_file():
+        raise InputError(
+            f"{directory / HEAD_FILE}: no such file, though {FACTS_FILE} is there: the copy is"
+            " incomplete. Export or copy the directory again."
+        )
     clip = load_clip(directory, dtype, tower, remat, reading)
     head = read_tensors(directory / HEAD_FILE)
     classifier = make_classifier(clip, tuple(facts["class_names"]), tuple(facts["templates"]))

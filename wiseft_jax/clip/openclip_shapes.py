@@ -127,10 +127,15 @@ def _activation(source: str, reading: Reading, base: Mapping[str, Any] | None) -
     elif base:
         activation, why = str(base["vision_config"]["hidden_act"]), "the base's"
     else:
+        beside = f"put {OPENCLIP_CONFIG}, which came with it, beside it."
+        option = reading.activation_option
+        remedy = (
+            f"Give {option} quick_gelu (OpenAI's models, and those named quickgelu) or gelu"
+            f" (LAION's), or {beside}"
+        )
         raise InputError(
             f"{source}: nothing says whether its activation is GELU or QuickGELU, and weights don't"
-            " tell. Give --model.activation quick_gelu (OpenAI's models, and those named quickgelu)"
-            f" or gelu (LAION's), or put {OPENCLIP_CONFIG} beside it."
+            f" tell. {remedy if option else f'P{beside[1:]}'}"
         )
     _log.info("%s: OpenCLIP's layout, activation %s (%s)", source, activation, why)
     return activation

@@ -25,12 +25,14 @@ class Reading:
         by the files and the name, and refuses to guess.
       image_size: Side of the images in pixels, to which the image tower's positions are
         interpolated; None for the checkpoint's own.
+      activation_option: Which option of the program sets ``activation``, for messages; empty: none.
     """
 
     base: str = ""
     allow_missing: tuple[str, ...] = ()
     activation: Activation = "auto"
     image_size: int | None = None
+    activation_option: str = dataclasses.field(default="", compare=False)
 
     def allows(self, name: str) -> bool:
         """Return whether the tensor ``name`` may be missing or in excess."""

@@ -123,8 +123,8 @@ def unknown_name(kind: str, name: str, options: Iterable[str]) -> InputError:
       options: The names that exist.
     """
     options = sorted(options)
-    listed = ", ".join(options[:20]) + (", ..." if len(options) > 20 else "")
-    return InputError(f"unknown {kind} {name!r}.{did_you_mean(name, options)} Known: {listed}.")
+    known = few(options, most=20)
+    return InputError(f"unknown {kind} {name!r}.{did_you_mean(name, options)} Known: {known}.")
 
 
 def missing_path(path: Path, what: str, instead: str = "") -> InputError:

@@ -142,10 +142,10 @@ def missing_split_finding(found: PublishedSplit, root: Path) -> Finding:
       found: The split.
       root: The root that was given.
     """
-    where = (found.folder / found.split.paths[0].format(**found.variant)).absolute()
-    known = found.folder != root or root.name == Path(found.entry.layout.folder).name
-    if not known:
-        where = root / found.entry.layout.folder / where.relative_to(root.absolute())
+    where = found.folder / found.split.paths[0].format(**found.variant)
+    own = Path(found.entry.layout.folder).name
+    if found.folder == root and root.absolute().name != own:
+        where = root / found.entry.layout.folder / where.relative_to(root)
     deepest = where
     while not deepest.exists():
         deepest = deepest.parent

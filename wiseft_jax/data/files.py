@@ -15,6 +15,7 @@ from jaxtyping import Int
 from wiseft_jax.core.errors import InputError, counted, missing_path
 from wiseft_jax.core.hashing import hash_bytes, hash_json
 from wiseft_jax.data.source import check_labels
+from wiseft_jax.data.specs import is_archive_name
 
 logger = logging.getLogger(__name__)
 
@@ -163,6 +164,10 @@ def open_images(paths: Path | str | Iterable[Path | str], name: str = "images") 
         path = path.expanduser()
         if path.is_dir():
             found += find_images(path, skipped)
+        elif path.exists() and is_archive_name(path.name):
+            raise InputError(
+                f"{path}: an archive, not an image: unpack it, and give the folder with its images"
+            )
         elif path.exists():
             found.append(str(path))
         else:

@@ -30,6 +30,7 @@ from wiseft_jax.core.errors import FaultyDataError, InputError, counted
 from wiseft_jax.core.progress import progress_bar
 from wiseft_jax.core.writers import write_bytes
 from wiseft_jax.data.decode import BadImageError
+from wiseft_jax.data.prepared_changes import describe_changes
 
 logger = logging.getLogger(__name__)
 
@@ -112,17 +113,9 @@ class Manifest:
             return False
         self.finished = bool(found["finished"])
         ignored = {"versions"} if self.finished else set()  # then only checksums are compared
-        changed = [
-            name
-            for name, value in _plain(self.facts).items()
-            if name not in ignored and found.get(name) != value
-        ]
-        if changed:
-            listed = "; ".join(
-                f"{name} was {_short(found.get(name))}, is {_short(_plain(self.facts)[name])}"
-                for name in changed
-            )
-            raise InputError(f"{self._directory}: it was begun otherwise: {listed}. {remedy}")
+        changes = describe_changes(found, _plain(self.facts), ignored)
+        if changes:
+            raise InputError(f"{self._directory}: {changes}. {remedy}")
         self.facts["versions"] = found["versions"]
         self.shard_counts, self.shards = found["shard_counts"], found["shards"]
         return True
@@ -154,11 +147,6 @@ def read_manifest(directory: epath.Path | Path | str) -> dict[str, Any] | None:
 
 def _plain(value: Any) -> Any:
     return json.loads(json.dumps(value))
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def write_shards(

@@ -81,7 +81,13 @@ class PublishedSplit:
         return self.folder / path
 
     def missing(self, path: Path) -> InputError:
-        """Return the error for a file or folder that isn't there."""
+        """Return the error for a file or folder that isn't there.
+
+        Where nothing says that the root is the data set's own folder, this is looked for below it.
+        """
+        below, own = path.relative_to(self.folder), Path(self.entry.layout.folder)
+        if self.folder.absolute().name != own.name and not (self.folder / below.parts[0]).exists():
+            path = self.folder / own / below
         return missing_path(path, "file or folder", self.instead())
 
     def instead(self) -> str:

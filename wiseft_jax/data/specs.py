@@ -209,6 +209,11 @@ def _no_scheme(text: str) -> InputError:
     return InputError(f"{text!r} doesn't say what kind of data it is; {hint}")
 
 
+def is_archive_name(name: str) -> bool:
+    """Return whether a file is an archive by its name, read by ``data prepare`` or not."""
+    return name.lower().endswith((*ARCHIVE_SUFFIXES, *_OTHER_ARCHIVES))
+
+
 def archive_hint(path: Path) -> str:
     """Return what to do with an archive, as the end of a message; nothing for what is none."""
     name = path.name.lower()

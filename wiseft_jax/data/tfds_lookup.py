@@ -18,6 +18,7 @@ _INFO_FILE = "dataset_info.json"
 _JSON_FILES = (_INFO_FILE, "features.json")
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _ROOTED = ("/", "~", "./", "../")
+_DATA_DIR = "~/tensorflow_datasets"
 _DEPTH = 3  # OUT/NAME/CONFIG/VERSION
 _MOST_FOLDERS = 1_000
 
@@ -43,13 +44,13 @@ def find_builder(target: str, data_dir: str | None) -> Any:
             " in tfds:gs://BUCKET/FOLDER/NAME/1.0.0:SPLIT"
         )
     if target.startswith(_ROOTED) or _VERSION.fullmatch(Path(target).name):
-        raise _no_version(target)
+        raise _no_version(target, data_dir)
     where = data_dir or os.environ.get("TFDS_DATA_DIR")  # TFDS looks when it is imported
     builder = _by_name(target, where)
     if builder is not None:
         return builder
     if Path(target.split("/")[0]).is_dir():
-        raise _no_version(target)
+        raise _no_version(target, data_dir)
     raise _not_prepared(target, data_dir)
 
 
@@ -77,7 +78,7 @@ def _by_name(target: str, where: str | None) -> Any:
         raise InputError(
             f"tfds:{target}: neither a name of TFDS (NAME, NAME/CONFIG, NAME:1.0.0) nor a directory"
         ) from None
-    root = find_path(where or "~/tensorflow_datasets")
+    root = find_path(where or _DATA_DIR)
     try:
         return read_only_builder.builder_from_files(target, data_dir=where)
     except registered.DatasetNotFoundError:
@@ -110,7 +111,10 @@ def _without_config(target: str, folder: epath.Path, wanted: Any) -> Any:
 
 
 def _refuse_unfinished(target: str, directory: epath.Path) -> None:
-    if read_manifest(directory) is not None:
+    manifest = read_manifest(directory)
+    if manifest is not None and manifest["finished"]:
+        raise InputError(f"{directory / _INFO_FILE}: no such file; {remedy(directory)}")
+    if manifest is not None:
         raise InputError(
             f"tfds:{target}: wiseft data prepare hasn't finished there; give the same command again"
         )
@@ -135,13 +139,18 @@ def _unreadable(directory: epath.Path) -> tuple[epath.Path, str] | None:
     for name in _JSON_FILES:
         try:
             json.loads((directory / name).read_text())
-        except (ValueError, OSError) as error:
+        except ValueError as error:
             return directory / name, str(error)
+        except OSError as error:
+            return directory / name, error.strerror or str(error)
     return None
 
 
-def _no_version(target: str) -> InputError:
-    """Return the error for a path that is no prepared data set: with what there is near it."""
+def _no_version(target: str, data_dir: str | None) -> InputError:
+    """Return the error for a path that is no prepared data set: with what there is near it.
+
+    Near a relative path is where TFDS looks, too: there it is named ``NAME[/CONFIG]:VERSION``.
+    """
     given = there = Path(target).expanduser()
     while not there.exists():
         there = there.parent
@@ -160,7 +169,18 @@ def _no_version(target: str) -> InputError:
     else:
         close = "" if is_there else did_you_mean(str(given), found).strip()
         hint = close.replace("Did", "did", 1) or f"prepared there: {few(found)}"
+    if not found and (named := _named_version(target, data_dir)):
+        hint = f"did you mean {named}?"
     return InputError(f"tfds:{target}: {what}; {hint}")
+
+
+def _named_version(target: str, data_dir: str | None) -> str:
+    """Return how what lies at a path below the place where TFDS looks is named; or nothing."""
+    where = data_dir or os.environ.get("TFDS_DATA_DIR") or _DATA_DIR
+    if target.startswith(_ROOTED) or not (find_path(where) / target / _INFO_FILE).exists():
+        return ""
+    name, _, version = target.rpartition("/")
+    return f"tfds:{name}:{version}:SPLIT, which lies in {where}"
 
 
 def _versions_below(folder: epath.Path) -> list[epath.Path]:
@@ -181,11 +201,21 @@ def _walk(folder: epath.Path, depth: int, left: list[int]) -> Iterator[epath.Pat
 
 
 def _not_prepared(target: str, data_dir: str | None) -> InputError:
-    where = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    from tensorflow_datasets.core import load, naming
+
+    where = data_dir or os.environ.get("TFDS_DATA_DIR") or _DATA_DIR
     prepared = find_path(where)
     names = [path.name for path in prepared.iterdir()] if prepared.is_dir() else []
     names = sorted(name for name in names if not name.startswith((".", "downloads")))
     there = f" Prepared there: {', '.join(names)}." if names else " Nothing is prepared there."
+    name = naming.parse_builder_name_kwargs(target)[0]
+    known = load.list_builders(with_community_datasets=False)
+    if name.namespace is None and name.name not in known:
+        close = did_you_mean(target, names) or did_you_mean(name.name, [*names, *known])
+        return InputError(
+            f"tfds:{target}: no prepared data in {where}.{there} TensorFlow Datasets knows no data"
+            f" set {name.name!r} either.{close} To look elsewhere, set TFDS_DATA_DIR."
+        )
     argument = f", data_dir={data_dir!r}" if data_dir else ""
     command = (
         f'python -c "import tensorflow_datasets as tfds; tfds.builder({target!r}{argument}, '
