@@ -75,7 +75,7 @@ def test_the_error_exactly():
 def test_the_errors_interval_is_the_plain_bootstraps():
     rng = np.random.default_rng(0)
     confidence = rng.beta(5, 2, size=400)
-    correct = rng.random(400) < confidence - 0.1
+    correct = rng.random(400) < confidence - 0.25
     low, high = calibration_error_interval(confidence, correct, samples=4000, seed=0, stream="x")
     drawn = []
     for _ in range(600):
@@ -84,6 +84,20 @@ def test_the_errors_interval_is_the_plain_bootstraps():
     value = by_loop(confidence, correct)
     wanted = 2 * value - np.quantile(drawn, [0.975, 0.025])
     assert (low, high) == pytest.approx(wanted, abs=0.008)
+
+
+@pytest.mark.parametrize(("shift", "least"), [(0.0, 0.95), (0.05, 0.85)])
+def test_the_errors_interval_covers_it_also_where_it_is_0(shift: float, least: float):
+    rng = np.random.default_rng(2)
+    covered = []
+    for repetition in range(100):
+        confidence = rng.beta(8, 1, size=500)
+        correct = rng.random(500) < np.maximum(confidence - shift, 0)
+        low, high = calibration_error_interval(
+            confidence, correct, samples=200, seed=repetition, stream="coverage"
+        )
+        covered.append(low <= shift <= high)
+    assert np.mean(covered) >= least
 
 
 def test_scores_are_scikit_learns():

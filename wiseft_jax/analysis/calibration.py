@@ -77,6 +77,10 @@ def calibration_error_interval(
 ) -> Interval:
     """Return the 95 % interval of the calibration error with 15 bins, by the pivotal bootstrap.
 
+    Near perfect calibration the pivotal interval lies too high: sampling adds more to a small error
+    than the bootstrap can see. So it reaches down to 0 wherever a model that is perfectly
+    calibrated shows as large an error by chance.
+
     Examples are drawn again; those of the same sixteenth of a bin that are both right, or both
     wrong, count as alike (their confidences are within 1/240 of each other), so that a sample is a
     draw of at most 480 counts however many examples there are.
@@ -99,8 +103,24 @@ def calibration_error_interval(
     sums = (drawn * (gaps[there] / counts[there])) @ member
     errors = np.abs(sums).sum(axis=1) / count
     value = expected_calibration_error(confidence, correct)
-    found = pivotal(errors, value)
-    return max(found[0], 0.0), min(found[1], 1.0)
+    low, high = pivotal(errors, value)
+    bin_of = _bin_of(confidence, BINS)
+    variances = np.bincount(bin_of, confidence * (1 - confidence), minlength=BINS)
+    if value <= _largest_by_chance(variances, count, rng, samples):
+        low = 0.0
+    return max(low, 0.0), min(high, 1.0)
+
+
+def _largest_by_chance(
+    variances: Float[np.ndarray, " B"], count: int, rng: np.random.Generator, samples: int
+) -> float:
+    """Return the 97.5 % quantile of the error of a model that is perfectly calibrated.
+
+    Its answers are drawn as right with their confidences' probability, bin by bin by the normal
+    approximation (Broecker, Smith 2007, consistency resampling).
+    """
+    gaps = rng.normal(size=(samples, len(variances))) * np.sqrt(variances)
+    return float(np.quantile(np.abs(gaps).sum(axis=1) / count, 0.975))
 
 
 def _bin_of(confidence: np.ndarray, bins: int) -> np.ndarray:

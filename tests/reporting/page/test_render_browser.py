@@ -51,7 +51,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             "alpha": None,
             "value": value,
         }
-        for metric, value in (("baseline_slope", 1.0), ("baseline_intercept", -0.1))
+        for metric, value in (
+            ("baseline_slope", 1.0),
+            ("baseline_intercept", -0.1),
+            ("baseline_r_squared", 0.08),
+        )
     ]
     rho = analysis_rows("effective_robustness", "effective_robustness", **fields)
     robust = facts(analyses={"effective_robustness": [*line, *rho]})
@@ -204,7 +208,8 @@ def test_effective_robustness_moves_along_on_its_own_axis(opened: Any) -> None:
         "document.getElementById('scatter-text').textContent.includes('sketches')"
     )
     said = page.page.inner_text("#scatter-text")
-    assert "Effective robustness: +4.5 points; the solid line is the baselines'." in said
+    assert "Effective robustness: +4.5 points; the solid line, where it is in view," in said
+    assert "hardly lie on a line here (R\u00b2 = 0.08): this number means little" in said
     assert "% on photos and" in said  # the class-matched axis
     assert page.page.locator("#scatter-chart > svg > path").count() == without + 1
     page.page.focus("#alpha")

@@ -47,7 +47,7 @@ def test_what_it_gains_and_costs_and_how_sure_that_is():
     )
     assert cost == (
         "The cost: on rain, 2.0 points below the zero-shot model (95 % interval −3.0 to −1.0,"
-        " p = 0.2: may be chance)."
+        " p = 0.4 for the worst of 2: may be chance)."
     )
 
 

@@ -13,7 +13,8 @@ KNOWN: dict[str, tuple[str, str]] = {
     ),
     "calibration": (
         "Calibration",
-        "How well the models' confidence fits their accuracy; lower is better.",
+        "How well the models' confidence fits their accuracy: of errors, losses and Brier scores"
+        " lower is better; a temperature above 1 says that the model is too sure of itself.",
     ),
     "diversity": (
         "Diversity of predictions",

@@ -93,7 +93,8 @@ def _direction(difference: float) -> str:
     return f"{points(difference)} {'above' if difference > 0 else 'below'}"
 
 
-def _against(against: Against, place: int) -> str:
+def _against(against: Against, place: int, among: int = 1) -> str:
+    """Return a difference, how sure it is, and whether beyond chance for the most of so many."""
     difference = against.difference[place]
     low, high = against.low[place], against.high[place]
     text = f"{_direction(difference)} {_END_NAMES[against.end]}"
@@ -101,9 +102,10 @@ def _against(against: Against, place: int) -> str:
         return f"{text}."
     text += f" (95 % interval {signed(low)} to {signed(high)}"
     if against.p_value:
-        p_value = against.p_value[place]
+        p_value = min(1.0, among * against.p_value[place])
         sure = "beyond chance" if p_value <= _SURE else "may be chance"
-        text += f", {p_text(p_value)}: {sure}"
+        of_many = f" for the worst of {among}" if among > 1 else ""
+        text += f", {p_text(p_value)}{of_many}: {sure}"
     return f"{text})."
 
 
@@ -125,6 +127,6 @@ def _worst(shifts: Sequence[Line], alpha: float) -> list[str]:
     difference, line, place = min(costs, key=lambda each: each[0])
     if difference >= -5e-4:
         return ["No shifted set is less accurate than zero-shot."]
-    told = next((_against(each, place) for each in line.against if each.end == 0.0), "")
+    told = next((_against(each, place, len(costs)) for each in line.against if each.end == 0.0), "")
     text = told or f"{_direction(difference)} {_END_NAMES[0.0]}."
     return [f"The cost: on {line.name}, {text[0].lower()}{text[1:]}"]

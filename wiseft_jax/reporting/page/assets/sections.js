@@ -121,6 +121,7 @@ function drawScatter(state) {
   fill("scatter-text", node("p", { "data-live": "scatter" }, ...said, ...robustness(run, picked, now.alpha)));
 }
 
+const POOR_FIT = 0.5;
 const robustnessRows = (run, line) => rowsOf(run, "effective_robustness").filter((row) => row.dataset === line.name && row.group === "logit");
 
 // The line that the analysis of effective robustness fitted to other models, in logit space.
@@ -136,7 +137,9 @@ function robustness(run, line, alpha) {
   const row = robustnessRows(run, line).find((each) => each.metric === "effective_robustness" && each.alpha === alpha);
   if (!row) return ["Effective robustness is measured on single shifts: choose one above."];
   const interval = row.ci_low === null ? "" : ` (95 % interval ${signed(row.ci_low)} to ${signed(row.ci_high)})`;
-  return [`Effective robustness: ${signed(row.value)} points${interval}; the solid line is the baselines'.`];
+  const fit = robustnessRows(run, line).find((each) => each.metric === "baseline_r_squared");
+  const poor = fit && fit.value < POOR_FIT ? ` But the baselines hardly lie on a line here (R\u00b2 = ${fit.value.toFixed(2)}): this number means little.` : "";
+  return [`Effective robustness: ${signed(row.value)} points${interval}; the solid line, where it is in view, is the baselines'.${poor}`];
 }
 
 const words = (text) => text.replaceAll("_", " ").replace(/^./u, (first) => first.toUpperCase());
