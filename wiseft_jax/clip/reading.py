@@ -41,6 +41,17 @@ AS_STORED = Reading()
 """Whole, strict, at its own resolution."""
 
 
+def option_text(field: str) -> str:
+    """Return which options of the command line set a field of ``Reading``, for an error.
+
+    Example:
+      >>> option_text("base")
+      '--model.base where one is trained, --base of evaluate and predict'
+    """
+    name = field.replace("_", "-")
+    return f"--model.{name} where one is trained, --{name} of evaluate and predict"
+
+
 def neutral_value(name: str) -> float | None:
     """Return what stands in for a missing tensor without changing what others compute.
 
