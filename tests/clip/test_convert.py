@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from wiseft_jax.clip.convert import from_hf, to_hf
+from wiseft_jax.clip.reading import Reading
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.trees import flatten_paths
 
@@ -117,6 +118,25 @@ def test_every_fault_is_listed_in_one_error():
     assert "logit_scale (expected (), found (1,))" in message
     assert "not floating point: text_model.fc.bias (int64);" in message
     assert "not finite: vision_model.embeddings.class_embedding" in message
+
+
+@pytest.mark.parametrize(
+    ("reading", "escapes"),
+    [(None, False), (Reading(), True), (Reading(allow_missing=("*",)), False)],
+)
+def test_the_way_out_is_named_where_there_is_one(reading: Reading | None, escapes: bool):
+    stored = {name: tensor for name, tensor in TENSORS.items() if "logit_scale" not in name}
+    del stored["text_model.norm.weight"]
+    with pytest.raises(InputError, match=r"missing: .*logit_scale") as caught:
+        from_hf({**stored, "extra": np.zeros(1)}, TEMPLATE, reading=reading)
+    assert ("--allow-missing of evaluate and predict" in str(caught.value)) == escapes
+
+
+def test_no_way_out_is_named_for_weights_that_cannot_be_made_up():
+    stored = {name: tensor for name, tensor in TENSORS.items() if name != "text_model.fc.weight"}
+    with pytest.raises(InputError, match=r"missing: text_model\.fc\.weight\.") as caught:
+        from_hf(stored, TEMPLATE, reading=Reading())
+    assert "allow-missing" not in str(caught.value)
 
 
 def test_misshapen_convolutions_are_reported_in_the_layout_of_the_file():

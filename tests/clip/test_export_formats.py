@@ -14,6 +14,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from tests.helpers.tiny import tiny_clip_directory, tiny_images
+from tests.helpers.tiny_openclip import tiny_openclip_directory
 from wiseft_jax.cli.export import ExportArgs
 from wiseft_jax.clip import export
 from wiseft_jax.clip.classifier import Classifier, zero_shot_classifier
@@ -96,6 +97,26 @@ def test_openclips_tensors_are_those_of_its_own_names(pair: tuple[Classifier, An
         np.testing.assert_array_equal(stored[name], tensor, err_msg=name)
     content = json.loads((path / "open_clip_config.json").read_text())
     assert content["model_cfg"]["quick_gelu"] is True
+
+
+def test_an_openclip_model_is_written_as_openclip_has_it(tmp_path: Path):
+    directory = tiny_openclip_directory(tmp_path / "own")
+    pair = zero_shot_classifier(load_clip(directory), NAMES, ["a {}"])
+    path = export_classifier(tmp_path / "out", *pair, alpha=None, format="openclip")
+    own, written = (load_file(each / "open_clip_model.safetensors") for each in (directory, path))
+    assert written.keys() == own.keys()
+    for name, tensor in own.items():
+        np.testing.assert_array_equal(written[name], tensor, err_msg=name)
+    own, written = (
+        json.loads((each / "open_clip_config.json").read_text()) for each in (directory, path)
+    )
+    assert written == own
+
+
+def test_no_more_is_said_of_openclip_than_is_tested():
+    assert "isn't run on it" in EXPORT_FORMATS["openclip"].readers
+    docs = (Path(__file__).parents[2] / "docs" / "checkpoints.md").read_text("utf-8")
+    assert "local-dir" not in docs
 
 
 def test_an_image_tower_needs_the_clip_that_it_came_from(

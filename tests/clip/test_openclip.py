@@ -179,6 +179,7 @@ def test_every_fault_is_listed_under_the_names_of_the_file(directory: Path):
     with pytest.raises(InputError) as caught:
         load_clip(rewrite(directory, damage))
     message = str(caught.value)
+    assert "Check that weights and open_clip_config.json belong together." in message
     assert "missing: visual.ln_pre.bias;" in message
     assert "unknown: logit_bias;" in message
     assert "resblocks.1.attn.in_proj_bias (expected (96,), found (4,))" in message

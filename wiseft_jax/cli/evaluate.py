@@ -54,17 +54,15 @@ def _evaluate_one(args: EvaluateArgs, model: str, prints: bool) -> None:
 
 def _exported(args: EvaluateArgs, model: str) -> tuple[Any, Any]:
     from wiseft_jax.clip.export import load_classifier
-    from wiseft_jax.clip.reading import Reading
 
-    path, reading = Path(model).expanduser(), Reading(base=args.base)
-    return load_classifier(path, args.compute_dtype, reading=reading)
+    path = Path(model).expanduser()
+    return load_classifier(path, args.compute_dtype, reading=args.reading.build())
 
 
 def _clip(args: EvaluateArgs, model: str) -> Any:
     from wiseft_jax.clip.load import load_clip
-    from wiseft_jax.clip.reading import Reading
 
-    return load_clip(model, args.compute_dtype, reading=Reading(base=args.base))
+    return load_clip(model, args.compute_dtype, reading=args.reading.build())
 
 
 def _zero_shot(args: EvaluateArgs, clip: Any, class_names: Sequence[str]) -> tuple[Any, Any]:

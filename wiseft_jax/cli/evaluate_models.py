@@ -53,7 +53,6 @@ def _open(args: EvaluateArgs) -> tuple[list[Any], list[Any]]:
     from wiseft_jax.clip.classifier import zero_shot_classifier
     from wiseft_jax.clip.export import load_classifier, read_facts
     from wiseft_jax.clip.load import load_clip
-    from wiseft_jax.clip.reading import Reading
     from wiseft_jax.data.class_lists import is_published
     from wiseft_jax.evaluation.candidates import Candidate, check_same_classes
 
@@ -61,7 +60,7 @@ def _open(args: EvaluateArgs) -> tuple[list[Any], list[Any]]:
     classes = [read_facts(Path(model).expanduser())["class_names"] for model in exported]
     if exported:
         check_same_classes(exported, classes)
-    reading = Reading(base=args.base)
+    reading = args.reading.build()
     loaded: dict[str, Any] = {
         model: (
             load_classifier(Path(model).expanduser(), args.compute_dtype, reading=reading)

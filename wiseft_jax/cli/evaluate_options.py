@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from wiseft_jax.cli.common import Common, CommonOptions
 from wiseft_jax.cli.model_names import DEFAULT_TEMPLATES, check_different
+from wiseft_jax.cli.reading_options import ReadingArgs, ReadingOptions
 from wiseft_jax.core.distributed_config import DistributedConfig
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.typing import ComputeDtype
@@ -31,8 +32,6 @@ class EvaluateArgs:
     data: tuple[str, ...]
     """Sets as `[NAME=]folder:PATH`, `table:FILE`, `tfds:NAME:SPLIT` or
     `published:ID:SPLIT@ROOT`."""
-    base: str = ""
-    """The CLIP that image towers alone came from: its text side is read."""
     class_names: Path | None = None
     """Names of the sets' classes: one a line, a JSON list, or a JSON object old -> new."""
     templates: str = DEFAULT_TEMPLATES
@@ -48,6 +47,7 @@ class EvaluateArgs:
     batches that are common to all, a model is out as soon as another is surely better."""
     racing: ModelRaceConfig = ModelRaceConfig()
     """How `--race` is run."""
+    reading: ReadingArgs = ReadingOptions()
     distributed: DistributedConfig = DistributedConfig()
     common: Common = CommonOptions()
 
@@ -77,13 +77,12 @@ class EvaluateArgs:
 def settings(args: EvaluateArgs) -> dict[str, Any]:
     """Return the options that decide the result."""
     values = dataclasses.asdict(args)
-    left_out = {"common", "distributed"} | (set() if args.race else {"race", "racing"})
+    left_out = {"common", "distributed", "reading"} | (set() if args.race else {"race", "racing"})
     kept = {name: value for name, value in values.items() if name not in left_out}
-    # As before there could be several models, or towers alone, so that hashes stay.
+    # As before there could be several models, or other ways to read them, so that hashes stay.
     if len(args.model) == 1:
         kept["model"] = "".join(args.model)
-    if not args.base:
-        del kept["base"]
+    kept |= args.reading.settings()
     return json.loads(json.dumps(kept, default=str))
 
 

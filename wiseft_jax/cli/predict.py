@@ -13,6 +13,7 @@ from typing import Any, Literal
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
 from wiseft_jax.cli.model_names import DEFAULT_TEMPLATES, check_model, is_exported
 from wiseft_jax.cli.parse import parse
+from wiseft_jax.cli.reading_options import ReadingArgs, ReadingOptions
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.typing import ComputeDtype
 from wiseft_jax.core.writers import check_writable
@@ -30,8 +31,6 @@ class PredictArgs:
     """Directories (searched at any depth) or image files."""
     model: str = "glyphclip"
     """An exported model, or any CLIP (then with --class-names, unless --text is given)."""
-    base: str = ""
-    """The CLIP that an image tower alone came from: its text side is read."""
     text: tuple[str, ...] = ()
     """Texts to find or compare images by."""
     class_names: Path | None = None
@@ -48,6 +47,7 @@ class PredictArgs:
     """Precision of the towers."""
     on_bad_image: Literal["stop", "skip"] = "stop"
     """Stop with the list of images that can't be read, or leave them out and say which."""
+    reading: ReadingArgs = ReadingOptions()
     common: Common = CommonOptions()
 
     def __post_init__(self) -> None:
@@ -87,7 +87,6 @@ def _classifier(args: PredictArgs) -> tuple[Any, Any]:
     from wiseft_jax.clip.classifier import zero_shot_classifier
     from wiseft_jax.clip.export import load_classifier
     from wiseft_jax.clip.load import load_clip
-    from wiseft_jax.clip.reading import Reading
     from wiseft_jax.data.class_names import read_class_names
 
     if args.class_names is None:
@@ -98,8 +97,8 @@ def _classifier(args: PredictArgs) -> tuple[Any, Any]:
                 f"{args.model}: not an exported model (wiseft.json isn't there), so its classes are"
                 " unknown; give --class-names FILE, or --text"
             )
-        return load_classifier(directory, args.compute_dtype, reading=Reading(base=args.base))
-    clip = load_clip(args.model, args.compute_dtype, reading=Reading(base=args.base))
+        return load_classifier(directory, args.compute_dtype, reading=args.reading.build())
+    clip = load_clip(args.model, args.compute_dtype, reading=args.reading.build())
     names = read_class_names(args.class_names)
     return zero_shot_classifier(clip, names.names, args.templates)
 
@@ -136,12 +135,11 @@ def _by_class(args: PredictArgs) -> int:
 def _by_text(args: PredictArgs) -> int:
     from wiseft_jax.clip.embed import embed_texts
     from wiseft_jax.clip.load import load_clip
-    from wiseft_jax.clip.reading import Reading
     from wiseft_jax.clip.retrieval import cosine_similarities, text_probabilities
     from wiseft_jax.clip.towers import VISION_KEYS, normalise_pixels
     from wiseft_jax.evaluation.inference import apply_to_images
 
-    clip = load_clip(args.model, args.compute_dtype, reading=Reading(base=args.base))
+    clip = load_clip(args.model, args.compute_dtype, reading=args.reading.build())
     outputs = apply_to_images(
         lambda params, images: clip.tower.image_features(
             params, normalise_pixels(images, clip.preprocess)

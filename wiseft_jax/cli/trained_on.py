@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wiseft_jax.cli.model_names import is_exported
 from wiseft_jax.core.errors import InputError, first_few
 from wiseft_jax.core.run_directory import RunDirectory
 
@@ -25,22 +26,30 @@ _SHOWN = 3
 def warn_of_models(models: Sequence[str], datasets: Sequence[Dataset]) -> None:
     """Warn of images that models were trained on, of those that are the merged model of a run.
 
+    Of other exports a line says that nothing is compared: what they were trained on isn't beside
+    them. Nothing is said of CLIPs that aren't this package's.
+
     Args:
       models: As the command line names them.
       datasets: What they are evaluated on.
     """
     for model in models:
-        path = Path(model).expanduser().absolute()
-        run = RunDirectory(path.parent)
-        if path == run.merged_dir and run.is_run():
-            warn_of_trained_images(run.path, datasets)
+        run = _run_of(Path(model).expanduser())
+        if run is not None:
+            warn_of_trained_images(run, datasets)
+        elif is_exported(model):
+            logger.info(
+                "%s: not compared with the images that it was trained on; those of a run's own"
+                " merged are",
+                model,
+            )
 
 
 def warn_of_trained_images(run: Path, datasets: Sequence[Dataset]) -> int:
     """Warn of images that a run's training set has too; return how many there are.
 
-    Where that set isn't at hand any more, or can't be compared, only ``-v`` says so. What the run
-    held out of it to validate and to test isn't told apart.
+    Where that set isn't at hand any more, or can't be compared, a line says so. What the run held
+    out of it to validate and to test isn't told apart.
 
     Args:
       run: The run directory.
@@ -55,7 +64,11 @@ def warn_of_trained_images(run: Path, datasets: Sequence[Dataset]) -> int:
     for dataset in datasets:
         pairs = find_overlap(trained, dataset)
         if pairs is None:
-            logger.debug("%s can't be compared with %s", dataset.name, trained.name)
+            logger.info(
+                "%s can't be compared with %s, which %s was trained on (only files, and images in"
+                " memory, can)",
+                dataset.name, trained.name, run.resolve().name,
+            )  # fmt: skip
         elif pairs:
             shown = [f"{trained.id(a)} = {dataset.id(b)}" for a, b in pairs]
             logger.warning(
@@ -68,6 +81,15 @@ def warn_of_trained_images(run: Path, datasets: Sequence[Dataset]) -> int:
     return total
 
 
+def _run_of(model: Path) -> Path | None:
+    """Return the run whose merged model this is, also by way of symbolic links."""
+    for path in (model.absolute(), model.resolve()):
+        run = RunDirectory(path.parent)
+        if path == run.merged_dir and run.is_run():
+            return run.path
+    return None
+
+
 def _training_set(run: Path) -> Dataset | None:
     from wiseft_jax.cli.presets import load_config
     from wiseft_jax.data.source import Dataset
@@ -76,6 +98,8 @@ def _training_set(run: Path) -> Dataset | None:
 
     data = load_config(str(RunDirectory(run).config_file)).data
     if not data.train or data.train == EMBEDDED:
+        found = "the embedded digits, which are no files" if data.train else "no training set"
+        logger.info("%s: its training images aren't compared: it has %s", run, found)
         return None
     captions = data.caption_column is not None
     column = str(data.caption_column) if captions else data.label_column
@@ -84,7 +108,7 @@ def _training_set(run: Path) -> Dataset | None:
         spec = parse_spec(data.train)
         source = None if _is_large(spec) else open_source(spec, options)
     except (InputError, OSError) as error:
-        logger.debug("%s: its training images aren't compared: %s", run, error)
+        logger.info("%s: its training images aren't compared: %s", run, error)
         return None
     if source is None or len(source) > _MOST_IMAGES:
         logger.info("%s: its training images aren't compared, they are too many", run)

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +23,7 @@ from wiseft_jax.clip.openclip import (
 from wiseft_jax.clip.openclip_names import is_openclip
 from wiseft_jax.clip.openclip_shapes import settings_of_shapes
 from wiseft_jax.clip.processor import PREPROCESSOR_FILE, read_preprocess
-from wiseft_jax.clip.reading import AS_STORED, Reading
+from wiseft_jax.clip.reading import AS_STORED, Reading, option_text
 from wiseft_jax.clip.towers import TEXT_KEYS, VISION_KEYS
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.preprocess import Preprocess
@@ -92,7 +92,7 @@ class Checkpoint:
           InputError: Lists every key that is missing, unknown, misshapen or not finite.
         """
         source, tensors = str(self.weights), self.tensors
-        read = from_openclip if self.format == "openclip" else from_hf
+        read = self._reader()
         if base is None:
             return read(tensors, template, source, reading)
         tensors, dropped = _image_side(tensors, self.format)
@@ -107,6 +107,12 @@ class Checkpoint:
         own = read(tensors, {key: template[key] for key in wanted}, source, reading)
         _check_fits(source, {key: base[key] for key in taken}, template)
         return {**own, **{key: base[key] for key in taken}}
+
+    def _reader(self) -> Callable[..., Params]:
+        if self.format != "openclip":
+            return from_hf
+        stated = (self.directory / OPENCLIP_CONFIG).is_file()
+        return functools.partial(from_openclip, described_by=OPENCLIP_CONFIG if stated else None)
 
     def preprocess(self, image_size: int, base: Preprocess | None = None) -> Preprocess:
         """Return how its images are prepared.
@@ -205,8 +211,7 @@ def _whole(settings: dict[str, Any], directory: Path) -> dict[str, Any]:
     if settings["model_type"] == "clip_vision_model":
         raise InputError(
             f"{path}: model_type is 'clip_vision_model', one tower of a CLIP; the zero-shot head "
-            "needs both. Give the CLIP that it was fine-tuned from too (--model.base where one is"
-            " trained, --base of evaluate and predict)."
+            f"needs both. Give the CLIP that it was fine-tuned from too ({option_text('base')})."
         )
     for key in ("text_config", "vision_config"):
         if not any(isinstance(settings.get(name), dict) for name in (key, f"{key}_dict")):

@@ -49,7 +49,6 @@ class ModelConfig:
             self.allow_missing,
             self.activation,
             self.image_size,
-            activation_option="--model.activation",
         )
 
 

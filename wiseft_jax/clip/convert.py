@@ -13,6 +13,7 @@ from wiseft_jax.clip.reading import (
     AS_STORED,
     Reading,
     neutral_value,
+    option_text,
     state_filled,
     state_left_out,
 )
@@ -44,7 +45,7 @@ def from_hf(
     tensors: Mapping[str, np.ndarray],
     template: PyTree,
     source: str = "the checkpoint",
-    reading: Reading = AS_STORED,
+    reading: Reading | None = None,
 ) -> Params:
     """Return a checkpoint's tensors as the parameter tree that ``template`` describes.
 
@@ -56,7 +57,7 @@ def from_hf(
       tensors: Name -> array, from ``core.tensors.read_tensors``.
       template: A tree of shapes, from ``jax.eval_shape``.
       source: What to call the checkpoint in an error.
-      reading: What may be missing or in excess.
+      reading: What may be missing or in excess; None where nothing may, and no option says so.
 
     Returns:
       The tree, float32 host arrays.
@@ -84,7 +85,8 @@ def from_places(
     template: PyTree,
     place_of: Callable[[str], Place],
     source: str,
-    reading: Reading = AS_STORED,
+    reading: Reading | None = None,
+    described_by: str | None = "config.json",
 ) -> Params:
     """Return the tree that ``template`` describes from where its leaves lie; see ``from_hf``.
 
@@ -94,24 +96,30 @@ def from_places(
       place_of: From a key path of the template to its place.
       source: What to call the checkpoint in an error.
       reading: What may be missing or in excess. A missing bias becomes 0, a missing scale 1, said
-        in a line; other tensors have no neutral value and are never made up.
+        in a line; other tensors have no neutral value and are never made up. None where nothing
+        may, and no option says so.
+      described_by: The file that ``template`` is from, for an error; None where it is from the
+        shapes of the tensors.
 
     Raises:
       InputError: Lists every fault, by the file's names.
     """
+    allows = (reading or AS_STORED).allows
     leaves: dict[str, np.ndarray] = {}
     filled: list[str] = []
     kinds = ("missing", "unknown", "of another shape", "not floating point", "not finite")
     problems: dict[str, dict[str, str]] = {kind: {} for kind in kinds}
     used: set[str] = set()
+    escapable: set[str] = set()
     for path, leaf in flatten_paths(template).items():
         place = place_of(path)
         name = place.name
         used.add(name)
         if name not in tensors:
             neutral = neutral_value(path)
-            if not reading.allows(name) or neutral is None:
+            if not allows(name) or neutral is None:
                 problems["missing"][name] = name
+                escapable |= {name} if neutral is not None else set()
                 continue
             leaves[path] = np.full(leaf.shape, neutral, np.float32)
             filled += [name] if name not in filled else []
@@ -127,16 +135,13 @@ def from_places(
             if not np.isfinite(leaves[path]).all():
                 problems["not finite"][name] = name
     extra = sorted(tensors.keys() - used)
-    problems["unknown"] = {name: name for name in extra if not reading.allows(name)}
-    faults = [f"{kind}: {_listed(list(of.values()))}" for kind, of in problems.items() if of]
-    if faults:
-        raise InputError(
-            f"{source}: the tensors don't fit the model that config.json describes. "
-            + "; ".join(faults)
-            + ". Check that weights and config.json belong together."
-            + _not_made_up(problems["missing"], reading)
-        )
-    state_left_out(source, [name for name in extra if reading.allows(name)])
+    problems["unknown"] = {name: name for name in extra if not allows(name)}
+    if any(problems.values()):
+        escapable |= problems["unknown"].keys()
+        escape = _escape(escapable) if reading else ""
+        not_made_up = _not_made_up([name for name in problems["missing"] if allows(name)])
+        raise InputError(_misfit(source, described_by, problems) + not_made_up + escape)
+    state_left_out(source, [name for name in extra if allows(name)])
     state_filled(source, filled)
     return unflatten_paths(leaves)
 
@@ -207,13 +212,32 @@ def _stored_shape(place: Place, shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape if place.third is None else (3 * shape[0], *shape[1:])
 
 
-def _not_made_up(missing: Mapping[str, str], reading: Reading) -> str:
-    names = [name for name in missing if reading.allows(name)]
+def _misfit(
+    source: str, described_by: str | None, problems: Mapping[str, Mapping[str, str]]
+) -> str:
+    faults = [f"{kind}: {_listed(list(of.values()))}" for kind, of in problems.items() if of]
+    told_by = f"{described_by} describes" if described_by else "their shapes tell"
+    belong = f" Check that weights and {described_by} belong together." if described_by else ""
+    return f"{source}: the tensors don't fit the model that {told_by}. {'; '.join(faults)}.{belong}"
+
+
+def _not_made_up(names: list[str]) -> str:
+    """Say of missing tensors that are allowed to be, and have no neutral value, what remains."""
     if not names:
         return ""
     return (
         f" Missing weights are never made up, allowed or not ({_listed(names[:5])}); a text side"
-        " can be taken from another CLIP (base)."
+        f" can be taken from another CLIP ({option_text('base')})."
+    )
+
+
+def _escape(names: set[str]) -> str:
+    """Say how tensors that are unknown, or missing but with a neutral value, can be allowed."""
+    if not names:
+        return ""
+    return (
+        " Unknown tensors can be left out, and missing biases and scales be taken as 0 and 1: name"
+        f" them or a pattern of them ({option_text('allow_missing')})."
     )
 
 

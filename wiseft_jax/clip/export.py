@@ -8,6 +8,7 @@ tokenizer's files and ``preprocessor_config.json``, a pure CLIPModel. Beside the
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib.metadata
 import json
 import logging
@@ -155,7 +156,8 @@ def load_classifier(
             f"{directory / HEAD_FILE}: no such file, though {FACTS_FILE} is there: the copy is"
             " incomplete. Export or copy the directory again."
         )
-    clip = load_clip(directory, dtype, tower, remat, reading)
+    stored = dataclasses.replace(reading, image_size=None)  # whose hashes were written
+    clip = load_clip(directory, dtype, tower, remat, stored)
     head = read_tensors(directory / HEAD_FILE)
     classifier = make_classifier(clip, tuple(facts["class_names"]), tuple(facts["templates"]))
     theta = {"encoder": {key: clip.params[key] for key in VISION_KEYS}, "head": head}
@@ -170,6 +172,10 @@ def load_classifier(
                 f"{directory / file}: damaged or replaced: the content hash of {name} is {found}, "
                 f"{FACTS_FILE} says {expected}. Export or copy the directory again."
             )
+    if reading.image_size not in (None, clip.preprocess.size):
+        clip = load_clip(directory, dtype, tower, remat, reading)
+        classifier = make_classifier(clip, classifier.class_names, classifier.templates)
+        theta = {"encoder": {key: clip.params[key] for key in VISION_KEYS}, "head": head}
     return classifier, theta
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from wiseft_jax.clip.convert import from_places, to_places
 from wiseft_jax.clip.hub import OPENCLIP_CONFIG
 from wiseft_jax.clip.openclip_names import BUFFERS, openclip_place
-from wiseft_jax.clip.reading import AS_STORED, Reading
+from wiseft_jax.clip.reading import Reading
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.preprocess import Preprocess
 from wiseft_jax.core.typing import Params, PyTree
@@ -47,7 +47,8 @@ def from_openclip(
     tensors: Mapping[str, np.ndarray],
     template: PyTree,
     source: str = "the checkpoint",
-    reading: Reading = AS_STORED,
+    reading: Reading | None = None,
+    described_by: str | None = OPENCLIP_CONFIG,
 ) -> Params:
     """Return OpenCLIP's tensors as the canonical tree; strict, float32.
 
@@ -57,7 +58,8 @@ def from_openclip(
       tensors: Name -> array, from ``core.tensors.read_tensors``.
       template: A tree of shapes, a whole CLIP or some of its keys.
       source: What to call the checkpoint in an error.
-      reading: What may be missing or in excess.
+      reading: What may be missing or in excess; None where nothing may, and no option says so.
+      described_by: The file that says the sizes; None where the tensors' own shapes do.
 
     Returns:
       The tree, float32 host arrays.
@@ -65,7 +67,8 @@ def from_openclip(
     Raises:
       InputError: Lists every key that is missing, unknown, misshapen, not floating or not finite.
     """
-    return from_places(plain_names(tensors), template, openclip_place, source, reading)
+    named = plain_names(tensors)
+    return from_places(named, template, openclip_place, source, reading, described_by)
 
 
 def to_openclip(params: Params) -> dict[str, np.ndarray]:

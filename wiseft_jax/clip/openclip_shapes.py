@@ -11,7 +11,7 @@ from typing import Any
 from wiseft_jax.clip.architectures import ARCHITECTURES
 from wiseft_jax.clip.hub import OPENCLIP_CONFIG
 from wiseft_jax.clip.openclip import clip_settings, plain_names
-from wiseft_jax.clip.reading import Reading
+from wiseft_jax.clip.reading import Reading, option_text
 from wiseft_jax.core.errors import InputError
 
 _log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ def settings_of_shapes(
         raise InputError(
             f"{source}: {error.args[0]} is missing or not of OpenCLIP's shape, so the model's sizes"
             f" can't be told; put {OPENCLIP_CONFIG} beside it, or, for an image tower alone, give"
-            " the CLIP that it came from (base)."
+            f" the CLIP that it came from ({option_text('base')})."
         ) from error
     settings = clip_settings(vision, text, projection, activation)
     if base:
@@ -127,15 +127,10 @@ def _activation(source: str, reading: Reading, base: Mapping[str, Any] | None) -
     elif base:
         activation, why = str(base["vision_config"]["hidden_act"]), "the base's"
     else:
-        beside = f"put {OPENCLIP_CONFIG}, which came with it, beside it."
-        option = reading.activation_option
-        remedy = (
-            f"Give {option} quick_gelu (OpenAI's models, and those named quickgelu) or gelu"
-            f" (LAION's), or {beside}"
-        )
         raise InputError(
             f"{source}: nothing says whether its activation is GELU or QuickGELU, and weights don't"
-            f" tell. {remedy if option else f'P{beside[1:]}'}"
+            " tell. Give quick_gelu (OpenAI's models, and those named quickgelu) or gelu (LAION's)"
+            f" ({option_text('activation')}), or put {OPENCLIP_CONFIG} beside it."
         )
     _log.info("%s: OpenCLIP's layout, activation %s (%s)", source, activation, why)
     return activation

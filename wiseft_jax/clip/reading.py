@@ -25,14 +25,12 @@ class Reading:
         by the files and the name, and refuses to guess.
       image_size: Side of the images in pixels, to which the image tower's positions are
         interpolated; None for the checkpoint's own.
-      activation_option: Which option of the program sets ``activation``, for messages; empty: none.
     """
 
     base: str = ""
     allow_missing: tuple[str, ...] = ()
     activation: Activation = "auto"
     image_size: int | None = None
-    activation_option: str = dataclasses.field(default="", compare=False)
 
     def allows(self, name: str) -> bool:
         """Return whether the tensor ``name`` may be missing or in excess."""
@@ -41,6 +39,17 @@ class Reading:
 
 AS_STORED = Reading()
 """Whole, strict, at its own resolution."""
+
+
+def option_text(field: str) -> str:
+    """Return which options of the command line set a field of ``Reading``, for an error.
+
+    Example:
+      >>> option_text("base")
+      '--model.base where one is trained, --base of evaluate and predict'
+    """
+    name = field.replace("_", "-")
+    return f"--model.{name} where one is trained, --{name} of evaluate and predict"
 
 
 def neutral_value(name: str) -> float | None:
