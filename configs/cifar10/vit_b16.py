@@ -7,7 +7,7 @@ learning rates are in its appendix D.2 and aren't recorded here.
 The folder is where the published sets lie; `wiseft data info cifar10` says how to get them.
 Expected: not recorded.
 Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 1 H100: 0.027 hours
-of fine-tuning, 0.0042 of sweep, 33.0 GiB a device. By
+of fine-tuning, 0.0042 of sweep, 33.0 GiB a device, if the hosts decode 4,700 images/s. By
   wiseft plan cifar10/vit_b16 --topology h100:1 --method abstract \
     --images 45000 --classes 10 --test-images 19000
 """

@@ -13,7 +13,8 @@ wiseft_jax/reporting/paper_numbers.py. Source: Wortsman et al. 2022, arXiv 2109.
 table isn't recorded. ObjectNet: the border of 2 pixels is cropped here, and the reference
 implementation never crops it; whether the paper's numbers come from that code isn't recorded.
 Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 8 H100: 0.094 to
-0.10 hours of fine-tuning, 0.0049 of sweep, 5.3 GiB a device. By
+0.10 hours of fine-tuning, 0.0049 of sweep, 5.3 GiB a device, if the hosts decode 37,000 images/s.
+By
   wiseft plan imagenet/vit_b16 --topology h100:8 --method abstract \
     --images 1268355 --classes 1000 --test-images 179775
 """

@@ -14,7 +14,8 @@ Expected: ImageNet 78.2 and 61.0 on the mean of the five shifts at alpha 0.5, 68
 ObjectNet: the border of 2 pixels is cropped here, and the reference implementation never crops
 it; whether the paper's numbers come from that code isn't recorded.
 Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 8 H100: 0.0031 hours
-for the features, 0.00013 for the head, 0.00044 for the sweep. By
+for the features, 0.00013 for the head, 0.00044 for the sweep, if the hosts decode 110,000
+images/s. By
   wiseft plan imagenet/vit_b16_linear --topology h100:8 --method abstract \
     --images 1268355 --classes 1000 --test-images 179775
 """

@@ -7,7 +7,8 @@ schedule is ours: Wortsman et al. 2022, section 3).
 The folder is where the published sets lie; `wiseft data info imagenet` says how to get them.
 Expected: not recorded.
 Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 8 H100: 0.094 to
-0.10 hours of fine-tuning, 0.0049 of sweep, 5.3 GiB a device. By
+0.10 hours of fine-tuning, 0.0049 of sweep, 5.3 GiB a device, if the hosts decode 37,000 images/s.
+By
   wiseft plan imagenet/vit_b16_lp_ft --topology h100:8 --method abstract \
     --images 1268355 --classes 1000 --test-images 179775
 The probe comes before and isn't in these hours: a forward pass over the training images, 0.003

@@ -8,7 +8,8 @@ bfloat16.
 The folder is where the published sets lie; `wiseft data info imagenet` says how to get them.
 Expected: not recorded.
 Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 8 H100: 0.024 to
-0.033 hours of fine-tuning, 0.0012 of sweep, 2.4 GiB a device. By
+0.033 hours of fine-tuning, 0.0012 of sweep, 2.4 GiB a device, if the hosts decode 150,000
+images/s. By
   wiseft plan imagenet/vit_b32 --topology h100:8 --method abstract \
     --images 1268355 --classes 1000 --test-images 179775
 """

@@ -8,7 +8,8 @@ repeat it with other seeds.
 The folder is where the published sets lie; `wiseft data info imagenet` says how to get them.
 Expected: not recorded.
 Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 8 H100: 0.0003 to
-0.00042 hours of fine-tuning, 0.0012 of sweep, 2.4 GiB a device. By
+0.00042 hours of fine-tuning, 0.0012 of sweep, 2.4 GiB a device, if the hosts decode 150,000
+images/s. By
   wiseft plan imagenet/vit_b32_few_shot --topology h100:8 --method abstract \
     --images 16000 --classes 1000 --test-images 179775
 """

@@ -8,7 +8,7 @@ bfloat16. Whether ViT-L/14 had another learning rate isn't recorded.
 The folder is where the published sets lie; `wiseft data info imagenet` says how to get them.
 Expected: not recorded.
 Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 8 H100: 0.44 to 0.47
-hours of fine-tuning, 0.023 of sweep, 17.4 GiB a device. By
+hours of fine-tuning, 0.023 of sweep, 17.4 GiB a device, if the hosts decode 8,000 images/s. By
   wiseft plan imagenet/vit_l14 --topology h100:8 --method abstract \
     --images 1268355 --classes 1000 --test-images 179775
 """

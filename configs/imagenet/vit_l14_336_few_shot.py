@@ -8,7 +8,7 @@ repeat it with other seeds.
 The folder is where the published sets lie; `wiseft data info imagenet` says how to get them.
 Expected: not recorded.
 Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 8 H100: 0.016 hours
-of fine-tuning, 0.053 of sweep, 9.0 GiB a device. By
+of fine-tuning, 0.053 of sweep, 9.0 GiB a device, if the hosts decode 2,800 images/s. By
   wiseft plan imagenet/vit_l14_336_few_shot --topology h100:8 --method abstract \
     --images 16000 --classes 1000 --test-images 179775
 """

@@ -10,7 +10,8 @@ One run of it:
 The folder is where the published sets lie; `wiseft data info imagenet` says how to get them.
 Expected: not recorded.
 Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 8 H100: 0.034 hours
-for the features, 0.00017 for the head, 0.0048 for the sweep. By
+for the features, 0.00017 for the head, 0.0048 for the sweep, if the hosts decode 10,000 images/s.
+By
   wiseft plan imagenet/vit_l14_336_linear --topology h100:8 --method abstract \
     --images 1268355 --classes 1000 --test-images 179775
 """

@@ -8,7 +8,7 @@ src/finetune.py and src/args.py).
 The folder is where the published sets lie; `wiseft data info cars` says how to get them.
 Expected: not recorded.
 Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 1 H100: 0.071 hours
-of fine-tuning, 0.0092 of sweep, 30.3 GiB a device. By
+of fine-tuning, 0.0092 of sweep, 30.3 GiB a device, if the hosts decode 1,000 images/s. By
   wiseft plan paint/cars --topology h100:1 --method abstract \
     --images 7330 --classes 196 --test-images 8855
 """

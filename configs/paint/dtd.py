@@ -9,7 +9,7 @@ the latter choose alpha, so there are half the steps.
 The folder is where the published sets lie; `wiseft data info dtd` says how to get them.
 Expected: not recorded.
 Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 1 H100: 0.039 hours
-of fine-tuning, 0.0041 of sweep, 30.3 GiB a device. By
+of fine-tuning, 0.0041 of sweep, 30.3 GiB a device, if the hosts decode 1,000 images/s. By
   wiseft plan paint/dtd --topology h100:1 --method abstract \
     --images 1880 --classes 47 --test-images 3760
 """

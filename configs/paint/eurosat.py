@@ -9,7 +9,7 @@ by the seed.
 The folder is where the published sets lie; `wiseft data info eurosat` says how to get them.
 Expected: not recorded.
 Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 1 H100: 0.072 hours
-of fine-tuning, 0.0056 of sweep, 30.3 GiB a device. By
+of fine-tuning, 0.0056 of sweep, 30.3 GiB a device, if the hosts decode 1,000 images/s. By
   wiseft plan paint/eurosat --topology h100:1 --method abstract \
     --images 21870 --classes 10 --test-images 5130
 """

@@ -8,7 +8,7 @@ src/finetune.py and src/args.py).
 The folder is where the published sets lie; `wiseft data info gtsrb` says how to get them.
 Expected: not recorded.
 Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 1 H100: 0.11 hours
-of fine-tuning, 0.017 of sweep, 30.3 GiB a device. By
+of fine-tuning, 0.017 of sweep, 30.3 GiB a device, if the hosts decode 1,000 images/s. By
   wiseft plan paint/gtsrb --topology h100:1 --method abstract \
     --images 35288 --classes 43 --test-images 16551
 """

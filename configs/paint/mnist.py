@@ -8,7 +8,7 @@ src/finetune.py and src/args.py).
 The folder is where the published sets lie; `wiseft data info mnist` says how to get them.
 Expected: not recorded.
 Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 1 H100: 0.074 hours
-of fine-tuning, 0.016 of sweep, 30.3 GiB a device. By
+of fine-tuning, 0.016 of sweep, 30.3 GiB a device, if the hosts decode 1,000 images/s. By
   wiseft plan paint/mnist --topology h100:1 --method abstract \
     --images 54000 --classes 10 --test-images 16000
 """

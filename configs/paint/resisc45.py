@@ -8,8 +8,8 @@ src/finetune.py and src/args.py).
 The folder is where the published sets lie; `wiseft data info resisc45` says how to get them.
 Expected: not recorded.
 Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 1 H100: 0.078 hours
-of fine-tuning, 0.013 of sweep, 30.3 GiB a device; for 60 and 40 % of the 31,500 images, as the
-exact numbers of its splits aren't recorded. By
+of fine-tuning, 0.013 of sweep, 30.3 GiB a device, if the hosts decode 1,000 images/s; for 60 and
+40 % of the 31,500 images, as the exact numbers of its splits aren't recorded. By
   wiseft plan paint/resisc45 --topology h100:1 --method abstract \
     --images 18900 --classes 45 --test-images 12600
 """

@@ -8,7 +8,7 @@ src/finetune.py and src/args.py). Prompts are MNIST's, as there.
 The folder is where the published sets lie; `wiseft data info svhn` says how to get them.
 Expected: not recorded.
 Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 1 H100: 0.073 hours
-of fine-tuning, 0.034 of sweep, 30.3 GiB a device. By
+of fine-tuning, 0.034 of sweep, 30.3 GiB a device, if the hosts decode 1,000 images/s. By
   wiseft plan paint/svhn --topology h100:1 --method abstract \
     --images 65931 --classes 10 --test-images 33358
 """

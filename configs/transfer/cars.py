@@ -8,7 +8,7 @@ of the run, for 500 steps would be longer than it.
 The folder is where the published sets lie; `wiseft data info cars` says how to get them.
 Expected: not recorded.
 Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 1 H100: 0.0044 hours
-of fine-tuning, 0.002 of sweep, 33.0 GiB a device. By
+of fine-tuning, 0.002 of sweep, 33.0 GiB a device, if the hosts decode 4,700 images/s. By
   wiseft plan transfer/cars --topology h100:1 --method abstract \
     --images 7330 --classes 196 --test-images 8855
 """

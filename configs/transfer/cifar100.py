@@ -7,7 +7,7 @@ is our choice, and the paper's learning rate for this set isn't recorded.
 The folder is where the published sets lie; `wiseft data info cifar100` says how to get them.
 Expected: not recorded.
 Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 1 H100: 0.027 hours
-of fine-tuning, 0.0033 of sweep, 33.0 GiB a device. By
+of fine-tuning, 0.0033 of sweep, 33.0 GiB a device, if the hosts decode 4,700 images/s. By
   wiseft plan transfer/cifar100 --topology h100:1 --method abstract \
     --images 45000 --classes 100 --test-images 15000
 """

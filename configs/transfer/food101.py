@@ -7,7 +7,7 @@ is our choice, and the paper's learning rate for this set isn't recorded.
 The folder is where the published sets lie; `wiseft data info food101` says how to get them.
 Expected: not recorded.
 Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 1 H100: 0.041 hours
-of fine-tuning, 0.0072 of sweep, 33.0 GiB a device. By
+of fine-tuning, 0.0072 of sweep, 33.0 GiB a device, if the hosts decode 4,700 images/s. By
   wiseft plan transfer/food101 --topology h100:1 --method abstract \
     --images 68175 --classes 101 --test-images 32825
 """

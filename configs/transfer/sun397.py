@@ -9,7 +9,7 @@ of the run, for 500 steps would be longer than it. The first of the ten publishe
 The folder is where the published sets lie; `wiseft data info sun397` says how to get them.
 Expected: not recorded.
 Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 1 H100: 0.011 hours
-of fine-tuning, 0.0048 of sweep, 33.0 GiB a device. By
+of fine-tuning, 0.0048 of sweep, 33.0 GiB a device, if the hosts decode 4,700 images/s. By
   wiseft plan transfer/sun397 --topology h100:1 --method abstract \
     --images 17865 --classes 397 --test-images 21835
 """

@@ -10,7 +10,7 @@ The folder is where the published sets lie; `wiseft data info wilds-iwildcam` sa
 them.
 Expected: not recorded.
 Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 1 H100: 0.077 hours
-of fine-tuning, 0.013 of sweep, 33.0 GiB a device. By
+of fine-tuning, 0.013 of sweep, 33.0 GiB a device, if the hosts decode 4,700 images/s. By
   wiseft plan wilds/iwildcam --topology h100:1 --method abstract \
     --images 129809 --classes 182 --test-images 58259
 """

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from wiseft_jax.cli.main import main
+from wiseft_jax.cli.notebook import read_notebook
 from wiseft_jax.cli.presets import all_presets, load_config
 from wiseft_jax.core.config_io import config_hash, from_dict, to_dict
 from wiseft_jax.core.errors import InputError
@@ -24,20 +26,46 @@ def test_contract(name: str) -> None:
     for word in ("Expected:", "Hardware:", f"wiseft run {name}"):
         assert word in preset.notes
     if "Hardware: predicted" in preset.notes:
-        assert "a lower bound (decoding isn't counted)" in " ".join(preset.notes.split())
+        notes = " ".join(preset.notes.split())
+        assert "a lower bound (decoding isn't counted)" in notes
+        assert re.search(r"if the hosts decode [\d,]+ images/s", notes)
 
 
 def test_list_names_every_preset(capsys: pytest.CaptureFixture) -> None:
     assert main(["run", "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
+    commands = [line for line in lines if "wiseft run " in line]
+    lines = [line for line in lines if line not in commands]
     for name, preset in all_presets().items():
         (line,) = [line for line in lines if f" {name} " in line]
         assert preset.summary in line
-    assert max(map(len, lines)) <= 120
+    assert max(map(len, lines + commands)) <= 120
     (line,) = [line for line in lines if " imagenet/vit_b16 " in line]
     assert "81.7, 63.0" in line
     (line,) = [line for line in lines if " imagenet/vit_b32 " in line]
     assert "not recorded" in line
+
+
+def test_list_has_commands_and_predicted_hours_or_why_none(capsys: pytest.CaptureFixture) -> None:
+    assert main(["run", "--list"]) == 0
+    printed = capsys.readouterr().out
+    table, _, below = printed.partition("their commands")[2].partition("predicted hours: ")
+    words = " ".join(below.split())
+    assert "not measured, and a lower bound" in words
+    for name, preset in all_presets().items():
+        notebook = read_notebook(name, preset.notes)
+        (line,) = [each for each in table.splitlines() if re.search(rf"run {name} ", each)]
+        if notebook.hours is None:
+            assert " none " in line
+            assert f"{name}: {notebook.hardware}" in words
+        else:
+            assert notebook.hours.devices in line
+            assert f" {notebook.hours.images_per_sec:,} " in line
+            assert f"{name}: " not in below
+    (line,) = [each for each in table.splitlines() if "run imagenet/vit_l14_336 " in each]
+    cells = [each.strip() for each in line.strip("│").split("│")]
+    command = "WISEFT_DATA_ROOT=/data wiseft run imagenet/vit_l14_336"
+    assert cells == [command, "8 H100", "1.32 to 1.35", "2,800"]
 
 
 def test_list_as_json(capsys: pytest.CaptureFixture) -> None:
@@ -47,6 +75,12 @@ def test_list_as_json(capsys: pytest.CaptureFixture) -> None:
     assert rows["imagenet/vit_b32"]["model"] == "openai/clip-vit-base-patch32"
     assert rows["imagenet/vit_b32"]["recipe"] == "end_to_end"
     assert rows["imagenet/vit_b32"]["expected"] is None
+    row = rows["imagenet/vit_b16"]
+    assert row["command"] == "WISEFT_DATA_ROOT=/data wiseft run imagenet/vit_b16"
+    assert row["predicted"]["parts"] == {"fine-tuning": [0.094, 0.10], "sweep": [0.0049, 0.0049]}
+    assert row["predicted"]["lower_bound"] is row["predicted"]["prediction"] is True
+    assert rows["wilds/fmow"]["predicted"] is None
+    assert rows["wilds/fmow"]["hardware"].startswith("not predicted, for how many images")
     found = {
         (each["dataset"], each["alpha"]): each["value"]
         for each in rows["imagenet/vit_l14_336"]["expected"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.tiny_openclip import tiny_model_cfg, tiny_openclip_tensors
-from wiseft_jax.clip.torch_names import split_state_dict
+from wiseft_jax.clip.torch_names import STATE_DICTS, split_state_dict
 from wiseft_jax.core.errors import InputError
 
 TENSORS = tiny_openclip_tensors(tiny_model_cfg())
@@ -23,7 +23,7 @@ def fine_tuned(prefix: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("parallel", ["", "module."])
-@pytest.mark.parametrize("prefix", ["image_encoder.model.", "model."])
+@pytest.mark.parametrize("prefix", STATE_DICTS)
 def test_the_references_state_dicts_are_known(prefix: str, parallel: str):
     given = {**fine_tuned(prefix), **HEAD}
     found = split_state_dict({f"{parallel}{n}": t for n, t in given.items()}, "x.pt")

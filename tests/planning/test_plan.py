@@ -52,7 +52,12 @@ def make(answers: tuple[ExperimentConfig, dict[str, Any]], monkeypatch: pytest.M
 
 @pytest.mark.parametrize(
     ("low", "high", "text"),
-    [(1.271, 1.304, "1.27 to 1.30"), (0.0944, 0.104, "0.094 to 0.10"), (None, None, "not known")],
+    [
+        (1.271, 1.304, "1.27 to 1.30"),
+        (0.0944, 0.104, "0.094 to 0.10"),
+        (0.0311, 0.0312, "0.031"),
+        (None, None, "not known"),
+    ],
 )
 def test_hours_have_two_digits_at_least(low: float | None, high: float | None, text: str):
     assert hours_text({"overlapped": low, "exposed": high}) == text

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from textwrap import fill, wrap
 from typing import Annotated, Any
 
 import tyro
@@ -14,6 +15,7 @@ import tyro
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
 from wiseft_jax.cli.failures import resumable
 from wiseft_jax.cli.inputs import data_identity, experiment_data
+from wiseft_jax.cli.notebook import Notebook, read_notebook
 from wiseft_jax.cli.outcome import show_outcome
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.presets import all_presets, load_config
@@ -151,9 +153,10 @@ def dated_directory(name: str) -> Path:
 def _list_presets(*, as_json: bool) -> int:
     from wiseft_jax.reporting.paper_numbers import numbers_of, summary_of
 
-    rows = []
+    rows, notebooks = [], {}
     for preset in all_presets().values():
-        config = preset.load()
+        config, notebook = preset.load(), read_notebook(preset.name, preset.notes)
+        notebooks[preset.name] = notebook
         rows.append(
             {
                 "name": preset.name,
@@ -161,6 +164,7 @@ def _list_presets(*, as_json: bool) -> int:
                 "model": config.model.name,
                 "recipe": config.training.recipe,
                 "expected": [dataclasses.asdict(each) for each in numbers_of(preset.name)] or None,
+                **notebook.to_json(),
             }
         )
     if as_json:
@@ -170,6 +174,31 @@ def _list_presets(*, as_json: bool) -> int:
     print_table(f"{len(rows)} presets", ("name", "summary", "paper's"), cells)
     print(
         "paper's: top-1 in % on ImageNet and the mean of its five shifts, at alpha 0.5; --json has"
-        " models, recipes\nand all numbers"
+        " models, recipes\nand all numbers\n"
     )
+    _print_hours(notebooks)
     return EXIT_DONE
+
+
+def _print_hours(notebooks: Mapping[str, Notebook]) -> None:
+    """Print each preset's command with the hours that were predicted, or why none are."""
+    from wiseft_jax.planning.plan import range_text
+
+    cells = []
+    for each in notebooks.values():
+        command = " \\\n  ".join(wrap(each.command, 64, break_on_hyphens=False))
+        if each.hours is None:
+            cells.append((command, "", "none", ""))
+        else:
+            hours, rate = range_text(*each.hours.total), f"{each.hours.images_per_sec:,}"
+            cells.append((command, each.hours.devices, hours, rate))
+    print_table("their commands", ("command", "on", "predicted hours", "images/s"), cells)
+    print(
+        "predicted hours: of fine-tuning and sweep by `wiseft plan`; not measured, and a lower"
+        " bound, for decoding isn't\ncounted: they hold only if the hosts decode so many images/s"
+        " for fine-tuning, or for the features of a linear\nclassifier. LP-FT's probe isn't in"
+        " them. Where there are none:"
+    )
+    for name, each in notebooks.items():
+        if each.hours is None:
+            print(fill(f"{name}: {each.hardware}", 110, subsequent_indent="  "))

@@ -16,7 +16,12 @@ import numpy as np
 from wiseft_jax.clip.openclip_names import BUFFERS
 from wiseft_jax.core.errors import InputError
 
-_PREFIXES = ("image_encoder.model.", "model.", "")  # the longest first
+STATE_DICTS = {
+    "image_encoder.model.": "wise-ft's `ImageClassifier`",
+    "model.": "model-soups' `ModelWrapper`",
+    "": "OpenCLIP's training",
+}
+"""What stands before the names of the CLIP -> whose state dict it is; the longest first."""
 _HEAD = {"classification_head.weight": "kernel", "classification_head.bias": "bias"}
 _TEXT = "transformer.resblocks."
 
@@ -51,7 +56,7 @@ def split_state_dict(tensors: Mapping[str, np.ndarray], source: str) -> SplitSta
       InputError: There is no image transformer in it; names what was found.
     """
     named = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
-    prefix = next((p for p in _PREFIXES if f"{p}visual.conv1.weight" in named), None)
+    prefix = next((p for p in STATE_DICTS if f"{p}visual.conv1.weight" in named), None)
     if prefix is None or f"{prefix}visual.proj" not in named:
         found = ", ".join(sorted(named)[:5]) or "nothing"
         raise InputError(

@@ -294,9 +294,13 @@ def hours_text(hours: Mapping[str, float | None] | None) -> str:
     """
     values = [] if hours is None else [hours["overlapped"], hours["exposed"]]
     known = [each for each in values if each is not None]
-    if len(known) < 2:
-        return "not known"
-    return " to ".join(f"{each:,.2f}" if each >= _TENTH_HOUR else f"{each:.2g}" for each in known)
+    return "not known" if len(known) < 2 else range_text(*known)
+
+
+def range_text(low: float, high: float) -> str:
+    """Return hours as text, ``"0.094 to 0.10"``; once, where both are the same."""
+    texts = [f"{each:,.2f}" if each >= _TENTH_HOUR else f"{each:.2g}" for each in (low, high)]
+    return " to ".join(dict.fromkeys(texts))
 
 
 def _json(value: Suggestion | StepFacts | None) -> dict[str, Any] | None:
