@@ -9,7 +9,6 @@ import pytest
 from tests.helpers.tiny_openclip import tiny_openclip_directory
 from wiseft_jax.clip.architectures import ARCHITECTURES
 from wiseft_jax.clip.canonical import canonical_template
-from wiseft_jax.clip.config import ModelConfig
 from wiseft_jax.clip.load import config_settings, load_clip, published_config
 from wiseft_jax.clip.openclip_names import openclip_place
 from wiseft_jax.clip.openclip_shapes import settings_of_shapes

@@ -44,12 +44,7 @@ class ModelConfig:
 
     def reading(self) -> Reading:
         """Return how the checkpoint is read."""
-        return Reading(
-            self.base,
-            self.allow_missing,
-            self.activation,
-            self.image_size,
-        )
+        return Reading(self.base, self.allow_missing, self.activation, self.image_size)
 
 
 def load_model(
