@@ -62,6 +62,14 @@ def test_what_is_missing_is_named_with_the_command(tmp_path: Path, name: str):
         StoredRun.load(run)
 
 
+def test_a_set_without_predictions_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    run = write_run(tmp_path / "a run")
+    (run / "predictions" / "sketch.npz").unlink()
+    assert "sketch" not in StoredRun.load(run).predictions
+    assert "left out, for they have results and no predictions: sketch; make it" in caplog.text
+    assert f"wiseft sweep '{run}'" in caplog.text
+
+
 def test_an_alpha_that_is_not_there_is_named_with_the_command(tmp_path: Path):
     run = StoredRun.load(write_run(tmp_path))
     with pytest.raises(InputError, match=r"--sweep.alphas 0 0.25 0.3 0.5 0.75 1$"):

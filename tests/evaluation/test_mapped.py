@@ -93,3 +93,14 @@ def test_an_index_that_points_elsewhere_is_refused(path):
     path.write_bytes(bytes(data))
     with pytest.raises((ValueError, zipfile.BadZipFile), match=r"no member|Bad|magic"):
         read_arrays(path)
+
+
+def test_bytes_that_are_not_those_written_are_refused(tmp_path):
+    path = tmp_path / "spoilt.npz"
+    with path.open("wb") as file:
+        write_arrays(file, {"top1": np.arange(1000)})
+    content = bytearray(path.read_bytes())
+    content[content.index(np.arange(1000).tobytes()) + 5] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"top1\.npy: its bytes are not those that were written"):
+        read_arrays(path)

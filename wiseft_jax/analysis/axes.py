@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 
 from wiseft_jax.analysis.stored_run import StoredRun
 from wiseft_jax.core.errors import InputError
@@ -51,7 +52,7 @@ def matched_axis(run: StoredRun, shift: Predictions) -> Predictions:
     if reference is None:
         raise InputError(
             f"{run.path}: there is no set of the reference to set {shift.dataset} against; sweep"
-            f" over one: wiseft sweep {run.path} --data.test SPEC"
+            f" over one: wiseft sweep {shlex.quote(str(run.path))} --data.test SPEC"
         )
     if wanted in MATCHED_DATASETS:
         logger.warning(

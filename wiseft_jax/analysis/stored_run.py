@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ class StoredRun:
         directory = RunDirectory(Path(path))
         if not directory.path.is_dir():
             raise missing_path(directory.path, "run directory")
-        again = f"make it: wiseft sweep {path}"
+        again = f"make it: wiseft sweep {shlex.quote(str(path))}"
         for file in (directory.results_file, directory.selection_file):
             if not file.is_file():
                 raise InputError(f"{file}: missing, so there is nothing to analyse; {again}")
@@ -70,6 +71,11 @@ class StoredRun:
         predictions = {name: found[name] for name in _names(rows) if name in found}
         if others := sorted(found.keys() - predictions.keys()):
             logger.warning("%s: predictions without results: %s", path, ", ".join(others))
+        if lacking := [name for name in _names(rows) if name not in found]:
+            logger.warning(
+                "%s: left out, for they have results and no predictions: %s; %s",
+                path, ", ".join(lacking), again,
+            )  # fmt: skip
         if not predictions:
             raise InputError(
                 f"{path}: its predictions are of other datasets than its results; {again}"

@@ -87,7 +87,7 @@ def _chosen_alpha(directory: RunDirectory) -> float:
     if not directory.selection_file.is_file():
         raise InputError(
             f"{directory.path}: no alpha is chosen yet; give --alpha, or run"
-            f" wiseft sweep {directory.path} first"
+            f" wiseft sweep {directory.quoted} first"
         )
     return float(read_json(directory.selection_file)["alpha"])
 

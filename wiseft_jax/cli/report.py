@@ -93,7 +93,7 @@ def main(argv: Sequence[str]) -> int:
         return EXIT_DONE
     if not directory.report_file.is_file():
         raise InputError(
-            f"{directory.report_file}: missing; make it again: wiseft sweep {directory.path}"
+            f"{directory.report_file}: missing; make it again: wiseft sweep {directory.quoted}"
         )
     print(directory.report_file.read_text(encoding="utf-8"), end="", flush=True)
     if args.out is None and (problem := _not_writable(directory)):

@@ -118,14 +118,14 @@ def _without_directories(value: Any) -> Any:
 def _selection(directory: RunDirectory) -> dict[str, Any]:
     if not directory.selection_file.is_file():
         raise InputError(
-            f"{directory.selection_file}: missing; make it again: wiseft sweep {directory.path}"
+            f"{directory.selection_file}: missing; make it again: wiseft sweep {directory.quoted}"
         )
     selection = read_json(directory.selection_file)
     alpha = selection.get("alpha") if isinstance(selection, dict) else None
     if not isinstance(alpha, (int, float)) or isinstance(alpha, bool):
         raise InputError(
             f"{directory.selection_file}: alpha: expected a number, found {alpha!r}; make it again:"
-            f" wiseft sweep {directory.path}"
+            f" wiseft sweep {directory.quoted}"
         )
     return selection
 

@@ -86,5 +86,5 @@ def main(argv: Sequence[str]) -> int:
                     if row["metric"] == "top1"
                 ]
                 print_table("sets of other classes", ("set", "alpha", "accuracy in %", "n"), lines)
-                print(f"what is kept: wiseft report {directory.path} --analyses other_sets")
+                print(f"what is kept: wiseft report {directory.quoted} --analyses other_sets")
     return EXIT_DONE

@@ -63,4 +63,4 @@ def _report(args: TrainArgs, directory: RunDirectory) -> None:
     if args.common.json:
         print_json({"run": str(directory.path)})
     elif not args.common.quiet:
-        print(f"fine-tuned; next: wiseft sweep {directory.path}")
+        print(f"fine-tuned; next: wiseft sweep {directory.quoted}")

@@ -49,6 +49,11 @@ class RunDirectory:
     path: Path
 
     @property
+    def quoted(self) -> str:
+        """The directory as a shell takes it, for commands in messages."""
+        return shlex.quote(str(self.path))
+
+    @property
     def config_file(self) -> Path:
         """The resolved configuration, its hash, and the versions of the packages."""
         return self.path / CONFIG_FILE

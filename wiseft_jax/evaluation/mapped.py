@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -17,6 +18,7 @@ import numpy as np
 
 _ALIGNMENT = 64
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")  # of the zip format: APPNOTE.TXT, section 4.3.7
+_CHECKED = 2**26
 _PADDING_ID = 0xD935  # the extra field that Android's zipalign uses
 
 
@@ -38,8 +40,11 @@ def write_arrays(file: IO[bytes], arrays: Mapping[str, Any]) -> None:
 def read_arrays(path: Path | str) -> dict[str, np.ndarray]:
     """Return the arrays of an npz; stored ones are mapped read-only, compressed ones read.
 
+    The checksums of arrays of at most 64 MiB are compared; larger ones, such as the logits of many
+    classes, are only mapped.
+
     Raises:
-      ValueError: If an array is outside of the file, or pickled.
+      ValueError: If an array is damaged, outside of the file, or pickled.
       zipfile.BadZipFile: If the file isn't a zip file.
       OSError: If it can't be read.
     """
@@ -79,6 +84,10 @@ def _mapped(raw: IO[bytes], member: zipfile.ZipInfo) -> np.ndarray:
         )
     if offset + size > raw.seek(0, 2):
         raise ValueError(f"{member.filename}: the file ends within it")
+    if member.file_size <= _CHECKED:
+        raw.seek(begin)
+        if zlib.crc32(raw.read(member.file_size)) != member.CRC:
+            raise ValueError(f"{member.filename}: its bytes are not those that were written")
     if size == 0:  # nothing can be mapped
         return np.zeros(shape, dtype)
     order = "F" if fortran else "C"

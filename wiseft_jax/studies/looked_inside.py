@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import shlex
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -185,7 +186,7 @@ def ensure_features(run: StoredRun, models: Models, config: FeaturesConfig) -> L
     if why := layer_features.why_stale(found, run):
         raise InputError(
             f"{run.path}: features of {dataset.name} can't be compared: {why}; evaluate again:"
-            f" wiseft sweep {run.path}"
+            f" wiseft sweep {shlex.quote(str(run.path))}"
         )
     found.save(run.path)
     return found

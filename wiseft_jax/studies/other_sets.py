@@ -61,7 +61,7 @@ def evaluate_other_sets(
         if tuple(dataset.class_names) == tuple(classifier.class_names):
             raise InputError(
                 f"{dataset.name}: expected other classes than the run's, found the same; add it to"
-                f" its sweep: wiseft sweep {run_directory.path} --data.shifts SPEC"
+                f" its sweep: wiseft sweep {run_directory.quoted} --data.shifts SPEC"
             )
         if dataset.name in found:
             raise InputError(f"sets: the name {dataset.name!r} is given twice; name one NAME=SPEC")
