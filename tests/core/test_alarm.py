@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import socket
 import sys
@@ -80,15 +81,19 @@ def test_after_the_farewell_an_end_is_no_failure(trio: Trio):
     assert trio.nothing_more()
 
 
-def test_the_hub_outlives_a_line_that_is_closed_while_it_comes_in():
+@pytest.mark.parametrize("of_the_kernel", [False, True])
+def test_the_hub_outlives_a_line_that_is_closed_while_it_comes_in(of_the_kernel: bool):
     hub = Alarm(0, 2, lambda failure, count: None)
     admit, closed = hub._admit, []
 
     def admit_and_close() -> Any:
         line = admit()
         if line is not None and not closed:
-            line.close()
             closed.append(line)
+            if of_the_kernel:  # between asking for its number and watching it
+                os.close(line.socket.fileno())
+            else:
+                line.close()
         return line
 
     hub._admit = admit_and_close  # type: ignore[method-assign]
@@ -99,6 +104,7 @@ def test_the_hub_outlives_a_line_that_is_closed_while_it_comes_in():
         other.leave()
         other.close()
     assert closed
+    closed[0].socket.detach()
     hub.leave()
     hub.close()
 

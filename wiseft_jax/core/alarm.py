@@ -270,7 +270,7 @@ class Alarm:
                     if key.fileobj is self._listener:
                         line = self._admit()
                         if line is not None:
-                            with contextlib.suppress(ValueError):  # hung up on meanwhile
+                            with contextlib.suppress(ValueError, OSError):  # hung up meanwhile
                                 selector.register(line.socket, selectors.EVENT_READ, line)
                     elif not self._hear(key.data, key.data.receive()):
                         selector.unregister(key.fileobj)
