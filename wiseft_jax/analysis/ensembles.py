@@ -29,13 +29,13 @@ from wiseft_jax.core.analysis_rows import AnalysisRow
 from wiseft_jax.core.errors import InputError, unknown_name
 from wiseft_jax.core.metrics import clopper_pearson
 from wiseft_jax.core.paired import drawn_differences, holm, mcnemar
+from wiseft_jax.core.results import MEAN_OF_SHIFTS
 from wiseft_jax.evaluation.linear import LinearLogits
 from wiseft_jax.evaluation.predictions import Predictions
 
 logger = logging.getLogger(__name__)
 
 NAME = "ensembles"
-MEAN_OF_SHIFTS = "mean of shifts"
 KINDS = ("output", "probability")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from wiseft_jax.cli.presets import load_config
 from wiseft_jax.cli.report_images import set_classes, specs_of
+from wiseft_jax.core.analysis_rows import ANALYSES_DIR
 from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.curve_rows import CURVES_FILE, CurveRow, read_curve_rows
 from wiseft_jax.core.errors import InputError
@@ -21,7 +22,6 @@ from wiseft_jax.reporting.page.facts import RunFacts
 
 logger = logging.getLogger(__name__)
 
-ANALYSES_DIR = "analyses"
 _PREDICTIONS = "predictions"
 _SWEEP_FACTS = "backend.json"
 _ANALYSIS_FIELDS = ("schema", "analysis", "metric", "value")
@@ -133,6 +133,7 @@ def _selection(directory: RunDirectory) -> dict[str, Any]:
 def _predictions(
     directory: RunDirectory, rows: Sequence[Row], omitted: list[str]
 ) -> dict[str, Any]:
+    from wiseft_jax.evaluation.one_sweep import check_of_one_sweep
     from wiseft_jax.evaluation.predictions import load_predictions
 
     if not list((directory.path / _PREDICTIONS).glob("*.npz")):
@@ -142,35 +143,24 @@ def _predictions(
         )
         return {}
     loaded = load_predictions(directory.path)
-    _check_of_one_sweep(directory, rows)
+    own = _hash_of_predictions(directory)
     found = {}
     for name in dict.fromkeys(row["dataset"] for row in rows):
         if name not in loaded:
             omitted.append(f"{name} has rows and no stored predictions.")
             continue
-        alphas = {row["alpha"] for row in rows if row["dataset"] == name}
-        if alphas != {*loaded[name].alphas}:
-            raise of_two_sweeps(
-                directory.path,
-                f"{RESULTS_FILE} and {_PREDICTIONS}/",
-                f"{name}: {len(alphas)} alphas in the rows and {len(loaded[name].alphas)} in the"
-                " predictions, or others",
-            )
         found[name] = loaded[name]
+    check_of_one_sweep(directory.path, rows, found, own)
     return found
 
 
-def _check_of_one_sweep(directory: RunDirectory, rows: Sequence[Row]) -> None:
-    """Refuse predictions that say that they are of another configuration than the rows."""
+def _hash_of_predictions(directory: RunDirectory) -> str | None:
+    """Return the hash of the configuration that the predictions say they are of; None: unsaid."""
     file = directory.path / _PREDICTIONS / _SWEEP_FACTS
     stored = read_json(file) if file.is_file() else {}
     if not isinstance(stored, dict):
         raise InputError(f"{file}: expected a JSON object")
-    hashes = sorted({row["config_hash"] for row in rows})
-    own = stored.get("config_hash")
-    if own is not None and hashes != [own]:
-        why = f"configurations: {', '.join(hashes)} of the rows, {own} of the predictions"
-        raise of_two_sweeps(directory.path, f"{RESULTS_FILE} and {_PREDICTIONS}/", why)
+    return stored.get("config_hash")
 
 
 def _loaded(config_file: Path) -> ExperimentConfig | None:

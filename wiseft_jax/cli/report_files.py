@@ -14,6 +14,7 @@ import tyro
 from wiseft_jax.cli.common import Common, CommonOptions, print_json
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.study_outcome import FILES
+from wiseft_jax.core.analysis_rows import ANALYSES_DIR
 from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.curve_rows import read_curve_rows
 from wiseft_jax.core.errors import EXIT_DONE, InputError, missing_path
@@ -24,8 +25,6 @@ from wiseft_jax.core.writers import check_writable
 from wiseft_jax.studies.grid_files import StudyDirectory
 
 logger = logging.getLogger(__name__)
-
-ANALYSES_DIR = "analyses"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,6 +18,8 @@ from wiseft_jax.core.writers import write_text
 SCHEMA_VERSION = 1
 RESULTS_FILE = "results.jsonl"
 METHODS = ("direct", "curve")
+MEAN_OF_SHIFTS = "mean of shifts"
+"""What the unweighted mean over shifted sets is called beside their names."""
 
 
 class Measured(TypedDict):

@@ -14,11 +14,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from wiseft_jax.core.results import Row, mean_over_shifts
+from wiseft_jax.core.results import MEAN_OF_SHIFTS, Row, mean_over_shifts
 
 logger = logging.getLogger(__name__)
 
-MEAN_OF_SHIFTS = "mean of shifts"
 _NOT_SCALARS = ("step", "count", "hits", "time")
 _VALIDATION = "validation_accuracy"
 

@@ -10,12 +10,12 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from wiseft_jax.core.paired import drawn_differences, holm, mcnemar
+from wiseft_jax.core.results import MEAN_OF_SHIFTS
 from wiseft_jax.core.typing import Role, Split
 from wiseft_jax.evaluation.predictions import Predictions
 
 SEED = 0
 SAMPLES = 10_000
-MEAN_OF_SHIFTS = "mean of shifts"
 _TAIL = 0.025
 
 

@@ -20,7 +20,7 @@ from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import Layout
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.paired import best_set, bootstrap_differences, mcnemar
-from wiseft_jax.core.results import RESULTS_FILE, Row, of_two_sweeps, read_rows, write_rows
+from wiseft_jax.core.results import RESULTS_FILE, Row, read_rows, write_rows
 from wiseft_jax.core.trees import check_same_structure
 from wiseft_jax.core.typing import Params
 from wiseft_jax.core.writers import write_json
@@ -39,6 +39,7 @@ from wiseft_jax.evaluation.heads import with_heads
 from wiseft_jax.evaluation.keep_logits_config import KeepLogits, keep_logits_of
 from wiseft_jax.evaluation.kept_logits import kept_logits
 from wiseft_jax.evaluation.merging import place_rest
+from wiseft_jax.evaluation.one_sweep import FACTS_FILE, check_of_one_sweep
 from wiseft_jax.evaluation.precision import Differences, differences_from_float32
 from wiseft_jax.evaluation.predictions import (
     PREDICTIONS_DIR,
@@ -49,9 +50,6 @@ from wiseft_jax.evaluation.predictions import (
 from wiseft_jax.evaluation.select import Selection, select_alpha
 
 logger = logging.getLogger(__name__)
-
-
-_FACTS_FILE = "backend.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +96,7 @@ class SweepResult:
         known = {name: dataclasses.asdict(fact) for name, fact in facts.items() if fact}
         known |= {"config_hash": self.config_hash} if self.config_hash else {}
         # First, so that what is broken off shows: the rows, which come last, are of another hash.
-        write_json(Path(run_dir) / PREDICTIONS_DIR / _FACTS_FILE, known)
+        write_json(Path(run_dir) / PREDICTIONS_DIR / FACTS_FILE, known)
         save_predictions(run_dir, self.predictions.values())
         write_rows(Path(run_dir) / RESULTS_FILE, self.rows)
         if self.curves:
@@ -175,7 +173,7 @@ class SweepResult:
         if not predictions:
             raise InputError(f"{run_dir}: its predictions are of other datasets than its results")
         facts = _read_facts(run_dir)
-        _check_of_one_sweep(run_dir, rows, predictions, facts.get("config_hash"))
+        check_of_one_sweep(run_dir, rows, predictions, facts.get("config_hash"))
         alphas = tuple(sorted({alpha for each in predictions.values() for alpha in each.alphas}))
         return cls(alphas, rows, predictions, **facts)
 
@@ -308,7 +306,7 @@ def _run(
 
 
 def _read_facts(run_dir: Path | str) -> dict[str, Any]:
-    path = Path(run_dir) / PREDICTIONS_DIR / _FACTS_FILE
+    path = Path(run_dir) / PREDICTIONS_DIR / FACTS_FILE
     if not path.exists():
         return {}
     try:
@@ -318,27 +316,6 @@ def _read_facts(run_dir: Path | str) -> dict[str, Any]:
         return hashes | {name: kinds[name](**fields) for name, fields in known.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: can't be read as facts of a sweep ({error})") from error
-
-
-def _check_of_one_sweep(
-    run_dir: Path | str,
-    rows: Sequence[Row],
-    predictions: dict[str, Predictions],
-    config_hash: str | None,
-) -> None:
-    """Refuse rows that aren't those of the predictions, by their alphas and configuration."""
-    problems = [
-        f"{name}: {len(alphas)} alphas in the rows and {len(each.alphas)} in the predictions, or"
-        " others"
-        for name, each in predictions.items()
-        if (alphas := {row["alpha"] for row in rows if row["dataset"] == name}) != {*each.alphas}
-    ]
-    hashes = sorted({row["config_hash"] for row in rows})
-    if config_hash is not None and hashes != [config_hash]:
-        found = f"{', '.join(hashes)} of the rows, {config_hash} of the predictions"
-        problems.append(f"configurations: {found}")
-    if problems:
-        raise of_two_sweeps(run_dir, f"{RESULTS_FILE} and {PREDICTIONS_DIR}/", "; ".join(problems))
 
 
 def check_alphas(alphas: Sequence[float] | np.ndarray) -> tuple[float, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from wiseft_jax.core.results import MEAN_OF_SHIFTS
 from wiseft_jax.reporting.plain_table import plain_markdown, plain_table
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ MEASURES = {
     "kl_divergence": "KL divergence",
 }
 """Measure -> what it is called."""
-_MEAN_OF_SHIFTS = "mean of shifts"
 
 
 def diversity_cells(facts: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -87,7 +87,7 @@ def diversity_sentences(facts: Mapping[str, Any]) -> list[str]:
     """
     sentences = []
     for each in facts["sets"]:
-        if each["role"] == "shift" and each["dataset"] != _MEAN_OF_SHIFTS and _has_mean(facts):
+        if each["role"] == "shift" and each["dataset"] != MEAN_OF_SHIFTS and _has_mean(facts):
             continue
         for measure, own in each["measures"].items():
             ratio = own.get("zero_shot/fine_tuned", {}).get("ratio")
@@ -121,7 +121,7 @@ def diversity_markdown(facts: Mapping[str, Any], chart: str, command: str) -> st
 
 
 def _has_mean(facts: Mapping[str, Any]) -> bool:
-    return any(each["dataset"] == _MEAN_OF_SHIFTS for each in facts["sets"])
+    return any(each["dataset"] == MEAN_OF_SHIFTS for each in facts["sets"])
 
 
 def _value(facts: Mapping[str, Any] | None) -> str:

@@ -7,10 +7,8 @@ import math
 from collections.abc import Sequence
 
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.core.results import Row
+from wiseft_jax.core.results import MEAN_OF_SHIFTS, Row
 from wiseft_jax.core.typing import Role, Split
-
-MEAN_OF_SHIFTS = "mean of shifts"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,11 +17,11 @@ from wiseft_jax.core.analysis_rows import AnalysisRow, analysis_row
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.metrics import clopper_pearson
 from wiseft_jax.core.paired import drawn_differences, holm, mcnemar
+from wiseft_jax.core.results import MEAN_OF_SHIFTS
 from wiseft_jax.evaluation.predictions import Predictions
 from wiseft_jax.studies.alternatives_config import METHODS
 
 NAME = "alternatives"
-MEAN_OF_SHIFTS = "mean of shifts"
 SAMPLES = 2_000
 """Bootstrap samples."""
 COMPARED_AT = 0.5

@@ -21,6 +21,7 @@ from wiseft_jax.core.analysis_rows import AnalysisRow, analysis_row, write_analy
 from wiseft_jax.core.config_io import from_dict
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.hashing import hash_json
+from wiseft_jax.core.results import MEAN_OF_SHIFTS
 from wiseft_jax.core.rng import numpy_stream
 from wiseft_jax.core.writers import write_json
 from wiseft_jax.evaluation.predictions import Predictions, load_predictions
@@ -35,7 +36,6 @@ NAME = "diversity_of_pairs"
 ROWS_FILE = "diversity.jsonl"
 FACTS_FILE = "diversity.json"
 ENDS, TUNED, PROBES = "zero_shot/fine_tuned", "fine_tuned/fine_tuned", "probe/probe"
-MEAN_OF_SHIFTS = "mean of shifts"
 _INTERVAL = (0.025, 0.975)
 _SCHEMA = 1
 

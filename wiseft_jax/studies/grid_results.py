@@ -10,10 +10,9 @@ import numpy as np
 from jaxtyping import Float64
 
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.results import MEAN_OF_SHIFTS
 from wiseft_jax.evaluation.predictions import Predictions, load_predictions
 from wiseft_jax.studies.grid_files import RunRow, StudyDirectory
-
-MEAN_OF_SHIFTS = "mean of shifts"
 
 
 @dataclasses.dataclass(frozen=True)
