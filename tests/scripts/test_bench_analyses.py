@@ -11,16 +11,33 @@ import pytest
 from scripts import bench_analyses
 
 
+@pytest.mark.parametrize(
+    ("logits", "analyses"),
+    [
+        ("none", bench_analyses.ANALYSES),
+        pytest.param(
+            "ends",
+            (*bench_analyses.ANALYSES, *bench_analyses.OF_LOGITS),
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
 def test_it_measures_a_small_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+    logits: str,
+    analyses: tuple[str, ...],
 ):
     file = tmp_path / "figures.json"
     argv = ["bench", "--sets", "2", "--examples", "300", "--classes", "5", "--json", str(file)]
+    argv += ["--logits", logits]
     monkeypatch.setattr(sys, "argv", argv)
     bench_analyses.main()
     found = json.loads(capsys.readouterr().out)
     assert found == json.loads(file.read_text())
     assert (found["sets"], found["examples"], found["alphas"]) == (2, 300, 21)
-    assert all(found["rows"][name] > 0 for name in bench_analyses.ANALYSES)
+    assert found["rows"].keys() == set(analyses)
+    assert all(found["rows"].values())
     assert found["cpu_secs"] > 0
     assert found["peak_mb"] > 20
