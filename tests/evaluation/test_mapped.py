@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from wiseft_jax.evaluation.mapped import read_arrays, write_arrays
+from wiseft_jax.evaluation.mapped import let_go, read_arrays, write_arrays
 
 ARRAYS = {
     "floats": np.random.default_rng(0).random((3, 1000, 7), np.float32),
@@ -104,3 +105,30 @@ def test_bytes_that_are_not_those_written_are_refused(tmp_path):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"top1\.npy: its bytes are not those that were written"):
         read_arrays(path)
+
+
+def _mapped_mb() -> float:
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("RssFile:")[1].split()[0]) / 1024
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="needs Linux's /proc")
+def test_memory_of_what_is_let_go_is_given_back_and_its_values_stay(tmp_path):
+    path = tmp_path / "large.npz"
+    wanted = np.arange(2**24, dtype=np.float32).reshape(2, -1, 2**10)  # 64 MiB
+    with path.open("wb") as file:
+        write_arrays(file, {"logits": wanted})
+    array = read_arrays(path)["logits"][1:]  # a view of it
+    before = _mapped_mb()
+    total = array.sum()
+    assert _mapped_mb() - before > 25  # half of it was looked at
+    let_go(array)
+    assert _mapped_mb() - before < 5
+    assert array.sum() == total
+    np.testing.assert_array_equal(array, wanted[1:])
+
+
+def test_an_array_of_its_own_can_be_let_go_too():
+    array = np.arange(6).reshape(2, 3)[1:]
+    let_go(array)
+    np.testing.assert_array_equal(array, [[3, 4, 5]])

@@ -253,7 +253,7 @@ def calibration(run: StoredRun, options: AnalysisOptions) -> list[AnalysisRow]:
             if usable is not None:
                 fitted[alpha] = best_temperature(usable[0], usable[1])[0]
     rows = []
-    for predictions in run.sets():
+    for predictions in run.in_turn():
         for alpha in predictions.alphas:
             usable = _usable(predictions, alpha)
             if usable is not None:

@@ -156,7 +156,7 @@ def diversity(run: StoredRun, options: AnalysisOptions) -> list[AnalysisRow]:
     if run.chosen in (ZERO_SHOT, FINE_TUNED):
         models.pop("merged")
     rows = []
-    for predictions in run.sets():
+    for predictions in run.in_turn():
         there = {name: at for name, at in models.items() if at in predictions.alphas}
         for one, other in itertools.combinations(there, 2):
             rows += _pair(run, predictions, (one, there[one]), (other, there[other]))

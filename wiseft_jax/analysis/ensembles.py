@@ -124,7 +124,7 @@ def ensembles(run: StoredRun, options: AnalysisOptions = AnalysisOptions()) -> l
       run: The run, with logits of both ends.
       options: Seed and samples.
     """
-    sets = [each for each in run.sets() if can_be_mixed(each)]
+    sets = [each for each in run.in_turn() if can_be_mixed(each)]
     return [row for kind in KINDS for row in _of_kind(run, sets, kind, options)]
 
 
@@ -161,6 +161,8 @@ def _of_kind(
         known = labelled(each)
         ends = [each.logits_at(alpha)[known] for alpha in (ZERO_SHOT, FINE_TUNED)]
         right = ensemble_right(kind, ends[0], ends[1], each.labels[known], each.alphas)
+        del ends
+        each.let_logits_go()
         for alpha, own in zip(each.alphas, right, strict=True):
             pair = np.stack([right_at(each, alpha), own])
             shared: dict[str, Any] = {"alpha": alpha, "other": "weight_space"}

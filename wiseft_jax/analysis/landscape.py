@@ -100,7 +100,7 @@ def along_the_line(run: StoredRun, options: AnalysisOptions) -> list[AnalysisRow
       options: Seed and samples.
     """
     rows = []
-    for predictions in run.sets():
+    for predictions in run.in_turn():
         alphas = [alpha for alpha in predictions.alphas if 0 <= alpha <= 1]
         if len(alphas) < 3 or alphas[0] != ZERO_SHOT or alphas[-1] != FINE_TUNED:
             logger.warning(

@@ -114,6 +114,15 @@ class StoredRun:
             if role in (None, each.role) and split in (None, each.split) and labelled(each).any()
         ]
 
+    def in_turn(self) -> Iterator[Predictions]:
+        """Return ``sets()`` one by one, and let each one's logits go before the next.
+
+        Those of all sets together may be larger than the memory.
+        """
+        for each in self.sets():
+            yield each
+            each.let_logits_go()
+
     @property
     def reference(self) -> Predictions | None:
         """The test set of the reference; without one its validation set; None without either."""

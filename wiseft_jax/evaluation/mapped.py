@@ -7,6 +7,7 @@ what is written here. Without pickle.
 
 from __future__ import annotations
 
+import mmap
 import struct
 import zipfile
 import zlib
@@ -58,6 +59,19 @@ def read_arrays(path: Path | str) -> dict[str, np.ndarray]:
                 with archive.open(member) as stream:
                     arrays[name] = np.lib.format.read_array(stream, allow_pickle=False)
     return arrays
+
+
+def let_go(array: np.ndarray) -> None:
+    """Let the system take a mapped array's memory back now; what is read again comes from the file.
+
+    Without it the pages count as the process's own until it ends, or until memory is short. Nothing
+    happens to an array that isn't mapped, or where the system can't be told.
+    """
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        owner.madvise(mmap.MADV_DONTNEED)
 
 
 def _mapped(raw: IO[bytes], member: zipfile.ZipInfo) -> np.ndarray:

@@ -19,7 +19,7 @@ from wiseft_jax.core.results import Row, accuracy_row, score_row
 from wiseft_jax.core.scoring import Predicted, SetScoring
 from wiseft_jax.core.typing import Role, Split
 from wiseft_jax.core.writers import atomic_open
-from wiseft_jax.evaluation.mapped import read_arrays, write_arrays
+from wiseft_jax.evaluation.mapped import let_go, read_arrays, write_arrays
 
 logger = logging.getLogger(__name__)
 
@@ -109,6 +109,11 @@ class Predictions:
                 " them with: wiseft sweep RUN --sweep.keep-logits all"
             )
         return self.logits[place]
+
+    def let_logits_go(self) -> None:
+        """Let the system take back the memory of logits that are mapped from a file."""
+        if self.logits is not None:
+            let_go(self.logits)
 
     def rows(self, config_hash: str = "") -> list[Row]:
         """Return the result rows: top-1 at each alpha, then what else the set is scored by."""
