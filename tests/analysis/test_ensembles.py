@@ -22,6 +22,7 @@ from wiseft_jax.analysis.stored_run import StoredRun
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.metrics import clopper_pearson
 from wiseft_jax.core.paired import holm, mcnemar
+from wiseft_jax.core.paired_intervals import newcombe
 from wiseft_jax.evaluation.predictions import Predictions
 
 ALPHAS = (0.0, 0.25, 0.5, 1.0)
@@ -126,7 +127,8 @@ def test_rows_of_a_run_against_counting():
                 gain = next(r for r in of if r["metric"] == f"{kind}_ensemble_gain")
                 assert gain["value"] == pytest.approx(own.mean() - merged.mean())
                 assert gain["p_value"] == mcnemar(merged, own).p_value
-                assert gain["ci_low"] <= gain["value"] <= gain["ci_high"]
+                assert (gain["ci_low"], gain["ci_high"]) == newcombe(merged, own)
+                assert gain["ci_low"] < gain["value"] < gain["ci_high"]
                 if alpha in (0.0, 1.0):
                     assert (gain["value"], gain["p_value"]) == (0.0, 1.0)
                 gains.append(gain)
@@ -139,6 +141,7 @@ def test_rows_of_a_run_against_counting():
             own = [g["value"] for g in gains if g["role"] == "shift" and g["alpha"] == row["alpha"]]
             assert row["value"] == pytest.approx(np.mean(own))
             assert row["n"] == 2 * 57
+            assert row["ci_low"] < row["value"] < row["ci_high"]
 
 
 def test_linear_models_gain_nothing():

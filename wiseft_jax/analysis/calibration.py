@@ -10,11 +10,11 @@ from jaxtyping import Bool, Float, Float64, Int
 
 from wiseft_jax.analysis.intervals import Interval, jackknifed, mean_interval, pivotal, within
 from wiseft_jax.analysis.options import AnalysisOptions, stored_logits
-from wiseft_jax.analysis.softmax import finite_rows, log_softmax, row_blocks
 from wiseft_jax.analysis.stored_run import StoredRun, labelled
 from wiseft_jax.core.analysis_rows import AnalysisRow
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.rng import numpy_stream
+from wiseft_jax.core.softmax import finite_rows, log_softmax, row_blocks
 from wiseft_jax.evaluation.predictions import Predictions
 
 NAME = "calibration"
