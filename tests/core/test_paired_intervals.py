@@ -10,6 +10,7 @@ from scipy import stats
 
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.paired_intervals import (
+    correlations_of,
     interval_of_mean,
     newcombe,
     newcombe_of_many,
@@ -91,6 +92,36 @@ def test_the_mean_of_newcombes_intervals_covers():
         low, high = interval_of_mean(values, [tuple(each[place]) for each in found])
         covered += low <= truth <= high
     assert 0.93 < covered / 1500 < 0.98
+
+
+def test_sets_of_the_same_images_correlate_as_these_do_and_others_do_not():
+    rng = np.random.default_rng(5)
+    shared = rng.normal(size=50)
+    moved = [shared + rng.normal(size=50) for _ in range(3)]
+    moved += [rng.normal(size=20), np.zeros(50)]
+    found = correlations_of(moved, ["a", "b", "a", "c", "a"])
+    wanted = np.eye(5)
+    wanted[0, 2] = wanted[2, 0] = np.corrcoef(moved[0], moved[2])[0, 1]
+    assert found == pytest.approx(wanted)
+    assert wanted[0, 2] > 0.3
+
+
+def test_the_mean_over_sets_of_the_same_images_is_that_of_the_images_means():
+    """Of many images Newcombe's interval is the normal one, so the mean's is the mean image's."""
+    rng = np.random.default_rng(6)
+    level = rng.random(4000)
+    before, after = (
+        [level + 0.05 * rng.normal(size=4000) < share for _ in range(4)] for share in (0.5, 0.6)
+    )
+    moved = [two.astype(float) - one for one, two in zip(before, after, strict=True)]
+    ends = [newcombe(one, two) for one, two in zip(before, after, strict=True)]
+    values = [float(each.mean()) for each in moved]
+    low, high = interval_of_mean(values, ends, correlations_of(moved, ["x"] * 4))
+    by_image = np.mean(moved, axis=0)
+    width = 2 * 1.96 * by_image.std(ddof=1) / np.sqrt(4000)
+    assert high - low == pytest.approx(width, rel=0.03)
+    apart = interval_of_mean(values, ends)
+    assert apart[1] - apart[0] < 0.97 * width
 
 
 def test_a_mean_of_nothing_is_refused():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -86,6 +87,23 @@ def test_differences_are_paired_and_against_the_middle_of_the_curve():
     wanted = np.mean(models[0].right["test"]) - np.mean(models[1].right["test"])
     assert found["difference"] == pytest.approx(wanted)
     assert found["low"] < wanted < found["high"] < 0
+
+
+def test_two_shifts_that_show_the_same_images_are_no_surer_than_one():
+    models = [
+        dataclasses.replace(each, right=each.right | {"b": each.right["a"]}) for each in answers()
+    ]
+    twice = [*sets()[:-1], predictions(np.ones((1, 60), bool), (0.0,), "b", "test", "shift")]
+    facts, rows = summarise(models, twice, seed=0)
+    for group in ("ema decay 0.99", "bernoulli alpha 0.5"):  # Newcombe's, and the bootstrap's
+        ends = {
+            row["dataset"]: (row["ci_low"], row["ci_high"])
+            for row in rows
+            if (row["group"], row["metric"]) == (group, "gain") and row["role"] == "shift"
+        }
+        assert ends["mean of shifts"] == pytest.approx(ends["a"])
+        assert ends["b"] == pytest.approx(ends["a"])
+    assert facts["shifts"] == {"a": 60, "b": 60}
 
 
 def test_beaten_are_points_that_an_alpha_is_at_least_as_good_as_on_both():

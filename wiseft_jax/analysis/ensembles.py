@@ -8,8 +8,8 @@ along the path, mixing logits and mixing weights is the same (Wortsman et al. 20
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
@@ -27,11 +27,12 @@ from wiseft_jax.core.analysis_rows import AnalysisRow, add_p_holm
 from wiseft_jax.core.errors import InputError, unknown_name
 from wiseft_jax.core.metrics import clopper_pearson
 from wiseft_jax.core.paired import mcnemar
-from wiseft_jax.core.paired_intervals import interval_of_mean, newcombe
+from wiseft_jax.core.paired_intervals import correlations_of, interval_of_mean, newcombe
 from wiseft_jax.core.results import MEAN_OF_SHIFTS
 from wiseft_jax.core.softmax import log_softmax, row_blocks
 from wiseft_jax.evaluation.linear import LinearLogits
 from wiseft_jax.evaluation.predictions import Predictions
+from wiseft_jax.evaluation.same_images import first_with_images
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +119,7 @@ def ensembles(run: StoredRun, options: AnalysisOptions = AnalysisOptions()) -> l
     ``..._gain`` (minus the merged weights' at the same alpha: Newcombe's interval; McNemar's exact
     p-value, corrected by Holm for all alphas and sets of the kind). The mean of the shifts (no
     dataset, the group ``"mean of shifts"``) has gains alone; its interval is put together from
-    those of the sets as if they were independent, which sets made of the same images are not.
+    those of the sets (``interval_of_mean``), which correlate where they show the same images.
 
     Args:
       run: The run, with logits of both ends.
@@ -157,6 +158,8 @@ def can_be_mixed(predictions: Predictions) -> bool:
 def _of_kind(run: StoredRun, sets: Sequence[Predictions], kind: str) -> list[AnalysisRow]:
     rows: list[AnalysisRow] = []
     gains: list[AnalysisRow] = []
+    shifts: dict[float, list[_Gain]] = {}
+    images = first_with_images(sets)
     for each in sets:
         known = labelled(each)
         ends = [each.logits_at(alpha)[known] for alpha in (ZERO_SHOT, FINE_TUNED)]
@@ -182,33 +185,45 @@ def _of_kind(run: StoredRun, sets: Sequence[Predictions], kind: str) -> list[Ana
                     **shared,
                 )
             )
+            if (each.role, each.split) == ("shift", "test"):
+                differences = pair[1].astype(np.float64) - pair[0]
+                shifts.setdefault(alpha, []).append(
+                    _Gain(gains[-1], differences, images[each.dataset])
+                )
     add_p_holm(gains)
-    return rows + gains + _of_shifts(run, kind, gains)
+    return rows + gains + _of_shifts(run, kind, shifts)
 
 
-def _of_shifts(run: StoredRun, kind: str, gains: Sequence[AnalysisRow]) -> list[AnalysisRow]:
-    shifts: dict[float, list[AnalysisRow]] = {}
-    for row in gains:
-        if (row["role"], row["split"]) == ("shift", "test"):
-            shifts.setdefault(row["alpha"] or 0.0, []).append(row)
+class _Gain(NamedTuple):
+    """A gain on a shift: its row, what it is the mean of, and which images it is on."""
+
+    row: AnalysisRow
+    differences: np.ndarray
+    images: str
+
+
+def _of_shifts(
+    run: StoredRun, kind: str, shifts: Mapping[float, Sequence[_Gain]]
+) -> list[AnalysisRow]:
     rows = []
     for alpha, own in sorted(shifts.items()):
         if len(own) < 2:
             continue
-        values = [row["value"] for row in own]
-        ends = [(row["ci_low"] or 0.0, row["ci_high"] or 0.0) for row in own]
+        values = [each.row["value"] for each in own]
+        ends = [(each.row["ci_low"] or 0.0, each.row["ci_high"] or 0.0) for each in own]
+        _, differences, images = zip(*own, strict=True)
         rows.append(
             run.row(
                 NAME,
                 f"{kind}_ensemble_gain",
                 float(np.mean(values)),
-                sum(row["n"] for row in own),
+                sum(each.row["n"] for each in own),
                 group=MEAN_OF_SHIFTS,
                 split="test",
                 role="shift",
                 alpha=alpha,
                 other="weight_space",
-                interval=interval_of_mean(values, ends),
+                interval=interval_of_mean(values, ends, correlations_of(differences, images)),
             )
         )
     return rows

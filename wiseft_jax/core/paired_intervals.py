@@ -6,12 +6,13 @@ models that never differ, of few examples, at 0 and 1.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int
+from jaxtyping import Bool, Float, Float64, Int
 
 from wiseft_jax.core.errors import InputError
 
@@ -87,20 +88,24 @@ def newcombe_of_many(
     return paired_difference(a_only, b_only, both, np.full(len(others), len(a)), confidence)
 
 
-def interval_of_mean(values: Sequence[float], intervals: Sequence[Interval]) -> Interval:
-    """Return the interval of the unweighted mean of independent values, from that of each.
+def interval_of_mean(
+    values: Sequence[float],
+    intervals: Sequence[Interval],
+    correlations: Float64[np.ndarray, "K K"] | None = None,
+) -> Interval:
+    """Return the interval of the unweighted mean of K values, from that of each.
 
-    With ``[l_k, u_k]`` those of the K values ``v_k`` and m their mean::
+    With ``[l_k, u_k]`` those of the values ``v_k``, m their mean, and ``r_kj`` their correlations::
 
-        [m - sqrt(sum_k (v_k - l_k)^2) / K,  m + sqrt(sum_k (u_k - v_k)^2) / K]
+        m - sqrt(sum_kj r_kj (v_k - l_k) (v_j - l_j)) / K,  and likewise m + ... (u_k - v_k)
 
     Each side is put together from the same side of each, so it stays as skewed as they are ("square
     and add", MOVER). Source: Zou, Donner (2008), Statistics in Medicine 27:1693.
 
     Args:
-      values: Of sets whose images were drawn independently; of sets that show the same images the
-        interval is off, too narrow where they err alike.
+      values: Of K sets.
       intervals: Of each, with one and the same coverage.
+      correlations: Of the sets (``correlations_of``); none: they are independent.
 
     Raises:
       InputError: No values, or other numbers of both.
@@ -111,9 +116,31 @@ def interval_of_mean(values: Sequence[float], intervals: Sequence[Interval]) -> 
             f" {len(values)}"
         )
     mean, count = math.fsum(values) / len(values), len(values)
-    down = math.hypot(*(v - low for v, (low, _) in zip(values, intervals, strict=True)))
-    up = math.hypot(*(high - v for v, (_, high) in zip(values, intervals, strict=True)))
-    return mean - down / count, mean + up / count
+    own = np.eye(count) if correlations is None else correlations
+    ends = np.abs(np.asarray(intervals, np.float64) - np.asarray(values)[:, None])
+    down, up = (math.sqrt(max(0.0, float(side @ own @ side))) / count for side in ends.T)
+    return mean - down, mean + up
+
+
+def correlations_of(
+    differences: Sequence[Float[np.ndarray, " _"]], images: Sequence[str]
+) -> Float64[np.ndarray, "K K"]:
+    """Return how the mean differences of K sets correlate: as those of the images that they share.
+
+    Args:
+      differences: Of each set one number an image, such as right after minus right before.
+      images: Of each set a name of its images; sets of one name show the same ones in one order.
+
+    Returns:
+      1 of a set with itself, 0 of sets of other images and where nothing differs.
+    """
+    found = np.eye(len(images))
+    centred = [each - np.mean(each) for each in differences]
+    for k, j in itertools.combinations(range(len(images)), 2):
+        scale = math.sqrt(float(np.sum(centred[k] ** 2)) * float(np.sum(centred[j] ** 2)))
+        if images[k] == images[j] and scale > 0:
+            found[k, j] = found[j, k] = float(centred[k] @ centred[j]) / scale
+    return found
 
 
 def _wilson(hits: np.ndarray, n: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:

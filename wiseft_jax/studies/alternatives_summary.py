@@ -1,8 +1,9 @@
 """What the study of alternatives found: rows with intervals, and what tables and chart are made of.
 
 Every model is asked about the same images, so all that is compared is paired: images of each set
-are drawn again, each with all its models; sets are drawn independently of each other. Differences
-of two single models have Newcombe's intervals, which have a width where the two hardly differ.
+are drawn again, each with all its models and in all sets that show it; other sets are drawn
+independently of each other. Differences of two single models have Newcombe's intervals, which have
+a width where the two hardly differ.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from wiseft_jax.core.analysis_rows import AnalysisRow, add_p_holm, analysis_row
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.metrics import clopper_pearson
 from wiseft_jax.core.paired import drawn_differences, mcnemar
-from wiseft_jax.core.paired_intervals import Interval, interval_of_mean, newcombe
+from wiseft_jax.core.paired_intervals import Interval, correlations_of, interval_of_mean, newcombe
 from wiseft_jax.core.results import MEAN_OF_SHIFTS
 from wiseft_jax.evaluation.predictions import Predictions
+from wiseft_jax.evaluation.same_images import first_with_images
 from wiseft_jax.studies.alternatives_config import METHODS
 
 NAME = "alternatives"
@@ -119,7 +121,8 @@ def summarise(
     """
     reference, shifts = _axes(sets)
     points = _points(models)
-    drawn = {each.dataset: _drawn(models, each.dataset, seed) for each in sets}
+    images = first_with_images(sets)
+    drawn = _drawn(models, images, seed)
     exact = {
         each.dataset: np.array([np.mean(model.right[each.dataset]) for model in models])
         for each in sets
@@ -133,7 +136,7 @@ def summarise(
     }
     compared = next(p for p in points if (p.method, p.value) == ("wise_ft", COMPARED_AT))
     axes = {"reference": [reference.dataset], "shifts": [each.dataset for each in shifts]}
-    gains = _Gains(models, drawn, axes)
+    gains = _Gains(models, drawn, axes, images)
     found = [_facts(point, compared, measured, gains) for point in points]
     _add_beaten(found)
     facts = {
@@ -154,25 +157,27 @@ def summarise(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Gains:
-    """What intervals of differences are made of: all models, draws by set, sets by axis."""
+    """What intervals of differences are made of: models, draws by set, sets by axis, images."""
 
     models: Sequence[Answers]
     drawn: Mapping[str, np.ndarray]
     axes: Mapping[str, Sequence[str]]
+    images: Mapping[str, str]
 
     def interval(self, own: _Point, other: _Point, datasets: Sequence[str]) -> Interval:
         """Return that of the mean over sets of own accuracy minus the other's.
 
-        Newcombe's of two models, put together over sets as independent; of means over draws of a
-        model the paired bootstrap; none of a model and itself.
+        Newcombe's of two models, put together over sets, which correlate where they show the same
+        images; of means over draws of a model the paired bootstrap; none of a model and itself.
         """
         if own.models == other.models:
             return 0.0, 0.0
         if len(own.models) == len(other.models) == 1:
             before, after = (self.models[point.models[0]].right for point in (other, own))
-            values = [float(after[name].mean() - before[name].mean()) for name in datasets]
+            moved = [after[name].astype(np.float64) - before[name] for name in datasets]
             ends = [newcombe(before[name], after[name]) for name in datasets]
-            return interval_of_mean(values, ends)
+            related = correlations_of(moved, [self.images[name] for name in datasets])
+            return interval_of_mean([float(each.mean()) for each in moved], ends, related)
         means = [
             [self.drawn[name][:, list(point.models)].mean(axis=1) for point in (own, other)]
             for name in datasets
@@ -213,12 +218,19 @@ def _points(models: Sequence[Answers]) -> list[_Point]:
     return sorted(found, key=lambda point: (order.index(point.method), point.value))
 
 
-def _drawn(models: Sequence[Answers], dataset: str, seed: int) -> Float64[np.ndarray, "S M"]:
-    """Return each model's accuracy in each bootstrap sample of a set."""
-    right = np.stack([model.right[dataset] for model in models])
-    nothing = np.zeros((1, right.shape[1]), bool)  # a difference to it is an accuracy
-    stacked = np.concatenate([nothing, right])
-    return drawn_differences(stacked, 0, samples=SAMPLES, seed=seed, stream=dataset)[:, 1:]
+def _drawn(
+    models: Sequence[Answers], images: Mapping[str, str], seed: int
+) -> dict[str, Float64[np.ndarray, "S M"]]:
+    """Return for each set each model's accuracy in each bootstrap sample of its images."""
+    found = {}
+    for first in dict.fromkeys(images.values()):
+        names = [name for name, each in images.items() if each == first]
+        right = np.stack([model.right[name] for name in names for model in models])
+        nothing = np.zeros((1, right.shape[1]), bool)  # a difference to it is an accuracy
+        stacked = np.concatenate([nothing, right])
+        drawn = drawn_differences(stacked, 0, samples=SAMPLES, seed=seed, stream=first)[:, 1:]
+        found |= dict(zip(names, np.split(drawn, len(names), axis=1), strict=True))
+    return found
 
 
 def _interval(drawn: Float64[np.ndarray, " S"]) -> Interval:

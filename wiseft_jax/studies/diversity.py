@@ -27,6 +27,7 @@ from wiseft_jax.core.results import MEAN_OF_SHIFTS
 from wiseft_jax.core.rng import numpy_stream
 from wiseft_jax.core.writers import write_json
 from wiseft_jax.evaluation.predictions import Predictions, load_predictions
+from wiseft_jax.evaluation.same_images import first_with_images
 from wiseft_jax.experiment import ExperimentConfig, ExperimentData
 from wiseft_jax.studies.diversity_cka import FEWEST_IMAGES, MEASURE, cka_groups
 from wiseft_jax.studies.diversity_config import DiversityConfig
@@ -102,13 +103,14 @@ def diversity_study(
     first = next(iter(runs.values()))
     names = [name for name, each in first.items() if (each.labels >= 0).any()]
     pairs = _pairs(config, list(runs))
-    similar = _similarity(config, list(runs), pairs, names, data, directory)
+    streams = first_with_images(first[name] for name in names)  # one image, one draw in all sets
+    similar = _similarity(config, list(runs), pairs, streams, data, directory)
     drawn, facts, images = {}, [], {}
     for name in names:
         of = first[name]
         groups = _groups(name, pairs, runs, splits)
         labels = of.labels[of.labels >= 0]
-        options = {"samples": config.samples, "seed": config.seed, "stream": name}
+        options = {"samples": config.samples, "seed": config.seed, "stream": streams[name]}
         drawn[name] = measure_groups(groups, labels, **options)
         if name in similar:
             images[name], drawn[name][MEASURE] = similar[name]
@@ -173,7 +175,7 @@ def _similarity(
     config: DiversityConfig,
     runs: Sequence[str],
     pairs: Sequence[tuple[str, str]],
-    names: Sequence[str],
+    streams: Mapping[str, str],
     data: ExperimentData | None,
     directory: StudyDirectory,
 ) -> dict[str, tuple[int, dict[str, GroupMeasure]]]:
@@ -184,12 +186,12 @@ def _similarity(
 
     groups = {ENDS: [(ZERO_SHOT, run) for run in runs], TUNED: list(pairs)}
     found = {}
-    for name, features in image_embeddings(config, runs, names, data, directory).items():
+    for name, features in image_embeddings(config, runs, list(streams), data, directory).items():
         count = len(features[ZERO_SHOT])
         if count < FEWEST_IMAGES:
             logger.warning("%s: no CKA of %d images; it needs %d", name, count, FEWEST_IMAGES)
             continue
-        options = {"samples": config.samples, "seed": config.seed, "stream": name}
+        options = {"samples": config.samples, "seed": config.seed, "stream": streams[name]}
         found[name] = count, cka_groups(features, groups, **options)
     return found
 
@@ -234,7 +236,7 @@ def _outputs(predictions: Predictions, alpha: float) -> Outputs:
 def _mean_of(
     sets: Sequence[dict[str, dict[str, GroupMeasure]]],
 ) -> dict[str, dict[str, GroupMeasure]]:
-    """Return the unweighted mean over sets, whose draws are independent of each other."""
+    """Return the unweighted mean over sets: their draws are one where they show the same images."""
     found: dict[str, dict[str, GroupMeasure]] = {}
     for measure, groups in sets[0].items():
         for group in groups:
