@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from wiseft_jax.analysis.stored_run import StoredRun
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.metrics import clopper_pearson
 from wiseft_jax.core.paired import holm, mcnemar
+from wiseft_jax.core.paired_intervals import correlations_of, interval_of_mean, newcombe
 from wiseft_jax.evaluation.predictions import Predictions
 
 ALPHAS = (0.0, 0.25, 0.5, 1.0)
@@ -126,7 +128,8 @@ def test_rows_of_a_run_against_counting():
                 gain = next(r for r in of if r["metric"] == f"{kind}_ensemble_gain")
                 assert gain["value"] == pytest.approx(own.mean() - merged.mean())
                 assert gain["p_value"] == mcnemar(merged, own).p_value
-                assert gain["ci_low"] <= gain["value"] <= gain["ci_high"]
+                assert (gain["ci_low"], gain["ci_high"]) == newcombe(merged, own)
+                assert gain["ci_low"] < gain["value"] < gain["ci_high"]
                 if alpha in (0.0, 1.0):
                     assert (gain["value"], gain["p_value"]) == (0.0, 1.0)
                 gains.append(gain)
@@ -139,6 +142,26 @@ def test_rows_of_a_run_against_counting():
             own = [g["value"] for g in gains if g["role"] == "shift" and g["alpha"] == row["alpha"]]
             assert row["value"] == pytest.approx(np.mean(own))
             assert row["n"] == 2 * 57
+            moved, ends = [], []
+            for each in sets[1:]:
+                known, place = each.labels >= 0, ALPHAS.index(row["alpha"])
+                mixed = MIXERS[kind](each.logits_at(0.0), each.logits_at(1.0), row["alpha"])
+                pair = each.correct[place][known], (mixed.argmax(1) == each.labels)[known]
+                moved.append(pair[1].astype(float) - pair[0])
+                ends.append(newcombe(*pair))
+            related = correlations_of(moved, ["other", "images"])  # of other labels
+            wanted = interval_of_mean([float(d.mean()) for d in moved], ends, related)
+            assert (row["ci_low"], row["ci_high"]) == pytest.approx(wanted)
+            assert row["ci_low"] < row["value"] < row["ci_high"]
+
+
+def test_a_set_and_its_copy_are_no_surer_than_one():
+    one = stored("a", "test", "shift", 6)
+    copy = dataclasses.replace(one, dataset="b")
+    gains = [r for r in ensembles(run_of(one, copy)) if r["metric"] == "output_ensemble_gain"]
+    for alpha in (0.25, 0.5):
+        own, _, mean = (row for row in gains if row["alpha"] == alpha)
+        assert (mean["ci_low"], mean["ci_high"]) == pytest.approx((own["ci_low"], own["ci_high"]))
 
 
 def test_linear_models_gain_nothing():

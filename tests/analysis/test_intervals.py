@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy import stats
 
 from wiseft_jax.analysis.intervals import (
     drawn_means,
     jackknifed,
-    mcnemar_p_values,
     mean_interval,
     mean_p_value,
-    paired_difference,
     percentile,
     pivotal,
     within,
 )
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.jackknife import jackknife
-from wiseft_jax.core.paired import mcnemar_of_counts
 
 
 def test_the_mean_is_that_of_the_jackknife_and_of_student():
@@ -72,36 +67,3 @@ def test_examples_are_drawn_with_all_their_columns():
     values = np.random.default_rng(1).normal(size=(30, 1))
     drawn = drawn_means(np.hstack([values, 2 * values]), samples=50, seed=3, stream="x")
     assert drawn[:, 1] == pytest.approx(2 * drawn[:, 0])
-
-
-def test_paired_differences_are_newcombes():
-    # Fagerland, Lydersen, Laake (2014), Statistics in Medicine 33:2850: airway
-    # hyper-responsiveness before (8 of 21) and after (2 of 21) treatment.
-    found = paired_difference(*(np.array([each]) for each in (7, 1, 1, 21)))
-    assert found[0] == pytest.approx([-0.507, -0.026], abs=6e-4)
-
-
-@given(counts=st.lists(st.integers(0, 40), min_size=4, max_size=4).filter(lambda c: sum(c) > 0))
-def test_paired_differences_hold_the_difference_and_turn_with_the_order(counts: list[int]):
-    a_only, b_only, both, neither = (np.array([count]) for count in counts)
-    n = a_only + b_only + both + neither
-    (low, high), *_ = paired_difference(a_only, b_only, both, n)
-    assert -1 - 1e-9 <= low <= (b_only - a_only)[0] / n[0] + 1e-12
-    assert (b_only - a_only)[0] / n[0] - 1e-12 <= high <= 1 + 1e-9
-    turned = paired_difference(b_only, a_only, both, n)[0]
-    assert turned == pytest.approx([-high, -low])
-
-
-def test_paired_differences_cover():
-    shares = np.array([0.1, 0.05, 0.6, 0.25])
-    drawn = np.random.default_rng(0).multinomial(40, shares, size=4000).T
-    found = paired_difference(*drawn[:3], np.full(4000, 40))
-    covered = (found[:, 0] <= -0.05) & (found[:, 1] >= -0.05)
-    assert 0.93 < covered.mean() < 0.98
-
-
-@given(counts=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=1, max_size=5))
-def test_many_tests_of_mcnemar_are_the_single_ones(counts: list[tuple[int, int]]):
-    a_only, b_only = np.array(counts).T
-    single = [mcnemar_of_counts(a, b, 200).p_value for a, b in counts]
-    assert mcnemar_p_values(a_only, b_only) == pytest.approx(single)

@@ -95,6 +95,8 @@ def test_every_number_has_its_n_interval_and_configuration(
             assert low - 1e-9 <= row["value"] <= high + 1e-9
         for p_value in (row["p_value"], row["p_holm"]):
             assert p_value is None or 0 <= p_value <= 1
+        assert (row["p_holm"] is None) == (row["p_value"] is None)
+        assert row["p_value"] is None or row["p_holm"] >= row["p_value"]
 
 
 @pytest.mark.parametrize("name", ANALYSES)

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from wiseft_jax.core.analysis_rows import (
+    AnalysisRow,
+    add_p_holm,
     analysis_file,
     analysis_row,
     read_analysis_rows,
@@ -42,6 +44,24 @@ def test_rows_are_read_back(tmp_path: Path):
     assert stored_analyses(tmp_path) == ["diversity"]
     assert ROW["alpha"] == 0.0
     assert bare["ci_low"] is bare["p_holm"] is None
+
+
+def test_p_values_are_corrected_by_family_and_each_test_counts_once():
+    def row(metric: str, dataset: str, p_value: float | None) -> AnalysisRow:
+        return analysis_row(
+            "flips", metric, 0.1, 9, config_hash="", dataset=dataset, p_value=p_value
+        )
+
+    rows = [row("won", "a", 0.01), row("lost", "a", 0.01), row("changed", "a", None)]
+    rows += [row("won", "b", 0.04), row("lost", "b", 0.04), row("won", "c", 0.03)]
+    add_p_holm(rows)
+    # Three tests of 0.01, 0.04 and 0.03, as in the example of Holm's method.
+    assert [each["p_holm"] for each in rows] == pytest.approx([0.03, 0.03, None, 0.06, 0.06, 0.06])
+    add_p_holm(rows, family=lambda row: row["dataset"])
+    assert [each["p_holm"] for each in rows] == [0.01, 0.01, None, 0.04, 0.04, 0.03]
+    equal = [row("won", "a", 0.01), row("won", "b", 0.01)]  # equal p-values of two tests
+    add_p_holm(equal)
+    assert [each["p_holm"] for each in equal] == [0.02, 0.02]
 
 
 def test_a_missing_analysis_is_named_with_the_command(tmp_path: Path):

@@ -18,6 +18,8 @@ from wiseft_jax.core.paired import (
     drawn_differences,
     holm,
     mcnemar,
+    mcnemar_of_counts,
+    mcnemar_p_values,
 )
 
 METHODS = ("exact", "bootstrap")
@@ -77,7 +79,7 @@ def test_the_bootstrap_of_patterns_has_the_law_of_drawing_examples(
     monkeypatch: pytest.MonkeyPatch,
 ):
     """Against plain resampling of indices, with other random numbers; in several batches."""
-    monkeypatch.setattr("wiseft_jax.core.paired._DRAWS_AT_ONCE", 1000)
+    monkeypatch.setattr("wiseft_jax.core.resampling._DRAWS_AT_ONCE", 1000)
     correct = alphas(80, 1, 4)
     found = bootstrap_differences(correct, 1, samples=20_000, confidence=0.9)
     rng = np.random.default_rng(7)
@@ -224,3 +226,10 @@ def test_draws_are_those_of_the_intervals_and_independent_between_streams():
     again = drawn_differences(correct, 2, samples=500, seed=4, stream="a")[:, 0]
     np.testing.assert_array_equal(first, again)
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.15
+
+
+@given(counts=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=1, max_size=5))
+def test_many_tests_of_mcnemar_are_the_single_ones(counts: list[tuple[int, int]]):
+    a_only, b_only = np.array(counts).T
+    single = [mcnemar_of_counts(a, b, 200).p_value for a, b in counts]
+    assert mcnemar_p_values(a_only, b_only) == pytest.approx(single)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import make_mesh
 from wiseft_jax.core.mesh_config import MeshConfig
+from wiseft_jax.core.softmax import softmax_entropy
 from wiseft_jax.evaluation.engine import (
     BACKENDS,
     CAPACITY,
@@ -27,7 +28,6 @@ from wiseft_jax.evaluation.engine import (
     summarise,
     top_margin,
 )
-from wiseft_jax.evaluation.host_entropy import softmax_entropy
 from wiseft_jax.experiment import SweepConfig
 
 SMALL = {"w": np.zeros((1000, 250), np.float32)}

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from wiseft_jax.core.softmax import softmax_entropy
 from wiseft_jax.evaluation.entropy import entropy_of_logits
-from wiseft_jax.evaluation.host_entropy import softmax_entropy
 
 LOGITS = hnp.arrays(
     np.float32,

@@ -22,10 +22,10 @@ from wiseft_jax.clip.load import load_clip
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import make_mesh
 from wiseft_jax.core.mesh_config import MeshConfig
+from wiseft_jax.core.softmax import softmax_entropy
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.source import Dataset, array_dataset
 from wiseft_jax.evaluation.engine import EngineConfig, compiled_step, padded_alphas
-from wiseft_jax.evaluation.host_entropy import softmax_entropy
 from wiseft_jax.evaluation.predictions import Predictions, disagreements
 from wiseft_jax.evaluation.sweep import SweepResult, sweep
 from wiseft_jax.weights import lerp

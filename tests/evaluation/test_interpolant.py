@@ -12,7 +12,7 @@ from numpy.polynomial import Chebyshev
 
 from wiseft_jax.clip.classifier import head_logits
 from wiseft_jax.core.mesh import Layout
-from wiseft_jax.evaluation.host_entropy import softmax_entropy
+from wiseft_jax.core.softmax import softmax_entropy
 from wiseft_jax.evaluation.interpolant import NodePlan, read_off, residual
 from wiseft_jax.weights.interpolate import lerp
 

@@ -14,11 +14,11 @@ from tests.evaluation.conftest import NAMES, Tiny, dataset, moved
 from wiseft_jax.clip.logit_classifier import LogitClassifier
 from wiseft_jax.core.mesh import make_mesh
 from wiseft_jax.core.projection import NEVER, Projection
+from wiseft_jax.core.softmax import softmax_entropy
 from wiseft_jax.data.source import Dataset
 from wiseft_jax.evaluation import kept_logits as choosing
 from wiseft_jax.evaluation.curve import curve
 from wiseft_jax.evaluation.curve_config import CurveConfig
-from wiseft_jax.evaluation.host_entropy import softmax_entropy
 from wiseft_jax.evaluation.kept_logits import (
     end_places,
     kept_logits,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.evaluation.host_entropy import softmax_entropy
+from wiseft_jax.core.softmax import softmax_entropy
 from wiseft_jax.evaluation.predictions import Predictions
 from wiseft_jax.evaluation.rules import (
     ALL_RULES,

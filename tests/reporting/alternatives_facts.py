@@ -68,13 +68,16 @@ def diverse(value: float, ratio: float | None) -> dict[str, Any]:
     return found | {"ratio": None if ratio is None else ends}
 
 
-def diversity_facts(*, probes: int = 2, logits: bool = True) -> dict[str, Any]:
+def diversity_facts(*, probes: int = 2, logits: bool = True, cka: bool = False) -> dict[str, Any]:
     groups = GROUPS if probes else GROUPS[:2]
     values = dict(zip(GROUPS, ((0.2, 4.0), (0.05, None), (0.03, 0.6)), strict=True))
     names = ["prediction_diversity", "kappa_complement", *(["kl_divergence"] if logits else [])]
     measures = {name: {group: diverse(*values[group]) for group in groups} for name in names}
+    if cka:
+        measures["cka_complement"] = {group: diverse(*values[group]) for group in groups[:2]}
     sets = [
         {"dataset": name, "split": "test", "role": role, "n": n, "measures": measures}
+        | {"cka_images": (n - 100) * cka}
         for name, role, n in (
             ("test", "reference", 1000),
             ("a_long name", "shift", 500),

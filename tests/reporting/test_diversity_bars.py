@@ -29,6 +29,16 @@ def test_a_panel_for_each_measure_and_a_bar_for_each_group_and_set():
                       "two linear probes on halves"]  # fmt: skip
 
 
+def test_the_panel_of_cka_has_bars_of_what_is_measured():
+    figure = diversity_figure(diversity_facts(cka=True))
+    assert len(figure.axes) == 4
+    last = figure.axes[-1]
+    assert last.get_ylabel() == "CKA complement"
+    heights = [bar.get_height() for bar in last.patches if isinstance(bar, Rectangle)]
+    assert heights == pytest.approx([0.2] * 4 + [0.05] * 4)
+    assert [text.get_text() for text in last.texts] == ["×4.0"] * 4
+
+
 def test_it_is_written_twice_alike_without_probes_and_logits(tmp_path: Path):
     facts = diversity_facts(probes=0, logits=False)
     paths = draw_diversity(facts, tmp_path / "diversity.png")

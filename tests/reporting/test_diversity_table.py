@@ -22,6 +22,24 @@ def test_a_line_for_each_set_and_measure_with_ratios():
     ]  # fmt: skip
 
 
+def test_the_cka_complement_of_probes_is_0_as_they_share_an_encoder():
+    facts = diversity_facts(cka=True)
+    _, lines = diversity_cells(facts)
+    assert len(lines) == 4 * 4
+    assert lines[3] == [
+        "", "CKA complement", "0.200 [0.180, 0.220] 0.190..0.210",
+        "0.050 [0.030, 0.070] 0.040..0.060", "0 (one encoder)", "4.0 [3.5, 4.5]", "0",
+    ]  # fmt: skip
+    note = "embeddings of 400 to 900 images a set, bootstrap over minibatches, 0 of probes"
+    assert note in diversity_caption(facts)
+    assert "CKA" not in diversity_caption(diversity_facts())
+    assert "0 of probes" not in diversity_caption(diversity_facts(cka=True, probes=0))
+    sentence = next(line for line in diversity_sentences(facts) if "by CKA complement" in line)
+    assert sentence.endswith("(95 % interval 3.5 to 4.5, n = 900).")
+    del facts["sets"][1]["measures"]["cka_complement"]["zero_shot/fine_tuned"]
+    assert diversity_cells(facts)[1][7][2] == "no features"
+
+
 def test_without_probes_and_logits_neither_is_told():
     facts = diversity_facts(probes=0, logits=False)
     heads, lines = diversity_cells(facts)

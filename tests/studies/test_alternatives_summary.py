@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from tests.studies.grids import predictions
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.metrics import clopper_pearson
 from wiseft_jax.core.paired import holm, mcnemar
+from wiseft_jax.core.paired_intervals import interval_of_mean, newcombe
 from wiseft_jax.studies.alternatives_summary import (
     Answers,
     answers_of,
@@ -77,11 +79,31 @@ def test_differences_are_paired_and_against_the_middle_of_the_curve():
     same = Answers("ema", 0.5, models[1].right, "x")
     facts, _ = summarise([*models, same], sets(), seed=0)
     nothing = {"difference": 0.0, "low": 0.0, "high": 0.0}
-    assert point(facts, "ema", 0.5)["against"] == {"reference": nothing, "shifts": nothing}
+    assert point(facts, "wise_ft", 0.5)["against"] == {"reference": nothing, "shifts": nothing}
+    for alike in point(facts, "ema", 0.5)["against"].values():  # here; of other images who knows
+        assert alike["difference"] == 0
+        assert -0.05 < alike["low"] < 0 < alike["high"] < 0.05
     found = point(facts, "wise_ft", 0.0)["against"]["reference"]
     wanted = np.mean(models[0].right["test"]) - np.mean(models[1].right["test"])
     assert found["difference"] == pytest.approx(wanted)
     assert found["low"] < wanted < found["high"] < 0
+
+
+def test_two_shifts_that_show_the_same_images_are_no_surer_than_one():
+    models = [
+        dataclasses.replace(each, right=each.right | {"b": each.right["a"]}) for each in answers()
+    ]
+    twice = [*sets()[:-1], predictions(np.ones((1, 60), bool), (0.0,), "b", "test", "shift")]
+    facts, rows = summarise(models, twice, seed=0)
+    for group in ("ema decay 0.99", "bernoulli alpha 0.5"):  # Newcombe's, and the bootstrap's
+        ends = {
+            row["dataset"]: (row["ci_low"], row["ci_high"])
+            for row in rows
+            if (row["group"], row["metric"]) == (group, "gain") and row["role"] == "shift"
+        }
+        assert ends["mean of shifts"] == pytest.approx(ends["a"])
+        assert ends["b"] == pytest.approx(ends["a"])
+    assert facts["shifts"] == {"a": 60, "b": 60}
 
 
 def test_beaten_are_points_that_an_alpha_is_at_least_as_good_as_on_both():
@@ -117,7 +139,13 @@ def test_rows_have_their_intervals_tests_and_hashes():
     family = [r for r in rows if r["dataset"] == "a" and r["p_value"] is not None]
     assert len(family) == 3  # both ends of the curve, and the average
     assert [r["p_holm"] for r in family] == holm([r["p_value"] or 0 for r in family]).tolist()
-    assert (gain["other"], gain["seed"]) == ("wise_ft alpha 0.5", 3)
+    assert (gain["other"], gain["seed"]) == ("wise_ft alpha 0.5", None)
+    ends = {name: newcombe(models[1].right[name], models[3].right[name]) for name in "ab"}
+    assert (gain["ci_low"], gain["ci_high"]) == pytest.approx(ends["a"])
+    values = [ema[name, "gain"]["value"] for name in "ab"]
+    mean = ema["mean of shifts", "gain"]
+    wanted = interval_of_mean(values, [ends["a"], ends["b"]])
+    assert (mean["ci_low"], mean["ci_high"]) == pytest.approx(wanted)
     assert ema["mean of shifts", "top1"]["n"] == 110
     middle = [r for r in rows if r["group"] == "wise_ft alpha 0.5"]
     assert {r["metric"] for r in middle} == {"top1"}  # nothing is compared with itself

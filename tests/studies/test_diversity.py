@@ -96,6 +96,53 @@ def test_groups_of_pairs_against_counting(tmp_path: Path):
     assert {(row["other"], row["seed"]) for row in ratios} == {(TUNED, 0)}
 
 
+def test_embeddings_are_compared_by_cka_on_their_own_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    directory = study(tmp_path, [(0.0, 1.0), (1.0,)])
+    counts = {"test": 90, "a": 85, "b": 170}
+
+    def embedded(config: Any, runs: Any, names: Any, data: Any, where: Any) -> Any:
+        rng = np.random.default_rng(0)
+        shared = {name: rng.normal(size=(counts[name], 4)) for name in names}
+        spread = {"zero_shot": 0.0, runs[0]: 1.0, runs[1]: 0.9}
+        return {
+            name: {
+                model: own + noise * rng.normal(size=own.shape) for model, noise in spread.items()
+            }
+            for name, own in shared.items()
+        }
+
+    monkeypatch.setattr("wiseft_jax.studies.diversity_features.image_embeddings", embedded)
+    data = ExperimentData((), None, None, ())  # type: ignore[arg-type]
+    facts = diversity_study(NONE, directory, data)
+    sets = {each["dataset"]: each for each in facts["sets"]}
+    for name in ("test", "a", "b", "mean of shifts"):
+        found = sets[name]["measures"]["cka_complement"]
+        assert [*found] == [ENDS, TUNED]  # of probes there is nothing to measure
+        assert found[ENDS]["low"] < found[ENDS]["value"] < found[ENDS]["high"]
+        ratio = found[ENDS]["ratio"]
+        assert ratio["value"] == pytest.approx(found[ENDS]["value"] / found[TUNED]["value"])
+        assert ratio["low"] < ratio["value"] < ratio["high"]
+    assert {name: each["cka_images"] for name, each in sets.items()} == {
+        **counts, "mean of shifts": 255,
+    }  # fmt: skip
+    ends = [sets[name]["measures"]["cka_complement"][ENDS]["value"] for name in "ab"]
+    mean = sets["mean of shifts"]["measures"]["cka_complement"][ENDS]["value"]
+    assert mean == pytest.approx(np.mean(ends))
+    rows = read_analysis_rows(tmp_path / "diversity.jsonl")
+    own = {(r["metric"], r["dataset"]): r["n"] for r in rows if "cka" in r["metric"]}
+    assert own["cka_complement_ratio", "b"] == own["cka_complement", "b"] == 170
+    counts["test"] = 79
+    facts = diversity_study(NONE, directory, data)
+    sets = {each["dataset"]: each for each in facts["sets"]}
+    assert "cka_complement" not in sets["test"]["measures"]
+    assert "cka_complement" in sets["a"]["measures"]
+    assert "test: no CKA of 79 images; it needs 80" in caplog.text
+    without = diversity_study(dataclasses.replace(NONE, cka_images=0), directory, data)
+    assert all("cka_complement" not in each["measures"] for each in without["sets"])
+
+
 def test_of_many_pairs_so_many_are_drawn(tmp_path: Path):
     directory = study(tmp_path, [(0.0, 1.0)] * 5)
     config = dataclasses.replace(NONE, most_pairs=4)
@@ -122,7 +169,7 @@ def test_what_is_no_study_and_other_data_are_refused(tmp_path: Path):
         study_base(StudyDirectory(tmp_path / "none"))
     directory = study(tmp_path / "study", [(0.0, 1.0)] * 2)
     check_same_data(directory, {"class_names": ()})
-    with pytest.raises(InputError, match="leave probes out with --probe-splits 0"):
+    with pytest.raises(InputError, match="leave both out with --probe-splits 0 --cka-images 0"):
         check_same_data(directory, {"class_names": ["cat"]})
 
 

@@ -14,7 +14,6 @@ from wiseft_jax.studies.patched import (
     energy_inside,
     mean_of_finite,
     paste_patch,
-    probabilities,
 )
 
 HEIGHT, WIDTH, SIZE = 14, 18, 5
@@ -121,11 +120,6 @@ def test_a_reaction_counts_what_was_right_before():
     assert found.flipped.tolist() == [False, True, False, True]
     high, low = np.exp(4) / (np.exp(4) + 2), 1 / (np.exp(4) + 2)
     np.testing.assert_allclose(found.score_drop, [0, high - low, low - high, high - low])
-
-
-def test_probabilities_survive_large_logits():
-    found = probabilities(np.array([[1000.0, 1000.0], [-1000.0, 0.0]], np.float32))
-    np.testing.assert_allclose(found, [[0.5, 0.5], [0, 1]])
 
 
 def test_energy_is_the_share_of_the_positive_part_in_the_square():

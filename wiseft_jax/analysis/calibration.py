@@ -10,11 +10,11 @@ from jaxtyping import Bool, Float, Float64, Int
 
 from wiseft_jax.analysis.intervals import Interval, jackknifed, mean_interval, pivotal, within
 from wiseft_jax.analysis.options import AnalysisOptions, stored_logits
-from wiseft_jax.analysis.softmax import finite_rows, log_softmax, row_blocks
 from wiseft_jax.analysis.stored_run import StoredRun, labelled
 from wiseft_jax.core.analysis_rows import AnalysisRow
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.rng import numpy_stream
+from wiseft_jax.core.softmax import finite_rows, row_blocks
 from wiseft_jax.evaluation.predictions import Predictions
 
 NAME = "calibration"
@@ -23,6 +23,8 @@ _FINE = 16
 """Parts of a bin that the bootstrap draws examples from."""
 _MOST_STEPS = 60
 _CLOSE = 1e-8
+_FEW = 2_048
+"""Examples on which the search for a temperature begins."""
 _FARTHEST = 12.0
 """Of the logarithm of a temperature: beyond it nothing is left to gain."""
 
@@ -162,12 +164,17 @@ def probability_scores(
     count = len(logits)
     confidence, nll, brier = np.empty(count), np.empty(count), np.empty(count)
     for block in row_blocks(logits.shape):
-        log_p = log_softmax(np.asarray(logits[block], np.float64) / temperature)
-        of_label = np.take_along_axis(log_p, labels[block][:, None].astype(np.int64), 1)[:, 0]
-        p = np.exp(log_p)
-        confidence[block] = p.max(axis=1)
-        nll[block] = -of_label
-        brier[block] = np.sum(p**2, axis=1) - 2 * np.exp(of_label) + 1
+        z = np.array(logits[block], np.float64)
+        z -= z.max(axis=1, keepdims=True)
+        z /= temperature
+        weights = np.exp(z)
+        total = weights.sum(axis=1)
+        log_p = np.take_along_axis(z, labels[block][:, None].astype(np.int64), 1)[:, 0]
+        log_p -= np.log(total)
+        confidence[block] = 1 / total  # the largest logit's weight is 1
+        nll[block] = -log_p
+        squares = np.einsum("nk,nk->n", weights, weights) / total**2
+        brier[block] = squares - 2 * np.exp(log_p) + 1
     # A maximum can pass 1, and a square 0, by rounding.
     return Scores(np.minimum(confidence, 1.0), correct, nll, np.maximum(brier, 0.0))
 
@@ -194,21 +201,12 @@ def best_temperature(
     """
     if len(logits) == 0:
         raise InputError("logits: expected at least one example, found none")
-    place, low, high = 0.0, -_FARTHEST, _FARTHEST  # of log(1 / T), between which the maximum lies
-    if float(_slope(logits, labels, high)[0].mean()) <= 0:
-        return float(np.exp(-high)), None
-    if float(_slope(logits, labels, low)[0].mean()) >= 0:
-        return float(np.exp(-low)), None
-    slope, curve = _slope(logits, labels, place)
-    for _ in range(_MOST_STEPS):
-        first, second = float(slope.mean()), float(curve.mean())
-        low, high = (low, place) if first > 0 else (place, high)
-        newton = place - first / second if second > 0 else np.nan
-        following = newton if low < newton < high else (low + high) / 2
-        moved, place = abs(following - place), float(following)
-        slope, curve = _slope(logits, labels, place)
-        if moved < _CLOSE:
-            break
+    start, step = None, len(logits) // _FEW
+    if step > 1:
+        start = _best_place(logits[::step], labels[::step])[0]
+    place, slope, curve = _best_place(logits, labels, start)
+    if abs(place) == _FARTHEST:
+        return float(np.exp(-place)), None
     temperature, second = float(np.exp(-place)), float(curve.mean())
     if second <= 0:
         return temperature, None
@@ -218,19 +216,52 @@ def best_temperature(
     return temperature, (float(np.exp(interval[0])), float(np.exp(interval[1])))
 
 
+def _best_place(
+    logits: np.ndarray, labels: np.ndarray, start: float | None = None
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Return ``log(1 / T)`` of the least loss, and ``_slope`` there; an end if it isn't between.
+
+    Both ends are looked at first, unless a start between them is known; from there they are looked
+    at when a step would leave the bracket.
+    """
+    low, high, ends_are_known = -_FARTHEST, _FARTHEST, False
+    place, following = np.inf, np.nan if start is None else start
+    slope, curve = np.empty(0), np.empty(0)
+    for _ in range(_MOST_STEPS):
+        if not low < following < high:
+            if not ends_are_known:
+                for end in (_FARTHEST, -_FARTHEST):
+                    slope, curve = _slope(logits, labels, end)
+                    if float(slope.mean()) * np.sign(end) <= 0:
+                        return end, slope, curve
+            ends_are_known = True
+            following = (low + high) / 2
+        moved, place = abs(following - place), following
+        slope, curve = _slope(logits, labels, place)
+        if moved < _CLOSE:
+            break
+        first, second = float(slope.mean()), float(curve.mean())
+        low, high = (low, place) if first > 0 else (place, high)
+        following = place - first / second if second > 0 else np.nan
+    return place, slope, curve
+
+
 def _slope(logits: np.ndarray, labels: np.ndarray, place: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the first and second derivative of each example's loss by ``log(1 / T)``."""
     beta = float(np.exp(place))
     slope, curve = np.empty(len(logits)), np.empty(len(logits))
     for block in row_blocks(logits.shape):
-        z = np.asarray(logits[block], np.float64)
-        z = z - z.max(axis=1, keepdims=True)
-        p = np.exp(log_softmax(beta * z))
-        z = np.maximum(z, -1e6)  # classes that are never predicted have p = 0, and no finite square
+        z = np.array(logits[block], np.float64)
+        z -= z.max(axis=1, keepdims=True)
+        weights = np.exp(beta * z)
+        total = weights.sum(axis=1)
+        np.maximum(z, -1e6, out=z)  # what is never predicted has p = 0, and no finite square
         of_label = np.take_along_axis(z, labels[block][:, None].astype(np.int64), 1)[:, 0]
-        mean = np.sum(p * z, axis=1)
+        weights *= z
+        mean = weights.sum(axis=1) / total
+        square = np.einsum("nk,nk->n", weights, z) / total
         slope[block] = beta * (mean - of_label)
-        curve[block] = slope[block] + beta**2 * np.maximum(np.sum(p * z**2, axis=1) - mean**2, 0)
+        curve[block] = slope[block] + beta**2 * np.maximum(square - mean**2, 0)
     return slope, curve
 
 

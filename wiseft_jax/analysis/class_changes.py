@@ -7,7 +7,6 @@ import dataclasses
 import numpy as np
 from jaxtyping import Bool, Float64, Int, Int64
 
-from wiseft_jax.analysis.intervals import mcnemar_p_values, paired_difference
 from wiseft_jax.analysis.options import AnalysisOptions
 from wiseft_jax.analysis.stored_run import (
     FINE_TUNED,
@@ -19,7 +18,8 @@ from wiseft_jax.analysis.stored_run import (
 from wiseft_jax.core.analysis_rows import AnalysisRow
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.metrics import clopper_pearson
-from wiseft_jax.core.paired import holm
+from wiseft_jax.core.paired import holm, mcnemar_p_values
+from wiseft_jax.core.paired_intervals import paired_difference
 from wiseft_jax.evaluation.predictions import Predictions
 
 NAME = "classes"

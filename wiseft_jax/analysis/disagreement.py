@@ -17,7 +17,7 @@ from wiseft_jax.analysis.stored_run import (
     classes_at,
     index_of,
 )
-from wiseft_jax.core.analysis_rows import AnalysisRow
+from wiseft_jax.core.analysis_rows import AnalysisRow, add_p_holm
 from wiseft_jax.core.metrics import clopper_pearson
 from wiseft_jax.core.paired import mcnemar_of_counts
 from wiseft_jax.evaluation.predictions import Predictions
@@ -104,7 +104,8 @@ def overridden(run: StoredRun, options: AnalysisOptions) -> list[AnalysisRow]:
     of the first two: a sign test against each other); ``disagreement``, the share of all examples
     on which they do. Of each end ``confidence``, the mean margin between its two largest logits,
     of all examples and of those in disagreement (``group``), and ``confidence_gain`` of
-    fine-tuned over zero-shot, paired (``p_value``: Student's).
+    fine-tuned over zero-shot, paired (``p_value``: Student's). ``p_holm``: the sign tests of all
+    sets are corrected together, and so are the tests of confidence.
 
     Args:
       run: The run.
@@ -121,6 +122,7 @@ def overridden(run: StoredRun, options: AnalysisOptions) -> list[AnalysisRow]:
         classes = [classes_at(predictions, alpha) for alpha in (ZERO_SHOT, FINE_TUNED, at)]
         rows += _shares(run, predictions, overrides(*classes), at)
         rows += _confidences(run, predictions, classes[0] != classes[1])
+    add_p_holm(rows, family=lambda row: row["metric"] == "confidence_gain")
     return rows
 
 

@@ -10,7 +10,6 @@ from jaxtyping import Float, Float64, Int
 
 from wiseft_jax.analysis.intervals import Interval, jackknifed, mean_interval, within
 from wiseft_jax.analysis.options import AnalysisOptions, stored_logits
-from wiseft_jax.analysis.softmax import finite_rows, log_softmax, row_blocks
 from wiseft_jax.analysis.stored_run import (
     FINE_TUNED,
     ZERO_SHOT,
@@ -19,10 +18,11 @@ from wiseft_jax.analysis.stored_run import (
     labelled,
     right_at,
 )
-from wiseft_jax.core.analysis_rows import AnalysisRow
+from wiseft_jax.core.analysis_rows import AnalysisRow, add_p_holm
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.metrics import clopper_pearson
 from wiseft_jax.core.paired import mcnemar
+from wiseft_jax.core.softmax import finite_rows, log_softmax, row_blocks
 from wiseft_jax.evaluation.predictions import Predictions
 
 NAME = "diversity"
@@ -142,7 +142,8 @@ def kl_by_example(
 def diversity(run: StoredRun, options: AnalysisOptions) -> list[AnalysisRow]:
     """Return the diversity of zero-shot, fine-tuned and merged, pair by pair and set by set.
 
-    Rows: ``prediction_diversity`` (Clopper-Pearson; ``p_value``: McNemar's, of equal accuracies),
+    Rows: ``prediction_diversity`` (Clopper-Pearson; ``p_value``: McNemar's, of equal accuracies;
+    ``p_holm``: corrected for all pairs and sets),
     ``kappa_complement`` (infinitesimal jackknife) and, where logits are stored, ``kl_divergence``
     both ways (jackknife). ``alpha`` is the first model's, ``other`` names the second, ``group``
     the pair.
@@ -160,6 +161,7 @@ def diversity(run: StoredRun, options: AnalysisOptions) -> list[AnalysisRow]:
         there = {name: at for name, at in models.items() if at in predictions.alphas}
         for one, other in itertools.combinations(there, 2):
             rows += _pair(run, predictions, (one, there[one]), (other, there[other]))
+    add_p_holm(rows)
     return rows
 
 

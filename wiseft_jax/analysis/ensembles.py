@@ -8,15 +8,13 @@ along the path, mixing logits and mixing weights is the same (Wortsman et al. 20
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
 
-from wiseft_jax.analysis.intervals import percentile
 from wiseft_jax.analysis.options import AnalysisOptions, stored_logits
-from wiseft_jax.analysis.softmax import log_softmax, row_blocks
 from wiseft_jax.analysis.stored_run import (
     FINE_TUNED,
     ZERO_SHOT,
@@ -25,13 +23,16 @@ from wiseft_jax.analysis.stored_run import (
     labelled,
     right_at,
 )
-from wiseft_jax.core.analysis_rows import AnalysisRow
+from wiseft_jax.core.analysis_rows import AnalysisRow, add_p_holm
 from wiseft_jax.core.errors import InputError, unknown_name
 from wiseft_jax.core.metrics import clopper_pearson
-from wiseft_jax.core.paired import drawn_differences, holm, mcnemar
+from wiseft_jax.core.paired import mcnemar
+from wiseft_jax.core.paired_intervals import correlations_of, interval_of_mean, newcombe
 from wiseft_jax.core.results import MEAN_OF_SHIFTS
+from wiseft_jax.core.softmax import row_blocks, softmax
 from wiseft_jax.evaluation.linear import LinearLogits
 from wiseft_jax.evaluation.predictions import Predictions
+from wiseft_jax.evaluation.same_images import first_with_images
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ def probability_ensemble(
       logits_1: Of the model at alpha = 1.
       alpha: The weight of the second.
     """
-    return _mixed(np.exp(log_softmax(logits_0)), np.exp(log_softmax(logits_1)), alpha)
+    return _mixed(softmax(logits_0), softmax(logits_1), alpha)
 
 
 def ensemble_right(
@@ -99,7 +100,7 @@ def ensemble_right(
     for block in row_blocks(logits_0.shape):
         ends = [np.asarray(each[block], np.float64) for each in (logits_0, logits_1)]
         if kind == "probability":
-            ends = [np.exp(log_softmax(each)) for each in ends]
+            ends = [softmax(each) for each in ends]
         curve = LinearLogits(ends[0], ends[1], labels[block]).curve()
         right[:, block] = curve.correct(np.asarray(alphas, np.float64))
     return right
@@ -115,17 +116,18 @@ def ensembles(run: StoredRun, options: AnalysisOptions = AnalysisOptions()) -> l
     """Return the accuracies of both ensembles at each alpha, beside those of the merged weights.
 
     Metrics ``output_ensemble`` and ``probability_ensemble`` (accuracy, Clopper-Pearson) and
-    ``..._gain`` (minus the merged weights' at the same alpha, paired bootstrap; McNemar's exact
+    ``..._gain`` (minus the merged weights' at the same alpha: Newcombe's interval; McNemar's exact
     p-value, corrected by Holm for all alphas and sets of the kind). The mean of the shifts (no
-    dataset, the group ``"mean of shifts"``) has gains alone; sets are drawn independently of each
-    other, which sets made of the same images are not.
+    dataset, the group ``"mean of shifts"``) has gains alone; its interval is put together from
+    those of the sets (``interval_of_mean``), which correlate where they show the same images.
 
     Args:
       run: The run, with logits of both ends.
-      options: Seed and samples.
+      options: Not looked at.
     """
+    del options
     sets = [each for each in run.in_turn() if can_be_mixed(each)]
-    return [row for kind in KINDS for row in _of_kind(run, sets, kind, options)]
+    return [row for kind in KINDS for row in _of_kind(run, sets, kind)]
 
 
 def can_be_mixed(predictions: Predictions) -> bool:
@@ -153,10 +155,11 @@ def can_be_mixed(predictions: Predictions) -> bool:
     return True
 
 
-def _of_kind(
-    run: StoredRun, sets: Sequence[Predictions], kind: str, options: AnalysisOptions
-) -> list[AnalysisRow]:
-    rows, gains, drawn = [], [], {}
+def _of_kind(run: StoredRun, sets: Sequence[Predictions], kind: str) -> list[AnalysisRow]:
+    rows: list[AnalysisRow] = []
+    gains: list[AnalysisRow] = []
+    shifts: dict[float, list[_Gain]] = {}
+    images = first_with_images(sets)
     for each in sets:
         known = labelled(each)
         ends = [each.logits_at(alpha)[known] for alpha in (ZERO_SHOT, FINE_TUNED)]
@@ -164,61 +167,65 @@ def _of_kind(
         del ends
         each.let_logits_go()
         for alpha, own in zip(each.alphas, right, strict=True):
-            pair = np.stack([right_at(each, alpha), own])
+            pair = right_at(each, alpha), own
             shared: dict[str, Any] = {"alpha": alpha, "other": "weight_space"}
             hits, n = int(own.sum()), len(own)
             interval = clopper_pearson(hits, n)
             rows.append(
                 run.row(NAME, f"{kind}_ensemble", hits / n, n, each, interval=interval, **shared)
             )
-            found = drawn_differences(
-                pair, 0, samples=options.samples, seed=options.seed, stream=each.dataset
-            )[:, 1]
             test = mcnemar(*pair)
-            gain = test.difference
-            if (each.role, each.split) == ("shift", "test"):
-                drawn.setdefault(alpha, []).append((gain, found, n))
             gains.append(
                 run.row(
                     NAME,
                     f"{kind}_ensemble_gain",
-                    gain,
+                    test.difference,
                     n,
                     each,
-                    interval=percentile(found, gain),
+                    interval=newcombe(*pair),
                     p_value=test.p_value,
-                    seed=options.seed,
                     **shared,
                 )
             )
-    if gains:
-        for row, p_value in zip(gains, holm([row["p_value"] for row in gains]), strict=True):
-            row["p_holm"] = float(p_value)
-    return rows + gains + _of_shifts(run, kind, drawn, options.seed)
+            if (each.role, each.split) == ("shift", "test"):
+                differences = pair[1].astype(np.float64) - pair[0]
+                shifts.setdefault(alpha, []).append(
+                    _Gain(gains[-1], differences, images[each.dataset])
+                )
+    add_p_holm(gains)
+    return rows + gains + _of_shifts(run, kind, shifts)
+
+
+class _Gain(NamedTuple):
+    """A gain on a shift: its row, what it is the mean of, and which images it is on."""
+
+    row: AnalysisRow
+    differences: np.ndarray
+    images: str
 
 
 def _of_shifts(
-    run: StoredRun, kind: str, drawn: dict[float, list[tuple[float, Any, int]]], seed: int
+    run: StoredRun, kind: str, shifts: Mapping[float, Sequence[_Gain]]
 ) -> list[AnalysisRow]:
     rows = []
-    for alpha, each in sorted(drawn.items()):
-        if len(each) < 2:
+    for alpha, own in sorted(shifts.items()):
+        if len(own) < 2:
             continue
-        means = np.mean([draws for _, draws, _ in each], axis=0)
-        value = float(np.mean([gain for gain, _, _ in each]))
+        values = [each.row["value"] for each in own]
+        ends = [(each.row["ci_low"] or 0.0, each.row["ci_high"] or 0.0) for each in own]
+        _, differences, images = zip(*own, strict=True)
         rows.append(
             run.row(
                 NAME,
                 f"{kind}_ensemble_gain",
-                value,
-                sum(n for _, _, n in each),
+                float(np.mean(values)),
+                sum(each.row["n"] for each in own),
                 group=MEAN_OF_SHIFTS,
                 split="test",
                 role="shift",
                 alpha=alpha,
                 other="weight_space",
-                interval=percentile(means, value),
-                seed=seed,
+                interval=interval_of_mean(values, ends, correlations_of(differences, images)),
             )
         )
     return rows

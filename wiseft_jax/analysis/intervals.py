@@ -1,21 +1,22 @@
-"""How sure a number is: closed forms where there are any, the paired bootstrap elsewhere."""
+"""How sure a number is: the jackknife where there is one, the bootstrap elsewhere.
+
+Of differences of accuracies on the same images: ``core.paired_intervals``.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Float, Float64
 
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.paired_intervals import Interval
+from wiseft_jax.core.resampling import drawn_sums, placed_counts
 from wiseft_jax.core.rng import numpy_stream
-
-Interval: TypeAlias = tuple[float, float]
 
 CONFIDENCE = 0.95
 _TAIL = (1 - CONFIDENCE) / 2
-_DRAWS_AT_ONCE = 2**22  # of whole numbers in memory, 32 MiB
 
 
 def mean_interval(values: Float[np.ndarray, " N"]) -> tuple[float, Interval | None]:
@@ -127,68 +128,4 @@ def drawn_means(
     count = len(values)
     rng = numpy_stream(seed, f"analysis bootstrap {stream}")
     exact = np.asarray(values, np.float64)
-    at_once = max(1, _DRAWS_AT_ONCE // count)
-    means = np.empty((samples, values.shape[1]))
-    for start in range(0, samples, at_once):
-        size = min(at_once, samples - start)
-        drawn = rng.integers(count, size=(size, count)) + count * np.arange(size)[:, None]
-        weights = np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)
-        means[start : start + size] = weights @ exact / count
-    return means
-
-
-def paired_difference(
-    a_only: Int[np.ndarray, " T"],
-    b_only: Int[np.ndarray, " T"],
-    both: Int[np.ndarray, " T"],
-    n: Int[np.ndarray, " T"],
-) -> Float64[np.ndarray, "T 2"]:
-    """Return the 95 % intervals of T differences of paired proportions, second minus first.
-
-    Wilson's intervals of both proportions, put together with their correlation ("square and add",
-    Newcombe 1998, Statistics in Medicine 17:2635, method 10). A closed form that behaves well for
-    few examples and at 0 and 1, and always holds the difference itself.
-
-    Args:
-      a_only: Examples that only the first gets right.
-      b_only: Examples that only the second gets right.
-      both: Examples that both get right.
-      n: All examples, at least 1 each.
-    """
-    total = n.astype(np.float64)
-    first, second = (both + a_only).astype(np.float64), (both + b_only).astype(np.float64)
-    (low_a, high_a), (low_b, high_b) = _wilson(first, total), _wilson(second, total)
-    neither = total - both - a_only - b_only
-    product = first * (total - first) * second * (total - second)
-    cross = both * neither - a_only * b_only.astype(np.float64)
-    # The correlation is pulled towards 0 where it is positive, as Newcombe does.
-    cross = np.where(cross > 0, np.maximum(cross - total / 2, 0), cross)
-    phi = np.divide(cross, np.sqrt(product), out=np.zeros_like(cross), where=product > 0)
-    p, q = first / total, second / total
-    down, up = (q - low_b, high_a - p), (high_b - q, p - low_a)
-    widths = [np.sqrt(np.maximum(x**2 - 2 * phi * x * y + y**2, 0)) for x, y in (down, up)]
-    return np.stack([q - p - widths[0], q - p + widths[1]], axis=1)
-
-
-def _wilson(hits: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    from scipy.stats import norm
-
-    z = float(norm.ppf(1 - _TAIL))
-    middle = hits + z**2 / 2
-    width = z * np.sqrt(hits * (n - hits) / n + z**2 / 4)
-    return (middle - width) / (n + z**2), (middle + width) / (n + z**2)
-
-
-def mcnemar_p_values(
-    a_only: Int[np.ndarray, " T"], b_only: Int[np.ndarray, " T"]
-) -> Float64[np.ndarray, " T"]:
-    """Return the exact two-sided p-values of ``core.paired.mcnemar``, of T tests at once.
-
-    Args:
-      a_only: Examples that only the first gets right.
-      b_only: Examples that only the second gets right.
-    """
-    from scipy.stats import binom
-
-    tails = binom.cdf(np.minimum(a_only, b_only), a_only + b_only, 0.5)
-    return np.minimum(1.0, 2 * tails)
+    return drawn_sums(placed_counts(rng, count, samples), exact) / count

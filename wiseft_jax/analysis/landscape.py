@@ -10,9 +10,16 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from wiseft_jax.analysis.calibration import probability_scores
-from wiseft_jax.analysis.intervals import drawn_means, mcnemar_p_values, percentile
+from wiseft_jax.analysis.intervals import drawn_means, percentile
+from wiseft_jax.analysis.landscape_bands import (
+    interval_of_barrier,
+    interval_of_best,
+    interval_of_least,
+    simultaneous_band,
+    single_intervals,
+    unmoved_intervals,
+)
 from wiseft_jax.analysis.options import AnalysisOptions, stored_logits
-from wiseft_jax.analysis.softmax import finite_rows
 from wiseft_jax.analysis.stored_run import (
     FINE_TUNED,
     ZERO_SHOT,
@@ -20,10 +27,11 @@ from wiseft_jax.analysis.stored_run import (
     labelled,
     right_at,
 )
-from wiseft_jax.core.analysis_rows import AnalysisRow
+from wiseft_jax.core.analysis_rows import AnalysisRow, add_p_holm
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.metrics import clopper_pearson
-from wiseft_jax.core.paired import bootstrap_hits
+from wiseft_jax.core.paired import bootstrap_hits, mcnemar_p_values
+from wiseft_jax.core.softmax import finite_rows
 from wiseft_jax.evaluation.predictions import Predictions
 
 NAME = "landscape"
@@ -94,6 +102,11 @@ def along_the_line(run: StoredRun, options: AnalysisOptions) -> list[AnalysisRow
     accuracy between minus the better end's (``p_value``: that no alpha beats both ends, McNemar's
     exact test against each, times the number of alphas). Where logits are stored, ``loss`` in nats,
     ``loss_above_chord`` (positive: a lower loss than the chord's) and ``barrier_loss``.
+    ``p_holm``: each observation is corrected for the number of sets.
+
+    The alpha of an observation or a barrier is picked on the same images, so their intervals come
+    from bands that hold at all alphas at once: ``observation_1`` and barriers from the max-t
+    bootstrap, ``observation_2`` from Newcombe's intervals with Bonferroni's correction.
 
     Args:
       run: The run.
@@ -109,6 +122,7 @@ def along_the_line(run: StoredRun, options: AnalysisOptions) -> list[AnalysisRow
             continue
         rows += _of_accuracy(run, predictions, alphas, options)
         rows += _of_loss(run, predictions, alphas, options)
+    add_p_holm(rows, family=lambda row: row["metric"])
     return rows
 
 
@@ -122,7 +136,10 @@ def _of_accuracy(
         right, options.samples, options.seed, f"{NAME} {predictions.dataset}"
     ) / n  # fmt: skip
     found = landscape(np.array(alphas), accuracies, higher_is_better=True)
-    gains = _gains(found.alphas, drawn)
+    between = slice(1, -1)
+    gains = found.gains[between], _gains(found.alphas, drawn)[:, between]
+    inside = found.alphas[between]
+    band = simultaneous_band(*gains, unmoved_intervals(right, inside, at_once=len(inside)))
     fields: dict[str, Any] = {"of": predictions, "seed": options.seed}
     rows = [
         run.row(
@@ -136,8 +153,8 @@ def _of_accuracy(
         )
         for alpha, value, hits in zip(alphas, accuracies, right.sum(axis=1), strict=True)
     ]
-    rows += _against_the_chord(run, "accuracy", found, gains, n, fields)
-    between = slice(1, -1)
+    single = single_intervals(*gains, unmoved_intervals(right, inside))
+    rows += _against_the_chord(run, "accuracy", found, (single, band), n, fields)
     worst = 1 + int(np.argmin(found.gains[between]))
     rows.append(
         run.row(
@@ -146,15 +163,14 @@ def _of_accuracy(
             float(found.gains[worst]),
             n,
             alpha=alphas[worst],
-            interval=percentile(gains[:, between].min(axis=1), float(found.gains[worst])),
-            p_value=_p_of_violation(found.gains[between], gains[:, between]),
+            interval=interval_of_least(band),
+            p_value=_p_of_violation(*gains),
             **fields,
         )
     )
     better = np.maximum(accuracies[0], accuracies[-1])
     best = 1 + int(np.argmax(accuracies[between]))
     value = float(accuracies[best] - better)
-    more = drawn[:, best] - np.maximum(drawn[:, 0], drawn[:, -1])
     rows.append(
         run.row(
             NAME,
@@ -163,7 +179,7 @@ def _of_accuracy(
             n,
             alpha=alphas[best],
             other="better_end",
-            interval=percentile(more, value),
+            interval=interval_of_best(right),
             p_value=_p_of_both_beaten(right),
             **fields,
         )
@@ -172,23 +188,28 @@ def _of_accuracy(
 
 
 def _against_the_chord(
-    run: StoredRun, what: str, found: Landscape, gains: np.ndarray, n: int, fields: dict[str, Any]
+    run: StoredRun,
+    what: str,
+    found: Landscape,
+    intervals: tuple[np.ndarray, np.ndarray],
+    n: int,
+    fields: dict[str, Any],
 ) -> list[AnalysisRow]:
+    """Return the gains with single intervals, and the barrier with that of the band."""
+    single, band = intervals
     rows = [
         run.row(
             NAME,
             f"{what}_above_chord",
-            float(found.gains[place]),
+            float(gain),
             n,
             alpha=float(alpha),
             other="chord",
-            interval=percentile(gains[:, place], float(found.gains[place])),
+            interval=interval.tolist(),
             **fields,
         )
-        for place, alpha in enumerate(found.alphas)
-        if 0 < alpha < 1
+        for alpha, gain, interval in zip(found.alphas[1:-1], found.gains[1:-1], single, strict=True)
     ]
-    drawn = np.maximum(-gains.min(axis=1), 0.0)
     rows.append(
         run.row(
             NAME,
@@ -197,7 +218,7 @@ def _against_the_chord(
             n,
             alpha=found.barrier_alpha,
             other="chord",
-            interval=percentile(drawn, found.barrier),
+            interval=interval_of_barrier(band),
             **fields,
         )
     )
@@ -273,4 +294,6 @@ def _of_loss(
         )
         for place, (alpha, value) in enumerate(zip(there, means, strict=True))
     ]
-    return rows + _against_the_chord(run, "loss", found, -_gains(found.alphas, drawn), n, fields)
+    gains = found.gains[1:-1], -_gains(found.alphas, drawn)[:, 1:-1]
+    intervals = single_intervals(*gains), simultaneous_band(*gains)
+    return rows + _against_the_chord(run, "loss", found, intervals, n, fields)

@@ -103,21 +103,22 @@ def hsic_of_pairs(
     return (flat_k @ flat_l.T + totals - cross) / (count * (count - 3))
 
 
-def minibatches(count: int, seed: int) -> list[np.ndarray]:
+def minibatches(count: int, seed: int, most: int = MOST_BATCHES) -> list[np.ndarray]:
     """Return the positions of shuffled minibatches of nearly equal sizes.
 
-    At most ``MOST_BATCHES``, of ``SMALLEST_BATCH`` examples or more where there are as many.
+    Of ``SMALLEST_BATCH`` examples or more where there are as many.
 
     Args:
       count: How many examples there are.
       seed: Of the order.
+      most: Minibatches at most.
 
     Raises:
       InputError: Fewer than 4 examples.
     """
     if count < FEWEST:
         raise InputError(f"CKA: expected at least {FEWEST} images, found {count}")
-    parts = max(1, min(MOST_BATCHES, count // SMALLEST_BATCH))
+    parts = max(1, min(most, count // SMALLEST_BATCH))
     return np.array_split(numpy_stream(seed, "cka batches").permutation(count), parts)
 
 

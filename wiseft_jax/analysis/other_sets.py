@@ -5,17 +5,18 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from wiseft_jax.analysis.intervals import Interval, paired_difference, percentile
+from wiseft_jax.analysis.intervals import percentile
 from wiseft_jax.analysis.options import OTHER_SETS_DIR, AnalysisOptions
 from wiseft_jax.analysis.stored_run import (
     ZERO_SHOT,
     StoredRun,
     labelled,
 )
-from wiseft_jax.core.analysis_rows import AnalysisRow
+from wiseft_jax.core.analysis_rows import AnalysisRow, add_p_holm
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.metrics import Accuracy
 from wiseft_jax.core.paired import bootstrap_hits, mcnemar
+from wiseft_jax.core.paired_intervals import newcombe
 from wiseft_jax.core.results import of_two_sweeps, read_rows
 from wiseft_jax.evaluation.predictions import Predictions, load_predictions
 
@@ -45,8 +46,8 @@ def other_sets(run: StoredRun, options: AnalysisOptions) -> list[AnalysisRow]:
 
     Rows, for each set and alpha: ``accuracy`` (Clopper-Pearson), with heads made of the zero-shot
     text tower; for each alpha but 0 ``accuracy_change`` since zero-shot (Newcombe; ``p_value``:
-    McNemar's) and ``ability_kept``, the ratio of the accuracies (paired bootstrap); none of the
-    latter where zero-shot is never right.
+    McNemar's; ``p_holm``: corrected for all alphas and sets) and ``ability_kept``, the ratio of the
+    accuracies (paired bootstrap); none of the latter where zero-shot is never right.
 
     Args:
       run: The run, with the predictions that ``wiseft study other_sets`` stores.
@@ -63,6 +64,7 @@ def other_sets(run: StoredRun, options: AnalysisOptions) -> list[AnalysisRow]:
     rows = []
     for predictions in load_predictions(directory).values():
         rows += _of_set(run, predictions, options)
+    add_p_holm(rows)
     return rows
 
 
@@ -90,17 +92,17 @@ def _of_set(
         )
         if place == start:
             continue
-        change, interval = _change(right[start], right[place])
+        test = mcnemar(right[start], right[place])
         fields = {"alpha": alpha, "other": "zero_shot"}
         rows.append(
             run.row(
                 NAME,
                 "accuracy_change",
-                change,
+                test.difference,
                 n,
                 predictions,
-                interval=interval,
-                p_value=mcnemar(right[start], right[place]).p_value,
+                interval=newcombe(right[start], right[place]),
+                p_value=test.p_value,
                 **fields,
             )
         )
@@ -120,13 +122,6 @@ def _of_set(
                 )
             )
     return rows
-
-
-def _change(before: np.ndarray, after: np.ndarray) -> tuple[float, Interval]:
-    counts = (before & ~after, after & ~before, before & after)
-    lost, won, both = (np.array([int(each.sum())]) for each in counts)
-    found = paired_difference(lost, won, both, np.array([len(before)]))[0]
-    return float(won[0] - lost[0]) / len(before), (float(found[0]), float(found[1]))
 
 
 def _ratios(after: np.ndarray, before: np.ndarray) -> Float64[np.ndarray, " S"]:

@@ -21,7 +21,7 @@ from wiseft_jax.analysis.stored_run import (
     labelled,
     right_at,
 )
-from wiseft_jax.core.analysis_rows import AnalysisRow
+from wiseft_jax.core.analysis_rows import AnalysisRow, add_p_holm
 from wiseft_jax.core.errors import InputError, unknown_name
 from wiseft_jax.core.metrics import Accuracy
 from wiseft_jax.core.paired import bootstrap_hits
@@ -155,7 +155,8 @@ def robustness(run: StoredRun, options: AnalysisOptions) -> list[AnalysisRow]:
     (``group``: the model). ``other`` names the reference axis: the class-matched set
     where the run has it. Intervals count the binomial spread of the point on both axes (drawn from
     Jeffreys' beta distributions, which have a width at 0 and 1 too) and that of the baselines
-    (bootstrap over models); those of a gain draw images again with all alphas (paired bootstrap).
+    (bootstrap over models); those of a gain draw images again with all alphas (paired bootstrap);
+    ``p_holm`` is corrected for the shifts and ends of a scale.
 
     Args:
       run: The run.
@@ -182,7 +183,9 @@ def robustness(run: StoredRun, options: AnalysisOptions) -> list[AnalysisRow]:
                 "%s: left out, %s lacks a column %r or %r",
                 shift.dataset, baselines.path, axis.dataset, shift.dataset,
             )  # fmt: skip
-    return [row for pair in there for row in _of_shift(run, *pair, baselines, options)]
+    rows = [row for pair in there for row in _of_shift(run, *pair, baselines, options)]
+    add_p_holm(rows, family=lambda row: row["group"])
+    return rows
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Int, Int64
 
 from wiseft_jax.analysis.options import AnalysisOptions
 from wiseft_jax.analysis.stored_run import StoredRun, labelled
-from wiseft_jax.core.analysis_rows import AnalysisRow
+from wiseft_jax.core.analysis_rows import AnalysisRow, add_p_holm
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.metrics import clopper_pearson
 from wiseft_jax.core.paired import mcnemar_of_counts
@@ -76,10 +76,11 @@ def flips(run: StoredRun, options: AnalysisOptions) -> list[AnalysisRow]:
 
     Rows, at each alpha that anything turns at: ``won``, ``lost`` and ``changed``, shares of the n
     examples that turn between the alpha before and this one (``p_value`` of the first two:
-    McNemar's, of the two alphas). Then the examples that flip most clearly, at most 200 of each
-    kind and set: ``flip_won``, ``flip_lost``, ``flip_changed``, with the example's id as ``group``,
-    ``"before -> after"`` as ``other``, and as value the margin of the new prediction in logits;
-    n = 1. ``flips`` is the share of the examples that turn at all.
+    McNemar's, of the two alphas; ``p_holm``: corrected for all alphas and sets). Then the examples
+    that flip most clearly, at most 200 of each kind and set: ``flip_won``, ``flip_lost``,
+    ``flip_changed``, with the example's id as ``group``, ``"before -> after"`` as ``other``, and as
+    value the margin of the new prediction in logits; n = 1. ``flips`` is the share of the examples
+    that turn at all.
 
     Args:
       run: The run.
@@ -90,6 +91,7 @@ def flips(run: StoredRun, options: AnalysisOptions) -> list[AnalysisRow]:
     for predictions in run.sets():
         if len(predictions.alphas) > 1:
             rows += _of_set(run, predictions)
+    add_p_holm(rows)
     return rows
 
 

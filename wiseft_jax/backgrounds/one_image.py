@@ -21,6 +21,7 @@ from wiseft_jax.backgrounds.tiling import blacken_box, box_of_mask, check_box, t
 from wiseft_jax.backgrounds.variants import VARIANTS
 from wiseft_jax.core.errors import InputError, missing_path
 from wiseft_jax.core.rng import numpy_stream
+from wiseft_jax.core.softmax import softmax
 from wiseft_jax.data.decode import decode_image
 from wiseft_jax.data.pipeline import load_image
 
@@ -96,8 +97,7 @@ def answers_to(
     """
     fed = np.stack([fed_image(each, predictor.preprocess) for each in pictures])
     logits = np.asarray(jax.jit(predictor.logits)(predictor.placed, fed), np.float64)
-    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares /= shares.sum(axis=1, keepdims=True)
+    shares = softmax(logits)
     best = logits.argmax(axis=1)
     found = IMAGENET_TO_IN9[best] if predictor.thousand else best
     names = predictor.class_names

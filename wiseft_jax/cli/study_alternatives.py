@@ -10,21 +10,22 @@ from typing import Annotated, Any
 
 import tyro
 
-from wiseft_jax.cli.common import Common, CommonOptions, print_json, table_console
+from wiseft_jax.cli.common import Common, CommonOptions
 from wiseft_jax.cli.failures import resumable
 from wiseft_jax.cli.inputs import data_identity, experiment_data
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.presets import load_config
 from wiseft_jax.cli.run import dated_directory
 from wiseft_jax.cli.study_grid import QUICKSTART, check_one_process
+from wiseft_jax.cli.study_page import show_page
 from wiseft_jax.cli.together import together
 from wiseft_jax.core.distributed_config import DistributedConfig
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.run_lock import hold
-from wiseft_jax.core.writers import check_writable, write_text
+from wiseft_jax.core.writers import check_writable
 from wiseft_jax.evaluation.config import PAPER_ALPHAS
 from wiseft_jax.experiment import ExperimentConfig
-from wiseft_jax.studies.alternatives import ROWS_FILE, alternatives_study
+from wiseft_jax.studies.alternatives import alternatives_study
 from wiseft_jax.studies.alternatives_config import (
     FIELDS,
     AlternativesConfig,
@@ -35,8 +36,6 @@ from wiseft_jax.studies.grid_config import replaced
 from wiseft_jax.studies.grid_files import StudyDirectory
 
 USAGE = "usage: wiseft study alternatives [PRESET_OR_FILE] [options]"
-CHART_FILE = "alternatives.png"
-TABLE_FILE = "alternatives.md"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,14 +104,13 @@ def show(facts: dict[str, Any], directory: StudyDirectory, *, as_json: bool) -> 
     from wiseft_jax.reporting import alternatives_table as tables
     from wiseft_jax.reporting.alternatives_chart import draw_alternatives
 
-    chart = draw_alternatives(facts, directory.path / CHART_FILE)[0]
-    page = directory.path / TABLE_FILE
-    write_text(page, tables.alternatives_markdown(facts, chart.name))
-    if as_json:
-        print_json({"directory": str(directory.path), **facts})
-        return
-    table_console().print(tables.alternatives_table(facts))
-    for line in tables.alternatives_sentences(facts):
-        print(line)
-    for what, path in (("chart", chart), ("page", page), ("rows", directory.path / ROWS_FILE)):
-        print(f"{what:<8} {path}")
+    show_page(
+        "alternatives",
+        facts,
+        directory,
+        draw=draw_alternatives,
+        markdown=tables.alternatives_markdown,
+        table=tables.alternatives_table,
+        sentences=tables.alternatives_sentences,
+        as_json=as_json,
+    )

@@ -10,18 +10,17 @@ from typing import Annotated, Any
 
 import tyro
 
-from wiseft_jax.cli.common import Common, CommonOptions, print_json, table_console
+from wiseft_jax.cli.common import Common, CommonOptions
 from wiseft_jax.cli.failures import telling
 from wiseft_jax.cli.inputs import data_identity, experiment_data
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.study_grid import check_one_process
+from wiseft_jax.cli.study_page import show_page
 from wiseft_jax.cli.together import together
 from wiseft_jax.core.distributed_config import DistributedConfig
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.run_lock import hold
-from wiseft_jax.core.writers import write_text
 from wiseft_jax.studies.diversity import (
-    ROWS_FILE,
     check_same_data,
     diversity_study,
     study_base,
@@ -30,8 +29,6 @@ from wiseft_jax.studies.diversity_config import DiversityConfig
 from wiseft_jax.studies.grid_files import StudyDirectory
 
 USAGE = "usage: wiseft study diversity STUDY_DIRECTORY [options]"
-CHART_FILE = "diversity.png"
-TABLE_FILE = "diversity.md"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,9 +37,10 @@ class DiversityArgs:
     a finished `wiseft study grid` (or `alternatives`), and two linear probes on disjoint halves of
     the training images.
 
-    From stored predictions, save the probes. Writes diversity.jsonl, .json, .md, .png and .svg
-    into the study's directory. The divergence of outputs (KL) needs a study whose sweeps stored
-    logits: `wiseft study grid ... --sweep.keep-logits ends`.
+    By their answers, from stored predictions (save the probes'), and by how unlike the embeddings
+    are that the models make of images (CKA; extracted once). Writes diversity.jsonl, .json, .md,
+    .png and .svg into the study's directory. The divergence of outputs (KL) needs a study whose
+    sweeps stored logits: `wiseft study grid ... --sweep.keep-logits ends`.
     """
 
     study: tyro.conf.Positional[Path]
@@ -61,10 +59,10 @@ def main(argv: Sequence[str]) -> int:
     with together(args.common, DistributedConfig(), base.mesh):
         check_one_process()
         data = None
-        if args.config.probe_splits:
+        if args.config.reads_images:
             data = experiment_data(base)
             check_same_data(directory, data_identity(data))
-        kept = f"probes that are complete are in {directory.path}"
+        kept = f"probes and features that are complete are in {directory.path}"
         with (
             hold(directory.path, what="study"),
             telling(f"{kept}; the same command goes on from there"),
@@ -86,14 +84,15 @@ def show(facts: dict[str, Any], directory: StudyDirectory, *, as_json: bool) -> 
     from wiseft_jax.reporting import diversity_table as tables
     from wiseft_jax.reporting.diversity_bars import draw_diversity
 
-    chart = draw_diversity(facts, directory.path / CHART_FILE)[0]
-    page = directory.path / TABLE_FILE
-    write_text(page, tables.diversity_markdown(facts, chart.name, same_command(sys.argv)))
-    if as_json:
-        print_json({"directory": str(directory.path), **facts})
-        return
-    table_console().print(tables.diversity_table(facts))
-    for line in tables.diversity_sentences(facts):
-        print(line)
-    for what, path in (("chart", chart), ("page", page), ("rows", directory.path / ROWS_FILE)):
-        print(f"{what:<8} {path}")
+    show_page(
+        "diversity",
+        facts,
+        directory,
+        draw=draw_diversity,
+        markdown=lambda facts, chart: tables.diversity_markdown(
+            facts, chart, same_command(sys.argv)
+        ),
+        table=tables.diversity_table,
+        sentences=tables.diversity_sentences,
+        as_json=as_json,
+    )

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int64
 
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.softmax import softmax
 
 
 def cosine_similarities(
@@ -30,8 +31,7 @@ def text_probabilities(
       logit_scale: The model's parameter, the logarithm of the temperature's inverse.
     """
     logits = np.exp(np.float64(logit_scale)) * similarities.astype(np.float64)
-    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return softmax(logits).astype(np.float32)
 
 
 def rank_images(

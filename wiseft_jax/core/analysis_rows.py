@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
 from wiseft_jax.core.errors import InputError, unknown_name
+from wiseft_jax.core.paired import holm
 from wiseft_jax.core.results import read_checked_rows
 from wiseft_jax.core.typing import Role, Split
 from wiseft_jax.core.writers import write_text
@@ -119,6 +120,31 @@ def analysis_row(
         seed=None if seed is None else int(seed),
         config_hash=config_hash,
     )
+
+
+def add_p_holm(
+    rows: Iterable[AnalysisRow],
+    family: Callable[[AnalysisRow], Hashable] = lambda row: row["analysis"],
+) -> None:
+    """Set ``p_holm`` of every row that has a ``p_value``: Holm's correction of each family.
+
+    Rows that differ in their metric alone (what was won and what was lost at one alpha) tell of one
+    test, which counts once.
+
+    Args:
+      rows: Of an analysis; changed in place.
+      family: What rows have in common whose tests are made together; all rows by default.
+    """
+    families: dict[Hashable, dict[Hashable, list[AnalysisRow]]] = {}
+    for row in rows:
+        if row["p_value"] is not None:
+            test = (row["dataset"], row["alpha"], row["other"], row["group"], row["p_value"])
+            families.setdefault(family(row), {}).setdefault(test, []).append(row)
+    for tests in families.values():
+        corrected = holm([own[0]["p_value"] or 0.0 for own in tests.values()])
+        for own, p_holm in zip(tests.values(), corrected.tolist(), strict=True):
+            for row in own:
+                row["p_holm"] = p_holm
 
 
 def analysis_file(run_dir: Path | str, name: str) -> Path:

@@ -14,11 +14,10 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int, Int64
 
 from wiseft_jax.core.errors import InputError, unknown_name
+from wiseft_jax.core.resampling import drawn_sums, multinomial_counts
 from wiseft_jax.core.rng import numpy_stream
 
 BestSetMethod: TypeAlias = Literal["exact", "bootstrap"]
-
-_DRAWS_AT_ONCE = 2**22  # numbers of a bootstrap that are in memory at once, 32 MiB
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,12 +71,28 @@ def mcnemar_of_counts(a_only: int, b_only: int, n: int) -> McNemar:
       b_only: Examples that only the second gets right.
       n: All examples.
     """
+    (tail,), (at,) = _tails(np.array([a_only]), np.array([b_only]))
+    return McNemar(a_only, b_only, n, min(1.0, 2 * float(tail)), float(2 * tail - at))
+
+
+def mcnemar_p_values(
+    a_only: Int[np.ndarray, " T"], b_only: Int[np.ndarray, " T"]
+) -> Float64[np.ndarray, " T"]:
+    """Return the exact two-sided p-values of ``mcnemar``, of T tests at once.
+
+    Args:
+      a_only: Examples that only the first gets right.
+      b_only: Examples that only the second gets right.
+    """
+    return np.minimum(1.0, 2 * _tails(a_only, b_only)[0])
+
+
+def _tails(a_only: np.ndarray, b_only: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return how likely it is that as few or fewer are on the smaller side, and just as few."""
     from scipy.stats import binom
 
-    discordant, fewer = a_only + b_only, min(a_only, b_only)
-    tail = float(binom.cdf(fewer, discordant, 0.5))
-    at = float(binom.pmf(fewer, discordant, 0.5))
-    return McNemar(a_only, b_only, n, min(1.0, 2 * tail), 2 * tail - at)
+    fewer, discordant = np.minimum(a_only, b_only), a_only + b_only
+    return binom.cdf(fewer, discordant, 0.5), binom.pmf(fewer, discordant, 0.5)
 
 
 def discordant_counts(correct: Bool[np.ndarray, "A N"]) -> Int64[np.ndarray, "A A"]:
@@ -205,13 +220,8 @@ def bootstrap_hits(
     n = correct.shape[1]
     patterns, counts = np.unique(correct, axis=1, return_counts=True)
     rng = numpy_stream(seed, f"paired bootstrap {stream}".rstrip())
-    at_once = max(1, _DRAWS_AT_ONCE // len(counts))
-    hits = [
-        rng.multinomial(n, counts / n, size=min(at_once, samples - start)).astype(np.float64)
-        @ patterns.T
-        for start in range(0, samples, at_once)
-    ]
-    return np.rint(np.concatenate(hits)).astype(np.int64)
+    blocks = multinomial_counts(rng, n, counts / n, samples)
+    return np.rint(drawn_sums(blocks, patterns.T.astype(np.float64))).astype(np.int64)
 
 
 @dataclasses.dataclass(frozen=True)

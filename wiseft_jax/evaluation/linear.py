@@ -20,8 +20,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int, Int32, Int64
 
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.softmax import softmax_entropy
 from wiseft_jax.evaluation.envelope import walk
-from wiseft_jax.evaluation.host_entropy import softmax_entropy
 
 logger = logging.getLogger(__name__)
 

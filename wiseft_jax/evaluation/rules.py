@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64
 
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.evaluation.host_entropy import softmax_entropy
+from wiseft_jax.core.softmax import softmax_entropy
 from wiseft_jax.evaluation.predictions import Predictions
 from wiseft_jax.evaluation.select import RULES, Point
 

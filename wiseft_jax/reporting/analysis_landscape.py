@@ -16,7 +16,7 @@ from wiseft_jax.reporting.analysis_figures import (
     set_names,
     spread_of,
 )
-from wiseft_jax.reporting.analysis_tables import value_text
+from wiseft_jax.reporting.analysis_tables import corrected_p, value_text
 from wiseft_jax.reporting.axes import percent
 from wiseft_jax.reporting.labels import add_footnote
 from wiseft_jax.reporting.style import BLACK, BLUE, GREY, VERMILLION
@@ -50,7 +50,7 @@ def landscape_figure(rows: Sequence[AnalysisRow], what: str = "accuracy") -> Fig
         " not; band: 95 % intervals; barrier: the largest violation of the chord"
     )
     if what == "accuracy":
-        note += "; p of observation 1: that the path is nowhere below the chord"
+        note += "; p of observation 1: that the path is nowhere below the chord (Holm, of all sets)"
     add_footnote(figure, note)
     return figure
 
@@ -82,8 +82,9 @@ def _draw(axes: Axes, rows: Sequence[AnalysisRow], what: str) -> None:
             )
         text.append(f"barrier {value_text(barrier['metric'], barrier['value']).lstrip('+')}")
     for row in rows_of(rows, "observation_1") if what == "accuracy" else ():
-        if row["p_value"] is not None:
-            text.append(p_text(row["p_value"]))
+        p_value = corrected_p(row)
+        if p_value is not None:
+            text.append(p_text(p_value))
     axes.annotate(
         ", ".join(text), (0, 1), (0, 5), xycoords="axes fraction", textcoords="offset points",
         fontsize=8, color="0.3",

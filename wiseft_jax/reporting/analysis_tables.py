@@ -157,6 +157,11 @@ def value_text(metric: str, value: float) -> str:
     return f"{text} {unit}" if unit != "number" else text
 
 
+def corrected_p(row: AnalysisRow) -> float | None:
+    """Return the p-value after Holm's correction where there is one, else the plain one."""
+    return row["p_value"] if row["p_holm"] is None else row["p_holm"]
+
+
 def interval_text(row: AnalysisRow) -> str:
     """Return ``"[0.1, 0.2]"``, in the unit of the value; empty without an interval."""
     low, high = row["ci_low"], row["ci_high"]
@@ -207,7 +212,7 @@ def _shorter(row: AnalysisRow) -> str:
 
 
 def _cells(row: AnalysisRow) -> tuple[str, ...]:
-    p_value = row["p_value"] if row["p_holm"] is None else row["p_holm"]
+    p_value = corrected_p(row)
     return (
         row["dataset"] or "",
         metric_name(row["metric"]),

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from wiseft_jax.reporting.diversity_table import GROUPS, MEASURES
+from wiseft_jax.reporting.diversity_table import GROUPS, MEASURES, cka_note
 from wiseft_jax.reporting.labels import add_footnote
 from wiseft_jax.reporting.saving import save_png_and_svg
 from wiseft_jax.reporting.style import BLUE, GREY, STYLE, VERMILLION
@@ -65,7 +65,7 @@ def diversity_figure(facts: Mapping[str, Any]) -> Figure:
         figure,
         f"means over pairs ({counts}); whiskers: 95 % bootstrap over images"
         f" ({bootstrap['samples']} samples), models fixed; × : times fine-tuned / fine-tuned;"
-        f" n = {min(e['n'] for e in sets)} to {max(e['n'] for e in sets)} a set",
+        f" n = {min(e['n'] for e in sets)} to {max(e['n'] for e in sets)} a set{cka_note(facts)}",
     )
     return figure
 

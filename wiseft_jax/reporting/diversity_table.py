@@ -11,16 +11,18 @@ from wiseft_jax.reporting.plain_table import plain_markdown, plain_table
 if TYPE_CHECKING:
     from rich.table import Table
 
+PROBES, CKA = "probe/probe", "cka_complement"
 GROUPS = {
     "zero_shot/fine_tuned": "zero-shot / fine-tuned",
     "fine_tuned/fine_tuned": "fine-tuned / fine-tuned",
-    "probe/probe": "two linear probes on halves",
+    PROBES: "two linear probes on halves",
 }
 """Group of pairs -> what it is called."""
 MEASURES = {
     "prediction_diversity": "prediction diversity",
     "kappa_complement": "kappa complement",
     "kl_divergence": "KL divergence",
+    CKA: "CKA complement",
 }
 """Measure -> what it is called."""
 
@@ -43,8 +45,8 @@ def diversity_cells(facts: Mapping[str, Any]) -> tuple[list[str], list[list[str]
                 [
                     name,
                     MEASURES[measure],
-                    *(_value(own.get(group)) for group in groups),
-                    *(_ratio(own.get(group)) for group in ratios),
+                    *(_value(own.get(group), measure, group) for group in groups),
+                    *(_ratio(own.get(group), measure, group) for group in ratios),
                 ]
             )
     return heads, lines
@@ -66,6 +68,24 @@ def diversity_caption(facts: Mapping[str, Any]) -> str:
         f"means over pairs ({counted}), the least and the most of them after; 95 % intervals in"
         f" brackets: bootstrap over images ({bootstrap['samples']} samples, seed"
         f" {bootstrap['seed']}), models fixed; KL divergence in nats, mean of both directions"
+        + cka_note(facts)
+    )
+
+
+def cka_note(facts: Mapping[str, Any]) -> str:
+    """Return what the CKA complement is of; empty where there is none.
+
+    Args:
+      facts: The content of ``diversity.json``.
+    """
+    sets = [each for each in facts["sets"] if each["dataset"] != MEAN_OF_SHIFTS]
+    images = [n for each in sets if (n := each.get("cka_images", 0))]
+    if not images:
+        return ""
+    probes = ", 0 of probes, which share an encoder" if facts["pairs"].get(PROBES) else ""
+    return (
+        f"; CKA complement: 1 - minibatch CKA of the image embeddings of {min(images)} to"
+        f" {max(images)} images a set, bootstrap over minibatches{probes}"
     )
 
 
@@ -93,10 +113,11 @@ def diversity_sentences(facts: Mapping[str, Any]) -> list[str]:
             ratio = own.get("zero_shot/fine_tuned", {}).get("ratio")
             if ratio is None:
                 continue
+            n = each["cka_images"] if measure == CKA else each["n"]
             sentences.append(
                 f"{each['dataset']}: by {MEASURES[measure]} zero-shot and fine-tuned are"
                 f" {ratio['value']:.1f} times as diverse as two fine-tuned models (95 % interval"
-                f" {ratio['low']:.1f} to {ratio['high']:.1f}, n = {each['n']})."
+                f" {ratio['low']:.1f} to {ratio['high']:.1f}, n = {n})."
             )
     return sentences
 
@@ -124,8 +145,10 @@ def _has_mean(facts: Mapping[str, Any]) -> bool:
     return any(each["dataset"] == MEAN_OF_SHIFTS for each in facts["sets"])
 
 
-def _value(facts: Mapping[str, Any] | None) -> str:
+def _value(facts: Mapping[str, Any] | None, measure: str, group: str) -> str:
     if facts is None:
+        if measure == CKA:
+            return "0 (one encoder)" if group == PROBES else "no features"
         return "no logits"
     text = f"{facts['value']:.3f} [{facts['low']:.3f}, {facts['high']:.3f}]"
     if facts["least"] < facts["most"]:
@@ -133,7 +156,9 @@ def _value(facts: Mapping[str, Any] | None) -> str:
     return text
 
 
-def _ratio(facts: Mapping[str, Any] | None) -> str:
+def _ratio(facts: Mapping[str, Any] | None, measure: str, group: str) -> str:
+    if facts is None and (measure, group) == (CKA, PROBES):
+        return "0"
     if facts is None or facts["ratio"] is None:
         return "undefined"
     ratio = facts["ratio"]

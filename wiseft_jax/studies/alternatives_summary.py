@@ -1,7 +1,9 @@
 """What the study of alternatives found: rows with intervals, and what tables and chart are made of.
 
 Every model is asked about the same images, so all that is compared is paired: images of each set
-are drawn again, each with all its models; sets are drawn independently of each other.
+are drawn again, each with all its models and in all sets that show it; other sets are drawn
+independently of each other. Differences of two single models have Newcombe's intervals, which have
+a width where the two hardly differ.
 """
 
 from __future__ import annotations
@@ -13,12 +15,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from wiseft_jax.core.analysis_rows import AnalysisRow, analysis_row
+from wiseft_jax.core.analysis_rows import AnalysisRow, add_p_holm, analysis_row
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.metrics import clopper_pearson
-from wiseft_jax.core.paired import drawn_differences, holm, mcnemar
+from wiseft_jax.core.paired import drawn_differences, mcnemar
+from wiseft_jax.core.paired_intervals import Interval, correlations_of, interval_of_mean, newcombe
 from wiseft_jax.core.results import MEAN_OF_SHIFTS
 from wiseft_jax.evaluation.predictions import Predictions
+from wiseft_jax.evaluation.same_images import first_with_images
 from wiseft_jax.studies.alternatives_config import METHODS
 
 NAME = "alternatives"
@@ -117,7 +121,8 @@ def summarise(
     """
     reference, shifts = _axes(sets)
     points = _points(models)
-    drawn = {each.dataset: _drawn(models, each.dataset, seed) for each in sets}
+    images = first_with_images(sets)
+    drawn = _drawn(models, images, seed)
     exact = {
         each.dataset: np.array([np.mean(model.right[each.dataset]) for model in models])
         for each in sets
@@ -130,7 +135,9 @@ def summarise(
         ),
     }
     compared = next(p for p in points if (p.method, p.value) == ("wise_ft", COMPARED_AT))
-    found = [_facts(point, compared, measured) for point in points]
+    axes = {"reference": [reference.dataset], "shifts": [each.dataset for each in shifts]}
+    gains = _Gains(models, drawn, axes, images)
+    found = [_facts(point, compared, measured, gains) for point in points]
     _add_beaten(found)
     facts = {
         "schema": _SCHEMA,
@@ -142,10 +149,40 @@ def summarise(
             name: {"title": title, "value": what} for name, (title, what) in METHODS.items()
         },
         "points": found,
-        "best": _best(points, found, measured),
+        "best": _best(points, found, measured["shifts"][0], gains),
     }
-    rows = [row for each in sets for row in _rows(each, points, models, compared, drawn, seed)]
+    rows = [row for each in sets for row in _rows(each, points, gains, compared, seed)]
     return facts, rows + _mean_rows(points, found, sum(_count(each) for each in shifts), seed)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Gains:
+    """What intervals of differences are made of: models, draws by set, sets by axis, images."""
+
+    models: Sequence[Answers]
+    drawn: Mapping[str, np.ndarray]
+    axes: Mapping[str, Sequence[str]]
+    images: Mapping[str, str]
+
+    def interval(self, own: _Point, other: _Point, datasets: Sequence[str]) -> Interval:
+        """Return that of the mean over sets of own accuracy minus the other's.
+
+        Newcombe's of two models, put together over sets, which correlate where they show the same
+        images; of means over draws of a model the paired bootstrap; none of a model and itself.
+        """
+        if own.models == other.models:
+            return 0.0, 0.0
+        if len(own.models) == len(other.models) == 1:
+            before, after = (self.models[point.models[0]].right for point in (other, own))
+            moved = [after[name].astype(np.float64) - before[name] for name in datasets]
+            ends = [newcombe(before[name], after[name]) for name in datasets]
+            related = correlations_of(moved, [self.images[name] for name in datasets])
+            return interval_of_mean([float(each.mean()) for each in moved], ends, related)
+        means = [
+            [self.drawn[name][:, list(point.models)].mean(axis=1) for point in (own, other)]
+            for name in datasets
+        ]
+        return _interval(np.mean([one - two for one, two in means], axis=0))
 
 
 def _axes(sets: Sequence[Predictions]) -> tuple[Predictions, list[Predictions]]:
@@ -181,15 +218,22 @@ def _points(models: Sequence[Answers]) -> list[_Point]:
     return sorted(found, key=lambda point: (order.index(point.method), point.value))
 
 
-def _drawn(models: Sequence[Answers], dataset: str, seed: int) -> Float64[np.ndarray, "S M"]:
-    """Return each model's accuracy in each bootstrap sample of a set."""
-    right = np.stack([model.right[dataset] for model in models])
-    nothing = np.zeros((1, right.shape[1]), bool)  # a difference to it is an accuracy
-    stacked = np.concatenate([nothing, right])
-    return drawn_differences(stacked, 0, samples=SAMPLES, seed=seed, stream=dataset)[:, 1:]
+def _drawn(
+    models: Sequence[Answers], images: Mapping[str, str], seed: int
+) -> dict[str, Float64[np.ndarray, "S M"]]:
+    """Return for each set each model's accuracy in each bootstrap sample of its images."""
+    found = {}
+    for first in dict.fromkeys(images.values()):
+        names = [name for name, each in images.items() if each == first]
+        right = np.stack([model.right[name] for name in names for model in models])
+        nothing = np.zeros((1, right.shape[1]), bool)  # a difference to it is an accuracy
+        stacked = np.concatenate([nothing, right])
+        drawn = drawn_differences(stacked, 0, samples=SAMPLES, seed=seed, stream=first)[:, 1:]
+        found |= dict(zip(names, np.split(drawn, len(names), axis=1), strict=True))
+    return found
 
 
-def _interval(drawn: Float64[np.ndarray, " S"]) -> tuple[float, float]:
+def _interval(drawn: Float64[np.ndarray, " S"]) -> Interval:
     low, high = np.quantile(drawn, _ENDS)
     return float(low), float(high)
 
@@ -198,6 +242,7 @@ def _facts(
     point: _Point,
     compared: _Point,
     measured: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    gains: _Gains,
 ) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "method": point.method,
@@ -213,7 +258,7 @@ def _facts(
         facts[axis] = {"value": float(exact[own].mean()), "low": low, "high": high}
         if len(own) > 1:
             facts[axis]["sd"] = float(exact[own].std(ddof=1))
-        low, high = _interval(means - drawn[:, other].mean(axis=1))
+        low, high = gains.interval(point, compared, gains.axes[axis])
         difference = float(exact[own].mean() - exact[other].mean())
         facts["against"][axis] = {"difference": difference, "low": low, "high": high}
     return facts
@@ -235,28 +280,26 @@ def _add_beaten(found: list[dict[str, Any]]) -> None:
 def _best(
     points: Sequence[_Point],
     found: Sequence[Mapping[str, Any]],
-    measured: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    exact: np.ndarray,
+    gains: _Gains,
 ) -> list[dict[str, Any]]:
     """Return each method's point that is best under shift (an oracle), against WiSE-FT's."""
-    exact, drawn = measured["shifts"]
     best = {}
     for place, each in enumerate(found):
         known = best.get(each["method"])
         if known is None or each["shifts"]["value"] > found[known]["shifts"]["value"]:
             best[each["method"]] = place
-    other = list(points[best["wise_ft"]].models)
-    facts = []
+    wise_ft, facts = points[best["wise_ft"]], []
     for method, place in best.items():
-        own = list(points[place].models)
-        differences = drawn[:, own].mean(axis=1) - drawn[:, other].mean(axis=1)
-        low, high = _interval(differences)
+        own, other = (exact[list(point.models)].mean() for point in (points[place], wise_ft))
+        low, high = gains.interval(points[place], wise_ft, gains.axes["shifts"])
         facts.append(
             {
                 "method": method,
                 "value": found[place]["value"],
                 "reference": found[place]["reference"]["value"],
                 "shifts": found[place]["shifts"]["value"],
-                "difference": float(exact[own].mean() - exact[other].mean()),
+                "difference": float(own - other),
                 "low": low,
                 "high": high,
             }
@@ -276,14 +319,13 @@ def _named(point: _Point) -> dict[str, Any]:
 def _rows(
     of: Predictions,
     points: Sequence[_Point],
-    models: Sequence[Answers],
+    gains: _Gains,
     compared: _Point,
-    drawn: Mapping[str, np.ndarray],
     seed: int,
 ) -> list[AnalysisRow]:
     """Return accuracy and gain of each point on a set; p-values are corrected for its points."""
-    rows, n = [], _count(of)
-    base, own_draws = models[compared.models[0]].right[of.dataset], drawn[of.dataset]
+    rows, n, models = [], _count(of), gains.models
+    base, own_draws = models[compared.models[0]].right[of.dataset], gains.drawn[of.dataset]
     for point in points:
         single, places = len(point.models) == 1, list(point.models)
         right = [models[place].right[of.dataset] for place in places]
@@ -311,16 +353,13 @@ def _rows(
                 value - float(np.mean(base)),
                 n,
                 other=f"wise_ft alpha {COMPARED_AT:g}",
-                interval=_interval(means - own_draws[:, compared.models[0]]),
+                interval=gains.interval(point, compared, [of.dataset]),
                 p_value=mcnemar(base, right[0]).p_value if single else None,
-                seed=seed,
+                seed=drawn_with,
                 **shared,
             )
         )
-    tested = [row for row in rows if row["p_value"] is not None]
-    corrected = holm([row["p_value"] or 0.0 for row in tested])
-    for row, value in zip(tested, corrected, strict=True):
-        row["p_holm"] = float(value)
+    add_p_holm(rows)
     return rows
 
 
@@ -341,6 +380,7 @@ def _mean_rows(
         rows.append(analysis_row(NAME, "top1", each["value"], n, interval=interval, **shared))
         gain = facts["against"]["shifts"]
         if (point.method, point.value) != ("wise_ft", COMPARED_AT):
+            shared["seed"] = seed if len(point.models) > 1 else None
             rows.append(
                 analysis_row(
                     NAME,

@@ -13,6 +13,7 @@ from wiseft_jax.backgrounds.challenge import challenge_accuracy, paper_fooled_ra
 from wiseft_jax.backgrounds.measures import CATEGORIES, background_gap, image_categories
 from wiseft_jax.core.metrics import clopper_pearson
 from wiseft_jax.core.paired import drawn_differences
+from wiseft_jax.core.resampling import even_counts
 from wiseft_jax.core.rng import numpy_stream
 
 CONFIDENCE = 0.95
@@ -20,7 +21,6 @@ EXACT = "Clopper-Pearson"
 BOOTSTRAP = "bootstrap over foregrounds"
 PAIRED = "paired bootstrap over foregrounds"
 
-_DRAWS_AT_ONCE = 2**22
 
 Correct: TypeAlias = Mapping[str, Bool[np.ndarray, "A N"]]
 """Set -> which of the N foregrounds are right at each of A alphas, by the sets' names."""
@@ -167,10 +167,8 @@ def drawn_means(
     tops, bottoms = np.where(known, values, 0.0).astype(np.float64).T, known.astype(np.float64).T
     count = values.shape[1]
     rng = numpy_stream(seed, "backgrounds along alpha")
-    at_once = max(1, _DRAWS_AT_ONCE // count)
     found = []
-    for start in range(0, samples, at_once):
-        weights = rng.multinomial(count, np.full(count, 1 / count), min(at_once, samples - start))
+    for weights in even_counts(rng, count, samples):
         total = weights @ bottoms
         empty = np.full(total.shape, np.nan)
         found.append(np.divide(weights @ tops, total, out=empty, where=total > 0))

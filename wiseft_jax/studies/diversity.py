@@ -1,5 +1,7 @@
 """How differently models err: zero-shot and fine-tuned, two fine-tuned ones, two linear probes.
 
+By their answers (``diversity_measures``), and by how unlike their features are (``diversity_cka``).
+
 Wortsman et al. 2022 (arXiv 2109.01903): the zero-shot and the fine-tuned model are far more diverse
 than two fine-tuned ones, and than two linear probes on disjoint halves of the training images.
 The models are those of a finished study (``studies.grid``): whatever their hyper-parameters and
@@ -25,7 +27,9 @@ from wiseft_jax.core.results import MEAN_OF_SHIFTS
 from wiseft_jax.core.rng import numpy_stream
 from wiseft_jax.core.writers import write_json
 from wiseft_jax.evaluation.predictions import Predictions, load_predictions
+from wiseft_jax.evaluation.same_images import first_with_images
 from wiseft_jax.experiment import ExperimentConfig, ExperimentData
+from wiseft_jax.studies.diversity_cka import FEWEST_IMAGES, MEASURE, cka_groups
 from wiseft_jax.studies.diversity_config import DiversityConfig
 from wiseft_jax.studies.diversity_measures import GroupMeasure, Outputs, measure_groups
 from wiseft_jax.studies.grid_files import StudyDirectory
@@ -67,8 +71,9 @@ def check_same_data(directory: StudyDirectory, identity: Mapping[str, Any]) -> N
     """
     if directory.read_study()["data"] != json.loads(json.dumps(identity)):
         raise InputError(
-            f"{directory.path}: the data are not those of the study there, so probes would be"
-            " compared on other images; leave probes out with --probe-splits 0"
+            f"{directory.path}: the data are not those of the study there, so probes and features"
+            " would be compared on other images; leave both out with --probe-splits 0 --cka-images"
+            " 0"
         )
 
 
@@ -80,7 +85,7 @@ def diversity_study(
     Args:
       config: What is compared.
       directory: A finished study.
-      data: Its datasets; needed for probes alone.
+      data: Its datasets; needed for probes and for CKA alone.
 
     Returns:
       What ``diversity.json`` holds: ``runs``, ``pairs`` (of each group), ``sets`` with the
@@ -98,19 +103,26 @@ def diversity_study(
     first = next(iter(runs.values()))
     names = [name for name, each in first.items() if (each.labels >= 0).any()]
     pairs = _pairs(config, list(runs))
-    drawn, facts = {}, []
+    streams = first_with_images(first[name] for name in names)  # one image, one draw in all sets
+    similar = _similarity(config, list(runs), pairs, streams, data, directory)
+    drawn, facts, images = {}, [], {}
     for name in names:
         of = first[name]
         groups = _groups(name, pairs, runs, splits)
         labels = of.labels[of.labels >= 0]
-        options = {"samples": config.samples, "seed": config.seed, "stream": name}
+        options = {"samples": config.samples, "seed": config.seed, "stream": streams[name]}
         drawn[name] = measure_groups(groups, labels, **options)
-        facts.append(_set_facts(of.dataset, of.split, of.role, len(labels), drawn[name]))
+        if name in similar:
+            images[name], drawn[name][MEASURE] = similar[name]
+        own = _set_facts(of.dataset, of.split, of.role, len(labels), drawn[name])
+        facts.append(own | {"cka_images": images.get(name, 0)})
     shifts = [name for name in names if (first[name].split, first[name].role) == ("test", "shift")]
     if len(shifts) > 1:
         n = sum(int(np.sum(first[name].labels >= 0)) for name in shifts)
         mean = _mean_of([drawn[name] for name in shifts])
-        facts.append(_set_facts(MEAN_OF_SHIFTS, "test", "shift", n, mean))
+        own = _set_facts(MEAN_OF_SHIFTS, "test", "shift", n, mean)
+        counted = sum(images.get(name, 0) for name in shifts) if MEASURE in mean else 0
+        facts.append(own | {"cka_images": counted})
     config_hash = hash_json({"config": dataclasses.asdict(config), "runs": list(runs)})
     found = {
         "schema": _SCHEMA,
@@ -159,6 +171,31 @@ def _runs(directory: StudyDirectory) -> dict[str, dict[str, Predictions]]:
     return found
 
 
+def _similarity(
+    config: DiversityConfig,
+    runs: Sequence[str],
+    pairs: Sequence[tuple[str, str]],
+    streams: Mapping[str, str],
+    data: ExperimentData | None,
+    directory: StudyDirectory,
+) -> dict[str, tuple[int, dict[str, GroupMeasure]]]:
+    """Return set -> images that were compared, and the complement of CKA by group."""
+    if config.cka_images == 0 or data is None:
+        return {}
+    from wiseft_jax.studies.diversity_features import ZERO_SHOT, image_embeddings
+
+    groups = {ENDS: [(ZERO_SHOT, run) for run in runs], TUNED: list(pairs)}
+    found = {}
+    for name, features in image_embeddings(config, runs, list(streams), data, directory).items():
+        count = len(features[ZERO_SHOT])
+        if count < FEWEST_IMAGES:
+            logger.warning("%s: no CKA of %d images; it needs %d", name, count, FEWEST_IMAGES)
+            continue
+        options = {"samples": config.samples, "seed": config.seed, "stream": streams[name]}
+        found[name] = count, cka_groups(features, groups, **options)
+    return found
+
+
 def _pairs(config: DiversityConfig, runs: Sequence[str]) -> list[tuple[str, str]]:
     """Return pairs of runs; of many, so many are drawn."""
     pairs = list(itertools.combinations(runs, 2))
@@ -199,7 +236,7 @@ def _outputs(predictions: Predictions, alpha: float) -> Outputs:
 def _mean_of(
     sets: Sequence[dict[str, dict[str, GroupMeasure]]],
 ) -> dict[str, dict[str, GroupMeasure]]:
-    """Return the unweighted mean over sets, whose draws are independent of each other."""
+    """Return the unweighted mean over sets: their draws are one where they show the same images."""
     found: dict[str, dict[str, GroupMeasure]] = {}
     for measure, groups in sets[0].items():
         for group in groups:
@@ -252,7 +289,7 @@ def _rows(facts: Mapping[str, Any], config_hash: str, seed: int) -> list[Analysi
     for measure, groups in facts["measures"].items():
         for group, each in groups.items():
             interval = (each["low"], each["high"])
-            n = facts["n"]
+            n = facts["cka_images"] if measure == MEASURE else facts["n"]
             rows.append(
                 analysis_row(
                     NAME, measure, each["value"], n, group=group, interval=interval, **shared

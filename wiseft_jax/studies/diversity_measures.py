@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float32, Float64, Int
 
+from wiseft_jax.core.resampling import even_counts
 from wiseft_jax.core.rng import numpy_stream
 
 MEASURES = ("prediction_diversity", "kappa_complement", "kl_divergence")
-_DRAWS_AT_ONCE = 2**22
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,12 +95,7 @@ def _divergence(f: Outputs, g: Outputs) -> Float64[np.ndarray, " N"]:
 def _weights(count: int, samples: int, seed: int, stream: str) -> list[Float64[np.ndarray, "B N"]]:
     """Return how often each example is drawn in each sample, divided by N; in blocks of samples."""
     rng = numpy_stream(seed, f"bootstrap of pairs {stream}")
-    at_once = max(1, _DRAWS_AT_ONCE // count)
-    even = np.full(count, 1 / count)
-    return [
-        rng.multinomial(count, even, size=min(at_once, samples - start)) / count
-        for start in range(0, samples, at_once)
-    ]
+    return [block / count for block in even_counts(rng, count, samples)]
 
 
 def _mean_measure(

@@ -21,6 +21,7 @@ from wiseft_jax.core.config_io import config_hash, read_json
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.core.saliency import enlarge_map
+from wiseft_jax.core.softmax import softmax
 from wiseft_jax.core.tensors import read_tensors
 from wiseft_jax.core.writers import write_json, write_text
 from wiseft_jax.experiment import ExperimentConfig, ExperimentData
@@ -43,7 +44,7 @@ from wiseft_jax.studies.patch_models import (
     trained,
 )
 from wiseft_jax.studies.patch_summary import differences, mean_curves, over_seeds
-from wiseft_jax.studies.patched import predicted, probabilities
+from wiseft_jax.studies.patched import predicted
 
 logger = logging.getLogger(__name__)
 
@@ -206,7 +207,7 @@ def sheet_rows(
                     "map": maps[model][place],
                     "answer": class_names[int(after[model, index])],
                     "right": bool(after[model, index] == images.labels[index]),
-                    "score": float(probabilities(logits[model][index][None]).max()),
+                    "score": float(softmax(logits[model][index][None]).max()),
                 }
                 for model, subject in enumerate(subjects)
             ],

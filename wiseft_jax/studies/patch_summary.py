@@ -180,12 +180,13 @@ def _set_of(name: str) -> str:
 
 def _weights(examples: Examples, samples: int, seed: int) -> dict[str, np.ndarray]:
     """Return how often each image of each set is drawn: all measures of a set share the draws."""
+    from wiseft_jax.core.resampling import even_counts
     from wiseft_jax.core.rng import numpy_stream
 
     sizes = {_set_of(name): len(each) for name, each in examples.items()}
     return {
-        name: numpy_stream(seed, f"patch study bootstrap {name}")
-        .multinomial(size, np.full(size, 1 / size), samples)
-        .astype(np.float64)
+        name: np.concatenate(
+            list(even_counts(numpy_stream(seed, f"patch study bootstrap {name}"), size, samples))
+        ).astype(np.float64)
         for name, size in sizes.items()
     }

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Float64, Int, Integer, UInt8
 
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.saliency import energy_in_mask, enlarge_map
+from wiseft_jax.core.softmax import softmax
 
 PatchKind: TypeAlias = Literal["image", "noise"]
 
@@ -101,13 +102,6 @@ def _of_another_class(rng: np.random.Generator, labels: np.ndarray) -> np.ndarra
     return order[np.where(drawn < start, drawn, drawn + after - start)]
 
 
-def probabilities(logits: Float[np.ndarray, "N K"]) -> Float64[np.ndarray, "N K"]:
-    """Return the softmax of each row."""
-    shifted = logits.astype(np.float64) - logits.max(1, keepdims=True)
-    raised = np.exp(shifted)
-    return raised / raised.sum(1, keepdims=True)
-
-
 @dataclasses.dataclass(frozen=True)
 class Reaction:
     """What a patch does to the answers of a model, example by example.
@@ -140,7 +134,7 @@ class Reaction:
         """
         before, after = clean.argmax(1), patched.argmax(1)
         rows = np.arange(len(labels))
-        score = probabilities(clean)[rows, labels] - probabilities(patched)[rows, labels]
+        score = softmax(clean)[rows, labels] - softmax(patched)[rows, labels]
         right = before == labels
         return cls(right, after == labels, right & (after != before), score)
 
