@@ -42,8 +42,8 @@ def _matched(shift: str, classes: str, images: int, projection: Projection) -> D
         obtain="as imagenet",
         scoring=Scoring(projection),
         notes=(
-            f"the matched reference of {shift}, its axis for effective robustness and no shift: it is"
-            " in no mean of shifts; predictions are among its classes alone",
+            f"the matched reference of {shift}, its axis for effective robustness and no shift: it"
+            " is in no mean of shifts; predictions are among its classes alone",
         ),
     )
 
