@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.analysis.runs import made_predictions, write_matched_run, write_run
-from wiseft_jax.analysis.axes import axis_of
+from wiseft_jax.analysis.axes import axis_of, num_classes_of
 from wiseft_jax.analysis.stored_run import StoredRun
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.writers import write_json
@@ -61,6 +61,18 @@ def test_fewer_classes_without_a_matched_reference_are_said_with_the_fix(
     assert axis_of(run, run.set_named("mine")).dataset == "photos"
     assert "mine: it has 2 classes and is set against photos, which has 4" in caplog.text
     assert f"wiseft sweep {tmp_path} --data.matched_references {fix}" in caplog.text
+
+
+def test_classes_of_its_own_are_counted_among_the_classifiers(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    photos = of_classes(made_predictions("photos"), 2)
+    mine = dataclasses.replace(made_predictions("mine", role="shift"), class_names=("a", "b", "c"))
+    run = StoredRun.load(write_run(tmp_path, [photos, mine]))
+    assert num_classes_of(run, mine, photos) == (3, 4)
+    assert num_classes_of(run, mine, dataclasses.replace(photos, class_names=("a", "b"))) == (3, 2)
+    axis_of(run, run.set_named("mine"))
+    assert "mine: it has 3 classes and is set against photos, which has 4" in caplog.text
 
 
 def test_without_a_reference_there_is_no_axis(tmp_path: Path):

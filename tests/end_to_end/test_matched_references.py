@@ -103,6 +103,11 @@ def test_a_renamed_shift_is_set_against_its_classes_from_run_to_page(
         "imagenet-v2-test": "imagenet-val",
         "imagenet-a-test": "imagenet-val",
     }
+    shares = {row["dataset"]: (row["value"], row["n"]) for row in found
+              if row["metric"] == "share_of_classes"}  # fmt: skip
+    assert (shares["mine"], shares["imagenet-a-test"]) == ((1.0, 200), (0.2, 1000))
+    fix = f"wiseft sweep {run} --data.matched_references published:imagenet-a-val-classes:val"
+    assert fix in caplog.text
     page = tmp_path / "page.html"
     assert main(["report", str(run), "--out", str(page), "--no-images"]) == 0
     lines = {line["name"]: line for line in lines_of(page)}

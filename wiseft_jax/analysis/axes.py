@@ -38,17 +38,34 @@ def axis_of(run: StoredRun, shift: Predictions) -> Predictions:
             f"{run.path}: there is no set of the reference to set {shift.dataset} against; sweep"
             f" over one: wiseft sweep {shlex.quote(str(run.path))} --data.test SPEC"
         )
-    if shift.num_classes < reference.num_classes:
+    own, others = num_classes_of(run, shift, reference)
+    if own < others:
         wanted = published_reference(_catalog_ids(run).get(shift.dataset, ""))
         images = "" if wanted else ", SPEC being images of the reference, of its classes alone"
         logger.warning(
             "%s: it has %d classes and is set against %s, which has %d, so its effective robustness"
             " counts that difference too; sweep with a matched reference beside the sets that are"
             " there: wiseft sweep %s --data.matched_references %s%s",
-            shift.dataset, shift.num_classes, reference.dataset, reference.num_classes,
+            shift.dataset, own, reference.dataset, others,
             shlex.quote(str(run.path)), f"published:{wanted}:val" if wanted else "SPEC", images,
         )  # fmt: skip
     return reference
+
+
+def num_classes_of(run: StoredRun, shift: Predictions, axis: Predictions) -> tuple[int, int]:
+    """Return how many classes a shift and its axis have.
+
+    Where the shift alone has classes of its own, those that predictions are among; else those that
+    images are labelled.
+
+    Args:
+      run: The run.
+      shift: One of its sets.
+      axis: What it is set against.
+    """
+    if shift.class_names and not axis.class_names and run.class_names:
+        return shift.num_classes, len(run.class_names)
+    return shift.num_classes, axis.num_classes
 
 
 def _catalog_ids(run: StoredRun) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from jaxtyping import Float, Float64
 
-from wiseft_jax.analysis.axes import axis_of
+from wiseft_jax.analysis.axes import axis_of, num_classes_of
 from wiseft_jax.analysis.baselines import Baselines, read_baselines
 from wiseft_jax.analysis.intervals import percentile
 from wiseft_jax.analysis.options import NO_BASELINES, AnalysisOptions, missing
@@ -286,9 +286,9 @@ def _points(
             )
             if there
         ]
-    share = min(1.0, shift.num_classes / axis.num_classes)
-    named = {"of": shift, "other": axis.dataset}
-    return [*rows, run.row(NAME, "share_of_classes", share, axis.num_classes, **named)]
+    own, classes = num_classes_of(run, shift, axis)
+    share, other = min(1.0, own / classes), axis.dataset
+    return [*rows, run.row(NAME, "share_of_classes", share, classes, shift, other=other)]
 
 
 def _gains(

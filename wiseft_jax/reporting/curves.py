@@ -318,7 +318,7 @@ def _label_ends(
         axes.plot(x[:3], [own, y, y], color="0.7", linewidth=0.6, zorder=1, clip_on=False)
         axes.plot(x[2:], [y, y], **style, clip_on=False)
         axes.annotate(
-            named(_short(series.name), series.split),
+            named(_short(series.name), series.split, series.role),
             (x[3], y),
             xytext=(4, 0),
             textcoords="offset points",

@@ -92,10 +92,12 @@ function axisOf(run, shiftName) {
   return [other, matched].map((name) => name && run.lines.find((each) => each.name === name)).find(Boolean) ?? run.lines.find((each) => each.kind === "reference");
 }
 
-// That a shift is set against more classes than it has.
-function unmatched(shift, reference) {
-  if (shift.kind !== "shift" || reference.kind !== "reference" || !(shift.classes > 0 && shift.classes < reference.classes)) return "";
-  return ` Not class-matched: the shift has ${shift.classes} of the reference\u2019s ${reference.classes} classes, so the two differ in more than the shift; see --data.matched_references.`;
+// That a shift is set against more classes than it has, as the analysis of robustness counted them, or by the labels.
+function unmatched(run, shift, reference) {
+  const row = rowsOf(run, "effective_robustness").find((each) => each.dataset === shift.name && each.metric === "share_of_classes");
+  const [own, all] = row ? [Math.round(row.value * row.n), row.n] : [shift.classes, reference.classes];
+  if (shift.kind !== "shift" || reference.kind !== "reference" || !(own > 0 && own < all)) return "";
+  return ` Not class-matched: the shift has ${own} of the reference\u2019s ${all} classes, so the two differ in more than the shift; see --data.matched_references.`;
 }
 
 function trackOf(run, shiftName, colour) {
@@ -125,7 +127,7 @@ function drawScatter(state) {
   }));
   const now = track.points[nearest(track.points.map((each) => each.alpha), state.alpha)];
   const said = [`At alpha = ${now.alpha}: ${percent(now.x)} % on `, name(reference.name), ` and ${percent(now.y)} % on `, name(titleOf(picked, run)), ". Square: zero-shot; circle: fine-tuned; star: chosen. "];
-  fill("scatter-text", node("p", { "data-live": "scatter" }, ...said, ...robustness(run, picked, now.alpha), unmatched(picked, reference)));
+  fill("scatter-text", node("p", { "data-live": "scatter" }, ...said, ...robustness(run, picked, now.alpha), unmatched(run, picked, reference)));
 }
 
 const POOR_FIT = 0.5;
