@@ -45,7 +45,7 @@ def test_without_its_images_the_reference_stands_in(tmp_path: Path):
 @pytest.mark.parametrize(
     ("spec", "fix"),
     [
-        ("mine=published:imagenet-r:test@/data", "published:imagenet-r-val-classes:val\n"),
+        ("mine=published:imagenet-r:test@/data", "published:imagenet-r-val-classes:val@/data\n"),
         ("mine=published:imagenet-v2:test", "SPEC, SPEC being images of the reference"),
         ("mine=folder:photos", "SPEC, SPEC being images of the reference, of its classes alone"),
         ("another=published:imagenet-r:test", "SPEC, SPEC being images of the reference"),
@@ -57,10 +57,13 @@ def test_fewer_classes_without_a_matched_reference_are_said_with_the_fix(
 ):
     sets = [made_predictions("photos"), of_classes(made_predictions("mine", role="shift"), 2)]
     run = StoredRun.load(write_run(tmp_path, sets))
-    write_json(tmp_path / "config.json", {"config": {"data": {"shifts": [spec]}}})
+    data = {"shifts": [spec], "matched_references": ["folder:its own"]}
+    write_json(tmp_path / "config.json", {"config": {"data": data}})
     assert axis_of(run, run.set_named("mine")).dataset == "photos"
     assert "mine: it has 2 classes and is set against photos, which has 4" in caplog.text
-    assert f"wiseft sweep {tmp_path} --data.matched_references {fix}" in caplog.text
+    assert (
+        f"wiseft sweep {tmp_path} --data.matched_references 'folder:its own' {fix}" in caplog.text
+    )
 
 
 def test_classes_of_its_own_are_counted_among_the_classifiers(

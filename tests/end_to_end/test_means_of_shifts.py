@@ -139,7 +139,7 @@ def shifts_of_run(found: Sets, path: Path) -> Any:
 
 
 def paired(found: Sets, _: Path) -> Any:
-    rows, _ = compare_runs(by_name(found), by_name(another(found)), (0.25, 0.25))
+    rows = compare_runs(by_name(found), by_name(another(found)), (0.25, 0.25))[0]
     return [row for row in rows if row.dataset == MEAN_OF_SHIFTS]
 
 
@@ -173,7 +173,7 @@ def table_of_learned(found: Sets, _: Path) -> Any:
     named = [{"dataset": e.dataset, "split": e.split, "role": e.role} for e in found]
     config = {"granularity": "tensor", "objective": "loss"}
     facts = {"rows": rows, "reported_on": named, "config": config, "held_out": True}
-    table = learned_table(facts | {"dataset": "validation", "n": 40}, 300).renderables[0]
+    table: Any = learned_table(facts | {"dataset": "validation", "n": 40}, 300).renderables[0]
     (shifts,) = [each for each in table.columns if "shifts" in str(each.header)]
     return list(shifts.cells)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import shlex
+from typing import Any
 
 from wiseft_jax.analysis.stored_run import StoredRun
 from wiseft_jax.core.config_io import read_json
@@ -40,14 +42,12 @@ def axis_of(run: StoredRun, shift: Predictions) -> Predictions:
         )
     own, others = num_classes_of(run, shift, reference)
     if own < others:
-        wanted = published_reference(_catalog_ids(run).get(shift.dataset, ""))
-        images = "" if wanted else ", SPEC being images of the reference, of its classes alone"
         logger.warning(
             "%s: it has %d classes and is set against %s, which has %d, so its effective robustness"
-            " counts that difference too; sweep with a matched reference beside the sets that are"
-            " there: wiseft sweep %s --data.matched_references %s%s",
-            shift.dataset, own, reference.dataset, others,
-            shlex.quote(str(run.path)), f"published:{wanted}:val" if wanted else "SPEC", images,
+            " counts that difference too; sweep with a matched reference: wiseft sweep %s"
+            " --data.matched_references %s",
+            shift.dataset, own, reference.dataset, others, shlex.quote(str(run.path)),
+            _to_add(run, shift),
         )  # fmt: skip
     return reference
 
@@ -68,13 +68,19 @@ def num_classes_of(run: StoredRun, shift: Predictions, axis: Predictions) -> tup
     return shift.num_classes, axis.num_classes
 
 
-def _catalog_ids(run: StoredRun) -> dict[str, str]:
-    """Return set -> its id in the catalog, of the sets that the run's configuration gives one."""
+def _to_add(run: StoredRun, shift: Predictions) -> str:
+    """Return the specs of the matched references to sweep with: what is there, and the shift's."""
     directory = RunDirectory(run.path)
-    found = {}
+    data: dict[str, Any] = {}
     for file in (directory.config_file, directory.sweep_config_file):
-        data = read_json(file)["config"]["data"] if file.is_file() else {}
-        for spec in map(parse_spec, filter(is_spec, data.get("shifts", ()))):
-            if spec.scheme == "published":
-                found[spec.name] = spec.target.partition("/")[0]
-    return found
+        data |= read_json(file)["config"]["data"] if file.is_file() else {}
+    specs = {spec.name: spec for spec in map(parse_spec, filter(is_spec, data.get("shifts", ())))}
+    given = [shlex.quote(text) for text in data.get("matched_references", ())]
+    own = specs.get(shift.dataset)
+    wanted = ""
+    if own is not None and own.scheme == "published":
+        wanted = published_reference(own.target.partition("/")[0])
+    if own is None or not wanted:
+        return " ".join([*given, "SPEC, SPEC being images of the reference, of its classes alone"])
+    found = dataclasses.replace(own, target=wanted, split="val")
+    return " ".join([*given, shlex.quote(str(found))])
