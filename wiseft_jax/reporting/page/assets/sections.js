@@ -96,8 +96,9 @@ function axisOf(run, shiftName) {
 function unmatched(run, shift, reference) {
   const row = rowsOf(run, "effective_robustness").find((each) => each.dataset === shift.name && each.metric === "share_of_classes");
   const [own, all] = row ? [Math.round(row.value * row.n), row.n] : [shift.classes, reference.classes];
-  if (shift.kind !== "shift" || reference.kind !== "reference" || !(own > 0 && own < all)) return "";
-  return ` Not class-matched: the shift has ${own} of the reference\u2019s ${all} classes, so the two differ in more than the shift; see --data.matched_references.`;
+  if (shift.kind !== "shift" || reference.kind !== "reference" || !(own > 0 && own < all)) return [];
+  const said = ` Not class-matched: the shift has ${own} of the reference\u2019s ${all} classes, so the two differ in more than the shift; add its matched reference: `;
+  return [said, node("code", {}, "wiseft sweep RUN --data.matched_references SPEC"), "."];
 }
 
 function trackOf(run, shiftName, colour) {
@@ -127,7 +128,7 @@ function drawScatter(state) {
   }));
   const now = track.points[nearest(track.points.map((each) => each.alpha), state.alpha)];
   const said = [`At alpha = ${now.alpha}: ${percent(now.x)} % on `, name(reference.name), ` and ${percent(now.y)} % on `, name(titleOf(picked, run)), ". Square: zero-shot; circle: fine-tuned; star: chosen. "];
-  fill("scatter-text", node("p", { "data-live": "scatter" }, ...said, ...robustness(run, picked, now.alpha), unmatched(run, picked, reference)));
+  fill("scatter-text", node("p", { "data-live": "scatter" }, ...said, ...robustness(run, picked, now.alpha), ...unmatched(run, picked, reference)));
 }
 
 const POOR_FIT = 0.5;
