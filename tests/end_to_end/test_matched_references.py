@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.data.builders import write_folder
 from tests.data.published_miniatures import write_miniature
 from tests.helpers.tiny import tiny_clip_directory
 from wiseft_jax.cli.main import main
@@ -122,3 +123,41 @@ def lines_of(page: Path) -> list[dict[str, Any]]:
     start = text.index('{"schema": 1') if '{"schema": 1' in text else text.index('{"schema":1')
     facts, _ = json.JSONDecoder().raw_decode(text, start)
     return facts["runs"][0]["lines"]
+
+
+@pytest.mark.slow
+def test_a_matched_reference_of_ones_own_is_added_by_a_sweep(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    write_folder(tmp_path / "photos", {"cat": 12, "dog": 12, "owl": 12})
+    write_folder(tmp_path / "sketches", {"cat": 4, "dog": 4}, seed=100)
+    write_folder(tmp_path / "cats-dogs", {"cat": 5, "dog": 5}, seed=200)
+    run = tmp_path / "run"
+    command = [
+        *("run", "custom/folder", "--out", str(run), "-q"),
+        *("--model.name", str(tiny_clip_directory(tmp_path / "clip", vision_layers=1))),
+        *("--data.train", f"folder:{tmp_path / 'photos'}"),
+        *("--data.shifts", f"folder:{tmp_path / 'sketches'}"),
+        *("--training.epochs", "1", "--training.batch-size", "4", "--no-export"),
+        *("--sweep.alphas", "0", "0.5", "1", "--sweep.batch-size", "8"),
+    ]
+    assert main(command) == 0
+    baselines = tmp_path / "baselines.csv"
+    lines = [f"m{k},{0.2 + k / 12:.3f},{0.3 + k / 12:.3f},{0.1 + k / 12:.3f}" for k in range(8)]
+    baselines.write_text("\n".join(["model,photos-test,cats-dogs,sketches", *lines]))
+    asked = ["--analyses", "effective_robustness", "--baselines", str(baselines)]
+    assert main(["report", str(run), *asked]) == 0
+    assert "sketches: it has 2 classes and is set against photos-test, which has 3" in (
+        capsys.readouterr().err
+    )
+    before = read_rows(run)
+    own = f"folder:{tmp_path / 'cats-dogs'}"
+    assert main(["sweep", str(run), "-q", "--data.matched_references", own]) == 0
+    assert mean_over_shifts(read_rows(run)) == mean_over_shifts(before)
+    capsys.readouterr()
+    assert main(["report", str(run), *asked]) == 0
+    assert "which has 3" not in capsys.readouterr().err
+    found = read_analysis_rows(run, "effective_robustness")
+    assert {row["other"] for row in found if row["metric"] == "effective_robustness"} == {
+        "cats-dogs"
+    }
