@@ -63,7 +63,8 @@ and its images stay where you put them.
   set has the templates. `wiseft data info ID --classes` lists the classes: where images lie in
   folders of classes, the keys are what the folders are called.
 - "against" is the axis that a shift's accuracy is compared with: images of the same classes, with
-  predictions among them.
+  predictions among them. `*-val-classes` are such matched references: given among `--data.shifts`
+  or as `--data.matched_references`, they count in no mean of shifts.
 """
 _PREPARE = """\
 ## Prepare for a pod

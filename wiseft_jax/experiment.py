@@ -47,6 +47,7 @@ RESUME_MAY_CHANGE = (
     "checkpoints.save_every_steps",
     "export",
     "data.num_threads",
+    "data.matched_references",
     "tracking",
     *(f"training.{name}" for name in RESULT_NEUTRAL),
 )
@@ -84,7 +85,7 @@ class ExperimentData:
       class_names: The classes of the classifier.
       train: Images to fine-tune on.
       validation: Held-out images of the reference distribution, to choose on.
-      tests: The reference test set, then the shifted sets: to report on.
+      tests: The reference test set, the shifted sets, the matched references: to report on.
     """
 
     class_names: tuple[str, ...]
@@ -113,7 +114,7 @@ def load_data(config: ExperimentConfig) -> ExperimentData:
     from wiseft_jax.data.load import load_data as load
 
     loaded = load(config.data, seed=config.training.seed)
-    tests = (loaded.test, *loaded.shifts)
+    tests = (loaded.test, *loaded.shifts, *loaded.matched_references)
     return ExperimentData(loaded.class_names, loaded.train, loaded.validation, tests)
 
 
@@ -368,7 +369,8 @@ def _made(config: ExperimentConfig, chosen: str, directory: Path) -> dict[str, A
     """What a model card tells of a run; of data only what they are called, for exports travel."""
     names = ("recipe", "learning_rate", "batch_size", "epochs", "weight_decay", "seed")
     parts = ("train", "validation", "test")
-    sets = {part: (getattr(config.data, part),) for part in parts} | {"shifts": config.data.shifts}
+    sets = {part: (getattr(config.data, part),) for part in parts}
+    sets |= {part: getattr(config.data, part) for part in ("shifts", "matched_references")}
     specs = {part: [public_spec(text) for text in texts if text] for part, texts in sets.items()}
     data = {part: texts for part, texts in specs.items() if texts}
     made = {"name": model_name(directory), "experiment": config.name}

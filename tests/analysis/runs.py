@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from tests.analysis.layers_of_run import HASHES, write_inside
-from wiseft_jax.core.results import write_rows
+from wiseft_jax.core.results import read_rows, with_matched_references, write_rows
 from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.core.typing import Role, Split
 from wiseft_jax.core.writers import write_json
@@ -113,6 +113,16 @@ def write_run(
         facts = {"class_names": list(class_names), **HASHES}
         write_json(directory.endpoints_file, facts)
         write_inside(path, sets[-1], chosen, SEED)
+    return path
+
+
+def write_matched_run(
+    path: Path, sets: Sequence[Predictions], matched_references: Mapping[str, str]
+) -> Path:
+    """Write a run whose rows name what shifts are set against, and return its path."""
+    write_run(path, sets)
+    rows = with_matched_references(read_rows(path), matched_references)
+    write_rows(RunDirectory(path).results_file, rows)
     return path
 
 

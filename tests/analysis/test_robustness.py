@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import linregress, norm
 
-from tests.analysis.runs import made_predictions, write_baselines, write_run
+from tests.analysis.runs import (
+    made_predictions,
+    write_baselines,
+    write_matched_run,
+    write_run,
+)
 from wiseft_jax.analysis.options import AnalysisOptions
 from wiseft_jax.analysis.robustness import (
     Line,
@@ -180,20 +186,39 @@ def test_shifts_without_a_column_are_said(
         robustness(run, AnalysisOptions())
 
 
-def test_published_shifts_are_set_against_their_axis(tmp_path: Path):
+def test_shifts_are_set_against_their_matched_reference(tmp_path: Path):
     sets = [
         made_predictions("imagenet-val"),
-        made_predictions("imagenet-r-test", role="shift"),
-        made_predictions("imagenet-r-val-classes-val", role="shift"),
+        made_predictions("mine", role="shift"),
+        made_predictions("its classes", role="matched_reference"),
     ]
-    run = StoredRun.load(write_run(tmp_path / "run", sets))
-    names = ["imagenet-r-val-classes-val", "imagenet-r-test"]
-    file = write_baselines(tmp_path / "b.csv", names)
+    run = StoredRun.load(write_matched_run(tmp_path / "run", sets, {"mine": "its classes"}))
+    file = write_baselines(tmp_path / "b.csv", ["its classes", "mine"])
     rows = robustness(run, AnalysisOptions(baselines=file, samples=50))
     rhos = [row for row in rows if row["metric"] == "effective_robustness"]
-    assert {(row["dataset"], row["other"]) for row in rhos} == {
-        ("imagenet-r-test", "imagenet-r-val-classes-val")
-    }
+    assert {(row["dataset"], row["other"]) for row in rhos} == {("mine", "its classes")}
+    (share,) = [row for row in rows if row["metric"] == "share_of_classes"]
+    assert (share["dataset"], share["other"]) == ("mine", "its classes")
+    assert (share["value"], share["n"]) == (1.0, 4)
+
+
+def test_rows_say_that_a_shift_has_fewer_classes_than_its_axis(tmp_path: Path):
+    few = made_predictions("few", role="shift")
+    few = dataclasses.replace(few, labels=np.where(few.labels < 3, few.labels, -1).astype(np.int32))
+    run = StoredRun.load(write_run(tmp_path / "run", [made_predictions("test"), few]))
+    file = write_baselines(tmp_path / "b.csv", ["test", "few"])
+    rows = robustness(run, AnalysisOptions(baselines=file, samples=50))
+    (share,) = [row for row in rows if row["metric"] == "share_of_classes"]
+    assert (share["dataset"], share["other"]) == ("few", "test")
+    assert (share["value"], share["n"]) == (0.75, 4)
+
+
+def test_without_a_shift_there_is_nothing_to_set_against(tmp_path: Path):
+    sets = [made_predictions("test"), made_predictions("ours", role="matched_reference")]
+    run = StoredRun.load(write_run(tmp_path / "run", sets))
+    file = write_baselines(tmp_path / "b.csv", ["test", "ours"])
+    with pytest.raises(InputError, match="there is no shifted test set; add one"):
+        robustness(run, AnalysisOptions(baselines=file))
 
 
 def test_baselines_on_no_line_are_said(

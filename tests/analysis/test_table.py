@@ -35,9 +35,9 @@ from wiseft_jax.evaluation.predictions import save_predictions
 SETS = [each.dataset for each in default_sets()]
 
 WITHOUT_INTERVAL = {"flip_won", "flip_lost", "flip_changed", "baseline_accuracy"} | {
-    *("distance", "relative_distance", "cosine", "task_cosine")
+    *("distance", "relative_distance", "cosine", "task_cosine", "share_of_classes")
 }
-"""Metrics of single examples and of weights, and what a table gives without an n."""
+"""Metrics of single examples, of weights and of sets, and what a table gives without an n."""
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ def row(dataset: str = "photos", alpha: float = 0.5, hits: int = 3, role: Role =
 def test_a_row_has_every_field_of_the_schema():
     low, high = clopper_pearson(3, 4)
     assert row() == {
-        "schema": 1,
+        "schema": 2,
         "dataset": "photos",
         "split": "test",
         "role": "reference",
@@ -54,6 +54,36 @@ def test_rows_with_and_without_a_band_are_read(tmp_path: Path):
     assert results.metrics_at(rows[:1], 0.5)["photos/test"]["band_low"] == 0.5
 
 
+def test_rows_of_the_first_schema_have_the_roles_of_now(tmp_path: Path):
+    names = ("imagenet-r-val-classes-val", "imagenet-r-test", "imagenet-r-val-classes")
+    rows = [row(name, role="shift") for name in names]
+    results.write_rows(tmp_path / "results.jsonl", [each | {"schema": 1} for each in rows])
+    found = results.read_rows(tmp_path)
+    assert [each["role"] for each in found] == ["matched_reference", "shift", "matched_reference"]
+    assert results.mean_over_shifts(found) == results.mean_over_shifts(rows[1:2])
+    results.write_rows(tmp_path / "results.jsonl", rows)
+    assert results.read_rows(tmp_path) == rows
+
+
+def test_rows_name_the_matched_reference_of_their_set():
+    rows = [row("a", role="shift"), row("b", role="shift"), row("photos")]
+    named = results.with_matched_references(rows, {"a": "photos-a", "b": ""})
+    assert named == [rows[0] | {"matched_reference": "photos-a"}, *rows[1:]]
+    assert "matched_reference" not in rows[0]
+
+
+@pytest.mark.parametrize(
+    ("split", "role", "kind"),
+    [
+        ("test", "shift", "shift"),
+        ("test", "matched_reference", "matched reference"),
+        ("validation", "reference", "validation"),
+    ],
+)
+def test_what_a_set_is_for_in_a_word(split: str, role: str, kind: str):
+    assert results.kind_of_set(split, role) == kind
+
+
 def test_blank_lines_are_no_rows(tmp_path: Path):
     path = tmp_path / "results.jsonl"
     path.write_text("\n" + json.dumps(row()) + "\n\n")
@@ -74,8 +104,8 @@ def test_unknown_fields_are_kept(tmp_path: Path):
         ("[1]", r"results\.jsonl:2: expected a JSON object, found list"),
         ('{"schema": 1}', r"results\.jsonl:2: a result row lacks dataset, split"),
         (
-            json.dumps({**row(), "schema": 2}),
-            r"results\.jsonl:2: schema 2 is newer than 1; upgrade",
+            json.dumps({**row(), "schema": 3}),
+            r"results\.jsonl:2: schema 3 is newer than 2; upgrade",
         ),
     ],
     ids=["no json", "no object", "fields missing", "newer schema"],

@@ -228,6 +228,23 @@ def test_files_of_the_older_format_are_read(tmp_path):
     assert found.rows() == wanted.rows()
 
 
+def test_matched_references_of_older_files_were_shifts(tmp_path):
+    name = "imagenet-a-val-classes-val"
+    wanted = dataclasses.replace(predictions(), dataset=name, role="shift")
+    path = wanted.save(tmp_path)
+    assert Predictions.load(path).role == "shift"
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    np.savez(path, **(arrays | {"format": np.asarray(3)}))
+    assert Predictions.load(path).role == "matched_reference"
+
+
+def test_classes_are_those_of_the_list_or_those_with_a_label():
+    found = dataclasses.replace(predictions(), labels=np.array([4, -1, 4, 2], np.int32))
+    assert found.num_classes == 2
+    assert dataclasses.replace(found, class_names=tuple("abcdefg")).num_classes == 7
+
+
 def test_arrays_of_other_shapes_are_refused(tmp_path):
     path = predictions().save(tmp_path)
     with np.load(path, allow_pickle=False) as file:

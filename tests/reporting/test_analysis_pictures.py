@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.analysis.runs import (
     default_sets,
     made_predictions,
     write_baselines,
+    write_matched_run,
     write_run,
 )
 from wiseft_jax.analysis.options import AnalysisOptions
@@ -183,3 +185,20 @@ def test_perfect_accuracy_and_long_names_are_drawn(tmp_path: Path):
     for name in ("diversity", "overrides", "landscape", "classes", "effective_robustness"):
         rows = rows_of(tmp_path / name, name, sets)
         assert draw_analysis(name, rows, tmp_path / name, chosen=0.5)
+
+
+def test_a_scatter_says_which_axis_is_class_matched_and_which_is_not(tmp_path: Path):
+    sets = default_sets()[1:]
+    known = np.where(sets[2].labels < 2, sets[2].labels, -1).astype(np.int32)
+    sets[2] = dataclasses.replace(sets[2], labels=known)
+    matched = made_predictions("some", 30, role="matched_reference")
+    directory = write_matched_run(tmp_path / "run", [*sets, matched], {"sketch": "some"})
+    file = write_baselines(tmp_path / "b.csv", ["test", "some", "sketch", "night"])
+    run, options = StoredRun.load(directory), AnalysisOptions(samples=50, baselines=file)
+    figure = robustness_figure(analyse(run, "effective_robustness", options))
+    found = {title(axes): axes.get_xlabel() for axes in figure.axes if axes.get_visible()}
+    assert found == {"sketch": "accuracy on some (class-matched)", "night": "accuracy on test"}
+    (footnote,) = [text.get_text() for text in figure.texts if "bars:" in text.get_text()]
+    assert "not class-matched, so ρ counts that too: night has 2 of 4 classes" in " ".join(
+        footnote.split()
+    )

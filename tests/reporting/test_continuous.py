@@ -176,7 +176,8 @@ def test_the_note_below_is_as_wide_as_the_picture_however_long():
 def test_a_set_that_is_called_like_its_split_is_named_once():
     assert named("validation", "validation") == "validation"
     assert named("photos", "validation") == "photos (validation)"
-    assert named("photos", "test") == "photos"
+    assert named("photos", "test") == named("photos", "test", "shift") == "photos"
+    assert named("photos", "test", "matched_reference") == "photos (matched ref.)"
 
 
 def test_audits_that_failed_before_are_told():

@@ -9,7 +9,7 @@ import pytest
 
 from tests.reporting.rows import REFERENCE, SHIFTS, set_rows, sweep_rows
 from wiseft_jax.core.errors import InputError
-from wiseft_jax.core.results import mean_over_shifts
+from wiseft_jax.core.results import mean_over_shifts, with_matched_references
 from wiseft_jax.reporting.series import Curves, all_series, mean_of
 
 
@@ -91,3 +91,16 @@ def test_at_an_alpha_that_was_not_measured():
     series = Curves.of(sweep_rows()).reference
     assert series.at(0.55) is None
     assert series.at(None) is None
+
+
+def test_a_single_shift_is_set_against_its_matched_reference():
+    rows = sweep_rows() + set_rows("mnist, some classes", [0.7, 0.8], role="matched_reference")
+    only = [row for row in rows if row["dataset"] not in ("coloured", "inverted")]
+    named = {"optical digits": "mnist, some classes"}
+    curves = Curves.of(with_matched_references(only, named))
+    assert curves.axis.name == "mnist, some classes"
+    assert "mnist, some classes" in [each.name for each in curves.others]
+    assert Curves.of(only).axis.name == "mnist"
+    several = Curves.of(with_matched_references(rows, named))
+    assert several.axis.name == "mnist"
+    assert several.mean.values == Curves.of(sweep_rows()).mean.values

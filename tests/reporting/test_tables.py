@@ -116,3 +116,10 @@ def test_bands_are_printed_where_they_are_wider_than_a_tenth_of_a_point():
     assert "51.2)" in terminal
     assert "what is uncertain counted as wrong, as right" in " ".join(terminal.split())
     assert "uncertain" not in printed(set_rows("a", [0.5, 0.6]))
+
+
+def test_a_matched_reference_is_called_so():
+    rows = sweep_rows() + set_rows("some", [0.5, 0.6], role="matched_reference", n=9)
+    assert "some (matched reference, n=9)" in markdown_table(rows)
+    words = printed(rows, 200).split()
+    assert words[words.index("matched") + 1] == "ref."

@@ -10,10 +10,10 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from jaxtyping import Float, Float64
 
-from wiseft_jax.analysis.axes import is_axis, matched_axis
+from wiseft_jax.analysis.axes import axis_of, num_classes_of
 from wiseft_jax.analysis.baselines import Baselines, read_baselines
 from wiseft_jax.analysis.intervals import percentile
-from wiseft_jax.analysis.options import NO_BASELINES, AnalysisOptions
+from wiseft_jax.analysis.options import NO_BASELINES, AnalysisOptions, missing
 from wiseft_jax.analysis.stored_run import (
     FINE_TUNED,
     ZERO_SHOT,
@@ -152,25 +152,26 @@ def robustness(run: StoredRun, options: AnalysisOptions) -> list[AnalysisRow]:
     Rows, for each shift and scale (``group``): ``baseline_slope``, ``baseline_intercept`` and
     ``baseline_r_squared`` of n baselines; ``effective_robustness`` at each alpha; and its gain at
     the chosen alpha over both ends; ``accuracy`` on both axes, and ``baseline_accuracy`` as given
-    (``group``: the model). ``other`` names the reference axis: the class-matched set
-    where the run has it. Intervals count the binomial spread of the point on both axes (drawn from
-    Jeffreys' beta distributions, which have a width at 0 and 1 too) and that of the baselines
-    (bootstrap over models); those of a gain draw images again with all alphas (paired bootstrap);
-    ``p_holm`` is corrected for the shifts and ends of a scale.
+    (``group``: the model). ``other`` names the reference axis: the matched reference where the run
+    has one; ``share_of_classes`` says how many of the axis's n classes the shift has. Intervals
+    count the binomial spread of the point on both axes (drawn from Jeffreys' beta distributions,
+    which have a width at 0 and 1 too) and that of the baselines (bootstrap over models); those of
+    a gain draw images again with all alphas (paired bootstrap); ``p_holm`` is corrected for the
+    shifts and ends of a scale.
 
     Args:
       run: The run.
       options: The baselines, the seed, the samples.
 
     Raises:
-      InputError: If no baselines are given, or they have no column of any shift.
+      InputError: If no baselines are given, or they have no column of any shift; no shift.
     """
     if options.baselines is None:
         raise InputError(f"{run.path}: {NAME}: {NO_BASELINES}")
     baselines = read_baselines(options.baselines)
-    pairs = [(matched_axis(run, each), each) for each in run.shifts if not is_axis(each.dataset)]
+    pairs = [(axis_of(run, each), each) for each in run.shifts]
     if not pairs:
-        raise InputError(f"{run.path}: {NAME}: every shift is an axis of others; add a shift")
+        raise InputError(f"{run.path}: {NAME}: {missing(run, options, 'shifts')}")
     there = [
         pair for pair in pairs if {each.dataset for each in pair} <= baselines.accuracies.keys()
     ]
@@ -288,7 +289,9 @@ def _points(
             )
             if there
         ]
-    return rows
+    own, classes = num_classes_of(run, shift, axis)
+    share, other = min(1.0, own / classes), axis.dataset
+    return [*rows, run.row(NAME, "share_of_classes", share, classes, shift, other=other)]
 
 
 def _gains(

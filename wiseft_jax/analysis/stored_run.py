@@ -105,7 +105,7 @@ class StoredRun:
         """Return the predictions of the sets that have labels, in the rows' order.
 
         Args:
-          role: ``"reference"`` or ``"shift"``; None for both.
+          role: ``"reference"``, ``"shift"`` or ``"matched_reference"``; None for all.
           split: ``"train"``, ``"validation"`` or ``"test"``; None for all.
         """
         return [
@@ -133,6 +133,13 @@ class StoredRun:
     def shifts(self) -> list[Predictions]:
         """The shifted test sets that have labels."""
         return self.sets("shift", "test")
+
+    @property
+    def matched_references(self) -> dict[str, Predictions]:
+        """Shift -> the set of its classes that it is set against, of the shifts that have one."""
+        named = {row["dataset"]: row.get("matched_reference", "") for row in self.rows}
+        there = {each.dataset: each for each in self.sets()}
+        return {shift: there[name] for shift, name in named.items() if name in there}
 
     def set_named(self, name: str) -> Predictions:
         """Return the predictions of one set.

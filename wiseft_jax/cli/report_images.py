@@ -6,7 +6,6 @@ import base64
 import dataclasses
 import io
 import logging
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ import numpy as np
 
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.data.config import DataConfig
-from wiseft_jax.data.specs import SCHEMES, SourceOptions, Spec, open_source, parse_spec
+from wiseft_jax.data.specs import SourceOptions, Spec, is_spec, open_source, parse_spec
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -55,17 +54,12 @@ def specs_of(config: DataConfig, names: Iterable[str]) -> dict[str, Spec]:
       config: Of the run; of embedded data there are none.
       names: The sets of its results.
     """
-    if not _has_spec(config.train):
+    if not is_spec(config.train):
         return {}
-    given = (config.validation, config.test, *config.shifts)
+    given = (config.validation, config.test, *config.shifts, *config.matched_references)
     own = {spec.name: spec for spec in (parse_spec(text) for text in given if text)}
     train = parse_spec(config.train)
     return {name: own.get(name, train) for name in names}
-
-
-def _has_spec(text: str) -> bool:
-    """Return whether a text names the user's own data rather than embedded ones."""
-    return re.match(rf"([^:=/]+=)?({'|'.join(SCHEMES)}):", text) is not None
 
 
 def set_classes(spec: Spec, names: Sequence[str]) -> Sequence[str] | None:

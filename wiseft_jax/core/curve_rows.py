@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
-from wiseft_jax.core.results import read_checked_rows
+from wiseft_jax.core.results import read_rows_of_sets
 from wiseft_jax.core.typing import Role, Split
 from wiseft_jax.core.writers import write_text
 
@@ -53,4 +53,4 @@ def read_curve_rows(path: Path | str) -> list[CurveRow]:
     path = path / CURVES_FILE if path.is_dir() else path
     if not path.is_file():
         return []
-    return cast(list[CurveRow], read_checked_rows(path, "curve row", [*CurveRow.__annotations__]))
+    return cast(list[CurveRow], read_rows_of_sets(path, "curve row", [*CurveRow.__annotations__]))

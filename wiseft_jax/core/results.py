@@ -6,16 +6,19 @@ A number without its n, its interval and the configuration that made it is not a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict, cast
 
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.metrics import Accuracy, Score
+from wiseft_jax.core.older_roles import role_of_older
 from wiseft_jax.core.typing import Role, Split
 from wiseft_jax.core.writers import write_text
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""1: matched references were shifts, and no shift named the one that it is set against."""
+
 RESULTS_FILE = "results.jsonl"
 METHODS = ("direct", "curve")
 MEAN_OF_SHIFTS = "mean of shifts"
@@ -45,12 +48,14 @@ class Row(Measured, total=False):
     ``band_low`` and ``band_high`` are the value with every prediction that is still uncertain
     counted as wrong, and as right; rows of direct evaluation have none. Rows of the method
     ``curve`` that were written before bands were have none either. ``group`` is the group that the
-    metric ``worst_region`` is of; its ``n`` counts that one's images.
+    metric ``worst_region`` is of; its ``n`` counts that one's images. ``matched_reference``, of a
+    shift, names the set that its accuracy is set against, where that isn't the whole reference.
     """
 
     band_low: float
     band_high: float
     group: str
+    matched_reference: str
 
 
 REQUIRED = tuple(Measured.__annotations__)
@@ -146,7 +151,16 @@ def read_rows(path: Path | str) -> list[Row]:
     path = path / RESULTS_FILE if path.is_dir() else path
     if not path.is_file():
         raise InputError(f"{path}: no such results file; give a run directory or a {RESULTS_FILE}")
-    return cast(list[Row], read_checked_rows(path, "result row", REQUIRED))
+    return cast(list[Row], read_rows_of_sets(path, "result row", REQUIRED))
+
+
+def read_rows_of_sets(path: Path, kind: str, required: Sequence[str]) -> list[dict[str, Any]]:
+    """Return ``read_checked_rows``, of older schemas with the roles that sets have now."""
+    rows = read_checked_rows(path, kind, required)
+    for row in rows:
+        if row["schema"] < 2:
+            row["role"] = role_of_older(row["dataset"], row["role"])
+    return rows
 
 
 def read_checked_rows(
@@ -206,6 +220,32 @@ def of_two_sweeps(run_dir: Path | str, files: str, why: str = "") -> InputError:
         f"{run_dir}: {files} are of two sweeps{shown}: one was broken off while it replaced the"
         " other; do it again: wiseft sweep RUN, with its options"
     )
+
+
+def with_matched_references(rows: Iterable[Row], names: Mapping[str, str]) -> list[Row]:
+    """Return rows that name the matched reference of their set, where it has one.
+
+    Args:
+      rows: Of any sets.
+      names: Set -> the matched reference that it is set against; ``""`` for none.
+    """
+    found = []
+    for row in rows:
+        named = row.copy()
+        if name := names.get(row["dataset"]):
+            named["matched_reference"] = name
+        found.append(named)
+    return found
+
+
+def kind_of_set(split: str, role: str) -> str:
+    """Return what a set is for, as tables say it: of a test set its role, else its split.
+
+    Example:
+      >>> kind_of_set("test", "matched_reference")
+      'matched reference'
+    """
+    return role.replace("_", " ") if split == "test" else split
 
 
 def select_rows(

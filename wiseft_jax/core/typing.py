@@ -18,7 +18,10 @@ PyTree: TypeAlias = Any
 Params: TypeAlias = PyTree
 """A nested ``dict[str, ...]`` of arrays."""
 
-Role: TypeAlias = Literal["reference", "shift"]
+Role: TypeAlias = Literal["reference", "shift", "matched_reference"]
+"""What a set is a sample of. ``matched_reference``: images of the reference, but of those classes
+alone that a shift has; the axis that the shift is set against, and no shift itself."""
+
 Split: TypeAlias = Literal["train", "validation", "test"]
 ComputeDtype: TypeAlias = Literal["float32", "bfloat16"]
 TowerName: TypeAlias = Literal["transformers", "scan"]

@@ -41,7 +41,10 @@ def _matched(shift: str, classes: str, images: int, projection: Projection) -> D
         licence=imagenet.licence,
         obtain="as imagenet",
         scoring=Scoring(projection),
-        notes=(f"the axis that {shift} is set against; predictions are among its classes alone",),
+        notes=(
+            f"the matched reference of {shift}, its axis for effective robustness and no shift: it"
+            " is in no mean of shifts; predictions are among its classes alone",
+        ),
     )
 
 

@@ -22,6 +22,9 @@ class DataConfig:
         ``train`` (before validation).
       test_fraction: How much.
       shifts: Shifted test sets; their classes are matched by name.
+      matched_references: Images of the reference of those classes alone that a shift has, the axis
+        for its effective robustness; they count in no mean of shifts. A shift is set against the
+        one of the same classes. ``published:*-val-classes`` are such sets, given as shifts too.
       class_names_file: Names of the classes: text, a JSON list, or a JSON object old -> new.
       on_bad_image: Stop with the list of images that can't be decoded, or skip and list them.
       full_decode_limit: Data sets of up to this many images are decoded in full before training.
@@ -39,6 +42,7 @@ class DataConfig:
     test: str | None = None
     test_fraction: float = 0.1
     shifts: tuple[str, ...] = ()
+    matched_references: tuple[str, ...] = ()
     class_names_file: Annotated[str | None, tyro.conf.arg(aliases=["--class-names"])] = None
     on_bad_image: Annotated[Literal["stop", "skip"], tyro.conf.arg(aliases=["--on-bad-image"])] = (
         "stop"

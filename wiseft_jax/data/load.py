@@ -16,6 +16,7 @@ from wiseft_jax.data.class_lists import is_published
 from wiseft_jax.data.class_names import ClassNames, read_class_names
 from wiseft_jax.data.config import DataConfig
 from wiseft_jax.data.files import open_images
+from wiseft_jax.data.matched_references import role_of, with_references
 from wiseft_jax.data.matching import match_class_names, similar_names
 from wiseft_jax.data.overlap import warn_of_overlap
 from wiseft_jax.data.projecting import (
@@ -49,7 +50,8 @@ class LoadedData:
       train: What to train on.
       validation: What chooses alpha.
       test: What the reference accuracy is reported on.
-      shifts: The shifted test sets.
+      shifts: The shifted test sets; each names the matched reference that it is set against.
+      matched_references: Images of the reference, of the classes of a shift alone.
     """
 
     class_names: tuple[str, ...]
@@ -57,6 +59,7 @@ class LoadedData:
     validation: Dataset
     test: Dataset
     shifts: tuple[Dataset, ...]
+    matched_references: tuple[Dataset, ...]
 
 
 def load_dataset(
@@ -85,7 +88,8 @@ def load_dataset(
         ``class_names_file``.
       class_names_file: New names for the source's classes.
       split: What it may be used for.
-      role: ``"reference"`` or ``"shift"``.
+      role: ``"reference"``, ``"shift"`` or ``"matched_reference"``; a published shift that is a
+        matched reference becomes one.
       name: The name in tables; None takes the spec's.
       on_bad_image: ``"stop"`` or ``"skip"``.
       options: Columns of a table, directory of TFDS, root of published sets.
@@ -107,7 +111,7 @@ def load_dataset(
         label,
         source,
         split=split,
-        role=role,
+        role=role_of(source, role),
         on_bad_image=on_bad_image,
         scoring=scoring_of(source),
         **labelled,
@@ -195,7 +199,8 @@ def load_data(config: DataConfig, *, seed: int) -> LoadedData:
     """
     if not config.train:
         raise InputError("no training set; give one, as in --data.train folder:PATH")
-    given = (config.train, config.validation, config.test, *config.shifts)
+    given = (config.train, config.validation, config.test)
+    given = (*given, *config.shifts, *config.matched_references)
     specs = {spec.name: spec for spec in parse_specs([text for text in given if text])}
     names = read_class_names(config.class_names_file) if config.class_names_file else None
     problems: list[BadImagesError] = []
@@ -234,17 +239,21 @@ def load_data(config: DataConfig, *, seed: int) -> LoadedData:
     validation = (
         load_other(config.validation, "validation", "reference") if config.validation else None
     )
-    shifts = tuple(load_other(text, "test", "shift") for text in config.shifts)
+    more = [load_other(text, "test", "shift") for text in config.shifts]
+    more += [load_other(text, "test", "matched_reference") for text in config.matched_references]
     if problems:
         raise FaultyDataError("\n".join(str(problem) for problem in problems))
+    matched = tuple(each for each in more if each.role == "matched_reference")
+    shifts = with_references([each for each in more if each.role == "shift"], matched)
     if test is None:
         train, test = _hold_out(config, train, "test", seed, specs)
     if validation is None:
         train, validation = _hold_out(config, train, "validation", seed, specs)
-    for first, others in ((train, (validation, test, *shifts)), (validation, (test, *shifts))):
+    reported = (test, *shifts, *matched)
+    for first, others in ((train, (validation, *reported)), (validation, reported)):
         for other in others:
             warn_of_overlap(first, other)
-    return LoadedData(classes, train, validation, test, shifts)
+    return LoadedData(classes, train, validation, test, shifts, matched)
 
 
 def check_classes(dataset: Dataset) -> None:

@@ -154,7 +154,7 @@ class Dataset:
       source: Where the images come from.
       labels: int32[N], index into the classifier's classes; -1 for an image without a label.
       split: What the dataset may be used for.
-      role: ``"reference"``, or ``"shift"``.
+      role: ``"reference"``, ``"shift"`` or ``"matched_reference"``.
       indices: int64[N], which images of the source; None is all of them.
       on_bad_image: What to do with an image that turns out to be bad.
       skipped: ``"id: reason"`` of the bad images that were left out beforehand.
@@ -164,6 +164,8 @@ class Dataset:
         are the same.
       scoring: How predictions are scored beside top-1.
       accepted: Of each image the labels that count as right, where some have several.
+      matched_reference: Of a shift, the name of the matched reference that it is set against; empty
+        for the whole reference.
     """
 
     name: str
@@ -178,6 +180,7 @@ class Dataset:
     projection: Projection | None = None
     scoring: SetScoring | None = None
     accepted: tuple[tuple[int, ...], ...] | None = None
+    matched_reference: str = ""
 
     def __post_init__(self) -> None:
         expected = len(self.source) if self.indices is None else len(self.indices)
@@ -323,7 +326,7 @@ def array_dataset(
       class_names: The classifier's classes.
       name: The name in tables.
       split: ``"train"``, ``"validation"`` or ``"test"``.
-      role: ``"reference"`` or ``"shift"``.
+      role: ``"reference"``, ``"shift"`` or ``"matched_reference"``.
       ids: One a image; ``name[i]`` by default.
     """
     source = ArraySource(images, labels, class_names, name, ids)

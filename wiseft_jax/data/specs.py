@@ -139,6 +139,11 @@ def parse_specs(texts: Sequence[str]) -> tuple[Spec, ...]:
     return specs
 
 
+def is_spec(text: str) -> bool:
+    """Return whether a text is a spec, rather than the name of embedded data."""
+    return _split_name(text)[1].partition(":")[0] in SCHEMES
+
+
 def public_spec(text: str) -> str:
     """Return a spec as a record that travels has it: of directories the last name alone.
 
@@ -146,7 +151,7 @@ def public_spec(text: str) -> str:
       >>> public_spec("table:/home/ann/pets/train.csv")
       'table:train.csv'
     """
-    if _split_name(text)[1].partition(":")[0] not in SCHEMES:
+    if not is_spec(text):
         return text  # embedded data
     spec = parse_spec(text)
     target = spec.target.rstrip("/")
@@ -165,7 +170,7 @@ def bare_spec(text: str) -> str:
       >>> bare_spec("mine=published:imagenet:val@/data")
       'published:imagenet:val'
     """
-    if _split_name(text)[1].partition(":")[0] not in SCHEMES:
+    if not is_spec(text):
         return text  # embedded data
     return str(dataclasses.replace(parse_spec(text), root=""))
 

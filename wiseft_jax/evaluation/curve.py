@@ -22,6 +22,7 @@ from wiseft_jax.clip.logit_classifier import LogitClassifier
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import Layout
 from wiseft_jax.core.mesh_config import MeshConfig
+from wiseft_jax.core.results import with_matched_references
 from wiseft_jax.core.trees import check_same_structure
 from wiseft_jax.core.typing import Params
 from wiseft_jax.data.source import Dataset
@@ -110,6 +111,7 @@ def curve(
         for dataset in datasets
     }
     rows = [row for each in curves.values() for row in each.rows(config_hash)]
+    rows = with_matched_references(rows, {each.name: each.matched_reference for each in datasets})
     choice = BackendChoice("linear" if name == "linear" else "curve", engine.chunk_size, reason)
     found = {name: each.predictions for name, each in curves.items()}
     result = SweepResult(grid, rows, found, curves, config_hash, choice)

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float32, Int32
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.hashing import hash_bytes
 from wiseft_jax.core.metrics import Accuracy
+from wiseft_jax.core.older_roles import role_of_older
 from wiseft_jax.core.results import Row, accuracy_row, score_row
 from wiseft_jax.core.scoring import Predicted, SetScoring
 from wiseft_jax.core.typing import Role, Split
@@ -24,8 +25,8 @@ from wiseft_jax.evaluation.mapped import let_go, read_arrays, write_arrays
 logger = logging.getLogger(__name__)
 
 PREDICTIONS_DIR = "predictions"
-_FORMAT = 3
-"""1: compressed, ``correct`` in bytes; 2: no ``logit_alphas``."""
+_FORMAT = 4
+"""1: compressed, ``correct`` in bytes; 2: no ``logit_alphas``; 3: matched references are shifts."""
 _LONGEST_NAME = 200
 _ARRAYS = ("alphas", "top1", "correct", "margin", "labels", "ids", "skipped")
 _FACTS = ("dataset", "split", "role")
@@ -77,6 +78,12 @@ class Predictions:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes it has: those of its own list, else those that images are labelled."""
+        known = self.labels[self.labels >= 0]
+        return len(self.class_names) or len(np.unique(known))
 
     def accuracy(self, index: int) -> Accuracy:
         """Return the exact counts at ``alphas[index]``, over the labelled examples.
@@ -213,10 +220,11 @@ class Predictions:
             correct = np.unpackbits(correct, axis=1, count=len(arrays["labels"])).astype(bool)
         _check_shapes(path, arrays | {"correct": correct})
         logit_alphas = arrays.get("logit_alphas")
+        dataset, role = str(arrays["dataset"]), cast(Role, str(arrays["role"]))
         return cls(
-            dataset=str(arrays["dataset"]),
+            dataset=dataset,
             split=cast(Split, str(arrays["split"])),
-            role=cast(Role, str(arrays["role"])),
+            role=role if int(arrays["format"]) > 3 else role_of_older(dataset, role),
             alphas=tuple(arrays["alphas"].tolist()),
             top1=arrays["top1"],
             correct=correct,

@@ -20,7 +20,13 @@ from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import Layout
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.paired import best_set, bootstrap_differences, mcnemar
-from wiseft_jax.core.results import RESULTS_FILE, Row, read_rows, write_rows
+from wiseft_jax.core.results import (
+    RESULTS_FILE,
+    Row,
+    read_rows,
+    with_matched_references,
+    write_rows,
+)
 from wiseft_jax.core.trees import check_same_structure
 from wiseft_jax.core.typing import Params
 from wiseft_jax.core.writers import write_json
@@ -295,6 +301,7 @@ def _run(
         found = predictions[datasets[0].name]
         differences = differences_from_float32(classifier, *ends, datasets[0], found, config)
     rows = [row for each in predictions.values() for row in each.rows(config_hash)]
+    rows = with_matched_references(rows, {each.name: each.matched_reference for each in datasets})
     return SweepResult(
         grid,
         rows,

@@ -36,7 +36,7 @@ def set_names(rows: Iterable[AnalysisRow]) -> dict[str, str]:
       InputError: If there is none.
     """
     found = {
-        row["dataset"]: named(row["dataset"], row["split"] or "test")
+        row["dataset"]: named(row["dataset"], row["split"] or "test", row["role"])
         for row in rows
         if row["dataset"] is not None
     }

@@ -63,9 +63,20 @@ def robustness_figure(
     add_footnote(
         figure,
         "bars: exact binomial 95 % intervals of both axes; ρ: effective robustness in points with"
-        " the 95 % interval that counts both, and the baselines'; R²: how well these lie on a line",
+        " the 95 % interval that counts both, and the baselines'; R²: how well these lie on a line"
+        + _unmatched(rows),
     )
     return figure
+
+
+def _unmatched(rows: Sequence[AnalysisRow]) -> str:
+    """Return what to say of shifts that are set against more classes than they have."""
+    found = [
+        f"{row['dataset']} has {round(row['value'] * row['n'])} of {row['n']} classes"
+        for row in rows_of(rows, "share_of_classes")
+        if row["value"] < 1
+    ]
+    return f"\nnot class-matched, so ρ counts that too: {', '.join(found)}" if found else ""
 
 
 def _inside(row: AnalysisRow) -> tuple[float, float, float]:
@@ -121,7 +132,9 @@ def _draw(
         axes.errorbar(vx, vy, xerr=[[vx - lx], [hx - vx]], yerr=[[vy - ly], [hy - vy]],
                       fmt="none", ecolor=BLUE, elinewidth=1.0, capsize=2, zorder=2)  # fmt: skip
         axes.plot(vx, vy, marker, color="white", markeredgecolor=BLACK, markersize=size, zorder=5)
-    axes.set_xlabel(f"accuracy on {short(axis, 30)}")
+    roles = {row["role"] for row in rows_of(rows, "accuracy", dataset=axis, other=shift)}
+    matched = " (class-matched)" if "matched_reference" in roles else ""
+    axes.set_xlabel(f"accuracy on {short(axis, 30)}{matched}")
     axes.set_ylabel("accuracy under shift")
     name_panel(axes, shift, _WIDTH, pad=18)
     at = chosen if chosen in x else 0.5

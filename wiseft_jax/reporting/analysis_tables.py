@@ -20,6 +20,7 @@ METRICS: dict[str, tuple[str, Unit]] = {
     "baseline_intercept": ("intercept of the baselines", "number"),
     "baseline_r_squared": ("R^2 of the baselines", "number"),
     "baseline_accuracy": ("accuracy of a baseline", "share"),
+    "share_of_classes": ("share of the axis's classes", "share"),
     "accuracy": ("accuracy", "share"),
     "prediction_diversity": ("exactly one is right", "share"),
     "kappa_complement": ("kappa's complement", "number"),
@@ -183,6 +184,8 @@ def _is_shown(row: AnalysisRow, alphas: Collection[float]) -> bool:
         return first == second
     if row["analysis"] == "plane":  # of the plane the models that have names
         return row["other"] is not None
+    if row["metric"] == "share_of_classes":  # all of them is as it should be
+        return row["value"] < 1
     if row["metric"] == "accuracy" and row["other"] is not None:  # of a scatter
         return False
     return row["metric"] not in ALONG_ALPHA or row["alpha"] in alphas

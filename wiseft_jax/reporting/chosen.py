@@ -23,12 +23,14 @@ class Chosen:
       how: What its name says beside; empty where every prediction was run, or is certain.
       reference: Its accuracy on the reference; None where it isn't known.
       mean: The same, of the mean of the shifts.
+      axis: The same, of what that mean is set against (``Curves.axis``).
     """
 
     alpha: float
     how: str
     reference: Value | None
     mean: Value | None
+    axis: Value | None
 
     @classmethod
     def of(cls, alpha: float, curves: Curves, dense: Curves | None, rows: Sequence[Row]) -> Chosen:
@@ -43,15 +45,19 @@ class Chosen:
         if alpha in curves.alphas or dense is None:
             here = [row for row in rows if row["alpha"] == alpha]
             how = _NOT_RUN if not here else _READ_OFF if any(map(_is_uncertain, here)) else ""
-            known = [each and each.at(alpha) for each in (curves.reference, curves.mean)]
+            known = [each and each.at(alpha) for each in _sets(curves)]
             return cls(alpha, how, *known)
-        read = [each and _between(each, alpha) for each in (dense.reference, dense.mean)]
+        read = [each and _between(each, alpha) for each in _sets(dense)]
         return cls(alpha, _READ_OFF if any(read) else _NOT_RUN, *read)
 
     @property
     def face(self) -> str:
         """The colour inside its star: grey where it was not run."""
         return "0.72" if self.how else "white"
+
+
+def _sets(curves: Curves) -> tuple[Series | None, ...]:
+    return curves.reference, curves.mean, curves.axis
 
 
 def _is_uncertain(row: Row) -> bool:

@@ -23,6 +23,7 @@ def continuous(curve_rows: Sequence[CurveRow], rows: Sequence[Row]) -> Curves | 
       rows: What decides which set is what.
     """
     coarse = Curves.of(rows)
+    against = {series.name: series.matched_reference for series in coarse.shifts}
     dense = {
         (row["dataset"], row["split"]): Series(
             name=row["dataset"],
@@ -35,6 +36,7 @@ def continuous(curve_rows: Sequence[CurveRow], rows: Sequence[Row]) -> Curves | 
                     row["alphas"], row["hits"], row["low"], row["high"], strict=True
                 )
             },
+            matched_reference=against.get(row["dataset"], ""),
         )
         for row in curve_rows
         if row["n"] > 0

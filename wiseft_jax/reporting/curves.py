@@ -92,7 +92,7 @@ def curve_figure(
 
 
 def _draw_path(axes: Axes, curves: Curves, mark: Chosen | None, dense: Curves | None) -> None:
-    reference, mean = curves.reference, curves.mean
+    reference, mean = curves.axis, curves.mean
     assert reference is not None
     assert mean is not None
     alphas = [alpha for alpha in mean.alphas if alpha in reference.points]
@@ -129,15 +129,16 @@ def _draw_path(axes: Axes, curves: Curves, mark: Chosen | None, dense: Curves | 
         )  # fmt: skip
         bold = {"fontweight": "bold"} if alphas[index] == chosen else {}
         labels.append(Label(x[index], y[index], name, True, {"fontsize": 9.5, **bold}))
-    if mark is not None and chosen not in alphas and mark.reference and mark.mean:
-        at = _inside(mark.reference, reference.n).value, _inside(mark.mean, mean.n).value
+    if mark is not None and chosen not in alphas and mark.axis and mark.mean:
+        at = _inside(mark.axis, reference.n).value, _inside(mark.mean, mean.n).value
         axes.plot(*at, "*", markersize=15, color=mark.face, markeredgecolor=BLACK, zorder=5)
         name = f"α = {chosen:g}, chosen{_below(mark)}"
         labels.append(Label(*at, name, True, {"fontsize": 9.5, "fontweight": "bold"}))
     rest = [index for index in _round_first(alphas) if index not in shown]
     small = {"fontsize": 8, "color": "0.35"}
     labels += [Label(x[i], y[i], f"{alphas[i]:g}", False, small) for i in rest]
-    what = "reference" if reference.split == "test" else f"{reference.split}, reference"
+    kind = reference.role.replace("_", " ")
+    what = kind if reference.split == "test" else f"{reference.split}, {kind}"
     axes.set_xlabel(f"accuracy on {reference.name} ({what}), logit scale")
     several = len(curves.shifts) > 1
     axes.set_ylabel(
@@ -150,8 +151,8 @@ def _draw_path(axes: Axes, curves: Curves, mark: Chosen | None, dense: Curves | 
 
 
 def _path(curves: Curves) -> tuple[list[float], list[float]]:
-    """Return the accuracies on the reference, and of the mean, at the alphas that both have."""
-    reference, mean = curves.reference, curves.mean
+    """Return the accuracies on the axis, and of the mean, at the alphas that both have."""
+    reference, mean = curves.axis, curves.mean
     assert reference is not None
     assert mean is not None
     alphas = [alpha for alpha in mean.alphas if alpha in reference.points]
@@ -317,7 +318,7 @@ def _label_ends(
         axes.plot(x[:3], [own, y, y], color="0.7", linewidth=0.6, zorder=1, clip_on=False)
         axes.plot(x[2:], [y, y], **style, clip_on=False)
         axes.annotate(
-            named(_short(series.name), series.split),
+            named(_short(series.name), series.split, series.role),
             (x[3], y),
             xytext=(4, 0),
             textcoords="offset points",

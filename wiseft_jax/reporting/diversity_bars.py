@@ -76,7 +76,9 @@ def _in_order(sets: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     def rank(each: Mapping[str, Any]) -> int:
         if each["role"] == "reference":
             return 0 if each["split"] == "test" else 3
-        return 1 if each["dataset"] == "mean of shifts" else 2
+        if each["role"] == "shift":
+            return 1 if each["dataset"] == "mean of shifts" else 2
+        return 3
 
     return sorted(sets, key=rank)
 

@@ -40,7 +40,8 @@ def gains_cells(
             else "-"
             for end in (0.0, 1.0)
         ]
-        kind = f"{series.split} {series.role}" if series is not curves.mean else "mean"
+        kind = f"{series.split} {series.role.replace('_', ' ')}"
+        kind = kind if series is not curves.mean else "mean"
         interval = f"[{100 * point.low:.1f}, {100 * point.high:.1f}]"
         cells = [series.name, kind, f"{series.n}", f"{100 * point.value:.1f}"]
         lines.append([*cells, interval, *differences])

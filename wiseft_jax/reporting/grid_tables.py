@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from wiseft_jax.reporting.tables import escaped
+from wiseft_jax.core.results import kind_of_set
+from wiseft_jax.reporting.tables import escaped, short_kind
 from wiseft_jax.reporting.wide_table import WideTable
 
 if TYPE_CHECKING:
@@ -308,8 +309,7 @@ def _interval(ends: Sequence[float] | None) -> str:
 
 
 def _purpose(each: Mapping[str, Any]) -> str:
-    kind = str(each["role"] if each["split"] == "test" else each["split"])
-    return {"reference": "ref.", "validation": "val."}.get(kind, kind)
+    return short_kind(kind_of_set(each["split"], each["role"]))
 
 
 def _shown(value: Any) -> str:

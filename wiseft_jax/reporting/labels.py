@@ -27,13 +27,16 @@ _NOTE_SIZE = 8.5
 _CHARACTERS_A_POINT = 1.9  # of the font's size, on an average
 
 
-def named(name: str, split: str) -> str:
-    """Return a set's name with its split, where that is neither ``test`` nor the name itself.
+def named(name: str, split: str, role: str | None = None) -> str:
+    """Return a set's name with what it is for, where that is neither to be tested nor the name.
 
     Args:
       name: As it is shown.
       split: ``"train"``, ``"validation"`` or ``"test"``.
+      role: Its role: of test sets matched references are told.
     """
+    if split == "test" and role == "matched_reference":
+        return f"{name} (matched ref.)"
     return name if split in ("test", name) else f"{name} ({split})"
 
 

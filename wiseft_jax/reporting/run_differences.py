@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from wiseft_jax.core.results import kind_of_set
 from wiseft_jax.core.run_differences import Difference
 from wiseft_jax.reporting.tables import p_text
 
@@ -35,7 +36,7 @@ def paired_cells(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
         [
             _place(row),
             row["dataset"],
-            row["role"] if row["split"] == "test" else row["split"],
+            kind_of_set(row["split"], row["role"]),
             f"{row['n']}",
             *(f"{100 * value:.1f}" for value in row["values"]),
             f"{_points(row['difference'])} [{_points(row['low'])}, {_points(row['high'])}]",

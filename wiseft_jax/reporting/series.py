@@ -39,6 +39,7 @@ class Series:
       role: Its role.
       n: Examples; for the mean, of all shifts together.
       points: alpha -> accuracy, by rising alpha.
+      matched_reference: Of a shift, the set that it is set against, where that isn't the reference.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Series:
     role: Role
     n: int
     points: dict[float, Value]
+    matched_reference: str = ""
 
     @property
     def alphas(self) -> list[float]:
@@ -70,7 +72,7 @@ class Curves:
       reference: The test set of the reference distribution (without one, its validation set).
       shifts: The shifted test sets, in the rows' order.
       mean: The unweighted mean of the shifts, where all of them were measured.
-      others: Every other set: validation, further references, training.
+      others: Every other set: matched references, validation, further references, training.
     """
 
     reference: Series | None
@@ -103,6 +105,12 @@ class Curves:
         return [*reference, *mean, *self.shifts, *self.others]
 
     @property
+    def axis(self) -> Series | None:
+        """What ``mean`` is set against: of a single shift its matched reference, if it has one."""
+        name = self.shifts[0].matched_reference if len(self.shifts) == 1 else ""
+        return next((each for each in self.others if name and each.name == name), self.reference)
+
+    @property
     def alphas(self) -> list[float]:
         """Every alpha of any set, rising."""
         return sorted({alpha for each in self.all for alpha in each.points})
@@ -124,6 +132,7 @@ def all_series(rows: Sequence[Row]) -> list[Series]:
                 row["alpha"]: Value(row["value"], row["ci_low"], row["ci_high"], _band(row))
                 for row in sorted(own, key=lambda row: row["alpha"])
             },
+            matched_reference=own[0].get("matched_reference", ""),
         )
         for (name, split), own in found.items()
     ]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from wiseft_jax.core.results import kind_of_set
 from wiseft_jax.reporting.race_verdict import nothing_saved, percent, verdict
+from wiseft_jax.reporting.tables import short_kind
 from wiseft_jax.reporting.wide_table import WideTable
 
 if TYPE_CHECKING:
@@ -207,5 +209,4 @@ def _points(lost: float | None) -> str:
 
 
 def _kind(row: Mapping[str, Any]) -> str:
-    kind = str(row["role"] if row["split"] == "test" else row["split"])
-    return {"reference": "ref.", "validation": "val."}.get(kind, kind)
+    return short_kind(kind_of_set(row["split"], row["role"]))

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wiseft_jax.core.results import Row
+from wiseft_jax.core.results import Row, kind_of_set
 from wiseft_jax.reporting.series import Curves, Series, Value
 from wiseft_jax.reporting.wide_table import WideTable
 
@@ -142,14 +142,22 @@ def _has_band(point: Value | None) -> bool:
 def _head(series: Series, curves: Curves) -> tuple[str, str, str]:
     """Return what the terminal's column head says: the name, what the set is for, its n."""
     kind, _, n = _purpose(series, curves).partition(", n=")
-    return series.name, {"reference": "ref.", "validation": "val."}.get(kind, kind), n
+    return series.name, short_kind(kind), n
+
+
+def short_kind(kind: str) -> str:
+    """Return what a set is for, short enough for the head of a column.
+
+    Args:
+      kind: As ``core.results.kind_of_set`` says it.
+    """
+    return kind.replace("reference", "ref.").replace("validation", "val.")
 
 
 def _purpose(series: Series, curves: Curves) -> str:
     if series is curves.mean:
         return f"{len(curves.shifts)} sets"
-    kind = series.role if series.split == "test" else series.split
-    return f"{kind}, n={series.n}"
+    return f"{kind_of_set(series.split, series.role)}, n={series.n}"
 
 
 def p_text(value: float) -> str:

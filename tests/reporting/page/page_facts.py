@@ -44,6 +44,7 @@ def predictions(
         correct=top1 == labels,
         margin=rng.random((len(ALPHAS), n)).astype(np.float32),
         labels=labels,
+        num_classes=classes,
         ids=tuple(f"/data/{name}/{HOSTILE[i % 4]}/{i}.png" for i in range(n)),
         skipped=(),
     )

@@ -7,8 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tests.reporting.page.page_facts import ALPHAS, facts
+from tests.reporting.page.page_facts import ALPHAS, SETS, SHIFTS, facts
 from wiseft_jax.core.paired import bootstrap_differences, mcnemar
+from wiseft_jax.core.results import with_matched_references
 from wiseft_jax.reporting.page.lines import lines_of
 from wiseft_jax.reporting.series import Curves
 
@@ -82,3 +83,15 @@ def test_the_continuous_curve_comes_as_fractions():
         "alphas": [0.0, 0.1], "values": [0.5, 0.75], "low": [0.5, 0.725], "high": [0.5, 0.775],
     }  # fmt: skip
     assert dataclasses.asdict(lines[1])["between"] is None
+
+
+def test_a_matched_reference_is_shown_as_that_and_named_by_its_shift():
+    own = ("its classes", "test", "matched_reference")
+    run = facts(sets=(*SETS, *SHIFTS, own))
+    rows = with_matched_references(run.rows, {"sketches": "its classes"})
+    lines = {line.name: line for line in lines_of(Curves.of(rows), run.predictions)}
+    assert lines["its classes"].kind == "matched"
+    assert lines["sketches"].matched_reference == "its classes"
+    assert lines["prints"].matched_reference == ""
+    assert {line.classes for line in lines.values() if line.kind != "mean"} == {4}
+    assert lines_of(Curves.of(rows), {})[0].classes == 0

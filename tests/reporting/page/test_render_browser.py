@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.reporting.page.page_facts import ALPHAS, HOSTILE, analysis_rows, facts
+from tests.reporting.page.page_facts import ALPHAS, HOSTILE, SETS, SHIFTS, analysis_rows, facts
+from wiseft_jax.core.results import with_matched_references
 from wiseft_jax.reporting.page.build import run_page
 from wiseft_jax.reporting.page.compare import compare
 from wiseft_jax.reporting.page.render import render_page
@@ -59,8 +61,15 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     ]
     rho = analysis_rows("effective_robustness", "effective_robustness", **fields)
     robust = facts(analyses={"effective_robustness": [*line, *rho]})
+    own = ("its classes", "test", "matched_reference")
+    fewer = facts(sets=(*SETS, *SHIFTS, own))
+    for name in ("sketches", SHIFTS[1][0], own[0]):
+        fewer.predictions[name].num_classes = 2
+    named = with_matched_references(fewer.rows, {"sketches": own[0]})
+    fewer = dataclasses.replace(fewer, rows=named)
     texts = {
         "one": render_page([run_page(facts())], title="one", version="1"),
+        "fewer": render_page([run_page(fewer)], title="fewer", version="1"),
         "robust": render_page([run_page(robust)], title="robust", version="1"),
         "two": render_page(list(map(run_page, runs)), compare(runs), title="two", version="1"),
     }
@@ -216,6 +225,22 @@ def test_effective_robustness_moves_along_on_its_own_axis(opened: Any) -> None:
     page.page.keyboard.press("End")
     page.settle("1")
     assert "Effective robustness: +7.0 points" in page.page.inner_text("#scatter-text")
+
+
+def test_a_shift_is_set_against_its_matched_reference_or_said_not_to_be(opened: Any) -> None:
+    page = opened("fewer")
+    assert "matched reference" in page.page.inner_text("#curve-table")
+    assert "Not class-matched" not in page.page.inner_text("#scatter-text")  # of the mean
+    for shift, axis in (("sketches", "its classes"), ("<b>fog</b> & rain", "prints")):
+        page.page.select_option("#scatter-shift", shift)
+        page.page.wait_for_function(
+            "shift => document.getElementById('scatter-text').textContent.includes(shift)",
+            arg=shift,
+        )
+        said = page.page.inner_text("#scatter-text")
+        assert f"% on {axis} and" in said
+        unmatched = "Not class-matched: the shift has 2 of the reference\u2019s 4 classes"
+        assert (unmatched in said) == (axis == "prints")
 
 
 def test_analyses_have_the_chart_that_fits_them(opened: Any) -> None:

@@ -98,7 +98,7 @@ def run_page(facts: RunFacts, most_flips: int = MOST_SHOWN) -> RunPage:
 
 
 def _flip_sets(lines: Sequence[Line], predictions: Mapping[str, Any]) -> list[str]:
-    """Return the test sets with predictions, or of a run without any all sets."""
+    """Return the reference and the shifts with predictions, or of a run without any all sets."""
     names = [line.name for line in lines if line.name in predictions]
     kinds = {line.name: line.kind for line in lines}
     return [name for name in names if kinds[name] in ("reference", "shift")] or names

@@ -15,7 +15,7 @@ from wiseft_jax.reporting.series import Curves, Series
 ENDS = (0.0, 1.0)
 _DIGITS = 5
 
-Kind = Literal["reference", "mean", "shift", "other"]
+Kind = Literal["reference", "mean", "shift", "matched", "other"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +56,8 @@ class Line:
       high: The upper ends.
       against: Comparisons with the ends, where predictions are stored.
       between: The continuous curve: ``alphas``, ``values``, ``low`` and ``high``; None without one.
+      classes: How many classes the set has, where predictions are stored; else 0.
+      matched_reference: Of a shift, the set of its classes that it is set against; else empty.
     """
 
     name: str
@@ -68,6 +70,8 @@ class Line:
     high: list[float]
     against: list[Against]
     between: dict[str, list[float]] | None = None
+    classes: int = 0
+    matched_reference: str = ""
 
 
 def lines_of(
@@ -95,7 +99,9 @@ def lines_of(
         else:
             against = []
         row = continuous.get((series.name, series.split))
-        lines.append(_line(series, _kind(series, curves), against, row))
+        line = _line(series, _kind(series, curves), against, row)
+        classes = 0 if stored is None else stored.num_classes
+        lines.append(dataclasses.replace(line, classes=classes))
     return lines
 
 
@@ -104,7 +110,9 @@ def _kind(series: Series, curves: Curves) -> Kind:
         return "mean"
     if series is curves.reference:
         return "reference"
-    return "shift" if series in curves.shifts else "other"
+    if series in curves.shifts:
+        return "shift"
+    return "matched" if series.role == "matched_reference" else "other"
 
 
 def _line(series: Series, kind: Kind, against: list[Against], row: CurveRow | None) -> Line:
@@ -120,6 +128,7 @@ def _line(series: Series, kind: Kind, against: list[Against], row: CurveRow | No
         high=rounded(point.high for point in points),
         against=against,
         between=None if row is None else _between(row),
+        matched_reference=series.matched_reference,
     )
 
 

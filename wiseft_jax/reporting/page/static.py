@@ -12,7 +12,8 @@ from wiseft_jax.reporting.page.text import escaped, isolated, table
 from wiseft_jax.reporting.tables import alpha_name, alphas_of_interest, p_text
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 640, 340, 50, 12, 500, 300
-_COLOURS = {"reference": "#0067a3", "mean": "#b34a00", "shift": "#858c95", "other": "#858c95"}
+_COLOURS = {"reference": "#0067a3", "mean": "#b34a00"}
+_FAINT = "#858c95"
 
 
 def summary_html(runs: Sequence[RunPage]) -> str:
@@ -175,7 +176,7 @@ def curve_svg(run: RunPage) -> str:
         )
         width = 2.4 if line.kind in ("reference", "mean") else 1.1
         parts.append(
-            f'<polyline points="{points}" fill="none" stroke="{_COLOURS[line.kind]}"'
+            f'<polyline points="{points}" fill="none" stroke="{_COLOURS.get(line.kind, _FAINT)}"'
             f' stroke-width="{width}"/>'
         )
         if line.kind in ("reference", "mean"):

@@ -32,7 +32,7 @@ const titleOf = (line, run) => {
   const shifts = run.lines.filter((each) => each.kind === "shift").length;
   return line.kind === "mean" ? `mean of ${shifts} shifts` : line.name;
 };
-const COLOURS = { reference: BLUE, mean: RED, shift: FAINT, other: FAINT };
+const COLOURS = { reference: BLUE, mean: RED, shift: FAINT, matched: FAINT, other: FAINT };
 
 function curveSeries(run, highlight) {
   const only = run.lines.filter((each) => each.kind === "shift").length === 1;
@@ -42,7 +42,7 @@ function curveSeries(run, highlight) {
     return {
       set: line.name, label: titleOf(line, run), alphas: line.alphas, values: line.values, low: line.low, high: line.high, between: line.between,
       colour: lit ? GREEN : only && line.kind === "shift" ? RED : COLOURS[line.kind], width: lit || main ? 2.4 : 1.2,
-      dash: line.kind === "other" && !lit ? "2 3" : null, band: main || lit, text: (value) => `${percent(value)} %`,
+      dash: ["matched", "other"].includes(line.kind) && !lit ? "2 3" : null, band: main || lit, text: (value) => `${percent(value)} %`,
     };
   }).sort((a, b) => Number(a.band) - Number(b.band));
 }
@@ -59,7 +59,7 @@ function drawCurve(state) {
     const drawn = series.find((each) => each.set === line.name);
     const button = node("button", { type: "button", class: "name", "aria-pressed": String(state.highlight === line.name), "data-focus": `set-${line.name}` }, name(titleOf(line, run)));
     button.addEventListener("click", () => state.set({ highlight: state.highlight === line.name ? null : line.name }));
-    const kind = { reference: `${line.split}, reference`, mean: "mean", shift: "shift", other: line.split }[line.kind];
+    const kind = { reference: `${line.split}, reference`, mean: "mean", shift: "shift", matched: "matched reference", other: line.split }[line.kind];
     return { strong: line.kind === "reference" || line.kind === "mean", cells: [
       [[key(drawn), button], null], kind, line.n, percent(line.values[place]), `${percent(line.low[place])} to ${percent(line.high[place])}`,
       againstCell(zero, place, state.alpha), againstCell(one, place, state.alpha)] };
@@ -85,10 +85,20 @@ function againstCell(against, place, alpha) {
   return [[node("span", { class: kind }, text), node("small", {}, [interval, test].filter(Boolean).join(", "))], null];
 }
 
-// The reference axis of a shift: the class-matched set where the analysis of robustness has one, else the reference.
+// The reference axis of a shift: what the analysis of robustness took, else its matched reference, else the reference.
 function axisOf(run, shiftName) {
   const other = rowsOf(run, "effective_robustness").find((row) => row.dataset === shiftName && row.metric === "effective_robustness")?.other;
-  return run.lines.find((each) => each.name === other) ?? run.lines.find((each) => each.kind === "reference");
+  const matched = run.lines.find((each) => each.name === shiftName)?.matched_reference;
+  return [other, matched].map((name) => name && run.lines.find((each) => each.name === name)).find(Boolean) ?? run.lines.find((each) => each.kind === "reference");
+}
+
+// That a shift is set against more classes than it has, as the analysis of robustness counted them, or by the labels.
+function unmatched(run, shift, reference) {
+  const row = rowsOf(run, "effective_robustness").find((each) => each.dataset === shift.name && each.metric === "share_of_classes");
+  const [own, all] = row ? [Math.round(row.value * row.n), row.n] : [shift.classes, reference.classes];
+  if (shift.kind !== "shift" || reference.kind !== "reference" || !(own > 0 && own < all)) return [];
+  const said = ` Not class-matched: the shift has ${own} of the reference\u2019s ${all} classes, so the two differ in more than the shift; add its matched reference: `;
+  return [said, node("code", {}, "wiseft sweep RUN --data.matched_references SPEC"), "."];
 }
 
 function trackOf(run, shiftName, colour) {
@@ -118,7 +128,7 @@ function drawScatter(state) {
   }));
   const now = track.points[nearest(track.points.map((each) => each.alpha), state.alpha)];
   const said = [`At alpha = ${now.alpha}: ${percent(now.x)} % on `, name(reference.name), ` and ${percent(now.y)} % on `, name(titleOf(picked, run)), ". Square: zero-shot; circle: fine-tuned; star: chosen. "];
-  fill("scatter-text", node("p", { "data-live": "scatter" }, ...said, ...robustness(run, picked, now.alpha)));
+  fill("scatter-text", node("p", { "data-live": "scatter" }, ...said, ...robustness(run, picked, now.alpha), ...unmatched(run, picked, reference)));
 }
 
 const POOR_FIT = 0.5;
