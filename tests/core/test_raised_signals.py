@@ -7,7 +7,6 @@ import gc
 import signal
 import sys
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -16,11 +15,11 @@ from wiseft_jax.core.raised_signals import raised_signals
 
 
 @pytest.fixture
-def discarded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
+def discarded(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """What Python would print as "Exception ignored in"."""
     found: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda each: found.append(each.exc_type))
-    yield found
+    return found
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
