@@ -76,8 +76,8 @@ def test_analyses_of_this_sweep_alone(directory: RunDirectory) -> None:
     facts = load(directory).facts
     assert facts.analyses == {"calibration": lines[:1]}
     assert facts.omitted == [
-        "1 rows of the analysis calibration are of another sweep; make it again: wiseft report RUN"
-        " --analyses calibration"
+        "1 row of the analysis calibration left out, of another sweep; make it again: wiseft report"
+        " RUN --analyses calibration"
     ]
 
 

@@ -13,7 +13,7 @@ from wiseft_jax.cli.report_images import set_classes, specs_of
 from wiseft_jax.core.analysis_rows import ANALYSES_DIR
 from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.curve_rows import CURVES_FILE, CurveRow, read_curve_rows
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, counted
 from wiseft_jax.core.last_sweep import sweep_command
 from wiseft_jax.core.results import RESULTS_FILE, Row, of_two_sweeps, read_checked_rows, read_rows
 from wiseft_jax.core.run_directory import PREDICTIONS_DIR, RunDirectory
@@ -195,9 +195,10 @@ def _analyses(
         rows = read_checked_rows(path, "row of an analysis", _ANALYSIS_FIELDS)
         own = [row for row in rows if row.get("config_hash") in (None, "", *hashes)]
         if len(own) < len(rows):
+            count = counted(len(rows) - len(own), "row of", "rows of")
             omitted.append(
-                f"{len(rows) - len(own)} rows of the analysis {path.stem} are of another sweep;"
-                f" make it again: wiseft report RUN --analyses {path.stem}"
+                f"{count} the analysis {path.stem} left out, of another sweep; make it again:"
+                f" wiseft report RUN --analyses {path.stem}"
             )
         if own:
             found[path.stem] = own

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from wiseft_jax.core.config_io import read_json
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, counted
 from wiseft_jax.core.last_sweep import last_sweep
 from wiseft_jax.core.results import RESULTS_FILE, Row, mean_over_shifts, read_rows
 from wiseft_jax.core.run_directory import EXPORT_FACTS_FILE, RunDirectory
@@ -119,7 +119,8 @@ def _grid(path: Path, shown: str, held: bool) -> Summary:
     lines = rows_file.read_text(encoding="utf-8").splitlines() if rows_file.is_file() else []
     rows = [json.loads(line) for line in lines]
     failed = sum("failed" in row for row in rows)
-    said = f"{len(rows) - failed} runs finished" + (f", {failed} failed" if failed else "")
+    said = f"{counted(len(rows) - failed, 'run')} finished"
+    said += f", {failed} failed" if failed else ""
     done = (path / "grid.json").is_file()
     return Summary(
         shown,
