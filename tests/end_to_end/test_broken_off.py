@@ -28,8 +28,8 @@ def broken_off(*_: object, **__: object) -> None:
     ("where", "code"),
     [
         ("wiseft_jax.evaluation.sweep.write_rows", 2),
-        ("wiseft_jax.experiment.export_merged", 0),
-        ("wiseft_jax.cli.outcome.write_page_of_run", 0),
+        pytest.param("wiseft_jax.experiment.export_merged", 0, marks=pytest.mark.slow),
+        pytest.param("wiseft_jax.cli.outcome.write_page_of_run", 0, marks=pytest.mark.slow),
     ],
 )
 def test_it_is_told_and_finished_by_the_command_that_is_told(
