@@ -19,6 +19,7 @@ from wiseft_jax.core.checkpoint_config import CheckpointConfig
 from wiseft_jax.core.config_io import config_hash, read_json
 from wiseft_jax.core.endpoints import check_same_data, write_endpoints
 from wiseft_jax.core.errors import InputError, unknown_name
+from wiseft_jax.core.last_sweep import begin_sweep, end_sweep
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.results import Row, metrics_at
 from wiseft_jax.core.run_directory import RunDirectory, describe, model_name
@@ -168,6 +169,7 @@ def run(
         )
         write_endpoints(run_directory, data, outcome.theta_0, outcome.theta_1)
         if is_first():
+            begin_sweep(run_directory, config)
             run_directory.sweep_config_file.unlink(missing_ok=True)  # of what is replaced now
         finish(config, classifier, outcome, run_directory)
         tracker.rows(outcome.sweep.rows, outcome.selection.facts())
@@ -292,6 +294,7 @@ def sweep_run(
     theta_alpha = lerp(theta_0, theta_1, selection.alpha)
     outcome = WiseFT(theta_0, theta_1, result, selection, theta_alpha)
     if is_first():
+        begin_sweep(run_directory, config)
         write_json(run_directory.sweep_config_file, describe(config))
     finish(config, classifier, outcome, run_directory)
     with _tracked(config, run_directory) as tracker:
@@ -303,7 +306,10 @@ def sweep_run(
 def finish(
     config: ExperimentConfig, classifier: Any, outcome: Any, run_directory: RunDirectory
 ) -> None:
-    """Write, in process 0, the rows, predictions, the chosen alpha and the merged model."""
+    """Write, in process 0, the rows, predictions, the chosen alpha and the merged model.
+
+    ``begin_sweep`` comes before: what breaks it off is seen by the record that it leaves.
+    """
     from wiseft_jax.core.distributed import is_first
 
     if not is_first():
@@ -327,6 +333,7 @@ def finish(
             chosen=selection["sentence"],
             overwrite=True,
         )
+    end_sweep(run_directory)
 
 
 def export_merged(

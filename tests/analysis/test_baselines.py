@@ -38,9 +38,10 @@ def test_a_table_is_read(tmp_path: Path):
     ("text", "message"),
     [
         ("", "expected a header and a line for each model, found nothing"),
-        ("name,test,sketch\n", "expected a column 'model'"),
+        ("name,acc\n", "expected a column 'model' and one for each set, .* the columns name, acc"),
+        ("model;test;sketch\n", "found the columns model;test;sketch. .*parted by commas"),
         ("Model,test,sketch\n", "Did you mean 'Model'"),
-        ("model,test\n", "columns of a reference and of a shift, found test"),
+        ("model,test\n", "a shift or more, named as the run's; found the columns model, test"),
         ("model,test,test\n", "column test is there twice"),
         ("model,test,sketch\na,0.5\n", r"b.csv:2: expected 3 cells as in the header, found 2"),
         ("model,test,sketch\na,0.5,x\n", r"b.csv:2: sketch: expected an accuracy, found 'x'"),
@@ -68,7 +69,8 @@ def test_a_file_that_is_not_there_or_not_text(tmp_path: Path):
 
 def test_a_line_needs_columns_and_models(tmp_path: Path):
     found = read_baselines(written(tmp_path / "b.csv", GOOD))
-    with pytest.raises(InputError, match=r"no column 'skech'. Did you mean 'sketch'"):
+    said = r"no column 'skech'. Did you mean 'sketch'\? Expected .*'test' and 'skech' among"
+    with pytest.raises(InputError, match=said):
         found.pair("test", "skech")
     few = read_baselines(written(tmp_path / "few.csv", GOOD.replace("d, 0.8, 0.6\n", "")))
     with pytest.raises(InputError, match="expected 3 models or more with 'test' and 'sketch'"):

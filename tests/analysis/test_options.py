@@ -20,6 +20,8 @@ def test_numbers_are_checked():
         AnalysisOptions(seed=-1)
     with pytest.raises(InputError, match="samples: expected at least 1, found 0"):
         AnalysisOptions(samples=0)
+    with pytest.raises(InputError, match="override_alpha: expected a number, found nan"):
+        AnalysisOptions(override_alpha=float("nan"))
 
 
 def test_every_need_is_looked_for(tmp_path: Path):

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import io
 import json
+import os
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,7 +35,8 @@ def test_an_analysis_is_printed_stored_and_drawn(run: Path, capsys: pytest.Captu
     assert "examples that flip" in printed
     assert f"{run / 'analyses' / 'diversity.png'}\n" in printed
     stored = sorted(path.name for path in {*(run / "analyses").iterdir()} - before)
-    assert stored == ["diversity.jsonl", "diversity.png", "diversity.svg", "flips.jsonl"]
+    made = ["diversity.jsonl", "diversity.png", "diversity.svg", "flips.jsonl", "made.json"]
+    assert stored == made
     (row, *_) = read_analysis_rows(run, "diversity")
     assert (row["dataset"], row["n"]) == ("validation", 40)
 
@@ -43,6 +50,7 @@ def test_json_has_rows_with_n_interval_seed_and_hash(run: Path, capsys: pytest.C
     assert {row["seed"] for row in rows} == {None, 7}
     assert found["files"] == {"landscape": [str(run / "analyses" / "landscape.jsonl")]}
     assert found["skipped"] == {}
+    assert found["kept"] == []
 
 
 def test_all_leaves_out_what_cannot_be_made_and_says_why(
@@ -86,11 +94,90 @@ def test_what_cannot_be_made_is_one_message(run: Path, tmp_path: Path, capsys):
         ([str(short), "--analyses", "diversity"], f"wiseft sweep {short} --sweep.alphas 0 0.5 1"),
         ([str(tmp_path / "nowhere"), "--analyses", "all"], "no such run directory"),
         ([str(run), "--analyses", "flips", "--seed", "-1"], "seed: expected 0 or more"),
+        ([str(run), "--analyses", "flips", "--samples", "0"], "samples: expected at least 1"),
+        ([str(run), "--analyses", "overrides", "--override-alpha", "0.3"], "the sweep lacks alpha"),
+        (
+            [str(run), "--analyses", "flips", "--override-alpha", "0.25"],
+            "--override-alpha: has no meaning without --analyses overrides",
+        ),
     ):
         assert main(["report", *argv]) == 2
         captured = capsys.readouterr()
         assert message in captured.err
         assert captured.out == ""
+
+
+def made(run: Path, *more: str) -> dict:
+    """Return what ``--json`` says of an analysis."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        code = main(["report", str(run), "--analyses", *more, "--no-pictures", "--json", "-q"])
+    assert code == 0
+    return json.loads(printed.getvalue())
+
+
+def test_samples_and_the_alpha_of_overrides_are_heeded(run: Path):
+    few = made(run, "landscape", "--samples", "20")["analyses"]["landscape"]
+    many = made(run, "landscape")["analyses"]["landscape"]
+    assert [row["value"] for row in few] == [row["value"] for row in many]
+    assert [row["ci_low"] for row in few] != [row["ci_low"] for row in many]
+    rows = made(run, "overrides", "--override-alpha", "0.25")["analyses"]["overrides"]
+    assert 0.25 in {row["alpha"] for row in rows}
+    assert 0.5 not in {row["alpha"] for row in rows}
+
+
+def test_what_is_current_is_kept_and_what_is_not_is_made_again(run: Path, monkeypatch):
+    first = made(run, "diversity", "overrides")
+    assert made(run, "overrides", "flips")["kept"] == ["overrides"]
+    again = made(run, "diversity", "overrides", "--samples", "2000")
+    assert again == first | {"kept": ["diversity", "overrides"]}
+    assert made(run, "diversity", "--overwrite")["kept"] == []
+    assert made(run, "diversity", "overrides", "--seed", "1")["kept"] == []
+    changed = made(run, "diversity", "overrides", "--seed", "1", "--override-alpha", "0.25")
+    assert changed["kept"] == ["diversity"]
+    (run / "analyses" / "diversity.jsonl").write_text("{")
+    assert made(run, "diversity", "--seed", "1")["kept"] == []
+    os.utime(run / "predictions" / "test.npz", (1, 1))
+    assert made(run, "diversity", "--seed", "1")["kept"] == []
+
+
+def test_pictures_that_are_not_there_are_drawn(run: Path, capsys: pytest.CaptureFixture):
+    assert made(run, "diversity")["kept"] == []
+    argv = ["report", str(run), "--analyses", "diversity"]
+    picture = run / "analyses" / "diversity.png"
+    for kept in (False, True):
+        assert main(argv) == 0
+        printed = capsys.readouterr()
+        assert picture.is_file()
+        assert f"{picture}\n" in printed.out
+        assert ("kept: diversity; --overwrite makes them again" in printed.err) is kept
+    picture.unlink()
+    assert main(argv) == 0
+    assert picture.is_file()
+
+
+def test_an_interruption_keeps_what_is_made(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    def interrupted(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    argv = ["report", str(run), "--analyses", "diversity", "overrides", "flips", "--no-pictures"]
+    monkeypatch.setattr(sys, "argv", ["/bin/wiseft", *argv, "--overwrite"])
+    with monkeypatch.context() as patched:
+        own = dataclasses.replace(ANALYSES["overrides"], function=interrupted)
+        patched.setitem(ANALYSES, "overrides", own)
+        assert main(argv) == 42
+    printed = capsys.readouterr()
+    assert "diversity: how differently" in printed.out
+    said = (
+        f"interrupted: what was made is kept in {run / 'analyses'}; to go on: wiseft report {run}"
+    )
+    assert said in printed.err
+    assert "--overwrite" not in printed.err.splitlines()[-1]
+    there = {path.stem for path in (run / "analyses").glob("*.jsonl")}
+    assert "diversity" in there
+    assert not {"overrides", "flips"} & there
+    assert made(run, "diversity", "overrides", "flips")["kept"] == ["diversity"]
 
 
 def test_help_names_the_form(capsys: pytest.CaptureFixture):

@@ -76,8 +76,8 @@ def test_analyses_of_this_sweep_alone(directory: RunDirectory) -> None:
     facts = load(directory).facts
     assert facts.analyses == {"calibration": lines[:1]}
     assert facts.omitted == [
-        "1 rows of the analysis calibration are of another sweep; make it again: wiseft report RUN"
-        " --analyses calibration"
+        "1 row of the analysis calibration left out, of another sweep; make it again: wiseft report"
+        " RUN --analyses calibration"
     ]
 
 
@@ -108,7 +108,7 @@ def _without_alphas(directory: RunDirectory) -> None:
         (_damage("analyses/layers.jsonl", b"{}"), "layers.jsonl:1: a row of an analysis lacks"),
         (_without_alphas, "are of two sweeps"),
         (_damage("predictions/backend.json", b'{"config_hash": "old"}'), "old of the predictions"),
-        (_damage("predictions/backend.json", b"[]"), "backend.json: expected a JSON object"),
+        (_damage("predictions/backend.json", b"[]"), "backend.json: can't be read as facts of a"),
         (lambda directory: directory.selection_file.unlink(), "selection.json: missing; make it"),
         (lambda directory: directory.results_file.unlink(), "no such results file"),
     ],

@@ -16,9 +16,15 @@ def test_runs_are_listed_and_the_others_told(tmp_path: Path, capsys: pytest.Capt
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "config.json").write_text("{")
     (tmp_path / "1" / "2" / "3" / "4").mkdir(parents=True)
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "odd\nname").mkdir()
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "config.json").write_bytes(b'{"model_type": "clip"}')
     assert main(["report", "--list", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
-    assert f"{tmp_path}: 1 damaged, 1 finished" in printed
+    assert f"{tmp_path}: 1 damaged, 1 finished, 2 foreign" in printed
+    said = "left out, as nothing of this program is there: odd\N{REPLACEMENT CHARACTER}name, photos"
+    assert f"{said}\n" in printed
     (line,) = [line for line in printed.splitlines() if line.startswith("│ good")]
     assert "│ 0.5   │ 40 │" in line
     assert "damaged: config.json: not valid JSON" in printed
@@ -47,7 +53,7 @@ def test_each_form_has_its_help(form: str, option: str, capsys: pytest.CaptureFi
 
 def test_what_is_refused_and_nothing(tmp_path: Path, capsys: pytest.CaptureFixture):
     assert main(["report", "--list", str(tmp_path)]) == 0
-    assert "no run, and nothing else, down to a depth of 3" in capsys.readouterr().out
+    assert f"{tmp_path}: no run, down to a depth of 3\n" in capsys.readouterr().out
     for arguments, said in (
         (["--list", str(tmp_path / "none")], "no such directory"),
         (["--list", str(tmp_path), "--depth", "-1"], "--depth: expected 0 or more"),

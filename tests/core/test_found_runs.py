@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from pathlib import Path
 
@@ -69,6 +71,29 @@ def test_no_directory(tmp_path: Path):
     with pytest.raises(InputError, match="expected a directory with runs, found a file"):
         find_runs(tmp_path / "file")
     assert states(tmp_path) == {}
+
+
+def test_names_that_no_text_can_hold_are_shown(tmp_path: Path):
+    (tmp_path / os.fsdecode(b"a\xff")).mkdir()
+    (tmp_path / "b\x1b[1m").mkdir()
+    assert [*states(tmp_path)] == ["a\ufffd", "b\ufffd[1m"]
+
+
+def test_directories_that_cannot_be_read_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write_run(tmp_path / "a")
+    (tmp_path / "barred").mkdir()
+    scan = os.scandir
+
+    def scandir(path: Path):
+        if Path(path).name == "barred":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert states(tmp_path) == {"a": "finished", "barred": "damaged"}
+    monkeypatch.setattr(Path, "stat", lambda *_, **__: scandir(tmp_path / "barred"))
+    with pytest.raises(InputError, match=r"barred: can't be read \(Permission denied\)"):
+        find_runs(tmp_path / "barred")
 
 
 def test_a_thousand_runs_take_seconds(tmp_path: Path):

@@ -70,3 +70,12 @@ def test_a_name_that_its_module_lacks_is_an_attribute_error(package: str):
 
     with pytest.raises(AttributeError, match="gone"):
         lazily.gone  # noqa: B018
+
+
+def test_all_names_are_those_that_are_exported(package: str):
+    import lazily  # type: ignore[import-not-found]
+
+    assert lazily.__all__ == ["answer", "gone"]
+    assert "lazily.deep.thought" not in sys.modules
+    with pytest.raises(AttributeError, match="gone"):
+        exec("from lazily import *", {})

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.run_directory import PREDICTIONS_DIR
 from wiseft_jax.evaluation.predictions import (
-    PREDICTIONS_DIR,
     Predictions,
     disagreements,
     load_predictions,

@@ -43,6 +43,13 @@ def test_lazy_names_exist(package: str):
 
 
 @pytest.mark.parametrize("package", LAZY)
+def test_importing_all_gives_the_lazy_names(package: str):
+    found: dict[str, object] = {}
+    exec(f"from {package} import *", found)
+    assert found.keys() - {"__builtins__"} == LAZY[package].keys()
+
+
+@pytest.mark.parametrize("package", LAZY)
 def test_no_lazy_name_is_also_a_submodule(package: str):
     """Importing the submodule would put the module in the name's place."""
     submodules = {module.name for module in package_modules()}
@@ -69,3 +76,4 @@ def test_the_public_names_are_there():
         "zero_shot_head",
     }
     assert frozen <= LAZY["wiseft_jax"].keys()
+    assert {"output_ensemble", "probability_ensemble"} <= LAZY["wiseft_jax.analysis"].keys()

@@ -22,8 +22,10 @@ __getattr__, __dir__ = lazy_exports(
         "kappa_complement": "diversity",
         "kl_divergence": "diversity",
         "minibatch_cka": "linear_cka",
+        "output_ensemble": "ensembles",
         "overrides": "disagreement",
         "prediction_diversity": "diversity",
+        "probability_ensemble": "ensembles",
         "read_baselines": "baselines",
         "unbiased_hsic": "linear_cka",
     },
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from wiseft_jax.analysis.diversity import kappa_complement as kappa_complement
     from wiseft_jax.analysis.diversity import kl_divergence as kl_divergence
     from wiseft_jax.analysis.diversity import prediction_diversity as prediction_diversity
+    from wiseft_jax.analysis.ensembles import output_ensemble as output_ensemble
+    from wiseft_jax.analysis.ensembles import probability_ensemble as probability_ensemble
     from wiseft_jax.analysis.linear_cka import cka as cka
     from wiseft_jax.analysis.linear_cka import minibatch_cka as minibatch_cka
     from wiseft_jax.analysis.linear_cka import unbiased_hsic as unbiased_hsic

@@ -47,8 +47,9 @@ class Baselines:
             if name not in self.accuracies:
                 known = list(self.accuracies)
                 raise InputError(
-                    f"{self.path}: there is no column {name!r}.{did_you_mean(name, known)} Its"
-                    f" sets: {few(known)}. Columns are named as the run's sets"
+                    f"{self.path}: there is no column {name!r}.{did_you_mean(name, known)} Expected"
+                    f" columns named as the run's sets, {reference!r} and {shift!r} among them;"
+                    f" found: {few(known)}"
                 )
         x, y = self.accuracies[reference], self.accuracies[shift]
         both = self.both(reference, shift)
@@ -121,16 +122,19 @@ def _sets(path: Path, header: Sequence[str]) -> list[str]:
     names = [cell.strip() for cell in header]
     if MODEL_COLUMN not in names:
         hint = did_you_mean(MODEL_COLUMN, names)
+        parted = any(mark in name for name in names for mark in ";\t")
+        hint += " Columns are parted by commas." if parted else ""
         raise InputError(
-            f"{path}: expected a column {MODEL_COLUMN!r} and one for each set, found"
-            f" {few(names)}.{hint}"
+            f"{path}: expected a column {MODEL_COLUMN!r} and one for each set, named as the run's;"
+            f" found the columns {few(names)}.{hint}"
         )
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise InputError(f"{path}: the column {few(repeated)} is there twice; expected it once")
     sets = [name for name in names if name != MODEL_COLUMN]
     if len(sets) < 2:
         raise InputError(
-            f"{path}: expected columns of a reference and of a shift, found {few(sets) or 'none'}"
+            f"{path}: expected a column {MODEL_COLUMN!r} and one for each set, the reference and a"
+            f" shift or more, named as the run's; found the columns {few(names)}"
         )
     return sets
 

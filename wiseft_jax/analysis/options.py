@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -70,6 +71,8 @@ class AnalysisOptions:
             raise InputError(f"seed: expected 0 or more, found {self.seed}")
         if self.samples < 1:
             raise InputError(f"samples: expected at least 1, found {self.samples}")
+        if not math.isfinite(self.override_alpha):
+            raise InputError(f"override_alpha: expected a number, found {self.override_alpha}")
 
 
 def missing(run: StoredRun, options: AnalysisOptions, need: Need) -> str:

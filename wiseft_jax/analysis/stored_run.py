@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from jaxtyping import Bool, Int
 from wiseft_jax.core.analysis_rows import AnalysisRow, analysis_row
 from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.errors import InputError, missing_path, unknown_name
+from wiseft_jax.core.last_sweep import check_last_sweep, sweep_command
 from wiseft_jax.core.results import RESULTS_FILE, Row, of_two_sweeps, read_rows
 from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.evaluation.one_sweep import check_of_one_sweep, read_sweep_facts
@@ -63,11 +63,14 @@ class StoredRun:
         directory = RunDirectory(Path(path))
         if not directory.path.is_dir():
             raise missing_path(directory.path, "run directory")
-        again = f"make it: wiseft sweep {shlex.quote(str(path))}"
+        command = sweep_command(directory)
+        again = f"make it: {command}"
         for file in (directory.results_file, directory.selection_file):
             if not file.is_file():
                 raise InputError(f"{file}: missing, so there is nothing to analyse; {again}")
-        rows, found = read_rows(directory.path), load_predictions(directory.path)
+        rows = read_rows(directory.path)
+        check_last_sweep(directory, rows)
+        found = load_predictions(directory.path, again=command)
         predictions = {name: found[name] for name in _names(rows) if name in found}
         if others := sorted(found.keys() - predictions.keys()):
             logger.warning("%s: predictions without results: %s", path, ", ".join(others))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wiseft_jax.core import errors
+from wiseft_jax.core.last_sweep import UNFINISHED_FILE
 
 if TYPE_CHECKING:
     from wiseft_jax.core.run_directory import RunDirectory
@@ -111,24 +112,25 @@ def replacing(directory: RunDirectory) -> Iterator[None]:
     """Say, where a signal or the disk aborts a sweep, what it leaves behind.
 
     Args:
-      directory: A finished run, whose results the block replaces: first ``sweep_config.json``.
+      directory: A finished run, whose results the block replaces, after ``begin_sweep``.
 
     Raises:
       KeyboardInterrupt: The one of the block, with that message.
       OSError: What a file system refused in the block, with the former.
     """
-    before = _written_at(directory.sweep_config_file)
+    files = directory.sweep_config_file, directory.path / UNFINISHED_FILE
+    before = [_written_at(file) for file in files]
 
     def left() -> str:
-        if _written_at(directory.sweep_config_file) == before:
+        if [_written_at(file) for file in files] == before:
             return (
                 f"the results in {directory.path} are as they were; what isn't written is not kept,"
                 " and the command begins anew"
             )
         return (
             f"the results in {directory.path} are incomplete: predictions/, results.jsonl,"
-            " selection.json, merged/ and report.md may be of two sweeps; the command makes all of"
-            " them anew"
+            " selection.json and merged/ may be of two sweeps, and the report is gone; the command"
+            " makes all of them anew"
         )
 
     try:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import importlib
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from types import FrameType
-from typing import NoReturn
 
 from wiseft_jax.cli.failures import Ending, explain
 from wiseft_jax.core import errors
+from wiseft_jax.core.raised_signals import raised_signals
 
 VERBS = {
     "quickstart": "see WiSE-FT work on real images, in minutes, with nothing to prepare",
@@ -29,8 +27,6 @@ VERBS = {
     "report": "the report of finished runs, as text and as HTML; numbers against the paper's",
     "export": "write a merged model of a run as a CLIP directory",
 }
-
-_RAISE_AGAIN_SECS = 3.0
 
 _USAGE = """usage: wiseft VERB [options]
 
@@ -79,28 +75,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(verb: str, argv: list[str]) -> int:
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
-    previous = {each: signal.signal(each, _interrupt) for each in signals}
     try:
-        return importlib.import_module(f"wiseft_jax.cli.{verb}").main(argv)
+        with raised_signals():
+            return importlib.import_module(f"wiseft_jax.cli.{verb}").main(argv)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return errors.EXIT_DONE
     except (KeyboardInterrupt, Exception) as error:
         return _complain(explain(error), debug="--debug" in argv)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        for each, handler in previous.items():
-            signal.signal(each, handler)
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
-    """Raise KeyboardInterrupt; again after a while, should a callback have swallowed it.
-
-    Python discards what is raised inside a garbage collector's callback, and JAX has one.
-    """
-    signal.setitimer(signal.ITIMER_REAL, _RAISE_AGAIN_SECS)
-    raise KeyboardInterrupt
 
 
 def _complain(ending: Ending, *, debug: bool = False) -> int:

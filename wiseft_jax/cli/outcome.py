@@ -14,6 +14,7 @@ from wiseft_jax.cli.study_outcome import study_commands
 from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.curve_rows import CURVES_FILE, CurveRow, read_curve_rows
 from wiseft_jax.core.errors import InputError, counted
+from wiseft_jax.core.last_sweep import begin_sweep, end_sweep
 from wiseft_jax.core.results import RESULTS_FILE, Row, of_two_sweeps
 from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.experiment import ExperimentConfig, ExperimentData
@@ -143,17 +144,16 @@ def write_outcome(
     from wiseft_jax.reporting.curves import draw_curve
     from wiseft_jax.reporting.flips import draw_flips
 
+    begin_sweep(directory, config)  # until the report is whole, too
     shown = Reported.of(config, data, outcome, directory)
     draw_curve(
         shown.rows, directory.curve_file, selection=shown.selection, curve_rows=shown.curve_rows
     )
     if shown.curve_rows:
         draw_flips(shown.curve_rows, directory.flips_file)
-    else:  # they were of an earlier sweep
-        for suffix in (".png", ".svg"):
-            directory.flips_file.with_suffix(suffix).unlink(missing_ok=True)
     _write_report(shown, data, directory)
     write_page_of_run(data, directory)
+    end_sweep(directory)
     return shown
 
 

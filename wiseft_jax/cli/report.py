@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 import tyro
 
-from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
+from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table, table_console
 from wiseft_jax.cli.paper_differences import differences, notes
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.presets import all_presets, load_config
 from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.errors import EXIT_DONE, InputError, missing_path, unknown_name
-from wiseft_jax.core.results import read_rows
+from wiseft_jax.core.last_sweep import check_last_sweep, sweep_command
+from wiseft_jax.core.results import Row, read_rows
 from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.core.writers import check_writable
 
@@ -85,22 +86,49 @@ def main(argv: Sequence[str]) -> int:
     (directory,) = directories
     if args.against_paper is not None:
         return _compare(directory, args.against_paper, as_json=args.common.json)
-    rows = read_rows(directory.path)
+    rows = _checked_rows(directory)
     if args.common.json:
-        print_json({"selection": read_json(directory.selection_file), "rows": rows})
         if args.out is not None:
             _write_page(directories, args)
+        print_json({"selection": read_json(directory.selection_file), "rows": rows})
         return EXIT_DONE
-    if not directory.report_file.is_file():
-        raise InputError(
-            f"{directory.report_file}: missing; make it again: wiseft sweep {directory.quoted}"
-        )
-    print(directory.report_file.read_text(encoding="utf-8"), end="", flush=True)
+    _check_predictions(directory)  # before anything is printed
+    _print_report(directory, rows)
     if args.out is None and (problem := _not_writable(directory)):
         logger.warning("the report isn't written as HTML: %s; give --out FILE", problem)
     else:
         _write_page(directories, args)
     return EXIT_DONE
+
+
+def _checked_rows(directory: RunDirectory) -> list[Row]:
+    """Return the rows of a run whose results are of one sweep; warn of one that isn't finished."""
+    rows = read_rows(directory.path)
+    check_last_sweep(directory, rows)
+    return rows
+
+
+def _check_predictions(directory: RunDirectory) -> None:
+    """Refuse a run whose results, predictions among them, are damaged or of two sweeps."""
+    from wiseft_jax.cli.report_facts import StoredFacts
+
+    StoredFacts.load(directory, directory.path.name)
+
+
+def _print_report(directory: RunDirectory, rows: Sequence[Row]) -> None:
+    """Print the report, or where there is none the table that it would begin with."""
+    if directory.report_file.is_file():
+        print(directory.report_file.read_text(encoding="utf-8"), end="", flush=True)
+        return
+    from wiseft_jax.reporting.tables import accuracy_table
+
+    logger.warning(
+        "%s: missing; what follows is made of the results; the whole report: %s",
+        directory.report_file, sweep_command(directory),
+    )  # fmt: skip
+    selection = read_json(directory.selection_file)
+    table_console().print(accuracy_table(rows, selection=selection))
+    print(selection.get("sentence", f"alpha = {selection['alpha']:g}"))
 
 
 def _not_writable(directory: RunDirectory) -> InputError | None:
@@ -130,6 +158,7 @@ def _check_asked(args: ReportArgs) -> None:
 
 def _side_by_side(directories: Sequence[RunDirectory], args: ReportArgs) -> int:
     """Write the HTML file of several runs; print where it is, or all their rows as JSON."""
+    rows = {directory.path: _checked_rows(directory) for directory in directories}
     path = _write_page(directories, args)
     if args.common.json:
         print_json(
@@ -139,7 +168,7 @@ def _side_by_side(directories: Sequence[RunDirectory], args: ReportArgs) -> int:
                     {
                         "run": str(directory.path),
                         "selection": read_json(directory.selection_file),
-                        "rows": read_rows(directory.path),
+                        "rows": rows[directory.path],
                     }
                     for directory in directories
                 ],
@@ -183,7 +212,7 @@ def _compare(directory: RunDirectory, preset: str, *, as_json: bool) -> int:
             )
     elif preset not in all_presets():
         raise unknown_name("preset", preset, all_presets())
-    found = against_paper(read_rows(directory.path), preset)
+    found = against_paper(_checked_rows(directory), preset)
     wanted = all_presets()[preset].load()
     differs = [*differences(config, wanted), *found.other_sizes]
     said = [*notes(config, wanted), *found.caveats]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import tyro
 
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
 from wiseft_jax.cli.parse import parse
+from wiseft_jax.core.analysis_rows import ANALYSES_DIR, analysis_file, write_analysis_rows
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.studies.looked_inside_config import FeaturesConfig, PlaneConfig
 
@@ -34,7 +36,8 @@ class ReportAnalysesArgs:
     Rows go to RUN/analyses/NAME.jsonl, pictures beside them. Names: all, effective_robustness,
     diversity, overrides, landscape, calibration, classes, flips, cka, layers, plane, and others
     that `--analyses` without a name lists. Only the last three open the models, once: what they
-    find is stored in the run, and `all` takes it from there.
+    find is stored in the run, and `all` takes it from there. Each is stored as soon as it is made;
+    one that is there, of the same results and options, is kept.
     """
 
     run: tyro.conf.Positional[Path]
@@ -46,12 +49,18 @@ class ReportAnalysesArgs:
     each set, named as the run's; fractions."""
     seed: int = 0
     """Of the draws that intervals are made of."""
+    samples: int = 2_000
+    """How many bootstrap samples intervals are made of."""
+    override_alpha: float = 0.5
+    """The alpha at which `overrides` counts whose answer is given; one of the sweep's."""
     features: FeaturesConfig = FeaturesConfig()
     """On which images `cka` compares the layers."""
     plane: PlaneConfig = PlaneConfig()
     """The third model of `plane`, the images, and the grid."""
     pictures: bool = True
     """Whether pictures are drawn, as PNG and SVG."""
+    overwrite: bool = False
+    """Make those again that are there and current."""
     common: Common = CommonOptions()
 
 
@@ -66,27 +75,78 @@ def main(argv: Sequence[str]) -> int:
     names = chosen_analyses(args.analyses)
     _refuse_unread(args)
     run = StoredRun.load(args.run)
-    _look_inside(run, args)
-    options = AnalysisOptions(seed=args.seed, baselines=args.baselines)
+    options = AnalysisOptions(
+        seed=args.seed,
+        samples=args.samples,
+        baselines=args.baselines,
+        override_alpha=args.override_alpha,
+    )
+    with _telling_what_is_kept(run.path):
+        _look_inside(run, args)
+        return _make(run, names, options, args)
+
+
+def _make(
+    run: StoredRun, names: Sequence[str], options: AnalysisOptions, args: ReportAnalysesArgs
+) -> int:
+    """Make, store and print the analyses, one after the other; list them if none is named."""
     if not names:
         return _list(run, options, as_json=args.common.json)
     skipped = _missing(run, names, options)
     asked_for_by_name = ALL not in args.analyses
     if skipped and (asked_for_by_name or len(skipped) == len(names)):
         raise InputError("\n".join(f"{run.path}: {name}: {why}" for name, why in skipped.items()))
-    made = {
-        name: rows for name in names if name not in skipped for rows in [_made(run, name, options)]
-    }
-    files = {name: _stored(run, name, rows, args) for name, rows in made.items()}
+    kept = {} if args.overwrite else _kept(run, names, options, args)
+    made, listed = {}, {}
+    for name in names:
+        if name in skipped:
+            continue
+        rows, files = kept[name] if name in kept else _made(run, name, options, args)
+        made[name], listed[name] = rows, [str(file) for file in files]
+        if not args.common.json:
+            _print(run, name, rows, files)
     if args.common.json:
-        listed = {name: [str(file) for file in each] for name, each in files.items()}
-        print_json({"run": str(run.path), "analyses": made, "skipped": skipped, "files": listed})
+        print_json(
+            {
+                "run": str(run.path),
+                "analyses": made,
+                "skipped": skipped,
+                "files": listed,
+                "kept": [*kept],
+            }
+        )
         return EXIT_DONE
-    for name, rows in made.items():
-        _print(run, name, rows, files[name])
     for name, why in skipped.items():
         print(f"left out: {name}: {why}")
     return EXIT_DONE
+
+
+@contextlib.contextmanager
+def _telling_what_is_kept(run_dir: Path) -> Iterator[None]:
+    """Say, where a signal aborts the block, how to go on from what is stored."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        from wiseft_jax.core.interrupt import how_to_go_on
+
+        place = run_dir / ANALYSES_DIR
+        raise KeyboardInterrupt(f"what was made is kept in {place}; {how_to_go_on()}") from error
+
+
+def _kept(
+    run: StoredRun, names: Sequence[str], options: AnalysisOptions, args: ReportAnalysesArgs
+) -> dict[str, tuple[list[AnalysisRow], list[Path]]]:
+    """Return the analyses that are there and current, which is logged."""
+    from wiseft_jax.cli.made_analyses import current_rows
+
+    found = {name: current_rows(run, name, options, pictures=args.pictures) for name in names}
+    kept = {name: each for name, each in found.items() if each is not None}
+    if kept:
+        logger.info(
+            "%s: there already, of the same results and options, and kept: %s; --overwrite makes"
+            " them again", run.path, ", ".join(kept),
+        )  # fmt: skip
+    return kept
 
 
 def _refuse_unread(args: ReportAnalysesArgs) -> None:
@@ -98,6 +158,9 @@ def _refuse_unread(args: ReportAnalysesArgs) -> None:
         if given != default and name not in args.analyses:
             option = "features" if name == "cka" else name
             raise InputError(f"--{option}.*: has no meaning without --analyses {name}")
+    changed = args.override_alpha != ReportAnalysesArgs.override_alpha
+    if changed and not {"overrides", ALL} & {*args.analyses}:
+        raise InputError("--override-alpha: has no meaning without --analyses overrides")
 
 
 def _look_inside(run: StoredRun, args: ReportAnalysesArgs) -> None:
@@ -122,24 +185,21 @@ def _missing(run: StoredRun, names: Sequence[str], options: AnalysisOptions) -> 
     return {name: why for name, why in found.items() if why}
 
 
-def _made(run: StoredRun, name: str, options: AnalysisOptions) -> list[AnalysisRow]:
+def _made(
+    run: StoredRun, name: str, options: AnalysisOptions, args: ReportAnalysesArgs
+) -> tuple[list[AnalysisRow], list[Path]]:
+    """Make an analysis and write rows, and pictures, into the run; return rows and files."""
     from wiseft_jax.analysis.table import analyse
-
-    logger.info("%s: %s", run.path, name)
-    return analyse(run, name, options)
-
-
-def _stored(
-    run: StoredRun, name: str, rows: list[AnalysisRow], args: ReportAnalysesArgs
-) -> list[Path]:
-    """Write rows, and pictures, into the run directory; return the files."""
-    from wiseft_jax.core.analysis_rows import analysis_file, write_analysis_rows
+    from wiseft_jax.cli.made_analyses import record_made
     from wiseft_jax.reporting.analysis_pictures import draw_analysis
 
+    logger.info("%s: %s", run.path, name)
+    rows = analyse(run, name, options)
     file = analysis_file(run.path, name)
     write_analysis_rows(file, rows)
     pictures = draw_analysis(name, rows, file.parent, chosen=run.chosen) if args.pictures else []
-    return [file, *pictures]
+    record_made(run, name, options, [file, *pictures], pictures=args.pictures)
+    return rows, [file, *pictures]
 
 
 def _print(run: StoredRun, name: str, rows: list[AnalysisRow], files: Sequence[Path]) -> None:

@@ -14,6 +14,7 @@ from wiseft_jax.cli.parse import parse
 from wiseft_jax.core import run_differences
 from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.errors import EXIT_DONE, InputError
+from wiseft_jax.core.last_sweep import check_last_sweep, sweep_command
 from wiseft_jax.core.results import read_rows
 from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.core.run_summary import key_numbers
@@ -49,6 +50,8 @@ def _facts(first: RunDirectory, second: RunDirectory) -> dict[str, Any]:
     for each in both:
         each.read_config()  # refuses what is no run
     rows = [read_rows(each.path) if each.results_file.is_file() else [] for each in both]
+    for each, its_rows in zip(both, rows, strict=True):
+        check_last_sweep(each, its_rows)
     told = [run_differences.described(*each) for each in zip(both, rows, strict=True)]
     paired, reasons = _paired(first, second)
     data = run_differences.data_differing(first, second, rows)
@@ -83,7 +86,7 @@ def _paired(first: RunDirectory, second: RunDirectory) -> tuple[Sequence[Any], d
         if not each.selection_file.is_file():
             return [], {"all sets": f"{each.path} has no results yet; wiseft sweep makes them"}
         try:
-            found.append(load_predictions(each.path))
+            found.append(load_predictions(each.path, again=sweep_command(each)))
         except InputError as error:
             return [], {"all sets": str(error)}
         alphas.append(float(read_json(each.selection_file)["alpha"]))

@@ -13,17 +13,16 @@ from wiseft_jax.cli.report_images import set_classes, specs_of
 from wiseft_jax.core.analysis_rows import ANALYSES_DIR
 from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.curve_rows import CURVES_FILE, CurveRow, read_curve_rows
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, counted
+from wiseft_jax.core.last_sweep import sweep_command
 from wiseft_jax.core.results import RESULTS_FILE, Row, of_two_sweeps, read_checked_rows, read_rows
-from wiseft_jax.core.run_directory import RunDirectory
+from wiseft_jax.core.run_directory import PREDICTIONS_DIR, RunDirectory
 from wiseft_jax.data.specs import Spec, public_spec
 from wiseft_jax.experiment import ExperimentConfig
 from wiseft_jax.reporting.page.facts import RunFacts
 
 logger = logging.getLogger(__name__)
 
-_PREDICTIONS = "predictions"
-_SWEEP_FACTS = "backend.json"
 _ANALYSIS_FIELDS = ("schema", "analysis", "metric", "value")
 _SPECS = ("train", "validation", "test", "shifts")
 
@@ -118,14 +117,14 @@ def _without_directories(value: Any) -> Any:
 def _selection(directory: RunDirectory) -> dict[str, Any]:
     if not directory.selection_file.is_file():
         raise InputError(
-            f"{directory.selection_file}: missing; make it again: wiseft sweep {directory.quoted}"
+            f"{directory.selection_file}: missing; make it again: {sweep_command(directory)}"
         )
     selection = read_json(directory.selection_file)
     alpha = selection.get("alpha") if isinstance(selection, dict) else None
     if not isinstance(alpha, (int, float)) or isinstance(alpha, bool):
         raise InputError(
             f"{directory.selection_file}: alpha: expected a number, found {alpha!r}; make it again:"
-            f" wiseft sweep {directory.quoted}"
+            f" {sweep_command(directory)}"
         )
     return selection
 
@@ -133,34 +132,25 @@ def _selection(directory: RunDirectory) -> dict[str, Any]:
 def _predictions(
     directory: RunDirectory, rows: Sequence[Row], omitted: list[str]
 ) -> dict[str, Any]:
-    from wiseft_jax.evaluation.one_sweep import check_of_one_sweep
+    from wiseft_jax.evaluation.one_sweep import check_of_one_sweep, read_sweep_facts
     from wiseft_jax.evaluation.predictions import load_predictions
 
-    if not list((directory.path / _PREDICTIONS).glob("*.npz")):
+    if not list((directory.path / PREDICTIONS_DIR).glob("*.npz")):
         omitted.append(
             "There are no classes, no images that flip and no paired tests: the run has no stored"
             " predictions. wiseft sweep RUN stores them."
         )
         return {}
-    loaded = load_predictions(directory.path)
-    own = _hash_of_predictions(directory)
+    loaded = load_predictions(directory.path, again=sweep_command(directory))
     found = {}
     for name in dict.fromkeys(row["dataset"] for row in rows):
         if name not in loaded:
             omitted.append(f"{name} has rows and no stored predictions.")
             continue
         found[name] = loaded[name]
+    own = read_sweep_facts(directory.path).get("config_hash")
     check_of_one_sweep(directory.path, rows, found, own)
     return found
-
-
-def _hash_of_predictions(directory: RunDirectory) -> str | None:
-    """Return the hash of the configuration that the predictions say they are of; None: unsaid."""
-    file = directory.path / _PREDICTIONS / _SWEEP_FACTS
-    stored = read_json(file) if file.is_file() else {}
-    if not isinstance(stored, dict):
-        raise InputError(f"{file}: expected a JSON object")
-    return stored.get("config_hash")
 
 
 def _loaded(config_file: Path) -> ExperimentConfig | None:
@@ -205,9 +195,10 @@ def _analyses(
         rows = read_checked_rows(path, "row of an analysis", _ANALYSIS_FIELDS)
         own = [row for row in rows if row.get("config_hash") in (None, "", *hashes)]
         if len(own) < len(rows):
+            count = counted(len(rows) - len(own), "row of", "rows of")
             omitted.append(
-                f"{len(rows) - len(own)} rows of the analysis {path.stem} are of another sweep;"
-                f" make it again: wiseft report RUN --analyses {path.stem}"
+                f"{count} the analysis {path.stem} left out, of another sweep; make it again:"
+                f" wiseft report RUN --analyses {path.stem}"
             )
         if own:
             found[path.stem] = own

@@ -18,6 +18,7 @@ from wiseft_jax.core.analysis_rows import ANALYSES_DIR
 from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.curve_rows import read_curve_rows
 from wiseft_jax.core.errors import EXIT_DONE, InputError, missing_path
+from wiseft_jax.core.last_sweep import check_last_sweep
 from wiseft_jax.core.results import read_rows
 from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.core.study_files import read_fitting
@@ -71,6 +72,7 @@ def _of_run(args: FilesArgs) -> list[Path]:
     directory = RunDirectory(args.run)
     directory.read_config()  # refuses what is no run
     rows, selection = read_rows(args.run), read_json(directory.selection_file)
+    check_last_sweep(directory, rows)
     written = []
     if args.tables is not None:
         gains = _gains(directory, float(selection["alpha"]))

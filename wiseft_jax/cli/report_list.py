@@ -15,14 +15,15 @@ from wiseft_jax.cli.parse import parse
 from wiseft_jax.core.errors import EXIT_DONE, InputError, few
 from wiseft_jax.core.found_runs import Found, find_runs
 
-_MOST_DEEPER = 5
+_MOST_NAMED = 5
 
 
 @dataclasses.dataclass(frozen=True)
 class ListArgs:
     """List the runs, studies and exported models under a directory, with their key numbers.
 
-    What is damaged or of other programs is listed as such, with the reason. Nothing is evaluated.
+    What is damaged is listed as such, with the reason; what is of other programs is named in one
+    line. Nothing is evaluated.
     """
 
     list: Annotated[Path, tyro.conf.arg(metavar="DIR")]
@@ -50,15 +51,18 @@ def main(argv: Sequence[str]) -> int:
     if args.common.json:
         print_json({"runs": [each.to_json() for each in runs], "not_looked_into": found.deeper})
         return EXIT_DONE
-    if runs:
-        print_table(_title(args.list, found), HEADS, run_cells(runs))
+    ours = [each for each in runs if each.state != "foreign"]
+    if ours:
+        print_table(_title(args.list, found), HEADS, run_cells(ours))
         print("accuracies in %: zero-shot / at the chosen alpha / fine-tuned; (how many shifts)")
     else:
-        print(f"{args.list}: no run, and nothing else, down to a depth of {args.depth}")
+        print(f"{args.list}: no run, down to a depth of {args.depth}")
+    if others := [each.path for each in runs if each.state == "foreign"]:
+        print(f"left out, as nothing of this program is there: {few(others, _MOST_NAMED)}")
     if found.deeper:
         print(
             f"deeper than --depth {args.depth}, and not looked into:"
-            f" {few(found.deeper, _MOST_DEEPER)}"
+            f" {few(found.deeper, _MOST_NAMED)}"
         )
     return EXIT_DONE
 

@@ -12,6 +12,8 @@ from wiseft_jax.core.errors import InputError, missing_path
 from wiseft_jax.core.run_summary import STUDY_FILE, Summary, is_ours, summarise
 
 _LOCKS = Path("/proc/locks")
+_UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
+"""In place of what would break a line, a terminal, or an encoding."""
 _PLACE = re.compile(r" ([0-9a-f]+):([0-9a-f]+):([0-9]+) ")
 
 
@@ -41,14 +43,17 @@ def find_runs(root: Path, depth: int = 3) -> Found:
       depth: How many levels below it to look at.
 
     Raises:
-      InputError: If there is no such directory.
+      InputError: If there is no such directory, or it can't be read.
     """
-    if not root.exists():
-        raise missing_path(root, "directory")
-    if not root.is_dir():
-        raise InputError(f"{root}: expected a directory with runs, found a file")
     search = _Search(root)
-    found = search.look(root, depth)
+    try:
+        if not root.exists():
+            raise missing_path(root, "directory")
+        if not root.is_dir():
+            raise InputError(f"{root}: expected a directory with runs, found a file")
+        found = search.look(root, depth)
+    except OSError as error:
+        raise InputError(f"{root}: can't be read ({error.strerror}); see its permissions") from None
     return Found(sorted(found, key=lambda each: each.path), sorted(search.deeper))
 
 
@@ -97,7 +102,8 @@ class _Search:
                 yield Summary(self._shown(path / name), "other", "damaged", why)
 
     def _shown(self, path: Path) -> str:
-        return path.relative_to(self._root).as_posix()
+        text = path.relative_to(self._root).as_posix()
+        return "".join(each if each.isprintable() else _UNPRINTABLE for each in text)
 
 
 def _is_directory(entry: os.DirEntry[str]) -> bool:

@@ -18,13 +18,16 @@ def lazy_exports(
       names: Public name -> the submodule that defines it, relative to ``package``.
 
     Returns:
-      ``(__getattr__, __dir__)``; a name is imported the first time that it is read.
+      ``(__getattr__, __dir__)``; a name is imported the first time that it is read. ``__all__`` is
+      the names.
 
     Example:
       >>> __getattr__, __dir__ = lazy_exports(__name__, {"lerp": "weights.interpolate"})
     """
 
     def getattr_(name: str) -> Any:
+        if name == "__all__":  # asked for by ``from package import *``, which imports all of them
+            return sorted(names)
         if name not in names:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         value = getattr(importlib.import_module(f"{package}.{names[name]}"), name)

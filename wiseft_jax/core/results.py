@@ -207,18 +207,24 @@ def _checked_row(
     return row
 
 
-def of_two_sweeps(run_dir: Path | str, files: str, why: str = "") -> InputError:
+def of_two_sweeps(
+    run_dir: Path | str,
+    files: str,
+    why: str = "",
+    command: str = "wiseft sweep RUN, with its options",
+) -> InputError:
     """Return the error for files of a run directory that aren't of one sweep.
 
     Args:
       run_dir: The run directory.
       files: Which, as ``"selection.json and results.jsonl"``.
       why: How that shows.
+      command: What makes them of one again.
     """
     shown = f" ({why})" if why else ""
     return InputError(
         f"{run_dir}: {files} are of two sweeps{shown}: one was broken off while it replaced the"
-        " other; do it again: wiseft sweep RUN, with its options"
+        f" other; do it again: {command}"
     )
 
 

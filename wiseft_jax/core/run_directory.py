@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 
 CONFIG_FILE = "config.json"
 TRAIN_LOG = "train.jsonl"
+PREDICTIONS_DIR = "predictions"
+SWEEP_FACTS_FILE = "backend.json"
+"""In the directory of predictions: the back-end, and the hash of the configuration."""
 EXPORT_FACTS_FILE = "wiseft.json"
 """What tells an exported model from a run."""
 _LISTED = 10
@@ -67,6 +70,11 @@ class RunDirectory:
     def results_file(self) -> Path:
         """The rows."""
         return self.path / RESULTS_FILE
+
+    @property
+    def sweep_facts_file(self) -> Path:
+        """What a sweep recorded beside its predictions."""
+        return self.path / PREDICTIONS_DIR / SWEEP_FACTS_FILE
 
     @property
     def curve_file(self) -> Path:

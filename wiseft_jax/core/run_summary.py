@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from wiseft_jax.core.config_io import read_json
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, counted
+from wiseft_jax.core.last_sweep import last_sweep
 from wiseft_jax.core.results import RESULTS_FILE, Row, mean_over_shifts, read_rows
 from wiseft_jax.core.run_directory import EXPORT_FACTS_FILE, RunDirectory
 
@@ -118,7 +119,8 @@ def _grid(path: Path, shown: str, held: bool) -> Summary:
     lines = rows_file.read_text(encoding="utf-8").splitlines() if rows_file.is_file() else []
     rows = [json.loads(line) for line in lines]
     failed = sum("failed" in row for row in rows)
-    said = f"{len(rows) - failed} runs finished" + (f", {failed} failed" if failed else "")
+    said = f"{counted(len(rows) - failed, 'run')} finished"
+    said += f", {failed} failed" if failed else ""
     done = (path / "grid.json").is_file()
     return Summary(
         shown,
@@ -161,20 +163,24 @@ def _with_results(
     rows = read_rows(directory.path)
     selection = read_json(directory.selection_file)
     hashes = sorted({row["config_hash"] for row in rows})
-    state, why = _state_of_results(directory, hashes, selection)
+    agree = hashes == [selection.get("config_hash", hashes[0])]
+    state, why = _state_of_results(directory, rows, hashes)
     facts |= {
         "config_hash": ", ".join(hashes),
         "date": _date(directory.results_file),
-        **key_numbers(rows, selection),
+        **(key_numbers(rows, selection) if agree else {}),
     }
     return Summary(shown, "run", "running" if held else state, why, **facts)
 
 
 def _state_of_results(
-    directory: RunDirectory, hashes: Sequence[str], selection: Mapping[str, Any]
+    directory: RunDirectory, rows: Sequence[Row], hashes: Sequence[str]
 ) -> tuple[State, str]:
-    if len(hashes) != 1 or selection.get("config_hash", hashes[0]) != hashes[0]:
-        return "damaged", "results.jsonl and selection.json are of two sweeps"
+    last = last_sweep(directory, rows)
+    if not last.finished:
+        what = "the last sweep isn't finished" if last.agree else "its results are of two sweeps"
+        state: State = "interrupted" if last.begun else "damaged"
+        return state, f"{what} ({last.said}): {last.command}"
     files = (directory.config_file, directory.sweep_config_file)
     known = {read_json(file).get("config_hash") for file in files if file.is_file()}
     if hashes[0] not in known:

@@ -9,10 +9,8 @@ from typing import Any
 
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.results import RESULTS_FILE, Row, of_two_sweeps
-from wiseft_jax.evaluation.predictions import PREDICTIONS_DIR, Predictions
-
-FACTS_FILE = "backend.json"
-"""In the directory of predictions: the back-end, and the hash of the configuration."""
+from wiseft_jax.core.run_directory import PREDICTIONS_DIR, RunDirectory
+from wiseft_jax.evaluation.predictions import Predictions
 
 
 def read_sweep_facts(run_dir: Path | str) -> dict[str, Any]:
@@ -21,7 +19,7 @@ def read_sweep_facts(run_dir: Path | str) -> dict[str, Any]:
     Raises:
       InputError: If it isn't a JSON object.
     """
-    path = Path(run_dir) / PREDICTIONS_DIR / FACTS_FILE
+    path = RunDirectory(Path(run_dir)).sweep_facts_file
     if not path.exists():
         return {}
     try:

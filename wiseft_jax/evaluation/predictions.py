@@ -17,6 +17,7 @@ from wiseft_jax.core.hashing import hash_bytes
 from wiseft_jax.core.metrics import Accuracy
 from wiseft_jax.core.older_roles import role_of_older
 from wiseft_jax.core.results import Row, accuracy_row, score_row
+from wiseft_jax.core.run_directory import PREDICTIONS_DIR
 from wiseft_jax.core.scoring import Predicted, SetScoring
 from wiseft_jax.core.typing import Role, Split
 from wiseft_jax.core.writers import atomic_open
@@ -24,7 +25,6 @@ from wiseft_jax.evaluation.mapped import let_go, read_arrays, write_arrays
 
 logger = logging.getLogger(__name__)
 
-PREDICTIONS_DIR = "predictions"
 _FORMAT = 4
 """1: compressed, ``correct`` in bytes; 2: no ``logit_alphas``; 3: matched references are shifts."""
 _LONGEST_NAME = 200
@@ -195,30 +195,39 @@ class Predictions:
         return path
 
     @classmethod
-    def load(cls, path: Path | str) -> Predictions:
+    def load(cls, path: Path | str, *, again: str = "") -> Predictions:
         """Read what ``save`` wrote; arrays of alphas and examples are mapped, read-only.
 
         A file that is mapped may be replaced by ``save``, which renames, but not written into. The
         older format, compressed, is read whole.
 
+        Args:
+          path: The file.
+          again: The command that makes it again, for messages.
+
         Raises:
           InputError: If the file is missing, damaged, or of a newer format.
         """
+        mend = f"; make it again: {again}" if again else ""
         try:
             arrays = read_arrays(path)
         except FileNotFoundError:
-            raise InputError(f"{path}: no such file") from None
+            raise InputError(f"{path}: no such file{mend}") from None
         except Exception as error:  # zipfile, zlib and numpy raise many kinds on damaged bytes
-            raise InputError(f"{path}: can't be read as predictions ({error})") from error
+            raise InputError(
+                f"{path}: can't be read as predictions: expected an npz file as a sweep writes it,"
+                f" found {_found(path)} ({error}){mend}"
+            ) from error
         missing = [name for name in (*_FACTS, *_ARRAYS, "format") if name not in arrays]
         if missing:
-            raise InputError(f"{path}: not a file of predictions: {', '.join(missing)} missing")
+            listed = ", ".join(missing)
+            raise InputError(f"{path}: not a file of predictions: {listed} missing{mend}")
         if int(arrays["format"]) > _FORMAT:
             raise InputError(f"{path}: written by a newer version; upgrade wiseft-jax")
         correct = arrays["correct"]
         if correct.dtype != np.bool_:  # format 1 has a byte for each
             correct = np.unpackbits(correct, axis=1, count=len(arrays["labels"])).astype(bool)
-        _check_shapes(path, arrays | {"correct": correct})
+        _check_shapes(path, arrays | {"correct": correct}, mend)
         logit_alphas = arrays.get("logit_alphas")
         dataset, role = str(arrays["dataset"]), cast(Role, str(arrays["role"]))
         return cls(
@@ -240,7 +249,13 @@ class Predictions:
         )
 
 
-def _check_shapes(path: Path | str, arrays: Mapping[str, np.ndarray]) -> None:
+def _found(path: Path | str) -> str:
+    """Return what a file is that can't be read as predictions."""
+    size = Path(path).stat().st_size
+    return f"{size:,} bytes, damaged or cut off" if size else "an empty file"
+
+
+def _check_shapes(path: Path | str, arrays: Mapping[str, np.ndarray], mend: str) -> None:
     """Refuse arrays of other numbers of alphas or examples than the file has."""
     examples, alphas = len(arrays["labels"]), len(arrays["alphas"])
     stored = len(arrays.get("logit_alphas", arrays["alphas"]))
@@ -250,7 +265,9 @@ def _check_shapes(path: Path | str, arrays: Mapping[str, np.ndarray]) -> None:
         if name == "logits" and array is not None:
             expected = (*expected, *array.shape[2:3])  # any number of classes
         if array is not None and array.shape != expected:
-            raise InputError(f"{path}: {name} has the shape {array.shape}, expected {expected}")
+            raise InputError(
+                f"{path}: {name} has the shape {array.shape}, expected {expected}{mend}"
+            )
 
 
 def _place(alphas: tuple[float, ...], alpha: float) -> int | None:
@@ -296,8 +313,12 @@ def predictions_file(dataset: str) -> str:
     return f"{safe}.npz"
 
 
-def load_predictions(run_dir: Path | str) -> dict[str, Predictions]:
+def load_predictions(run_dir: Path | str, *, again: str = "") -> dict[str, Predictions]:
     """Return the predictions in a run directory by dataset name, sorted by name.
+
+    Args:
+      run_dir: The directory.
+      again: The command that makes them again, for messages.
 
     Raises:
       InputError: If there are none, or a file can't be read.
@@ -306,7 +327,7 @@ def load_predictions(run_dir: Path | str) -> dict[str, Predictions]:
     files = sorted(directory.glob("*.npz"))
     if not files:
         raise InputError(f"{directory}: no predictions; `wiseft sweep` writes them")
-    loaded = [Predictions.load(path) for path in files]
+    loaded = [Predictions.load(path, again=again) for path in files]
     return {predictions.dataset: predictions for predictions in loaded}
 
 

@@ -17,6 +17,7 @@ from jax.sharding import Mesh
 from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.core.curve_rows import CURVES_FILE, CurveRow, write_curve_rows
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.last_sweep import sweep_command
 from wiseft_jax.core.mesh import Layout
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.paired import best_set, bootstrap_differences, mcnemar
@@ -27,6 +28,7 @@ from wiseft_jax.core.results import (
     with_matched_references,
     write_rows,
 )
+from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.core.trees import check_same_structure
 from wiseft_jax.core.typing import Params
 from wiseft_jax.core.writers import write_json
@@ -45,10 +47,9 @@ from wiseft_jax.evaluation.heads import with_heads
 from wiseft_jax.evaluation.keep_logits_config import KeepLogits, keep_logits_of
 from wiseft_jax.evaluation.kept_logits import kept_logits
 from wiseft_jax.evaluation.merging import place_rest
-from wiseft_jax.evaluation.one_sweep import FACTS_FILE, check_of_one_sweep
+from wiseft_jax.evaluation.one_sweep import check_of_one_sweep
 from wiseft_jax.evaluation.precision import Differences, differences_from_float32
 from wiseft_jax.evaluation.predictions import (
-    PREDICTIONS_DIR,
     Predictions,
     load_predictions,
     save_predictions,
@@ -102,7 +103,7 @@ class SweepResult:
         known = {name: dataclasses.asdict(fact) for name, fact in facts.items() if fact}
         known |= {"config_hash": self.config_hash} if self.config_hash else {}
         # First, so that what is broken off shows: the rows, which come last, are of another hash.
-        write_json(Path(run_dir) / PREDICTIONS_DIR / FACTS_FILE, known)
+        write_json(RunDirectory(Path(run_dir)).sweep_facts_file, known)
         save_predictions(run_dir, self.predictions.values())
         write_rows(Path(run_dir) / RESULTS_FILE, self.rows)
         if self.curves:
@@ -171,7 +172,8 @@ class SweepResult:
             sweeps, as one that was broken off leaves them.
         """
         rows = read_rows(run_dir)
-        found = load_predictions(run_dir)
+        again = sweep_command(RunDirectory(Path(run_dir)))
+        found = load_predictions(run_dir, again=again)
         order = dict.fromkeys(row["dataset"] for row in rows)
         predictions = {name: found[name] for name in order if name in found}
         if others := sorted(found.keys() - predictions.keys()):
@@ -313,7 +315,7 @@ def _run(
 
 
 def _read_facts(run_dir: Path | str) -> dict[str, Any]:
-    path = Path(run_dir) / PREDICTIONS_DIR / FACTS_FILE
+    path = RunDirectory(Path(run_dir)).sweep_facts_file
     if not path.exists():
         return {}
     try:

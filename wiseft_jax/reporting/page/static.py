@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from wiseft_jax.core.errors import counted
 from wiseft_jax.reporting.page.build import RunPage
 from wiseft_jax.reporting.page.compare import Comparison
 from wiseft_jax.reporting.page.lines import Line
@@ -185,12 +186,19 @@ def curve_svg(run: RunPage) -> str:
     return f'<div class="chart">{"".join(parts)}</svg></div>'
 
 
+def _unread(count: int) -> str:
+    return (
+        counted(count, "image couldn't be read and doesn't", "images couldn't be read and don't")
+        + " count"
+    )
+
+
 def how_html(runs: Sequence[RunPage], notes: Sequence[str]) -> str:
     """Return what is left out, and how each run was made."""
     parts = []
     said = [*notes, *(f"{_of(run, runs)}{each}" for run in runs for each in run.omitted)]
     said += [
-        f"{_of(run, runs)}{name}: {len(ids)} images couldn't be read and don't count:"
+        f"{_of(run, runs)}{name}: {_unread(len(ids))}:"
         f" {'; '.join(ids[:5])}{'; ...' if len(ids) > 5 else ''}"
         for run in runs
         for name, ids in run.skipped.items()

@@ -242,7 +242,7 @@ function drawFlips(state) {
     node("div", { class: "choices" },
       choice("set ", [["", "all"], ...sets.map((set) => [set, set])], state.flipSet ?? "", (flipSet) => state.set({ flipSet }), "flip-set"),
       choice("kind ", [["", "all"], ...kinds.map((kind) => [kind, kind])], state.flipKind ?? "", (flipKind) => state.set({ flipKind }), "flip-kind")),
-    node("p", { class: "note", role: "status" }, shown.length ? `${shown.length} images, of each kind and set those that the chosen model is surest of. The bar shows where along alpha the answer is right.` : "No image of these is shown; the table counts them all."),
+    node("p", { class: "note", role: "status" }, shown.length ? `${shown.length === 1 ? "1 image" : `${shown.length} images`}, of each kind and set those that the chosen model is surest of. The bar shows where along alpha the answer is right.` : "No image of these is shown; the table counts them all."),
     node("ul", { class: "cards" }, ...shown.map((flip) => card(flip, run, state.alpha))));
 }
 
