@@ -27,7 +27,7 @@ from wiseft_jax.analysis.stored_run import (
 )
 from wiseft_jax.core.analysis_rows import AnalysisRow
 from wiseft_jax.core.errors import InputError, unknown_name
-from wiseft_jax.core.metrics import clopper_pearson
+from wiseft_jax.core.metrics import Accuracy, clopper_pearson
 from wiseft_jax.core.paired import drawn_differences, holm, mcnemar
 from wiseft_jax.core.results import MEAN_OF_SHIFTS
 from wiseft_jax.evaluation.linear import LinearLogits
@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 NAME = "ensembles"
 KINDS = ("output", "probability")
+WEIGHT_SPACE = "weight_space"
 
 
 def output_ensemble(
@@ -114,18 +115,19 @@ def _mixed(first: np.ndarray, second: np.ndarray, alpha: float) -> np.ndarray:
 def ensembles(run: StoredRun, options: AnalysisOptions = AnalysisOptions()) -> list[AnalysisRow]:
     """Return the accuracies of both ensembles at each alpha, beside those of the merged weights.
 
-    Metrics ``output_ensemble`` and ``probability_ensemble`` (accuracy, Clopper-Pearson) and
-    ``..._gain`` (minus the merged weights' at the same alpha, paired bootstrap; McNemar's exact
-    p-value, corrected by Holm for all alphas and sets of the kind). The mean of the shifts (no
-    dataset, the group ``"mean of shifts"``) has gains alone; sets are drawn independently of each
-    other, which sets made of the same images are not.
+    Metrics ``weight_space`` (the merged weights), ``output_ensemble`` and ``probability_ensemble``
+    (accuracies, Clopper-Pearson) and ``..._gain`` (minus the merged weights' at the same alpha,
+    paired bootstrap; McNemar's exact p-value, corrected by Holm for all alphas and sets of the
+    kind). The mean of the shifts (no dataset, the group ``"mean of shifts"``) has gains alone; sets
+    are drawn independently of each other, which sets made of the same images are not.
 
     Args:
       run: The run, with logits of both ends.
       options: Seed and samples.
     """
     sets = [each for each in run.sets() if can_be_mixed(each)]
-    return [row for kind in KINDS for row in _of_kind(run, sets, kind, options)]
+    rows = [_of_weights(run, each, alpha) for each in sets for alpha in each.alphas]
+    return rows + [row for kind in KINDS for row in _of_kind(run, sets, kind, options)]
 
 
 def can_be_mixed(predictions: Predictions) -> bool:
@@ -153,6 +155,19 @@ def can_be_mixed(predictions: Predictions) -> bool:
     return True
 
 
+def _of_weights(run: StoredRun, predictions: Predictions, alpha: float) -> AnalysisRow:
+    found = Accuracy.of(right_at(predictions, alpha))
+    return run.row(
+        NAME,
+        WEIGHT_SPACE,
+        found.compute(),
+        found.n,
+        predictions,
+        alpha=alpha,
+        interval=found.interval(),
+    )
+
+
 def _of_kind(
     run: StoredRun, sets: Sequence[Predictions], kind: str, options: AnalysisOptions
 ) -> list[AnalysisRow]:
@@ -163,7 +178,7 @@ def _of_kind(
         right = ensemble_right(kind, ends[0], ends[1], each.labels[known], each.alphas)
         for alpha, own in zip(each.alphas, right, strict=True):
             pair = np.stack([right_at(each, alpha), own])
-            shared: dict[str, Any] = {"alpha": alpha, "other": "weight_space"}
+            shared: dict[str, Any] = {"alpha": alpha, "other": WEIGHT_SPACE}
             hits, n = int(own.sum()), len(own)
             interval = clopper_pearson(hits, n)
             rows.append(
@@ -214,7 +229,7 @@ def _of_shifts(
                 split="test",
                 role="shift",
                 alpha=alpha,
-                other="weight_space",
+                other=WEIGHT_SPACE,
                 interval=percentile(means, value),
                 seed=seed,
             )
