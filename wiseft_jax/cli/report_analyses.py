@@ -6,13 +6,15 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
 from wiseft_jax.cli.parse import parse
+from wiseft_jax.cli.report_files import files_of_analyses
 from wiseft_jax.core.errors import EXIT_DONE, InputError
+from wiseft_jax.core.writers import check_writable
 from wiseft_jax.studies.looked_inside_config import FeaturesConfig, PlaneConfig
 
 if TYPE_CHECKING:
@@ -51,7 +53,13 @@ class ReportAnalysesArgs:
     plane: PlaneConfig = PlaneConfig()
     """The third model of `plane`, the images, and the grid."""
     pictures: bool = True
-    """Whether pictures are drawn, as PNG and SVG."""
+    """Whether pictures are drawn into the run, as PNG and SVG."""
+    tables: Path | None = None
+    """Where to write tables for papers: Markdown, CSV (every row, in full) and LaTeX of each."""
+    figures: Path | None = None
+    """Where to write pictures for papers."""
+    format: tuple[Literal["png", "svg", "pdf"], ...] = ("png", "svg", "pdf")
+    """Of the pictures in --figures."""
     common: Common = CommonOptions()
 
 
@@ -65,6 +73,9 @@ def main(argv: Sequence[str]) -> int:
 
     names = chosen_analyses(args.analyses)
     _refuse_unread(args)
+    for place in (args.tables, args.figures):
+        if place is not None:
+            check_writable(place)
     run = StoredRun.load(args.run)
     _look_inside(run, args)
     options = AnalysisOptions(seed=args.seed, baselines=args.baselines)
@@ -78,12 +89,16 @@ def main(argv: Sequence[str]) -> int:
         name: rows for name in names if name not in skipped for rows in [_made(run, name, options)]
     }
     files = {name: _stored(run, name, rows, args) for name, rows in made.items()}
+    papers = files_of_analyses(made, run.chosen, args.tables, args.figures, args.format)
     if args.common.json:
         listed = {name: [str(file) for file in each] for name, each in files.items()}
-        print_json({"run": str(run.path), "analyses": made, "skipped": skipped, "files": listed})
+        found = {"run": str(run.path), "analyses": made, "skipped": skipped, "files": listed}
+        print_json(found | {"papers": [str(path) for path in papers]})
         return EXIT_DONE
     for name, rows in made.items():
         _print(run, name, rows, files[name])
+    for path in papers:
+        print(path)
     for name, why in skipped.items():
         print(f"left out: {name}: {why}")
     return EXIT_DONE
@@ -106,7 +121,6 @@ def _look_inside(run: StoredRun, args: ReportAnalysesArgs) -> None:
         return
     from wiseft_jax.cli.inputs import experiment_data
     from wiseft_jax.cli.presets import load_config
-    from wiseft_jax.core.writers import check_writable
     from wiseft_jax.studies.looked_inside import Models, look_inside
 
     check_writable(run.path)
