@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -28,14 +28,18 @@ _WIDTH = 3.9
 _KINDS = ("won", "lost", "changed")
 _BEFORE = re.compile(r"alpha (\S+)")
 _PALE = "0.78"
+_DOTS: dict[str, Any] = {
+    "color": BLACK, "marker": "o", "markersize": 3.6, "linestyle": "", "markeredgecolor": "white",
+    "markeredgewidth": 0.6,
+}  # fmt: skip
 
 
 def turns_figure(rows: Sequence[AnalysisRow], chosen: float | None = None) -> Figure:
     """Return the picture: a panel a set, a bar a step of the grid.
 
     Upwards those of the answers that were wrong: they turn right, or into another wrong one
-    (stacked). Downwards those that were right and turn wrong. The line is what remains of it, the
-    change of accuracy since the left end.
+    (stacked). Downwards those that were right and turn wrong. A dot: what remains of it, the change
+    of accuracy within the step.
 
     Args:
       rows: Of the analysis ``flips``.
@@ -54,7 +58,7 @@ def turns_figure(rows: Sequence[AnalysisRow], chosen: float | None = None) -> Fi
     reach = [(1e-3, 1e-3)]
     for axes, (dataset, name) in zip(panels, names.items(), strict=True):
         own = [row for row in steps if row["dataset"] == dataset]
-        reach.append(_draw(axes, own, low, high))
+        reach.append(_draw(axes, own))
         finish_panel(axes, low, high)
         if chosen is not None:
             axes.axvline(chosen, color="0.25", linewidth=1.0, linestyle=(0, (1, 1.5)), zorder=1)
@@ -73,12 +77,13 @@ def turns_figure(rows: Sequence[AnalysisRow], chosen: float | None = None) -> Fi
             Patch(facecolor=BLUE, edgecolor="white", label="turn right"),
             Patch(facecolor=VERMILLION, edgecolor="white", hatch="///", label="turn wrong"),
             Patch(facecolor=_PALE, edgecolor="white", label="from wrong to wrong"),
-            Line2D([], [], color=BLACK, linewidth=1.8, label="change of accuracy"),
+            Line2D([], [], label="change of accuracy", **_DOTS),
         ],
     )
     note = (
         "shares of the set's examples; a bar: what turns between two neighbouring α of the grid,"
-        " and what turns back within it isn't seen"
+        " where what turns back within it isn't seen; a dot: those that turn right less those that"
+        " turn wrong"
     )
     add_footnote(figure, note if chosen is None else f"{note}; dotted: the chosen α")
     return figure
@@ -95,25 +100,19 @@ def _step(row: AnalysisRow) -> tuple[float, float]:
     return float(found[1]), row["alpha"]
 
 
-def _draw(axes: Axes, rows: Sequence[AnalysisRow], low: float, high: float) -> tuple[float, float]:
+def _draw(axes: Axes, rows: Sequence[AnalysisRow]) -> tuple[float, float]:
     """Draw one set; return how far it reaches up and down."""
     shares = {(row["metric"], *_step(row)): row["value"] for row in rows}
-    steps = sorted({(before, alpha) for _, before, alpha in shares})
-    change, up, down = 0.0, 0.0, 0.0
-    line = [(low, 0.0)]
-    for step in steps:
-        won, lost, changed = (shares.get((kind, *step), 0.0) for kind in _KINDS)
-        draw_turns(axes, step, [won], [lost])
+    up = down = 0.0
+    for before, alpha in sorted({(before, alpha) for _, before, alpha in shares}):
+        won, lost, changed = (shares.get((kind, before, alpha), 0.0) for kind in _KINDS)
+        draw_turns(axes, (before, alpha), [won], [lost])
         axes.bar(
-            step[0], changed, step[1] - step[0], bottom=won, align="edge", color=_PALE,
+            before, changed, alpha - before, bottom=won, align="edge", color=_PALE,
             edgecolor="white", linewidth=0.5,
         )  # fmt: skip
-        line.append((step[0], change))
-        change += won - lost
-        line.append((step[1], change))
-        up, down = max(up, won + changed, change), max(down, lost, -change)
-    line.append((high, change))
-    axes.plot(*np.transpose(line), color=BLACK, linewidth=1.8)
+        axes.plot([(before + alpha) / 2], [won - lost], **_DOTS)
+        up, down = max(up, won + changed), max(down, lost)
     return up, down
 
 
