@@ -207,7 +207,8 @@ function drawTrack(picture, track, alpha, x, y) {
     shape.setAttribute("stroke", colour);
     shape.setAttribute("stroke-width", 2);
     picture.append(shape);
-    const late = left > x(points[Math.floor(points.length / 2)].x);
+    const room = 76, beyond = picture.viewBox.baseVal.width - room;  // for the longer of the names
+    const late = left > beyond || (left > room && left > x(points[Math.floor(points.length / 2)].x));
     if (track.named) picture.append(svg("text", { class: "soft halo", x: left + (late ? 9 : -9), y: top + 16, "text-anchor": late ? "end" : "start" }, text));
   }
   const dot = svg("circle", { cx, cy, r: 7, fill: colour, stroke: "var(--paper)", "stroke-width": 2, "data-series": track.label });
