@@ -35,7 +35,8 @@ def test_an_analysis_is_printed_stored_and_drawn(run: Path, capsys: pytest.Captu
     assert "examples that flip" in printed
     assert f"{run / 'analyses' / 'diversity.png'}\n" in printed
     stored = sorted(path.name for path in {*(run / "analyses").iterdir()} - before)
-    made = ["diversity.jsonl", "diversity.png", "diversity.svg", "flips.jsonl", "made.json"]
+    made = ["diversity.jsonl", "diversity.png", "diversity.svg"]
+    made += ["flips.jsonl", "flips.png", "flips.svg", "made.json"]
     assert stored == made
     (row, *_) = read_analysis_rows(run, "diversity")
     assert (row["dataset"], row["n"]) == ("validation", 40)
@@ -51,6 +52,19 @@ def test_json_has_rows_with_n_interval_seed_and_hash(run: Path, capsys: pytest.C
     assert found["files"] == {"landscape": [str(run / "analyses" / "landscape.jsonl")]}
     assert found["skipped"] == {}
     assert found["kept"] == []
+
+
+def test_tables_and_pictures_for_papers(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    places = ["--tables", str(tmp_path / "t"), "--figures", str(tmp_path / "f")]
+    for argv in (["--analyses", "flips", *places], [*places, "--analyses", "flips"]):
+        assert main(["report", str(run), *argv, "--format", "pdf", "--json", "-q"]) == 0
+        papers = json.loads(capsys.readouterr().out)["papers"]
+        names = [f"analyses-flips.{kind}" for kind in ("md", "csv", "tex", "pdf")]
+        assert [Path(each).name for each in papers] == names
+    assert main(["report", str(run), "--analyses", "flips", *places, "--no-pictures", "-q"]) == 0
+    assert f"{tmp_path / 't' / 'analyses-flips.tex'}\n" in capsys.readouterr().out
+    kinds = sorted(path.suffix for path in (tmp_path / "f").iterdir())
+    assert kinds == [".pdf", ".png", ".svg"]
 
 
 def test_all_leaves_out_what_cannot_be_made_and_says_why(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from tests.helpers.stored_runs import SETS, predictions, write_run
 from tests.structure.source_tree import ROOT
 from wiseft_jax.cli.main import main
+from wiseft_jax.core.analysis_rows import analysis_file, read_analysis_rows, write_analysis_rows
 from wiseft_jax.core.writers import write_json
 
 
@@ -71,18 +73,79 @@ def test_figures_have_the_same_bytes_and_embedded_fonts(run: Path, tmp_path: Pat
     assert b"CreationDate" not in pdf
 
 
-def test_pictures_of_analyses_come_along(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
-    copy = tmp_path / "run"
+@pytest.fixture
+def analysed(run: Path, tmp_path: Path) -> Path:
+    """Return a run with two analyses; one of its sets has a name that is a trap for LaTeX."""
+    copy = tmp_path / "analysed"
     shutil.copytree(run, copy)
-    (copy / "analyses").mkdir()
-    (copy / "analyses" / "cka.svg").write_text("<svg/>")
-    (copy / "analyses" / "cka.jsonl").write_text("{}")
-    arguments = ["--figures", str(tmp_path / "f"), "--format", "svg", "png"]
-    assert main(["report", str(copy), *arguments]) == 0
-    assert sorted(path.name for path in (tmp_path / "f").iterdir()) == [
-        "analyses-cka.svg", "curve.png", "curve.svg",
-    ]  # fmt: skip
-    assert "analyses of cka: not there as png" in capsys.readouterr().err
+    argv = ["report", str(copy), "--analyses", "landscape", "flips", "--no-pictures", "-q"]
+    assert main(argv) == 0
+    return copy
+
+
+def test_pictures_of_analyses_come_in_the_formats_asked_for(
+    analysed: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    capsys.readouterr()
+    for kinds in (["svg", "png"], ["pdf"]):
+        argv = ["--figures", str(tmp_path / "f"), "--format", *kinds]
+        assert main(["report", str(analysed), *argv]) == 0
+        printed = capsys.readouterr().out.splitlines()
+        assert printed == [
+            str(tmp_path / "f" / f"{stem}.{kind}")
+            for stem in ("curve", "analyses-flips", "analyses-landscape")
+            for kind in kinds
+        ]
+    pdf = (tmp_path / "f" / "analyses-flips.pdf").read_bytes()
+    assert b"/FontFile2" in pdf
+    assert b"/Type3" not in pdf
+
+
+def number(cell: str) -> float:
+    """Return the number that a cell of a LaTeX table begins with."""
+    found = re.match(r"[-+]?\d+(\.\d+)?", cell.replace("$-$", "-").strip("[ "))
+    assert found is not None, cell
+    return float(found[0])
+
+
+def test_tables_of_analyses_have_the_numbers_of_the_rows(analysed: Path, tmp_path: Path):
+    assert main(["report", str(analysed), "--tables", str(tmp_path), "-q"]) == 0
+    rows = read_analysis_rows(analysed, "landscape")
+    with (tmp_path / "analyses-landscape.csv").open(newline="") as file:
+        stored = list(csv.DictReader(file))
+    assert [float(each["value"]) for each in stored] == [row["value"] for row in rows]
+    assert [each["ci_low"] for each in stored] == [repr(row["ci_low"]) for row in rows]
+    assert {each["dataset"] for each in stored} == {*SETS}
+    tex = (tmp_path / "analyses-landscape.tex").read_text()
+    lines = [line for line in tex.splitlines() if line.endswith(r"\\") and "&" in line]
+    cells = [re.split(r"(?<!\\)&", line.removesuffix(r"\\")) for line in lines]
+    heads = [head.strip() for head in cells[0]]
+    places = {name: heads.index(name) for name in ("set", "value", r"95 \%", "n")}
+    assert len(cells) == len(rows) + 1  # with three alphas each is shown
+    for line, row in zip(cells[1:], rows, strict=True):
+        name = row["dataset"].replace("%", r"\%").replace("_", r"\_").replace("&", r"\&")
+        assert line[places["set"]].strip() == name
+        low, high = line[places[r"95 \%"]].split(",")
+        shown = [number(each) for each in (line[places["value"]], low, high)]
+        wanted = [100 * row[field] for field in ("value", "ci_low", "ci_high")]
+        assert shown == pytest.approx(wanted, abs=0.0501)
+        assert number(line[places["n"]]) == row["n"]
+    markdown = (tmp_path / "analyses-landscape.md").read_text().splitlines()
+    assert len([line for line in markdown if line.startswith("|")]) == len(rows) + 2
+
+
+def test_rows_of_another_sweep_are_left_out(
+    analysed: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    rows = read_analysis_rows(analysed, "flips")
+    write_analysis_rows(
+        analysis_file(analysed, "flips"),
+        [row | {"config_hash": "other"} for row in rows],  # type: ignore[misc]
+    )
+    assert main(["report", str(analysed), "--tables", str(tmp_path / "t")]) == 0
+    assert "flips.jsonl is left out: its rows are of another sweep" in capsys.readouterr().err
+    assert not (tmp_path / "t" / "analyses-flips.tex").exists()
+    assert (tmp_path / "t" / "analyses-landscape.tex").exists()
 
 
 def test_a_study_that_does_not_fit_is_left_out(

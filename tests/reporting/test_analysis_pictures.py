@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,6 +30,8 @@ from wiseft_jax.evaluation.predictions import Predictions, save_predictions
 from wiseft_jax.reporting.analysis_calibration import calibration_figure
 from wiseft_jax.reporting.analysis_classes import MOST, classes_figure
 from wiseft_jax.reporting.analysis_diversity import diversity_figure
+from wiseft_jax.reporting.analysis_ensembles import ensembles_figure
+from wiseft_jax.reporting.analysis_flips import turns_figure
 from wiseft_jax.reporting.analysis_landscape import landscape_figure
 from wiseft_jax.reporting.analysis_other_sets import other_sets_figure
 from wiseft_jax.reporting.analysis_overrides import overrides_figure
@@ -49,6 +52,11 @@ def rows_of(
     names = [*run.predictions]
     file = write_baselines(tmp_path / "b.csv", names if len(names) > 1 else NAMES)
     return analyse(run, name, AnalysisOptions(samples=50, baselines=file))
+
+
+def rows_with(rows: Sequence[AnalysisRow], metric: str, **fields: str) -> list[AnalysisRow]:
+    wanted = {"metric": metric} | fields
+    return [row for row in rows if wanted.items() <= row.items()]
 
 
 def title(axes: Axes) -> str:
@@ -72,7 +80,82 @@ def test_pictures_are_the_same_bytes_twice(name: str, tmp_path: Path):
     again = draw_analysis(name, rows, tmp_path / "b", chosen=0.5)
     assert {path.suffix for path in first} == {".png", ".svg"}
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
-    assert draw_analysis("flips", [], tmp_path / "c", chosen=0.5) == []
+    assert draw_analysis("none", [], tmp_path / "c", chosen=0.5) == []
+
+
+def test_pictures_are_made_as_what_is_asked(tmp_path: Path):
+    rows = rows_of(tmp_path, "landscape", default_sets()[1:3])
+    found = draw_analysis("landscape", rows, tmp_path, chosen=0.5, kinds=("pdf",), prefix="x-")
+    assert [path.name for path in found] == ["x-landscape.pdf", "x-landscape-loss.pdf"]
+    assert all(path.read_bytes()[:5] == b"%PDF-" for path in found)
+
+
+def test_ensembles_have_the_accuracies_and_gains_of_the_rows(tmp_path: Path):
+    rows = rows_of(tmp_path, "ensembles")
+    reference, shifts, gains, gains_of_shifts = ensembles_figure(rows, 0.5).axes
+    assert [title(reference), title(shifts)] == ["test", "mean of 2 shifts"]
+    metrics = ("weight_space", "output_ensemble", "probability_ensemble")
+    values = {
+        (metric, name): [
+            row["value"] for row in rows if (row["metric"], row["dataset"]) == (metric, name)
+        ]
+        for metric in metrics
+        for name in ("test", "sketch", "night")
+    }
+    for line, metric in zip(reference.lines, metrics, strict=False):
+        assert np.asarray(line.get_ydata()) == pytest.approx(values[metric, "test"])
+    for line, metric in zip(shifts.lines, metrics, strict=False):
+        mean = np.mean([values[metric, "sketch"], values[metric, "night"]], axis=0)
+        assert np.asarray(line.get_ydata()) == pytest.approx(mean)
+    for axes, of in ((gains, {"dataset": "test"}), (gains_of_shifts, {"group": "mean of shifts"})):
+        wanted = [r["value"] for r in rows_with(rows, "probability_ensemble_gain", **of)]
+        assert np.asarray(axes.lines[2].get_ydata()) == pytest.approx(wanted)
+
+
+def test_ensembles_of_one_set_or_without_weights(tmp_path: Path):
+    rows = rows_of(tmp_path, "ensembles", default_sets()[2:3])
+    above, below = ensembles_figure(rows).axes
+    assert title(above) == "sketch"
+    assert len(below.lines) == 3
+    bare = [row for row in rows if row["metric"] != "weight_space"]
+    with pytest.raises(InputError, match="make the rows again"):
+        ensembles_figure(bare)
+    assert draw_analysis("ensembles", [], tmp_path, chosen=0.5) == []
+
+
+def test_flips_stack_what_turns_and_add_it_up_to_the_change_of_accuracy(tmp_path: Path):
+    sets = default_sets()
+    rows = rows_of(tmp_path, "flips", sets)
+    panels = [axes for axes in turns_figure(rows, 0.5).axes if axes.get_visible()]
+    assert [title(axes) for axes in panels] == NAMES
+    for axes, predictions in zip(panels, sets, strict=True):
+        known = predictions.labels >= 0
+        right = predictions.correct[:, known]
+        bars = axes.patches
+        won, lost, changed = (
+            sum(bar.get_height() for bar in bars[kind::3])  # type: ignore[attr-defined]
+            for kind in range(3)
+        )
+        shares = [(after & ~before).mean() for before, after in itertools.pairwise(right)]
+        assert won == pytest.approx(sum(shares))
+        assert won + lost == pytest.approx(right[-1].mean() - right[0].mean())
+        moved = predictions.top1[1:, known] != predictions.top1[:-1, known]
+        assert changed == pytest.approx(moved.sum() / known.sum() - won + lost)
+        dots = [
+            np.asarray(line.get_ydata(), float) for line in axes.lines if line.get_marker() == "o"
+        ]
+        assert np.concatenate(dots) == pytest.approx(np.diff(right.mean(axis=1)))
+        turned = int(moved.any(axis=0).sum())
+        assert axes.texts[0].get_text().endswith(f"; {turned} of {known.sum()} examples turn")
+
+
+def test_where_nothing_flips_the_panel_is_empty(tmp_path: Path):
+    rows = rows_of(tmp_path, "flips", [made_predictions("test", 30, signal=(30.0, 30.0))])
+    figure = turns_figure(rows)
+    assert "0 right, 0 wrong, 0 other; 0 of 30 examples turn" in texts(figure)
+    damaged = [row | {"metric": "won", "alpha": 0.5, "other": "before"} for row in rows]
+    with pytest.raises(InputError, match="make the rows again"):
+        turns_figure(damaged)  # type: ignore[arg-type]
 
 
 def test_bars_of_diversity_have_the_values(tmp_path: Path):
@@ -182,7 +265,7 @@ def test_perfect_accuracy_and_long_names_are_drawn(tmp_path: Path):
         made_predictions("test", 30, signal=(30.0, 30.0)),
         made_predictions(long, 30, role="shift", signal=(30.0, 30.0)),
     ]
-    for name in ("diversity", "overrides", "landscape", "classes", "effective_robustness"):
+    for name in ("diversity", "overrides", "landscape", "classes", "effective_robustness", "flips"):
         rows = rows_of(tmp_path / name, name, sets)
         assert draw_analysis(name, rows, tmp_path / name, chosen=0.5)
 

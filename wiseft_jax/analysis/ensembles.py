@@ -25,7 +25,7 @@ from wiseft_jax.analysis.stored_run import (
 )
 from wiseft_jax.core.analysis_rows import AnalysisRow, add_p_holm
 from wiseft_jax.core.errors import InputError, unknown_name
-from wiseft_jax.core.metrics import clopper_pearson
+from wiseft_jax.core.metrics import Accuracy, clopper_pearson
 from wiseft_jax.core.paired import mcnemar
 from wiseft_jax.core.paired_intervals import correlations_of, interval_of_mean, newcombe
 from wiseft_jax.core.results import MEAN_OF_SHIFTS
@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 NAME = "ensembles"
 KINDS = ("output", "probability")
+WEIGHT_SPACE = "weight_space"
 
 
 def output_ensemble(
@@ -115,9 +116,10 @@ def _mixed(first: np.ndarray, second: np.ndarray, alpha: float) -> np.ndarray:
 def ensembles(run: StoredRun, options: AnalysisOptions = AnalysisOptions()) -> list[AnalysisRow]:
     """Return the accuracies of both ensembles at each alpha, beside those of the merged weights.
 
-    Metrics ``output_ensemble`` and ``probability_ensemble`` (accuracy, Clopper-Pearson) and
-    ``..._gain`` (minus the merged weights' at the same alpha: Newcombe's interval; McNemar's exact
-    p-value, corrected by Holm for all alphas and sets of the kind). The mean of the shifts (no
+    Metrics ``weight_space`` (the merged weights), ``output_ensemble`` and ``probability_ensemble``
+    (accuracies, Clopper-Pearson) and ``..._gain`` (minus the merged weights' at the same alpha:
+    Newcombe's interval; McNemar's exact p-value, corrected by Holm for all alphas and sets of the
+    kind). The mean of the shifts (no
     dataset, the group ``"mean of shifts"``) has gains alone; its interval is put together from
     those of the sets (``interval_of_mean``), which correlate where they show the same images.
 
@@ -127,7 +129,8 @@ def ensembles(run: StoredRun, options: AnalysisOptions = AnalysisOptions()) -> l
     """
     del options
     sets = [each for each in run.in_turn() if can_be_mixed(each)]
-    return [row for kind in KINDS for row in _of_kind(run, sets, kind)]
+    rows = [_of_weights(run, each, alpha) for each in sets for alpha in each.alphas]
+    return rows + [row for kind in KINDS for row in _of_kind(run, sets, kind)]
 
 
 def can_be_mixed(predictions: Predictions) -> bool:
@@ -155,6 +158,19 @@ def can_be_mixed(predictions: Predictions) -> bool:
     return True
 
 
+def _of_weights(run: StoredRun, predictions: Predictions, alpha: float) -> AnalysisRow:
+    found = Accuracy.of(right_at(predictions, alpha))
+    return run.row(
+        NAME,
+        WEIGHT_SPACE,
+        found.compute(),
+        found.n,
+        predictions,
+        alpha=alpha,
+        interval=found.interval(),
+    )
+
+
 def _of_kind(run: StoredRun, sets: Sequence[Predictions], kind: str) -> list[AnalysisRow]:
     rows: list[AnalysisRow] = []
     gains: list[AnalysisRow] = []
@@ -168,7 +184,7 @@ def _of_kind(run: StoredRun, sets: Sequence[Predictions], kind: str) -> list[Ana
         each.let_logits_go()
         for alpha, own in zip(each.alphas, right, strict=True):
             pair = right_at(each, alpha), own
-            shared: dict[str, Any] = {"alpha": alpha, "other": "weight_space"}
+            shared: dict[str, Any] = {"alpha": alpha, "other": WEIGHT_SPACE}
             hits, n = int(own.sum()), len(own)
             interval = clopper_pearson(hits, n)
             rows.append(
@@ -224,7 +240,7 @@ def _of_shifts(
                 split="test",
                 role="shift",
                 alpha=alpha,
-                other="weight_space",
+                other=WEIGHT_SPACE,
                 interval=interval_of_mean(values, ends, correlations_of(differences, images)),
             )
         )

@@ -38,7 +38,7 @@ FORMS = {
     "--tables": "report_files",
     "--figures": "report_files",
 }
-"""An option that makes another form of the verb -> the module that has it."""
+"""An option that makes another form of the verb -> the module that has it; the first counts."""
 OPTION = "--against-paper"
 THE_RUNS_OWN = "the run's own"
 
@@ -70,9 +70,10 @@ def main(argv: Sequence[str]) -> int:
     """Run the verb."""
     if not argv:
         raise InputError(f"no run is named\n{USAGE}")
-    for option in argv:
-        if (form := FORMS.get(option.partition("=")[0])) is not None:
-            given = ["--help"] if {"-h", "--help"} & {*argv} else argv
+    named = {option.partition("=")[0] for option in argv}
+    for option, form in FORMS.items():
+        if option in named:
+            given = ["--help"] if {"-h", "--help"} & named else argv
             return importlib.import_module(f"wiseft_jax.cli.{form}").main(given)
     args = parse(ReportArgs, _with_preset(argv), "report")
     args.common.apply()

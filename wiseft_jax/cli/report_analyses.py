@@ -7,14 +7,16 @@ import dataclasses
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
 from wiseft_jax.cli.parse import parse
+from wiseft_jax.cli.report_files import files_of_analyses
 from wiseft_jax.core.analysis_rows import ANALYSES_DIR, analysis_file, write_analysis_rows
 from wiseft_jax.core.errors import EXIT_DONE, InputError
+from wiseft_jax.core.writers import check_writable
 from wiseft_jax.studies.looked_inside_config import FeaturesConfig, PlaneConfig
 
 if TYPE_CHECKING:
@@ -58,9 +60,15 @@ class ReportAnalysesArgs:
     plane: PlaneConfig = PlaneConfig()
     """The third model of `plane`, the images, and the grid."""
     pictures: bool = True
-    """Whether pictures are drawn, as PNG and SVG."""
+    """Whether pictures are drawn into the run, as PNG and SVG."""
     overwrite: bool = False
     """Make those again that are there and current."""
+    tables: Path | None = None
+    """Where to write tables for papers: Markdown, CSV (every row, in full) and LaTeX of each."""
+    figures: Path | None = None
+    """Where to write pictures for papers."""
+    format: tuple[Literal["png", "svg", "pdf"], ...] = ("png", "svg", "pdf")
+    """Of the pictures in --figures."""
     common: Common = CommonOptions()
 
 
@@ -74,6 +82,9 @@ def main(argv: Sequence[str]) -> int:
 
     names = chosen_analyses(args.analyses)
     _refuse_unread(args)
+    for place in (args.tables, args.figures):
+        if place is not None:
+            check_writable(place)
     run = StoredRun.load(args.run)
     options = AnalysisOptions(
         seed=args.seed,
@@ -105,6 +116,7 @@ def _make(
         made[name], listed[name] = rows, [str(file) for file in files]
         if not args.common.json:
             _print(run, name, rows, files)
+    papers = files_of_analyses(made, run.chosen, args.tables, args.figures, args.format)
     if args.common.json:
         print_json(
             {
@@ -113,9 +125,12 @@ def _make(
                 "skipped": skipped,
                 "files": listed,
                 "kept": [*kept],
+                "papers": [str(path) for path in papers],
             }
         )
         return EXIT_DONE
+    for path in papers:
+        print(path)
     for name, why in skipped.items():
         print(f"left out: {name}: {why}")
     return EXIT_DONE
@@ -169,7 +184,6 @@ def _look_inside(run: StoredRun, args: ReportAnalysesArgs) -> None:
         return
     from wiseft_jax.cli.inputs import experiment_data
     from wiseft_jax.cli.presets import load_config
-    from wiseft_jax.core.writers import check_writable
     from wiseft_jax.studies.looked_inside import Models, look_inside
 
     check_writable(run.path)

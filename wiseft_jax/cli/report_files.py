@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +13,13 @@ import tyro
 from wiseft_jax.cli.common import Common, CommonOptions, print_json
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.study_outcome import FILES
-from wiseft_jax.core.analysis_rows import ANALYSES_DIR
+from wiseft_jax.core.analysis_rows import (
+    ANALYSES_DIR,
+    AnalysisRow,
+    analysis_file,
+    read_analysis_rows,
+    stored_analyses,
+)
 from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.curve_rows import read_curve_rows
 from wiseft_jax.core.errors import EXIT_DONE, InputError, missing_path
@@ -32,7 +37,8 @@ logger = logging.getLogger(__name__)
 class FilesArgs:
     """Write the tables and figures of a run, or of a study of hyper-parameters, for papers.
 
-    Nothing is evaluated: stored files are read. The same files give the same bytes.
+    Those of a run's stored analyses too; `--analyses NAME...` makes some anew, and writes theirs
+    alone. Nothing is evaluated: stored files are read. The same files give the same bytes.
     """
 
     run: tyro.conf.Positional[Path]
@@ -80,8 +86,9 @@ def _of_run(args: FilesArgs) -> list[Path]:
         written += write_tables(tables_of_run(rows, selection, gains, studies), args.tables)
     if args.figures is not None:
         written += _figures_of_run(args.figures, args, rows, selection)
-        written += _pictures_of_analyses(args, args.figures)
-    return written
+    analyses = _analyses(args.run, {row["config_hash"] for row in rows})
+    chosen = float(selection["alpha"])
+    return written + files_of_analyses(analyses, chosen, args.tables, args.figures, args.format)
 
 
 def _gains(directory: RunDirectory, alpha: float) -> list[dict[str, Any]]:
@@ -120,25 +127,58 @@ def _figures_of_run(figures: Path, args: FilesArgs, rows: Any, selection: Any) -
     return written
 
 
-def _pictures_of_analyses(args: FilesArgs, figures: Path) -> list[Path]:
-    """Copy the pictures that analyses have left in the run, in the formats asked for."""
-    pictures = [
-        path
-        for path in sorted((args.run / ANALYSES_DIR).glob("*"))
-        if path.suffix.removeprefix(".") in ("png", "svg", "pdf") and path.is_file()
-    ]
-    written = []
-    for path in pictures:
-        if path.suffix.removeprefix(".") in args.format:
-            target = figures / f"{ANALYSES_DIR}-{path.name}"
-            figures.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
-            written.append(target)
-    there = {(path.stem, path.suffix) for path in pictures}
-    for stem in dict.fromkeys(path.stem for path in pictures):
-        missing = [kind for kind in args.format if (stem, f".{kind}") not in there]
-        if missing:
-            logger.warning("%s of %s: not there as %s", ANALYSES_DIR, stem, ", ".join(missing))
+def _analyses(run: Path, hashes: set[str]) -> dict[str, list[AnalysisRow]]:
+    """Return the stored rows of every analysis that is of the run's present sweep."""
+    found = {}
+    for name in stored_analyses(run):
+        rows = read_analysis_rows(run, name)
+        if {row["config_hash"] for row in rows} <= hashes:
+            found[name] = rows
+        else:
+            logger.warning(
+                "%s is left out: its rows are of another sweep; make it again: wiseft report %s"
+                " --analyses %s",
+                analysis_file(run, name), RunDirectory(run).quoted, name,
+            )  # fmt: skip
+    return found
+
+
+def files_of_analyses(
+    analyses: Mapping[str, Sequence[AnalysisRow]],
+    chosen: float,
+    tables: Path | None,
+    figures: Path | None,
+    kinds: Sequence[str],
+) -> list[Path]:
+    """Write the tables and pictures of analyses, for papers; return the files.
+
+    Of an analysis that has nothing to draw or nothing to show, a line in the log says so.
+
+    Args:
+      analyses: Name -> rows.
+      chosen: The chosen alpha.
+      tables: Where tables go, ``analyses-NAME`` as Markdown, CSV and LaTeX; None: nowhere.
+      figures: Where pictures go; None: nowhere.
+      kinds: Formats of the pictures, of ``reporting.saving.KINDS``.
+    """
+    from wiseft_jax.analysis.table import ANALYSES
+    from wiseft_jax.reporting.analysis_pictures import draw_analysis
+    from wiseft_jax.reporting.analysis_tables import analysis_paper_table
+    from wiseft_jax.reporting.paper_tables import write_tables
+
+    prefix, written = f"{ANALYSES_DIR}-", []
+    for name, rows in analyses.items():
+        if tables is not None and rows:
+            about = ANALYSES[name].help if name in ANALYSES else "rows of another program's"
+            table = analysis_paper_table(name, rows, {0.0, chosen, 1.0}, about)
+            written += write_tables([table], tables)
+        if figures is not None:
+            try:
+                written += draw_analysis(
+                    name, rows, figures, chosen=chosen, kinds=kinds, prefix=prefix
+                )
+            except InputError as error:
+                logger.warning("%s has no picture: %s", name, error)
     return written
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -87,6 +88,20 @@ def name_panel(axes: Axes, name: str, width: float, pad: float = 6) -> None:
       pad: Points between the two.
     """
     axes.set_title(shortened(name, 72 * width - 40, NAME_SIZE), fontsize=NAME_SIZE, pad=pad)
+
+
+def legend_beside(figure: Figure, handles: Sequence[Artist], room: float = 2.0) -> None:
+    """Widen a figure, and put a legend to the right of its panels.
+
+    Args:
+      figure: With the constrained layout.
+      handles: With labels.
+      room: For the legend, in inches.
+    """
+    figure.set_figwidth(figure.get_figwidth() + room)
+    figure.legend(
+        handles=handles, loc="outside right upper", frameon=False, fontsize=9, handlelength=3
+    )
 
 
 def line_style(place: int) -> dict[str, Any]:

@@ -7,7 +7,9 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Literal, TypeAlias
 
-from wiseft_jax.core.analysis_rows import AnalysisRow
+from wiseft_jax.core.analysis_rows import ANALYSES_DIR, AnalysisRow
+from wiseft_jax.core.errors import counted
+from wiseft_jax.reporting.paper_tables import PaperTable
 from wiseft_jax.reporting.tables import p_text
 
 Unit: TypeAlias = Literal["share", "points", "nats", "logits", "number", "cosine"]
@@ -44,6 +46,7 @@ METRICS: dict[str, tuple[str, Unit]] = {
     "nll_scaled": ("negative log-likelihood, scaled", "nats"),
     "brier": ("Brier score", "number"),
     "temperature": ("best temperature", "number"),
+    "weight_space": ("accuracy of the merged weights", "share"),
     "output_ensemble": ("accuracy of the ensemble of logits", "share"),
     "output_ensemble_gain": ("gain of the ensemble of logits", "points"),
     "probability_ensemble": ("accuracy of the ensemble of probabilities", "share"),
@@ -69,7 +72,12 @@ METRICS: dict[str, tuple[str, Unit]] = {
 }
 """Metric -> its name in words and its unit; others are printed as plain numbers."""
 
-MODELS = {"zero_shot": "zero-shot", "fine_tuned": "fine-tuned", "better_end": "the better end"}
+MODELS = {
+    "zero_shot": "zero-shot",
+    "fine_tuned": "fine-tuned",
+    "better_end": "the better end",
+    "weight_space": "the merged weights",
+}
 PAIRS = {
     f"{one}/{other}": f"{MODELS.get(one, one)} / {MODELS.get(other, other)}"
     for one in ("zero_shot", "merged", "fine_tuned")
@@ -91,6 +99,7 @@ ALONG_ALPHA = (
     "nll_scaled",
     "brier",
     "temperature",
+    "weight_space",
     "output_ensemble",
     "output_ensemble_gain",
     "probability_ensemble",
@@ -138,6 +147,28 @@ def analysis_table(rows: Sequence[AnalysisRow], alphas: Collection[float]) -> An
         [tuple(line[place] for place in kept) for line in cells],
         len(rows) - len(shown),
     )
+
+
+def analysis_paper_table(
+    name: str, rows: Sequence[AnalysisRow], alphas: Collection[float], help_: str
+) -> PaperTable:
+    """Return the same table for files; the CSV has every row of the analysis, in full.
+
+    Args:
+      name: The analysis; the files are called ``analyses-NAME``.
+      rows: Its rows.
+      alphas: Those to show: the ends, and the chosen one.
+      help_: What the analysis answers, in a line.
+    """
+    table = analysis_table(rows, alphas)
+    caption = f"{name.replace('_', ' ').capitalize()}: {help_}."
+    if "95 %" in table.header:
+        caption += " In brackets: 95 % intervals, of each number by itself."
+    if any(row["p_holm"] is not None for row in rows):
+        caption += " p: corrected by Holm's method, where the rows have that."
+    if table.left_out:
+        caption += f" {counted(table.left_out, 'row')} more in the CSV file."
+    return PaperTable(f"{ANALYSES_DIR}-{name}", caption, table.header, table.lines, rows)
 
 
 def metric_name(metric: str) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -86,24 +88,47 @@ def flips_figure(curve_rows: Sequence[CurveRow], *, title: str = "") -> Figure:
     return figure
 
 
+def draw_turns(
+    axes: Axes, edges: Sequence[float] | Float[np.ndarray, " E"], won: Any, lost: Any
+) -> None:
+    """Draw what turns right upwards and what turns wrong downwards, a bar a slice of alpha.
+
+    Args:
+      axes: The panel.
+      edges: Of the slices, rising.
+      won: Shares of the examples that turn right, one a slice.
+      lost: Shares that turn wrong.
+    """
+    widths = np.diff(edges)
+    shared: dict[str, Any] = {"align": "edge", "edgecolor": "white", "linewidth": 0.5}
+    axes.bar(edges[:-1], won, widths, color=BLUE, **shared)
+    axes.bar(edges[:-1], -np.asarray(lost), widths, color=VERMILLION, hatch="///", **shared)
+
+
+def finish_panel(axes: Axes, low: float, high: float) -> None:
+    """Draw the line of no change, and set the limits of alpha and ticks in percent.
+
+    Args:
+      axes: The panel.
+      low: The smallest alpha.
+      high: The largest.
+    """
+    axes.axhline(0, color="0.4", linewidth=0.8)
+    axes.set_xlim(low, high)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:+.3g} %"))
+
+
 def _draw(axes: Axes, row: CurveRow) -> float:
     """Draw one set; return the largest share on it."""
     low, high = row["alphas"][0], row["alphas"][-1]
     edges = np.linspace(low, high, _BINS + 1)
     won = np.histogram(row["won"], edges)[0] / row["n"]
     lost = np.histogram(row["lost"], edges)[0] / row["n"]
-    width = edges[1] - edges[0]
-    axes.bar(edges[:-1], won, width, align="edge", color=BLUE, edgecolor="white", linewidth=0.5)
-    axes.bar(
-        edges[:-1], -lost, width, align="edge", color=VERMILLION, edgecolor="white", linewidth=0.5,
-        hatch="///",
-    )  # fmt: skip
+    draw_turns(axes, edges, won, lost)
     hits = np.asarray(row["hits"])
     change = (hits - hits[0]) / row["n"]
     axes.plot(row["alphas"], change, color=BLACK, linewidth=1.8)
-    axes.axhline(0, color="0.4", linewidth=0.8)
-    axes.set_xlim(low, high)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:+.3g} %"))
+    finish_panel(axes, low, high)
     name = named(row["dataset"], row["split"])
     axes.set_title(shortened(name, _NAME_POINTS, _NAME_SIZE), fontsize=_NAME_SIZE, pad=17)
     # Between the name and the panel: within it there may be bars or the line anywhere.

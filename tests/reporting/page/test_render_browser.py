@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.helpers.browser import Opened, launched
 from tests.reporting.page.page_facts import ALPHAS, HOSTILE, SETS, SHIFTS, analysis_rows, facts
 from wiseft_jax.core.results import with_matched_references
 from wiseft_jax.reporting.page.build import run_page
@@ -18,11 +18,6 @@ from wiseft_jax.reporting.page.render import render_page
 
 pytestmark = pytest.mark.browser
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-SWITCHES = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 PIXEL = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhg"
     "GAWjR9awAAAABJRU5ErkJggg=="
@@ -31,14 +26,8 @@ PIXEL = (
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    assert path is not None, f"none of {', '.join(BROWSERS)} is on PATH"
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=list(SWITCHES))
-        yield launched
-        launched.close()
+    with launched() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -78,45 +67,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         found[name] = folder / f"{name}.html"
         found[name].write_text(text.replace('"image":""', f'"image":"{PIXEL}"'), encoding="utf-8")
     return found
-
-
-class Opened:
-    """A page that is open, and what went wrong in it."""
-
-    def __init__(self, browser: Any, file: Path, **options: Any) -> None:
-        self.context = browser.new_context(
-            **{"viewport": {"width": 1200, "height": 900}, **options}
-        )
-        self.page = self.context.new_page()
-        self.wrong: list[str] = []
-        self.page.on("console", lambda message: self.wrong.append(message.text))
-        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        self.page.on("dialog", lambda dialog: (self.wrong.append("dialog"), dialog.dismiss()))
-        self.page.on("request", self._requested)
-        self.page.goto(file.as_uri())
-
-    def _requested(self, request: Any) -> None:
-        if not request.url.startswith(("file:", "data:")):
-            self.wrong.append(request.url)
-
-    def alpha(self) -> str:
-        return self.page.text_content("#alpha-value")
-
-    def settle(self, said: str) -> None:
-        """Wait until the page shows an alpha."""
-        self.page.wait_for_function(
-            "said => document.getElementById('alpha-value').textContent.split(' ')[0] === said",
-            arg=said,
-        )
-
-    def numbers(self) -> dict[str, str]:
-        """Return what every chart and table shows."""
-        read = "each => each.innerHTML"
-        boxes = (
-            "#curve-chart", "#curve-table", "#scatter-chart", "#scatter-text", "#matrix-chart",
-            "#classes-body table", "#calibration-chart", ".cards",
-        )  # fmt: skip
-        return {box: self.page.locator(box).first.evaluate(read) for box in boxes}
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from wiseft_jax.core.paired import bootstrap_differences, drawn_differences, mcn
 from wiseft_jax.reporting.series import Curves, Series
 
 ENDS = (0.0, 1.0)
-_DIGITS = 5
+_DIGITS = 7  # far more than are shown: a number that is rounded twice differs from the tables'
 
 Kind = Literal["reference", "mean", "shift", "matched", "other"]
 

@@ -8,6 +8,7 @@ function rowsOf(run, analysis) {
 
 const number = (value) => (value === null || value === undefined ? "\u2013" : Number(value.toPrecision(4)));
 const distinct = (values) => [...new Set(values)];
+const FIRST = { calibration: "ece", ensembles: "output_ensemble_gain" };  // the metric that is shown at first
 const MOST_BARS = 60, MOST_LINES = 10, MOST_TABLE = 200, FEW_ROWS = 12;
 
 function drawAnalyses(state) {
@@ -24,7 +25,7 @@ function drawAnalyses(state) {
 function analysisPart(analysis, state) {
   const all = rowsOf(state.run, analysis.name), key = (field) => `${analysis.name}-${field}`;
   const metrics = distinct(all.map((row) => row.metric));
-  const metric = metrics.includes(state[key("metric")]) ? state[key("metric")] : metrics.includes(analysis.name) ? analysis.name : metrics[0];
+  const metric = [state[key("metric")], FIRST[analysis.name], analysis.name, metrics[0]].find((each) => metrics.includes(each));
   const ofMetric = all.filter((row) => row.metric === metric);
   const sets = distinct(ofMetric.map((row) => row.dataset ?? ""));
   const many = distinct(ofMetric.map(seriesName)).length > MOST_LINES;
@@ -47,14 +48,20 @@ function analysisPart(analysis, state) {
   return { part, draw };
 }
 
-// What tells rows apart, in words: of set, comparison, part and alpha those that differ.
+const model = (text) => text?.replaceAll("zero_shot", "zero-shot").replaceAll("fine_tuned", "fine-tuned");
+
+// What tells rows apart, in words: of set, part, comparison and alpha those that differ, and no more than it takes.
 function namer(rows, withAlpha) {
   const parts = [
-    (row) => row.dataset, (row) => row.group, (row) => row.other && !row.group?.includes(row.other) && `against ${row.other}`,
+    (row) => row.dataset, (row) => model(row.group), (row) => row.other && !row.group?.includes(row.other) && `against ${model(row.other)}`,
     (row) => withAlpha && row.alpha !== null && `alpha ${row.alpha}`,
   ].map((part) => (row) => part(row) || "");
-  const telling = parts.filter((part) => distinct(rows.map(part)).length > 1);
-  return (row) => (telling.length ? telling : parts).map((part) => part(row)).filter(Boolean).join(", ") || "all";
+  const differing = parts.filter((part) => distinct(rows.map(part)).length > 1);
+  const named = (kept) => (row) => kept.map((part) => part(row)).filter(Boolean).join(", ");
+  const tell = (names) => names.every(Boolean) && distinct(names).length === names.length;
+  const enough = differing.findIndex((_, place) => tell(rows.map(named(differing.slice(0, place + 1)))));
+  const telling = enough < 0 ? differing : differing.slice(0, enough + 1);
+  return (row) => named(telling.length ? telling : parts)(row) || "all";
 }
 
 const seriesName = (row) => [row.dataset, row.group, row.other].join();
@@ -98,15 +105,17 @@ function nearestAlpha(rows, alpha) {
   return found.length >= 3 ? found[nearest(found, alpha)] : null;
 }
 
+const pOnly = (value) => pText(value).replace(/^p (?:= )?/u, "");
+
 function analysisTable(metric, rows, alpha) {
   const at = nearestAlpha(rows, alpha);
   const here = rows.filter((row) => at === null || row.alpha === null || row.alpha === at).slice(0, MOST_TABLE);
   const called = namer(here, false), none = "\u2013";
   const shown = (value, text) => (value === null || value === undefined ? none : text(value));
   const columns = [
-    ["of", (row) => name(called(row))], ["alpha", (row) => row.alpha ?? none], ["value", (row) => number(row.value)],
+    ["of", (row) => name(called(row))], ["alpha", (row) => (at === null ? row.alpha ?? none : none)], ["value", (row) => number(row.value)],
     ["95 % interval", (row) => shown(row.ci_low, () => `${number(row.ci_low)} to ${number(row.ci_high)}`)],
-    ["n", (row) => row.n ?? none], ["p", (row) => shown(row.p_value, pText)], ["p, Holm", (row) => shown(row.p_holm, pText)],
+    ["n", (row) => row.n ?? none], ["p", (row) => shown(row.p_value, pOnly)], ["p, Holm", (row) => shown(row.p_holm, pOnly)],
   ].filter(([, text]) => here.some((row) => text(row) !== none));
   const title = at === null ? words(metric) : `${words(metric)} at alpha = ${at}`;
   const table = dataTable(title, columns.map(([head]) => head), here.map((row) => ({ cells: columns.map(([, text]) => text(row)) })));

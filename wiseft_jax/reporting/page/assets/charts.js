@@ -207,7 +207,8 @@ function drawTrack(picture, track, alpha, x, y) {
     shape.setAttribute("stroke", colour);
     shape.setAttribute("stroke-width", 2);
     picture.append(shape);
-    const late = left > x(points[Math.floor(points.length / 2)].x);
+    const room = 76, beyond = picture.viewBox.baseVal.width - room;  // for the longer of the names
+    const late = left > beyond || (left > room && left > x(points[Math.floor(points.length / 2)].x));
     if (track.named) picture.append(svg("text", { class: "soft halo", x: left + (late ? 9 : -9), y: top + 16, "text-anchor": late ? "end" : "start" }, text));
   }
   const dot = svg("circle", { cx, cy, r: 7, fill: colour, stroke: "var(--paper)", "stroke-width": 2, "data-series": track.label });
@@ -225,23 +226,24 @@ function star(cx, cy, size) {
   return `${path(corners)}Z`;
 }
 
-// Bars to the right (or left, of negative values). bars: {label, value, low, high}
+// Bars to the right (or left, of negative values); names beside them, above where it is narrow. bars: {label, value, low, high}
 function barChart(width, { bars, label, format }) {
-  const row = 22, left = Math.min(220, width * 0.4), right = width - 64;
+  const narrow = width < 480, row = narrow ? 38 : 22, line = narrow ? 16 : 0;
+  const left = narrow ? 4 : Math.min(220, width * 0.4), right = width - 64;
   const height = bars.length * row + 12;
   const values = bars.flatMap((each) => [each.value, each.low ?? each.value, each.high ?? each.value]);
   const [low, high] = [Math.min(0, ...values), Math.max(0, ...values) || 1];
   const x = (value) => left + ((value - low) / (high - low)) * (right - left);
   const picture = frame(width, height, label);
   bars.forEach((each, place) => {
-    const top = place * row + 6;
-    picture.append(svg("text", { x: left - 8, y: top + 13, "text-anchor": "end" }, short(each.label, Math.floor(left / 7))));
+    const top = place * row + 6, at = narrow ? { x: left } : { x: left - 8, "text-anchor": "end" };
+    picture.append(svg("text", { ...at, y: top + 13 }, short(each.label, Math.floor((narrow ? width : left) / 7))));
     const [from, to] = [Math.min(x(0), x(each.value)), Math.max(x(0), x(each.value))];
-    picture.append(svg("rect", { x: from, y: top + 2, width: Math.max(1, to - from), height: row - 8, fill: BLUE }));
+    picture.append(svg("rect", { x: from, y: top + line + 2, width: Math.max(1, to - from), height: 14, fill: BLUE }));
     if (each.low != null && each.high != null) {
-      picture.append(svg("line", { class: "now", x1: x(each.low), x2: x(each.high), y1: top + 9, y2: top + 9 }));
+      picture.append(svg("line", { class: "now", x1: x(each.low), x2: x(each.high), y1: top + line + 9, y2: top + line + 9 }));
     }
-    picture.append(svg("text", { class: "soft", x: Math.max(to, x(each.high ?? each.value)) + 6, y: top + 13 }, format(each.value)));
+    picture.append(svg("text", { class: "soft", x: Math.max(to, x(each.high ?? each.value)) + 6, y: top + line + 13 }, format(each.value)));
   });
   return { picture };
 }

@@ -61,7 +61,7 @@ function drawCurve(state) {
     button.addEventListener("click", () => state.set({ highlight: state.highlight === line.name ? null : line.name }));
     const kind = { reference: `${line.split}, reference`, mean: "mean", shift: "shift", matched: "matched reference", other: line.split }[line.kind];
     return { strong: line.kind === "reference" || line.kind === "mean", cells: [
-      [[key(drawn), button], null], kind, line.n, percent(line.values[place]), `${percent(line.low[place])} to ${percent(line.high[place])}`,
+      [[key(drawn), button, node("small", { class: "kind" }, kind)], null], kind, line.n, percent(line.values[place]), `${percent(line.low[place])} to ${percent(line.high[place])}`,
       againstCell(zero, place, state.alpha), againstCell(one, place, state.alpha)] };
   });
   document.getElementById("curve-table").replaceChildren(dataTable(
@@ -152,7 +152,8 @@ function robustness(run, line, alpha) {
   return [`Effective robustness: ${signed(row.value)} points${interval}; the solid line, where it is in view, is the baselines'.${poor}`];
 }
 
-const words = (text) => text.replaceAll("_", " ").replace(/^./u, (first) => first.toUpperCase());
+const WORDS = { weight_space: "Accuracy of merged weights", output_ensemble: "Accuracy of the ensemble of logits", probability_ensemble: "Accuracy of the ensemble of probabilities" };
+const words = (text) => WORDS[text] ?? text.replaceAll("_", " ").replace(/\b(?:ece|nll|kl|cka)\b/gu, (each) => each.toUpperCase()).replace(/^./u, (first) => first.toUpperCase());
 
 // Counts at one step of a list of changes; width: numbers before the count.
 function countsAt(steps, place, width) {

@@ -1,0 +1,86 @@
+"""The rows of every analysis of a small stored run: golden ones, which agree with plain NumPy."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.helpers.analysis_oracle import Facts
+from tests.helpers.analysis_wanted import faults, uncorrected, wanted
+from tests.helpers.golden_run import (
+    ALPHAS,
+    CHOSEN,
+    CLASSES,
+    FIELDS,
+    FROM_PREDICTIONS,
+    OTHER,
+    ROWS_FILE,
+    SETS,
+    compact,
+    rows_of_package,
+    stored_arrays,
+    write_golden_run,
+)
+
+CLOSE = {"rel": 1e-7, "abs": 1e-9}
+"""Of float64 sums in another order, and a temperature that Newton's method has found to 1e-8."""
+
+
+@pytest.fixture(scope="module")
+def golden() -> dict[str, list[list[Any]]]:
+    return json.loads(ROWS_FILE.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[Any]]]:
+    path = write_golden_run(tmp_path_factory.mktemp("golden"), stored_arrays())
+    return {name: compact(rows) for name, rows in rows_of_package(path).items()}
+
+
+def test_the_golden_file_is_of_every_analysis_that_reads_predictions(
+    golden: dict[str, list[list[Any]]],
+):
+    assert tuple(golden) == FROM_PREDICTIONS
+    assert all(len(rows) > 5 for rows in golden.values())
+    assert ROWS_FILE.stat().st_size <= 100_000
+
+
+@pytest.mark.parametrize("name", FROM_PREDICTIONS)
+def test_rows_are_the_golden_ones(
+    name: str, made: dict[str, list[list[Any]]], golden: dict[str, list[list[Any]]]
+):
+    assert len(made[name]) == len(golden[name])
+    for ours, theirs in zip(made[name], golden[name], strict=True):
+        for field, own, value in zip(FIELDS, ours, theirs, strict=True):
+            expected = pytest.approx(value, **CLOSE) if isinstance(value, float) else value
+            assert own == expected, (field, theirs)
+
+
+@pytest.mark.parametrize("name", FROM_PREDICTIONS)
+def test_golden_rows_agree_with_plain_numpy(name: str, golden: dict[str, list[list[Any]]]):
+    arrays = stored_arrays()
+    sets = {each: Facts.of(each, ALPHAS, arrays) for each in (*SETS, OTHER)}
+    shared = {"chosen": CHOSEN, "names": CLASSES, "baselines": arrays["baselines"]}
+    rows = [dict(zip(FIELDS, each, strict=True)) for each in golden[name]]
+    for row in rows:
+        assert faults(row, wanted(name, row, sets, **shared)) == [], row
+    assert uncorrected(rows) == []
+
+
+def test_the_comparison_sees_a_wrong_number(golden: dict[str, list[list[Any]]]):
+    arrays = stored_arrays()
+    sets = {each: Facts.of(each, ALPHAS, arrays) for each in SETS}
+    row = dict(zip(FIELDS, golden["classes"][0], strict=True))
+    shared = {"chosen": CHOSEN, "names": CLASSES, "baselines": arrays["baselines"]}
+    by = wanted("classes", row, sets, **shared)
+    for field, off in (("value", 0.01), ("n", 1), ("ci_low", 0.001), ("p_value", 0.001)):
+        assert faults(row | {field: row[field] + off}, by) != []
+    rows = [dict(zip(FIELDS, each, strict=True)) for each in golden["classes"]]
+    tested = [each for each in rows if each["p_holm"] is not None]
+    smallest = min(tested, key=lambda each: each["p_holm"])
+    smallest["p_holm"] *= 0.5
+    assert uncorrected(rows) == ["class_gain"]
+    assert np.isfinite(smallest["p_holm"])
