@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from wiseft_jax.clip.two_towers import TwoTowerClassifier
 from wiseft_jax.core.mesh import Layout, make_mesh
 from wiseft_jax.core.mesh_config import MeshConfig
+from wiseft_jax.data.config import DataConfig
 from wiseft_jax.experiment import ExperimentConfig, ModelConfig, SweepConfig
 from wiseft_jax.planning.jaxpr import count_jaxpr
 from wiseft_jax.planning.model import abstract_classifier
@@ -32,7 +33,9 @@ def make_job(
     **model: Any,
 ) -> Job:
     mesh = mesh or MeshConfig()
+    captioned = DataConfig(train="table:captions.csv", caption_column="caption")
     config = ExperimentConfig(
+        data=captioned if (training or {}).get("recipe") == "contrastive" else DataConfig(),
         model=ModelConfig(**{"name": "glyphclip", "tower": "scan", **model}),
         training=TrainConfig(
             **{"batch_size": 64, "warmup_steps": 0, "epochs": 1.0, **(training or {})}

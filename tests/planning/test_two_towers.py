@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.planning.jobs import CLASSES, make_job, parameter_bytes, prompts, text_flops
-from tests.training.toy import toy_dataset
+from tests.training.toy import toy_train
 from wiseft_jax.clip.load import load_clip
 from wiseft_jax.clip.two_towers import TwoTowerClassifier, two_tower_classifier
 from wiseft_jax.core.mesh import batch_sharding
@@ -39,8 +39,7 @@ def test_the_planned_step_is_the_recipes_own_eight_devices(recipe: str):
     clip = load_clip("glyphclip", "float32", "scan")
     classifier, theta_0 = two_tower_classifier(clip, NAMES)
     config, plan, layout = job.config.training, job.plan, job.layout
-    train = toy_dataset(4)
-    task = Task(classifier, theta_0, train, config, plan, layout)
+    task = Task(classifier, theta_0, toy_train(recipe), config, plan, layout)
     problem = RECIPES[recipe](task)
     assert problem.loss is not None
     options = (config, job.config.mixing, plan, layout, CLASSES, problem.factors)

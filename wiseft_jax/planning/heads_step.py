@@ -51,7 +51,7 @@ def abstract_heads_facts(job: Job) -> StepFacts:
     memory = {
         "both ends": 2 * text,
         "merged": text,
-        "activations": 2 * widest_operation(jaxpr),
+        "widest operation": widest_operation(jaxpr),  # nothing is kept for a backward pass
         "prompts": 2 * prompts.nbytes + 4 * len(prompts) * job.width,
     }
     return StepFacts(
