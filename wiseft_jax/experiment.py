@@ -77,6 +77,16 @@ class ExperimentConfig:
         check_mixing(self.training, self.mixing)
         check_captions(self.training, self.data.caption_column)
 
+    @property
+    def trains_text(self) -> bool:
+        """Whether the recipe trains the text tower, of which the head is made at each alpha."""
+        return self.training.recipe in TWO_TOWER_RECIPES
+
+    @property
+    def sweeps_curve(self) -> bool:
+        """Whether the sweep reads alphas off a curve; one of a head that isn't linear can't."""
+        return self.sweep.method == "curve" and not self.trains_text
+
 
 @dataclasses.dataclass(frozen=True)
 class ExperimentData:
@@ -106,8 +116,7 @@ def load_start_shapes(config: ExperimentConfig, class_names: Sequence[str]) -> t
 
 
 def _start_options(config: ExperimentConfig, class_names: Sequence[str]) -> dict[str, bool]:
-    two_towers = config.training.recipe in TWO_TOWER_RECIPES
-    return {"two_towers": two_towers, "repeats": is_published(class_names)}
+    return {"two_towers": config.trains_text, "repeats": is_published(class_names)}
 
 
 def load_data(config: ExperimentConfig) -> ExperimentData:
@@ -248,14 +257,13 @@ def _configured_sweep(config: ExperimentConfig) -> Any:
     options: dict[str, Any] = {"mesh": config.mesh, "num_threads": config.data.num_threads}
     options |= {"batch_size": config.sweep.batch_size, "config_hash": config_hash(config)}
     options |= {"keep_logits": config.sweep.keep_logits}
-    two_towers = config.training.recipe in TWO_TOWER_RECIPES
-    if config.sweep.method == "curve" and two_towers:
+    if config.sweep.method == "curve" and config.trains_text:
         logger.warning(
             "sweep.method curve: with training.recipe %s the head is made of the text tower at each"
             " alpha and isn't linear in it, so every alpha is evaluated directly instead",
             config.training.recipe,
         )
-    if config.sweep.method == "curve" and not two_towers:
+    if config.sweeps_curve:
         from wiseft_jax.evaluation.curve import curve
 
         return functools.partial(curve, config=config.sweep.curve, **options)

@@ -72,7 +72,7 @@ def test_contract(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["imagenet/vit_b32", "transfer/dtd"])
+@pytest.mark.parametrize("name", ["imagenet/vit_b32", "imagenet/vit_b16_flyp", "transfer/dtd"])
 def test_hours_are_those_of_the_plan(name: str, capsys: pytest.CaptureFixture) -> None:
     notes = all_presets()[name].notes
     hours = read_notebook(name, notes).hours

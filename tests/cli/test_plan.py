@@ -137,3 +137,21 @@ def test_mistakes_are_refused_before_an_image_is_counted_or_a_step_traced(
         assert said in printed
         assert "nowhere" not in printed
         assert "tracing" not in printed
+
+
+def test_a_plan_of_both_towers_has_the_heads(tiny: list[str], capsys: pytest.CaptureFixture):
+    flyp = [*tiny, "--training.recipe", "flyp"]
+    assert main(["plan", *flyp, "--tokens", "9", "--json", "-q"]) == 0
+    value = json.loads(capsys.readouterr().out)
+    assert list(value["steps"]) == ["train", "heads", "sweep"]
+    heads = value["steps"]["heads"]
+    assert (heads["images"], heads["steps"], heads["method"]) == (3, 11, "abstract")
+    assert heads["hours"]["exposed"] > 0
+    assert "table of pairs" in value["steps"]["train"]["memory"]
+    assert value["configured"]["accumulation_steps"] == 1
+    assert main(["plan", *flyp, "-q"]) == 0
+    printed = capsys.readouterr().out
+    assert "head of an alpha" in printed
+    assert "as many tokens as the model reads (--tokens)" in printed
+    assert main(["plan", *tiny, "--tokens", "9"]) == 2
+    assert "--tokens: expected with a training.recipe that trains" in capsys.readouterr().err

@@ -18,7 +18,7 @@ from wiseft_jax.clip.classifier import (
 )
 from wiseft_jax.clip.convert import to_hf
 from wiseft_jax.clip.load import Clip
-from wiseft_jax.clip.two_towers import two_tower_classifier
+from wiseft_jax.clip.two_towers import shaped_two_tower_classifier, two_tower_classifier
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.trees import flatten_paths
 
@@ -59,7 +59,9 @@ def test_shapes_are_those_of_the_parameters_and_no_prompt_is_embedded(
     make = two_tower_classifier if two_towers else zero_shot_classifier
     classifier, theta = make(clip, NAMES)
     monkeypatch.setattr("wiseft_jax.clip.classifier.zero_shot_head", None)
-    shaped, shapes = shaped_classifier(clip, NAMES, two_towers=two_towers)
+    shape = shaped_two_tower_classifier if two_towers else shaped_classifier
+    shaped, shapes = shape(clip, NAMES)
+    assert type(shaped) is type(classifier)
     assert shaped.class_names == classifier.class_names
     wanted = {path: (leaf.shape, leaf.dtype) for path, leaf in flatten_paths(theta).items()}
     found = {path: (leaf.shape, leaf.dtype) for path, leaf in flatten_paths(shapes).items()}

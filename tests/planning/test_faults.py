@@ -128,3 +128,15 @@ def test_limits_of_memory():
     assert memory_limit(V5E) == 15.75 * 2**30
     assert memory_limit(parse_topology("h100:8")) == 60 * 10**9  # what JAX takes of 80
     assert memory_limit(parse_topology("cpu:8")) is None
+
+
+def test_no_parts_are_advised_where_a_batch_has_none():
+    large = {"train": (facts(gib=20.0), QUICK)}
+    fixes = {}
+    for recipe in ("end_to_end", "flyp"):
+        config = dataclasses.replace(CONFIG, recipe=recipe)
+        faults = find_faults(config, config.plan(10_000, 16), 16, large, V5E)
+        fixes[recipe] = next(fault.fix for fault in faults if fault.breaks)
+    assert "accumulation_steps" in fixes["end_to_end"]
+    assert "accumulation_steps" not in fixes["flyp"]
+    assert "mesh.fsdp" in fixes["flyp"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
@@ -11,8 +11,8 @@ from tests.planning.jobs import make_job
 from wiseft_jax.planning.abstract import abstract_train_facts
 from wiseft_jax.planning.abstract_sweep import abstract_sweep_facts
 from wiseft_jax.planning.chips import CHIPS
+from wiseft_jax.planning.heads_step import abstract_heads_facts
 from wiseft_jax.planning.here import DEVICE_KINDS, plan_here, topology_of
-from wiseft_jax.planning.request import Step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +64,7 @@ def test_every_kind_is_a_chip_of_the_table():
     assert set(DEVICE_KINDS.values()) == CHIPS.keys() - {"cpu"}
 
 
-@pytest.mark.parametrize("recipe", ["end_to_end", "linear_probe"])
+@pytest.mark.parametrize("recipe", ["end_to_end", "linear_probe", "flyp"])
 def test_the_plan_is_that_of_the_same_job(recipe: str):
     job = make_job(training={"recipe": recipe})
     plan = plan_here(
@@ -72,11 +72,13 @@ def test_the_plan_is_that_of_the_same_job(recipe: str):
     )
     assert plan.topology.num_devices == 8
     assert plan.total_steps == job.plan.total_steps
-    for step, facts in zip(
-        get_args(Step), (abstract_train_facts(job), abstract_sweep_facts(job)), strict=True
-    ):
-        assert plan.steps[step][0].memory == facts.memory
-        assert plan.steps[step][0].counts == facts.counts
+    expected = {"train": abstract_train_facts(job), "sweep": abstract_sweep_facts(job)}
+    if recipe == "flyp":
+        expected["heads"] = abstract_heads_facts(job)
+    assert set(plan.steps) == set(expected)
+    for step, (facts, _) in plan.steps.items():
+        assert facts.memory == expected[step].memory
+        assert facts.counts == expected[step].counts
     value = plan.to_json()["steps"]
     assert value["train"]["hours"] == {"overlapped": None, "exposed": None}
 
@@ -92,3 +94,14 @@ def test_hours_are_those_of_the_chips_rates(monkeypatch: pytest.MonkeyPatch):
     hours = plan.to_json()["steps"]["train"]["hours"]
     assert hours["overlapped"] == pytest.approx(plan.total_steps * times.overlapped / 3600)
     assert 0 < hours["overlapped"] <= hours["exposed"]
+
+
+def test_captions_are_as_long_as_they_are():
+    job = make_job(training={"recipe": "contrastive"})
+    sizes = {"num_images": job.num_images, "num_evaluated": 200}
+    given, short = (
+        plan_here(job.config, job.classifier, job.theta, **sizes, caption_tokens=tokens)
+        for tokens in (None, 8)
+    )
+    assert short.steps["train"][0].counts.flops < given.steps["train"][0].counts.flops
+    assert short.steps["heads"][0].counts == given.steps["heads"][0].counts  # of prompts

@@ -21,6 +21,15 @@ def test_the_model_is_the_estimate(fsdp: int, parts: int, remat: str):
     assert predicted == pytest.approx(sum(estimated.values()), rel=0.05)
 
 
+@pytest.mark.parametrize("batch_size", [64, 512])
+def test_the_model_of_both_towers_is_the_estimate(batch_size: int):
+    job = make_job(training={"recipe": "flyp", "batch_size": batch_size})
+    model = trace_memory({"none": job}, [1])
+    predicted = model.num_bytes(batch_size // 8, 1, 1, "none")
+    assert predicted == pytest.approx(abstract_train_facts(job).memory_bytes, rel=0.05)
+    assert not model.accumulates  # the loss is over all pairs of a batch
+
+
 def test_the_scale_leaves_the_state_alone():
     job = make_job()
     model = trace_memory({"none": job}, [1])

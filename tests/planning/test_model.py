@@ -12,6 +12,7 @@ from huggingface_hub import constants
 
 from tests.helpers.tiny import tiny_clip_directory
 from wiseft_jax.clip.architectures import ARCHITECTURES
+from wiseft_jax.clip.two_towers import TwoTowerClassifier
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.experiment import ModelConfig
 from wiseft_jax.planning.jaxpr import count_jaxpr
@@ -99,3 +100,21 @@ def test_a_hub_id_without_network_is_bad_input(monkeypatch: pytest.MonkeyPatch, 
     assert said.startswith("'some/model': no directory /")
     assert "Unset HF_HUB_OFFLINE, or give as --model.name a directory with its config.json" in said
     assert "ViT-B/16" in said
+
+
+def test_both_towers_have_the_text_tower_in_place_of_a_head():
+    config = ModelConfig(name="ViT-B/32", templates="imagenet")
+    classifier, theta = abstract_classifier(config, 3, two_towers=True, num_tokens=18)
+    assert isinstance(classifier, TwoTowerClassifier)
+    assert classifier.prompt_ids.shape == (3 * 80, 24)  # rounded up to 8, as tokens are
+    assert set(theta) == {"encoder", "text"}
+    assert set(theta["text"]) == {"text_model", "text_projection", "logit_scale"}
+    longest, _ = abstract_classifier(config, 3, two_towers=True)
+    assert isinstance(longest, TwoTowerClassifier)
+    assert longest.prompt_ids.shape[1] == 77
+
+
+@pytest.mark.parametrize("tokens", [0, 78])
+def test_more_tokens_than_the_model_reads_are_refused(tokens: int):
+    with pytest.raises(InputError, match=rf"--tokens: expected 3 to 77.*found {tokens}"):
+        abstract_classifier(ModelConfig(name="ViT-B/32"), 3, two_towers=True, num_tokens=tokens)

@@ -117,3 +117,13 @@ def test_seconds_are_those_of_the_roofline():
 def test_json_and_back():
     built = model(1.0, 0.25)
     assert MemoryModel.from_json(built.to_json()) == built
+
+
+def test_a_batch_that_has_no_parts_is_never_split_into_some():
+    whole = dataclasses.replace(model(1.0, 0.25), accumulates=False)
+    found = suggest(whole, V5E, 512)
+    assert {each.accumulation_steps for each in found} == {1}
+    assert {each.accumulation_steps for each in suggest(model(1.0, 0.25), V5E, 512)} > {1}
+    largest = largest_batch(dataclasses.replace(model(1.0, 8.0), accumulates=False), V5E, 512)
+    assert largest is not None
+    assert largest.accumulation_steps == 1

@@ -12,9 +12,8 @@ from wiseft_jax.core.config_io import config_hash
 from wiseft_jax.core.errors import EXIT_DONE, EXIT_FAULTS_FOUND, FaultyDataError
 from wiseft_jax.experiment import ExperimentConfig, load_start_shapes
 from wiseft_jax.planning.plan import hours_text
-from wiseft_jax.training.config import TWO_TOWER_RECIPES
 
-_STEPS = ("train", "sweep")
+_STEPS = ("train", "heads", "sweep")
 _ELSEWHERE = (
     "wiseft plan PRESET_OR_FILE --topology h100:8 estimates it for devices that aren't here"
 )
@@ -90,18 +89,40 @@ def _plan(config: ExperimentConfig) -> dict[str, Any]:
         "alphas": len(config.sweep.alphas),
         "sweep_forward_passes": evaluated * len(config.sweep.alphas),
         "config_hash": config_hash(config),
-        "predicted": _predicted(config, classifier, theta, num_images, evaluated),
+        "predicted": _predicted(
+            config,
+            classifier,
+            theta,
+            num_images,
+            evaluated,
+            _caption_tokens(config, classifier, data),
+        ),
     }
 
 
-def _predicted(
-    config: ExperimentConfig, classifier: Any, theta: Any, num_images: int, evaluated: int
-) -> dict[str, Any]:
-    """Return memory and hours of both steps on the devices that are here.
+def _caption_tokens(config: ExperimentConfig, classifier: Any, data: Any) -> int | None:
+    """Return the tokens of a caption, with padding; None where the recipe takes none."""
+    if config.training.recipe != "contrastive":
+        return None
+    from wiseft_jax.clip.embed import padded_tokens
 
-    ``{"device", "devices", "memory_limit_bytes", "train", "sweep", "faults", "not_estimated"}``;
-    of each step ``memory_bytes``, and ``hours`` from ``overlapped`` to ``exposed``, null where the
-    device's rates aren't known; ``not_estimated`` says what isn't, and why.
+    return padded_tokens(classifier.tokenizer, data.train.class_names)[0].shape[1]
+
+
+def _predicted(
+    config: ExperimentConfig,
+    classifier: Any,
+    theta: Any,
+    num_images: int,
+    evaluated: int,
+    caption_tokens: int | None,
+) -> dict[str, Any]:
+    """Return memory and hours of the steps on the devices that are here.
+
+    ``{"device", "devices", "memory_limit_bytes", "train", "heads", "sweep", "faults",
+    "not_estimated"}``; of each step ``memory_bytes``, and ``hours`` from ``overlapped`` to
+    ``exposed``, null where the device's rates aren't known; ``heads`` is null where the text tower
+    isn't trained; ``not_estimated`` says what isn't, and why.
     """
     from wiseft_jax.core.mesh import Layout
     from wiseft_jax.planning.here import plan_here, topology_of
@@ -110,13 +131,11 @@ def _predicted(
     topology = topology_of(places)
     here = {"device": topology.chip.description, "devices": len(places)}
     recipe = config.training.recipe
-    if recipe in TWO_TOWER_RECIPES:
-        why = f"memory and time: of training.recipe {recipe} no text tower is counted yet"
-        nothing = dict.fromkeys(("memory_limit_bytes", *_STEPS))
-        return {**here, **nothing, "faults": [], "not_estimated": [why]}
-    plan = plan_here(config, classifier, theta, num_images=num_images, num_evaluated=evaluated)
+    counted = {"num_images": num_images, "num_evaluated": evaluated}
+    plan = plan_here(config, classifier, theta, **counted, caption_tokens=caption_tokens)
     value, missing = plan.to_json(), []
-    steps = {name: _step(value["steps"][name]) for name in _STEPS}
+    steps: dict[str, Any] = dict.fromkeys(_STEPS)
+    steps |= {name: _step(step) for name, step in value["steps"].items()}
     if topology.chip.peak_flops is None:
         missing.append(
             f"time: the rates of this device ({here['device']}) aren't known; {_ELSEWHERE}"
@@ -141,24 +160,23 @@ def _step(step: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _print_predicted(predicted: Mapping[str, Any]) -> None:
-    if predicted["train"] is not None:
-        rows = [
-            (name, _gib(predicted[name]["memory_bytes"]), hours_text(predicted[name]["hours"]))
-            for name in _STEPS
-        ]
-        limit = predicted["memory_limit_bytes"]
-        known = "not known" if limit is None else _gib(limit)
-        print_table("predicted", ("step", "memory of a device", "hours"), rows)
-        print(f"devices: {predicted['devices']} x {predicted['device']}, memory of one: {known}")
+    rows = [
+        (name, _gib(predicted[name]["memory_bytes"]), hours_text(predicted[name]["hours"]))
+        for name in _STEPS
+        if predicted[name] is not None
+    ]
+    limit = predicted["memory_limit_bytes"]
+    known = "not known" if limit is None else _gib(limit)
+    print_table("predicted", ("step", "memory of a device", "hours"), rows)
+    print(f"devices: {predicted['devices']} x {predicted['device']}, memory of one: {known}")
     for fault in predicted["faults"]:
         print(f"{'BREAKS' if fault['breaks'] else 'warning'}: {fault['what']}\n  {fault['fix']}")
     for what in predicted["not_estimated"]:
         print(f"not estimated: {what}")
-    if predicted["train"] is not None:
-        print(
-            "Predictions, not measurements: memory is estimated on the high side, hours by the"
-            " roofline model, without decoding, validation and checkpoints."
-        )
+    print(
+        "Predictions, not measurements: memory is estimated on the high side, hours by the"
+        " roofline model, without decoding, validation and checkpoints."
+    )
 
 
 def _gib(num_bytes: int) -> str:

@@ -30,6 +30,7 @@ USAGE = (
 
 
 _SHOWN_COLLECTIVES = 8
+_STEP_NAMES = {"train": "train step", "heads": "head of an alpha", "sweep": "sweep step"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +51,9 @@ class PlanArgs:
     """Classes; counted from data.train when not given."""
     test_images: int | None = None
     """Images that the sweep reads; counted, or a tenth of --images, when not given."""
+    tokens: int | None = None
+    """Of the longest prompt or caption, with its two ends, where the recipe trains the text tower;
+    as many as the model reads when not given, which is an upper bound."""
     method: Literal["auto", "compile", "abstract"] = "auto"
     """`compile` (TPU with libtpu, CPU), `abstract` (estimates), `auto` says which and why."""
     efficiency: float = EFFICIENCY
@@ -76,11 +80,6 @@ def main(argv: Sequence[str]) -> int:
     name, *rest = argv
     args = parse(PlanArgs, rest, f"plan {name}", default=PlanArgs(load_config(name)))
     args.common.apply()
-    if args.config.training.recipe in TWO_TOWER_RECIPES:
-        raise InputError(
-            f"training.recipe {args.config.training.recipe}: wiseft plan counts no text tower yet;"
-            " for a lower bound plan training.recipe end_to_end"
-        )
     plan = make_plan(args.config, plan_options(args))
     if args.common.json:
         print_json(plan.to_json())
@@ -117,6 +116,7 @@ def plan_options(args: PlanArgs) -> PlanOptions:
         memory_gib=args.memory_gib,
         bandwidth_gbs=args.bandwidth_gbs,
         verify=args.verify,
+        num_tokens=args.tokens,
     )
 
 
@@ -129,6 +129,11 @@ def _check(args: PlanArgs) -> None:
     choose_method(args.method, topology)
     if None in (args.images, args.classes) and not args.config.data.train:
         raise InputError("no images to count: give --images N and --classes K, or --data.train")
+    if args.tokens is not None and not args.config.trains_text:
+        raise InputError(
+            f"--tokens: expected with a training.recipe that trains the text tower"
+            f" ({', '.join(TWO_TOWER_RECIPES)}), found {args.config.training.recipe}; leave it out"
+        )
     find_config(args.config.model.name)
 
 
@@ -142,21 +147,23 @@ def print_plan(plan: RunPlan) -> None:
         f" mesh {' x '.join(f'{name} {size}' for name, size in value['mesh'].items())}"
     )
     print(f"method: {value['steps']['train']['method']} ({value['why']})")
-    rows = [_step_rows(value["steps"][name]) for name in ("train", "sweep")]
+    names = list(value["steps"])
+    rows = [_step_rows(name, value["steps"][name]) for name in names]
     labels = [label for label, _ in rows[0]]
     cells = [dict(column) for column in rows]
     print_table(
         "predicted, for one device",
-        ("", "train step", "sweep step"),
+        ("", *(_STEP_NAMES[name] for name in names)),
         [(label, *(column[label] for column in cells)) for label in labels],
     )
+    _print_texts(plan)
     _print_sweep(value["steps"]["sweep"])
     print_table(
         f"memory of one device, limit {_size(value['memory_limit_bytes'])}",
         ("step", "part", "size"),
         [
             (name, part, _size(size))
-            for name in ("train", "sweep")
+            for name in names
             for part, size in value["steps"][name]["memory"].items()
         ],
     )
@@ -168,7 +175,7 @@ def print_plan(plan: RunPlan) -> None:
             _size(each["num_bytes"]),
             f"{each['count']:g}",
         )
-        for name in ("train", "sweep")
+        for name in names
         for each in value["steps"][name]["counts"]["collectives"][:_SHOWN_COLLECTIVES]
     ]
     if collectives:
@@ -219,12 +226,12 @@ def _estimates(suggestion: Suggestion) -> str:
     return f"{_size(suggestion.memory_bytes)} a device{secs}"
 
 
-def _step_rows(step: dict[str, Any]) -> list[tuple[str, str]]:
+def _step_rows(name: str, step: dict[str, Any]) -> list[tuple[str, str]]:
     secs = step["secs"]
     rates, hours = step["images_per_sec"], step["hours"]
     counts = step["counts"]
     return [
-        ("images a step", f"{step['images']:,}"),
+        ("images a step", f"{step['images']:,}{' prompts' if name == 'heads' else ''}"),
         ("steps", f"{step['steps']:,}"),
         ("forward passes an image", _span(step["passes_per_image"])),
         ("memory", _size(step["memory_bytes"])),
@@ -243,6 +250,19 @@ def _step_rows(step: dict[str, Any]) -> list[tuple[str, str]]:
 def _span(passes: dict[str, float]) -> str:
     low, high = f"{passes['low']:.3g}", f"{passes['high']:.3g}"
     return low if low == high else f"{low} to {high}"
+
+
+def _print_texts(plan: RunPlan) -> None:
+    if not plan.config.trains_text:
+        return
+    tokens = plan.options.num_tokens
+    length = (
+        "as many tokens as the model reads (--tokens)" if tokens is None else f"{tokens} tokens"
+    )
+    print(
+        f"texts: {length}; heads are made of the text tower in float32, one for each alpha, on one"
+        " device, before the sweep"
+    )
 
 
 def _print_sweep(step: dict[str, Any]) -> None:

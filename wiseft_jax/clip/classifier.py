@@ -133,7 +133,6 @@ def shaped_classifier(
     class_names: Sequence[str],
     templates: str | Path | Sequence[str] = "simple",
     *,
-    two_towers: bool = False,
     repeats: bool = False,
 ) -> tuple[Classifier, Params]:
     """Return the classifier of a CLIP for some classes, and the shapes of its parameters.
@@ -142,30 +141,39 @@ def shaped_classifier(
       clip: The model.
       class_names: K names, in the order of the labels.
       templates: What ``resolve_templates`` takes.
-      two_towers: Whether the text tower is among the parameters in place of a head.
       repeats: Whether a name may stand for several classes; see ``check_class_names``.
 
     Returns:
       ``(classifier, theta)``, ``theta`` of ``jax.ShapeDtypeStruct``: no prompt is embedded.
     """
     names, resolved = check_class_names(class_names, repeats), resolve_templates(templates)
-
-    def shapes(keys: Sequence[str]) -> Params:
-        arrays = {key: clip.params[key] for key in keys}
-        return jax.tree_util.tree_map(
-            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), arrays
-        )
-
-    theta = {"encoder": shapes(VISION_KEYS)}
-    if two_towers:
-        theta["text"] = shapes(TEXT_KEYS)
-    else:
-        width = clip.config.projection_dim
-        theta["head"] = {
-            "kernel": jax.ShapeDtypeStruct((width, len(names)), jnp.float32),
-            "bias": jax.ShapeDtypeStruct((len(names),), jnp.float32),
-        }
+    head = head_shapes(clip.config.projection_dim, len(names))
+    theta = {"encoder": shapes_of(clip.params, VISION_KEYS), "head": head}
     return make_classifier(clip, names, resolved), theta
+
+
+def head_shapes(width: int, num_classes: int) -> Params:
+    """Return the shapes of a head.
+
+    Args:
+      width: D, of the features.
+      num_classes: K.
+    """
+    kernel = jax.ShapeDtypeStruct((width, num_classes), jnp.float32)
+    return {"kernel": kernel, "bias": jax.ShapeDtypeStruct((num_classes,), jnp.float32)}
+
+
+def shapes_of(params: Params, keys: Sequence[str]) -> Params:
+    """Return some parts of a CLIP's parameters as ``jax.ShapeDtypeStruct``.
+
+    Args:
+      params: Arrays, or shapes.
+      keys: ``VISION_KEYS`` or ``TEXT_KEYS``.
+    """
+    return jax.tree_util.tree_map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype),
+        {key: params[key] for key in keys},
+    )
 
 
 def make_classifier(

@@ -96,8 +96,10 @@ def load_shapes(
     """
     from wiseft_jax.clip.classifier import shaped_classifier
 
-    options = {"two_towers": two_towers, "repeats": repeats}
-    return shaped_classifier(_load(config), tuple(class_names), config.templates, **options)
+    make: Any = shaped_classifier
+    if two_towers:
+        from wiseft_jax.clip.two_towers import shaped_two_tower_classifier as make
+    return make(_load(config), tuple(class_names), config.templates, repeats=repeats)
 
 
 def _load(config: ModelConfig) -> Any:

@@ -69,8 +69,18 @@ def padded_tokens(
       ``(ids, mask)``, int32[N, L]; the mask is 1 for tokens that count.
     """
     ids, mask = tokenizer(texts)
-    width = min(tokenizer.context_length, _round_up(int(mask.sum(1).max())))
+    width = padded_width(int(mask.sum(1).max()), tokenizer.context_length)
     return ids[:, :width].astype(np.int32), mask[:, :width].astype(np.int32)
+
+
+def padded_width(longest: int, context_length: int) -> int:
+    """Return how many tokens the rows of texts have.
+
+    Args:
+      longest: Tokens of the longest text.
+      context_length: Tokens that the model reads at most.
+    """
+    return min(context_length, _round_up(longest))
 
 
 def embed_images(

@@ -11,11 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int32, UInt8
 
-from wiseft_jax.clip.classifier import Classifier, classifier_facts, head_logits
+from wiseft_jax.clip.classifier import (
+    Classifier,
+    classifier_facts,
+    head_logits,
+    shapes_of,
+)
 from wiseft_jax.clip.embed import padded_tokens
 from wiseft_jax.clip.load import Clip
 from wiseft_jax.clip.prompts import fill, resolve_templates
-from wiseft_jax.clip.towers import VISION_KEYS, l2_normalise
+from wiseft_jax.clip.towers import TEXT_KEYS, VISION_KEYS, l2_normalise
 from wiseft_jax.clip.zero_shot import check_class_names
 from wiseft_jax.core.typing import Params
 
@@ -127,17 +132,44 @@ def two_tower_classifier(
       ``(classifier, theta_0)``; ``theta_0 = {"encoder": {"vision_model", "visual_projection"},
       "text": {"text_model", "text_projection", "logit_scale"}}``, float32 host arrays.
     """
+    classifier = _make(clip, class_names, templates, repeats)
+    parts = {"encoder": VISION_KEYS, "text": TEXT_KEYS}
+    theta_0 = {part: {key: clip.params[key] for key in keys} for part, keys in parts.items()}
+    return classifier, theta_0
+
+
+def shaped_two_tower_classifier(
+    clip: Clip,
+    class_names: Sequence[str],
+    templates: str | Path | Sequence[str] = "simple",
+    *,
+    repeats: bool = False,
+) -> tuple[TwoTowerClassifier, Params]:
+    """Return what ``two_tower_classifier`` does, with shapes in place of parameters.
+
+    Args:
+      clip: The model.
+      class_names: K names, in the order of the labels.
+      templates: What ``resolve_templates`` takes.
+      repeats: Whether a name may stand for several classes; see ``check_class_names``.
+
+    Returns:
+      ``(classifier, theta)``, ``theta`` of ``jax.ShapeDtypeStruct``.
+    """
+    classifier = _make(clip, class_names, templates, repeats)
+    parts = {"encoder": VISION_KEYS, "text": TEXT_KEYS}
+    return classifier, {part: shapes_of(clip.params, keys) for part, keys in parts.items()}
+
+
+def _make(
+    clip: Clip, class_names: Sequence[str], templates: str | Path | Sequence[str], repeats: bool
+) -> TwoTowerClassifier:
     names, resolved = check_class_names(class_names, repeats), resolve_templates(templates)
     prompts = [fill(template, name) for name in names for template in resolved]
     ids, mask = padded_tokens(clip.tokenizer, prompts)
     facts = classifier_facts(clip, names, resolved)
-    text = facts.pop("frozen")  # it is trained here
-    classifier = TwoTowerClassifier(**facts, frozen={}, prompt_ids=ids, prompt_mask=mask)
-    theta_0 = {
-        "encoder": {key: clip.params[key] for key in VISION_KEYS},
-        "text": text,
-    }
-    return classifier, theta_0
+    facts["frozen"] = {}  # it is trained here
+    return TwoTowerClassifier(**facts, prompt_ids=ids, prompt_mask=mask)
 
 
 def settled(classifier: Classifier, theta: Params) -> tuple[Classifier, Params]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -12,6 +12,39 @@ from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.clip.two_towers import HEADS, PLACE, TwoTowerClassifier
 from wiseft_jax.core.typing import Params
 from wiseft_jax.weights.interpolate import lerp
+
+
+def head_between(classifier: TwoTowerClassifier) -> Callable[..., Params]:
+    """Return ``(text_0, text_1, alpha) -> head`` of the text tower merged at ``alpha``.
+
+    Args:
+      classifier: The model.
+    """
+
+    def head(start: Params, end: Params, alpha: Any) -> Params:
+        return classifier.head(lerp(start, end, alpha))
+
+    return head
+
+
+def shapes_with_heads(theta: Params, head: Params, num_alphas: int) -> Params:
+    """Return the shapes of an end as ``with_heads`` returns it.
+
+    Args:
+      theta: ``{"encoder", "text"}``, as ``jax.ShapeDtypeStruct``.
+      head: One head, likewise.
+      num_alphas: A.
+    """
+    heads = {
+        name: jax.ShapeDtypeStruct((num_alphas, *leaf.shape), leaf.dtype)
+        for name, leaf in head.items()
+    }
+    heads["alphas"] = jax.ShapeDtypeStruct((num_alphas,), np.float32)
+    return {
+        "encoder": theta["encoder"],
+        HEADS: heads,
+        PLACE: jax.ShapeDtypeStruct((), np.float32),
+    }
 
 
 def with_heads(
@@ -37,10 +70,7 @@ def with_heads(
     if not isinstance(classifier, TwoTowerClassifier) or "text" not in theta_0:
         return theta_0, theta_1
 
-    def head(start: Params, end: Params, alpha: Any) -> Params:
-        return classifier.head(lerp(start, end, alpha))
-
-    compiled = jax.jit(head)
+    compiled = jax.jit(head_between(classifier))
     made = [
         jax.device_get(compiled(theta_0["text"], theta_1["text"], np.float32(alpha)))
         for alpha in alphas

@@ -127,7 +127,7 @@ class DeviceShare:
         """Return the share of any one device."""
         engine = sweep.engine
         mesh, shared = engine.layout.mesh, engine.shared.leaves
-        leaves = flatten_paths(with_shardings(job.theta, engine.layout))
+        leaves = flatten_paths(with_shardings(job.swept, engine.layout))
         return cls(
             job,
             sweep,
@@ -141,33 +141,27 @@ class DeviceShare:
         """The engine's: a curve's nodes are run by ``map``."""
         return self.sweep.engine.backend
 
-    @property
-    def num_classes(self) -> int:
-        """Width of the logits."""
-        return self.job.theta["head"]["kernel"].shape[1]
-
     def memory(self) -> dict[str, int]:
         """Return the bytes of each part on the device."""
         engine = self.sweep.engine
-        whole = shard_bytes(with_shardings(self.job.theta, engine.layout))
+        whole = shard_bytes(with_shardings(self.job.swept, engine.layout))
         parts = {"both ends": whole + self.moved}
         if self.backend == "delta":
             parts["largest difference"] = self._largest_difference()
         elif self.backend == "linear":
-            parts["logits of both heads"] = 2 * 4 * self.images * self.num_classes
+            parts["logits of both heads"] = 2 * 4 * self.images * self.job.num_classes
         else:
             parts["merged"] = self.at_once * self.moved
         parts["activations"] = 2 * self._widest()
         pixels = self.job.classifier.preprocess.size
         parts["batch"] = self.images * pixels * pixels * 3
         if self.sweep.choice.name == CURVE:
-            width = self.job.theta["head"]["kernel"].shape[0]
-            parts["features at nodes"] = 4 * self.sweep.nodes_kept * self.images * width
+            parts["features at nodes"] = 4 * self.sweep.nodes_kept * self.images * self.job.width
             if engine.keep_logits:  # all devices hold those of the whole batch
-                each = 4 * self.num_classes * engine.batch_size
+                each = 4 * self.job.num_classes * engine.batch_size
                 parts["stored logits"] = self._alphas_of_logits() * each
         else:  # all devices hold all results: class, margin, entropy, and the logits if kept
-            each = 12 + 4 * self.num_classes * engine.keep_logits
+            each = 12 + 4 * self.job.num_classes * engine.keep_logits
             parts["results"] = self.sweep.chunks.size * engine.batch_size * each
         return parts
 
@@ -184,7 +178,7 @@ class DeviceShare:
 
     def _widest(self) -> int:
         """Return the bytes of the widest operation on the images, for all alphas at once."""
-        theta, classifier = self.job.theta, self.job.classifier
+        theta, classifier = self.job.swept, self.job.classifier
         repeated = self.images * self.at_once if self.backend == "delta" else self.images
         pixels = classifier.preprocess.size
         images = jax.ShapeDtypeStruct((repeated, pixels, pixels, 3), jnp.uint8)
@@ -208,7 +202,7 @@ class DeviceShare:
         counted = count_jaxpr(trace_step(self.job, own, shape, compiled).jaxpr, self.sweep.taken)
         read = self.sweep.reading.num_bytes / num_batch_shards(engine.layout.mesh)
         if self.backend == "linear":  # every alpha reads the logits of both heads
-            mixing = 2 * 4 * self.images * self.num_classes * self.at_once
+            mixing = 2 * 4 * self.images * self.job.num_classes * self.at_once
         else:
             mixing = _MERGING * self.moved * (1 if self.backend == "delta" else self.at_once)
         return counted.num_bytes + read + chunks * mixing
@@ -218,7 +212,7 @@ class DeviceShare:
         engine, chunks = self.sweep.engine, self.sweep.used_chunks
         size = engine.layout.mesh.shape[FSDP_AXIS]
         itemsize = compute_itemsize(self.job)
-        for path, leaf in flatten_paths(with_shardings(self.job.theta, engine.layout)).items():
+        for path, leaf in flatten_paths(with_shardings(self.job.swept, engine.layout)).items():
             if size == 1 or FSDP_AXIS not in leaf.sharding.spec:
                 continue
             whole, times = math.prod(leaf.shape) * itemsize, float(chunks)

@@ -16,9 +16,9 @@ class StepFacts:
     """One step on one device.
 
     Attributes:
-      step: Which.
+      step: Which; ``heads`` makes the head of one alpha of its merged text tower.
       method: ``compile``: from the program that XLA made; ``abstract``: estimated from the trace.
-      images: Images of one step, over all devices.
+      images: Images of one step, over all devices; of ``heads`` its prompts, on one device.
       passes: Forward passes of an image in a step: 1, the alphas of a sweep or the first nodes of a
         curve; 1 too where the encoder doesn't depend on alpha.
       counts: What one device does.
@@ -27,12 +27,12 @@ class StepFacts:
       largest: ``(array, bytes)``, the largest arrays of a device.
       seconds: Seconds that tracing and compiling took.
       too_large: XLA's message, if it refused the program for lack of memory.
-      alphas: Alphas that a step of the sweep evaluates; 0 for ``train``.
+      alphas: Alphas that a step of the sweep evaluates; 0 for ``train``, 1 for ``heads``.
       backend: Of the sweep: a back-end, or ``curve``; empty for ``train``.
       reason: Why that one.
     """
 
-    step: Literal["train", "sweep"]
+    step: Literal["train", "heads", "sweep"]
     method: Literal["compile", "abstract"]
     images: int
     passes: int

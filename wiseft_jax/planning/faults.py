@@ -9,7 +9,7 @@ from wiseft_jax.planning.facts import StepFacts
 from wiseft_jax.planning.request import Step
 from wiseft_jax.planning.roofline import Estimate
 from wiseft_jax.planning.topology import Topology
-from wiseft_jax.training.config import Plan, TrainConfig
+from wiseft_jax.training.config import TWO_TOWER_RECIPES, Plan, TrainConfig
 
 IMAGES_PER_CORE_SECOND = 306.0
 """JPEG images of 500 pixels that one CPU core decodes and resizes in a second: the least of the 306
@@ -68,12 +68,12 @@ def find_faults(
       config: How to fine-tune.
       plan: The steps that it makes.
       shards: Devices that share a batch.
-      steps: ``train`` and ``sweep``.
+      steps: As ``RunPlan`` has them.
       topology: The devices.
     """
     found = [*_batch_faults(config, plan, shards), *_schedule_faults(config, plan)]
     for name, (facts, estimate) in steps.items():
-        found += _memory_faults(name, facts, topology)
+        found += _memory_faults(name, facts, topology, config.recipe)
         found += _counting_faults(name, facts, topology)
         found += _network_faults(name, estimate)
     train = steps.get("train")
@@ -139,7 +139,7 @@ def _schedule_faults(config: TrainConfig, plan: Plan) -> list[Fault]:
     ]
 
 
-def _memory_faults(name: str, facts: StepFacts, topology: Topology) -> list[Fault]:
+def _memory_faults(name: Step, facts: StepFacts, topology: Topology, recipe: str) -> list[Fault]:
     limit = memory_limit(topology)
     needed = facts.memory_bytes
     if limit is None or (facts.too_large is None and needed <= _TIGHT * limit):
@@ -148,12 +148,13 @@ def _memory_faults(name: str, facts: StepFacts, topology: Topology) -> list[Faul
     guess = guess if facts.too_large is None else ", says XLA, which refuses it"
     largest = f"; the largest array is {facts.largest[0][0]}" if facts.largest else ""
     has = f"the {name} step needs {needed / 2**30:.2f} GiB a device{guess}"
-    fix = (
-        "raise training.accumulation_steps, set model.tower scan and model.remat dots or full, or"
-        " split parameters with mesh.fsdp"
-        if name == "train"
-        else "lower sweep.batch_size or sweep.chunk_size, or split parameters with mesh.fsdp"
-    )
+    parts = "" if recipe in TWO_TOWER_RECIPES else "raise training.accumulation_steps, "
+    fix = {
+        "train": f"{parts}set model.tower scan and model.remat dots or full, or split parameters"
+        " with mesh.fsdp",
+        "heads": "make the heads where there is more memory: one device has both text towers",
+        "sweep": "lower sweep.batch_size or sweep.chunk_size, or split parameters with mesh.fsdp",
+    }[name]
     if facts.too_large is not None or needed > limit:
         over = max(needed - limit, 0) / 2**30
         what = f"{has}, {over:.2f} more than the {limit / 2**30:.2f} that there are{largest}"

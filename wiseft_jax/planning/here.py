@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any
 
 from wiseft_jax.clip.classifier import Classifier
 from wiseft_jax.core.mesh import Layout
@@ -14,8 +14,9 @@ from wiseft_jax.planning.abstract import abstract_train_facts
 from wiseft_jax.planning.abstract_sweep import abstract_sweep_facts
 from wiseft_jax.planning.chips import CHIPS, Chip
 from wiseft_jax.planning.faults import find_faults
-from wiseft_jax.planning.plan import PlanOptions, RunPlan
-from wiseft_jax.planning.request import Step
+from wiseft_jax.planning.heads_step import abstract_heads_facts
+from wiseft_jax.planning.plan import PlanOptions, RunPlan, computes_float32
+from wiseft_jax.planning.request import Step, planned_steps
 from wiseft_jax.planning.roofline import estimate
 from wiseft_jax.planning.steps import Job
 from wiseft_jax.planning.topology import Topology
@@ -68,6 +69,7 @@ def plan_here(
     *,
     num_images: int,
     num_evaluated: int,
+    caption_tokens: int | None = None,
 ) -> RunPlan:
     """Return the plan of a run on this program's devices, estimated from traces; nothing compiles.
 
@@ -77,23 +79,30 @@ def plan_here(
       theta: The classifier's tree, as ``jax.ShapeDtypeStruct``.
       num_images: Size of the training set.
       num_evaluated: Images of all the sets that the sweep reads.
+      caption_tokens: As ``Job`` takes it.
 
     Raises:
       InputError: If the configuration doesn't fit the devices.
     """
     layout = Layout.of(config.mesh)
     topology = topology_of(layout.mesh.devices.reshape(-1).tolist())
-    job = Job(config, classifier, theta, num_images, layout, topology.chip.kind)
-    float32 = config.model.compute_dtype == "float32"
+    platform = topology.chip.kind
+    job = Job(config, classifier, theta, num_images, layout, platform, caption_tokens)
+    of_step = {
+        "train": abstract_train_facts,
+        "heads": abstract_heads_facts,
+        "sweep": abstract_sweep_facts,
+    }
     steps: dict[Step, Any] = {}
-    for step in get_args(Step):
-        facts = abstract_train_facts(job) if step == "train" else abstract_sweep_facts(job)
+    for step in planned_steps(config):
+        facts = of_step[step](job)
+        float32 = computes_float32(config, step)
         steps[step] = (facts, estimate(facts, topology, float32=float32))
     plan, count = job.plan, topology.num_devices
     options = PlanOptions(
         topology=topology.name,
         num_images=num_images,
-        num_classes=theta["head"]["kernel"].shape[1],
+        num_classes=job.num_classes,
         num_evaluated=num_evaluated,
         method="abstract",
     )

@@ -7,7 +7,8 @@ is rematerialised r::
             + fixed(r) + per_image(r) * b + pixels * b * p
 
 ``fixed`` and ``per_image`` come from traces with 1 and 2 images (``memory_trace``). Fusion isn't
-known to a trace, so the activations are too large; a compiled step calibrates them.
+known to a trace, so the activations are too large; a compiled step calibrates them. Of contrastive
+recipes an image also has a row of the table of all pairs, as long as the configured batch.
 """
 
 from __future__ import annotations
@@ -51,13 +52,15 @@ class MemoryModel:
       activations: By rematerialisation.
       states: By devices that split the parameters.
       leaves: ``(bytes, whether it is split)`` of each parameter, by devices that split them.
-      pixels: Bytes of one image of a batch.
+      pixels: Bytes of one image of a batch, with its text where there is one.
+      accumulates: Whether a batch may be computed in parts.
     """
 
     activations: dict[str, Activations]
     states: dict[int, State]
     leaves: dict[int, tuple[tuple[int, bool], ...]]
     pixels: int
+    accumulates: bool = True
 
     def num_bytes(self, local: int, parts: int, fsdp: int, remat: str, scale: float = 1.0) -> float:
         """Return the bytes on a device.
@@ -81,6 +84,7 @@ class MemoryModel:
             "states": {str(key): dataclasses.asdict(v) for key, v in self.states.items()},
             "leaves": {str(key): [list(leaf) for leaf in v] for key, v in self.leaves.items()},
             "pixels": self.pixels,
+            "accumulates": self.accumulates,
         }
 
     @classmethod
@@ -94,4 +98,5 @@ class MemoryModel:
                 for key, leaves in value["leaves"].items()
             },
             value["pixels"],
+            value["accumulates"],
         )

@@ -13,6 +13,7 @@ from wiseft_jax.core.typing import Remat
 from wiseft_jax.planning.abstract import shard_bytes, split_leaves
 from wiseft_jax.planning.jaxpr import count_jaxpr, saved_for_backward
 from wiseft_jax.planning.memory_model import Activations, MemoryModel, State
+from wiseft_jax.planning.pairs import rows_of_pairs
 from wiseft_jax.planning.steps import Job
 from wiseft_jax.training.state import abstract_state
 
@@ -33,7 +34,8 @@ def trace_memory(jobs: dict[Remat, Job], splits: Sequence[int]) -> MemoryModel:
         for count in (2, 1)
     )
     activations = {remat: _activations(each) for remat, each in jobs.items()}
-    return MemoryModel(dict(activations), states, leaves, two - one)
+    accumulates = not job.trains_text  # the loss is over all pairs of a batch
+    return MemoryModel(dict(activations), states, leaves, two - one, accumulates)
 
 
 def _state(job: Job, fsdp: int) -> tuple[State, tuple[tuple[int, bool], ...]]:
@@ -46,13 +48,15 @@ def _state(job: Job, fsdp: int) -> tuple[State, tuple[tuple[int, bool], ...]]:
 
 def _activations(job: Job) -> Activations:
     kept, moved, flops = [], [], []
+    whole = job.plan.batch_size
     for count in (1, 2):
         batch = job.batch(count, None)
         saved = saved_for_backward(job.loss, job.trained, batch)
-        kept.append(saved.num_bytes + saved.widest)
+        rows, own = (rows_of_pairs(job, count, size) for size in (whole, count))
+        kept.append(saved.num_bytes + saved.widest + rows.num_bytes - own.num_bytes)
         counted = count_jaxpr(jax.make_jaxpr(jax.grad(job.loss))(job.trained, batch))
-        moved.append(counted.num_bytes)
-        flops.append(counted.flops)
+        moved.append(counted.num_bytes + rows.traffic - own.traffic)
+        flops.append(counted.flops + rows.flops - own.flops)
     return Activations(
         fixed=max(2 * kept[0] - kept[1], 0),
         per_image=kept[1] - kept[0],

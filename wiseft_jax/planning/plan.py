@@ -6,7 +6,7 @@ import dataclasses
 import importlib.metadata
 import logging
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.evaluation.curve_config import PassRange, expected_passes
@@ -16,7 +16,7 @@ from wiseft_jax.planning.facts import CURVE, StepFacts
 from wiseft_jax.planning.faults import Fault, find_faults, memory_limit
 from wiseft_jax.planning.memory_model import MemoryModel
 from wiseft_jax.planning.process import ask, choose_method
-from wiseft_jax.planning.request import PlanRequest, Question, Step
+from wiseft_jax.planning.request import PlanRequest, Question, Step, planned_steps
 from wiseft_jax.planning.roofline import EFFICIENCY, HOP_SECS, Estimate, estimate
 from wiseft_jax.planning.suggest import Suggestion, largest_batch, smallest, suggest
 from wiseft_jax.planning.topology import Topology, parse_topology
@@ -43,6 +43,7 @@ class PlanOptions:
       efficiency: Share of the peak that matrix products are assumed to reach.
       peak_tflops, memory_gib, bandwidth_gbs: In place of the chip's own numbers.
       verify: Whether the first suggestion is compiled too.
+      num_tokens: Of the longest text, where texts are trained on; None: as many as the model reads.
     """
 
     topology: str
@@ -55,6 +56,7 @@ class PlanOptions:
     memory_gib: float | None = None
     bandwidth_gbs: float | None = None
     verify: bool = False
+    num_tokens: int | None = None
 
     def __post_init__(self) -> None:
         """Check the numbers.
@@ -102,7 +104,7 @@ class RunPlan:
       topology: The devices.
       why: Why it was compiled or estimated.
       total_steps: Steps of the fine-tuning.
-      steps: ``train`` and ``sweep``.
+      steps: ``train`` and ``sweep``, and before it ``heads`` where the text tower is trained.
       faults: What will break, then warnings.
       configured: The configured layout of the train step, by the estimates that ``suggestions`` are
         made with; None if it doesn't fit.
@@ -139,9 +141,14 @@ class RunPlan:
         return expected_passes(self.config.sweep.curve, self.config.sweep.alphas)
 
     def num_batches(self, step: Step) -> int:
-        """Return how many batches there are: of the fine-tuning, or that the sweep reads."""
+        """Return how many batches there are: of the fine-tuning, or that the sweep reads.
+
+        Of ``heads``: how many heads.
+        """
         if step == "train":
             return self.total_steps
+        if step == "heads":
+            return len(self.config.sweep.alphas)
         return -(-self.options.num_evaluated // self.steps["sweep"][0].images)
 
     def calls(self, step: Step) -> tuple[float, float]:
@@ -151,11 +158,11 @@ class RunPlan:
         much an alpha.
         """
         facts, curve = self.steps[step][0], self.curve
-        if step == "train":
+        if step != "sweep":
             return 1.0, 1.0
         if curve is not None:
             return curve.low / facts.passes, curve.high / facts.passes
-        if self.config.sweep.method == "curve":
+        if self.config.sweeps_curve:
             return 1.0, 1.0  # both ends, which settle every alpha
         count = float(-(-len(self.config.sweep.alphas) // facts.alphas))
         return count, count
@@ -242,18 +249,26 @@ def make_plan(config: ExperimentConfig, options: PlanOptions) -> RunPlan:
     sizes = config.mesh.sizes(topology.num_devices)
     method, why = choose_method(options.method, topology)
     logger.info("%s: method %s (%s)", topology.name, method, why)
-    questions: tuple[Question, ...] = ("train", "sweep", "model")
+    named = planned_steps(config)
+    questions: tuple[Question, ...] = (*named, "model")
     request = PlanRequest(
-        config, options.topology, options.num_images, options.num_classes, questions, method
+        config,
+        options.topology,
+        options.num_images,
+        options.num_classes,
+        questions,
+        method,
+        options.num_tokens,
     )
     answers = ask(request)
     plan = config.training.plan(options.num_images, topology.num_devices)
-    float32 = config.model.compute_dtype == "float32"
-    assumed: dict[str, Any] = {"float32": float32, "efficiency": options.efficiency}
+    efficiency: dict[str, Any] = {"efficiency": options.efficiency}
     steps: dict[Step, tuple[StepFacts, Estimate]] = {}
-    for step in get_args(Step):
+    for step in named:
         facts = StepFacts.from_json(answers[step])
-        steps[step] = (facts, estimate(facts, topology, **assumed))
+        float32 = computes_float32(config, step)
+        steps[step] = (facts, estimate(facts, topology, float32=float32, **efficiency))
+    assumed = {"float32": computes_float32(config, "train"), **efficiency}
     model = MemoryModel.from_json(answers["model"])
     train = steps["train"][0]
     scale = _scale(model, train, config, plan.batch_size // topology.num_devices, sizes[1])
@@ -284,6 +299,16 @@ def make_plan(config: ExperimentConfig, options: PlanOptions) -> RunPlan:
         largest=largest,
         verified=verified,
     )
+
+
+def computes_float32(config: ExperimentConfig, step: Step) -> bool:
+    """Return whether a step's products are of float32 numbers; those of heads always are.
+
+    Args:
+      config: The run.
+      step: Which.
+    """
+    return step == "heads" or config.model.compute_dtype == "float32"
 
 
 def hours_text(hours: Mapping[str, float | None] | None) -> str:

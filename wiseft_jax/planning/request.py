@@ -8,11 +8,20 @@ from typing import Any, Literal, TypeAlias
 from wiseft_jax.core.config_io import from_dict, to_dict
 from wiseft_jax.experiment import ExperimentConfig
 
-Step: TypeAlias = Literal["train", "sweep"]
-Question: TypeAlias = Literal["train", "sweep", "model"]
+Step: TypeAlias = Literal["train", "heads", "sweep"]
+Question: TypeAlias = Literal["train", "heads", "sweep", "model"]
 """A step, or the memory model of the train step."""
 
 Method: TypeAlias = Literal["compile", "abstract"]
+
+
+def planned_steps(config: ExperimentConfig) -> tuple[Step, ...]:
+    """Return the steps of a run, in its order; ``heads`` where the text tower is trained.
+
+    Args:
+      config: The run.
+    """
+    return ("train", "heads", "sweep") if config.trains_text else ("train", "sweep")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +35,7 @@ class PlanRequest:
       num_classes: Width of the head.
       questions: What is asked; answered in this order.
       method: How.
+      num_tokens: Of the longest text; None: as many as the model reads.
     """
 
     config: ExperimentConfig
@@ -34,6 +44,7 @@ class PlanRequest:
     num_classes: int
     questions: tuple[Question, ...]
     method: Method
+    num_tokens: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values; ``from_json`` is the inverse."""

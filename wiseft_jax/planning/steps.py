@@ -9,9 +9,11 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from wiseft_jax.clip.classifier import Classifier, head_logits
+from wiseft_jax.clip.classifier import Classifier, head_logits, head_shapes
+from wiseft_jax.clip.two_towers import TwoTowerClassifier
 from wiseft_jax.core.mesh import Layout, batch_sharding, num_batch_shards
 from wiseft_jax.core.typing import Params, PyTree
+from wiseft_jax.evaluation.heads import shapes_with_heads
 from wiseft_jax.experiment import ExperimentConfig
 from wiseft_jax.training.config import Plan
 from wiseft_jax.training.configured_step import configured_loss, configured_step
@@ -19,6 +21,8 @@ from wiseft_jax.training.losses import cross_entropy
 from wiseft_jax.training.optimizer import make_optimizer
 from wiseft_jax.training.rates import learning_rate_factors
 from wiseft_jax.training.state import abstract_state
+from wiseft_jax.training.step import LossFn
+from wiseft_jax.training.two_towers import paired_loss
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Job:
       num_images: Size of the training set.
       layout: Devices, which need not exist.
       platform: What they are: virtual CPUs may stand for GPUs.
+      caption_tokens: Of a text of a training batch, padding included; None: as many as prompts
+        have.
     """
 
     config: ExperimentConfig
@@ -40,6 +46,7 @@ class Job:
     num_images: int
     layout: Layout
     platform: str
+    caption_tokens: int | None = None
 
     @property
     def plan(self) -> Plan:
@@ -56,6 +63,38 @@ class Job:
     def sees_images(self) -> bool:
         """Whether a step takes images, and not features."""
         return self.config.training.recipe != "linear_probe"
+
+    @property
+    def trains_text(self) -> bool:
+        """Whether a step takes a text for each image, and trains both towers."""
+        return isinstance(self.classifier, TwoTowerClassifier)
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens of a text of a training batch; 0 where a step takes no texts."""
+        if not isinstance(self.classifier, TwoTowerClassifier):
+            return 0
+        return self.caption_tokens or self.classifier.prompt_ids.shape[1]
+
+    @property
+    def num_classes(self) -> int:
+        """Width of the logits."""
+        if self.trains_text:
+            return len(self.classifier.class_names)
+        return self.theta["head"]["kernel"].shape[1]
+
+    @property
+    def width(self) -> int:
+        """D, of the features."""
+        return self.classifier.clip_config.projection_dim
+
+    @property
+    def swept(self) -> Params:
+        """An end of the sweep: with the heads of all alphas where both towers are trained."""
+        if not self.trains_text:
+            return self.theta
+        head = head_shapes(self.width, self.num_classes)
+        return shapes_with_heads(self.theta, head, len(self.config.sweep.alphas))
 
     @property
     def factors(self) -> PyTree | None:
@@ -90,8 +129,9 @@ class Job:
         if self.sees_images:
             shapes["image"] = ((size, pixels, pixels, 3), jnp.uint8)
         else:
-            width = self.theta["head"]["kernel"].shape[0]
-            shapes["features"] = ((size, width), jnp.float32)
+            shapes["features"] = ((size, self.width), jnp.float32)
+        if self.trains_text:
+            shapes |= dict.fromkeys(("ids", "ids_mask"), ((size, self.num_tokens), jnp.int32))
         return {
             name: jax.ShapeDtypeStruct(shape, dtype, sharding=sharding)
             for name, (shape, dtype) in shapes.items()
@@ -99,19 +139,28 @@ class Job:
 
     def loss(self, params: Params, batch: dict[str, Any]) -> Any:
         """Return the loss of a batch, as the train step computes it."""
+        if isinstance(self.classifier, TwoTowerClassifier):
+            return self._paired_loss(self.classifier)(params, batch)[0]
         logits = self.logits(params, batch)
         smoothing = self.config.training.label_smoothing
         return cross_entropy(logits, batch["label"], smoothing, batch["mask"])
+
+    def loss_fn(self) -> LossFn:
+        """Return what the train step minimises, with its counts."""
+        if isinstance(self.classifier, TwoTowerClassifier):
+            return self._paired_loss(self.classifier)
+        return configured_loss(self.logits, self.config.training)
+
+    def _paired_loss(self, classifier: TwoTowerClassifier) -> LossFn:
+        return paired_loss(classifier, self.config.training.recipe)
 
 
 def trace_train_step(job: Job) -> Any:
     """Return the trace of the program's own train step; ``.jaxpr``, ``.lower()`` go on from it."""
     plan, layout = job.plan, job.layout.for_training()
     config = job.config.training
-    num_classes = job.theta["head"]["kernel"].shape[1]
-    loss = configured_loss(job.logits, config)
-    options = (config, job.config.mixing, plan, layout, num_classes, job.factors)
-    step = configured_step(loss, job.classifier, *options)
+    options = (config, job.config.mixing, plan, layout, job.num_classes, job.factors)
+    step = configured_step(job.loss_fn(), job.classifier, *options)
     state = abstract_state(job.trained, job.optimizer, layout)
     return step.trace(state, job.batch(plan.batch_size, batch_sharding(layout.mesh)))
 

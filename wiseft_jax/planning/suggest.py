@@ -125,7 +125,7 @@ def largest_batch(
         return None
     most = (batch_size - 1) // topology.num_devices
     found = []
-    for remat, fsdp, parts in itertools.product(model.activations, model.states, _PARTS):
+    for remat, fsdp, parts in itertools.product(model.activations, model.states, _parts(model)):
         none, one = (model.num_bytes(size, parts, fsdp, remat, scale) for size in (0, 1))
         room = HEADROOM * limit - none
         local = min(most // parts, int(room / max(one - none, 1.0)) if room > 0 else 0)
@@ -135,6 +135,11 @@ def largest_batch(
             images = local * parts * topology.num_devices
             found.append((-images, _cost(each), dataclasses.replace(each, batch_size=images)))
     return min(found, key=lambda item: item[:2])[2] if found else None
+
+
+def _parts(model: MemoryModel) -> tuple[int, ...]:
+    """Return the numbers of parts that a batch may be computed in."""
+    return _PARTS if model.accumulates else (1,)
 
 
 def _cost(each: Suggestion) -> tuple[float, int, int, int]:
@@ -154,7 +159,7 @@ def _candidates(
     share, rest = divmod(batch_size, topology.num_devices)
     if rest:
         return
-    parts = [count for count in _PARTS if share % count == 0]
+    parts = [count for count in _parts(model) if share % count == 0]
     for remat, fsdp, count in itertools.product(model.activations, model.states, parts):
         choice = (share // count, count, fsdp, remat)
         yield _suggestion(model, topology, choice, scale, float32, efficiency)

@@ -1,6 +1,7 @@
 """The real step of a configuration's sweep, over shapes in place of arrays.
 
 What the two ends share follows from the recipe, so the back-end is chosen as the sweep chooses it.
+Where the text tower is trained the heads of all alphas are there already (``heads_step``).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from wiseft_jax.clip.two_towers import HEADS
 from wiseft_jax.core.mesh import batch_sharding, replicated
 from wiseft_jax.core.trees import flatten_paths
 from wiseft_jax.evaluation.backend import BackendChoice, check_backend, choose
@@ -31,10 +33,12 @@ NOTHING_READ = TracedCounts()
 
 
 def planned_shared(job: Job) -> Shared:
-    """Return what the ends of the sweep will share: the encoder, where it isn't trained.
+    """Return what the ends of the sweep will share: the encoder, where it isn't trained; heads.
 
     A head that stays, as in ``paint``, isn't counted: merging it costs next to nothing.
     """
+    if job.trains_text:
+        return shared_under(job.swept, f"{HEADS}/")
     if job.sees_images:
         return NOTHING_SHARED
     shared = shared_under(job.theta, "encoder/")
@@ -54,20 +58,20 @@ def planned_backend(job: Job) -> tuple[EngineConfig, BackendChoice]:
       InputError: If the recipe's ends or the devices rule out the back-end.
     """
     sweep, shared, layout = job.config.sweep, planned_shared(job), job.layout
-    check_backend(sweep.backend, job.theta, shared)
-    name, reason = choose(sweep.backend, job.theta, shared, layout)
+    check_backend(sweep.backend, job.swept, shared)
+    name, reason = choose(sweep.backend, job.swept, shared, layout)
     fed: dict[str, Any] = {
         "batch_size": sweep.batch_size,
         "num_threads": job.config.data.num_threads,
         "platform": job.platform,
         "keep_logits": sweep.keep_logits != "none",
     }
-    if sweep.method == "curve":
+    if job.config.sweeps_curve:
         engine = curve_engine(name, job.theta, shared, layout, **fed)
         name = "linear" if name == "linear" else CURVE
     else:
         engine = EngineConfig.resolve(
-            job.theta,
+            job.swept,
             num_alphas=len(sweep.alphas),
             backend=name,
             chunk_size=sweep.chunk_size,
@@ -114,7 +118,8 @@ class TracedSweep:
     def encodes_once(self) -> bool:
         """Whether the encoder runs once for all alphas: nothing in it depends on them."""
         # A recipe freezes all of the encoder or nothing; delta repeats the images for the alphas.
-        return bool(self.engine.shared.leaves) and self.engine.backend != "delta"
+        frozen = any(path.startswith("encoder/") for path in self.engine.shared.leaves)
+        return frozen and self.engine.backend != "delta"
 
     @property
     def passes(self) -> int:
@@ -138,7 +143,7 @@ def trace_sweep_step(job: Job) -> TracedSweep:
         step = trace_step(job, engine, chunks, compiled_features)
         reading = _reading(job, engine)
         return TracedSweep(step, engine, choice, chunks, used, reading, most)
-    alphas = job.config.sweep.alphas if job.config.sweep.method == "direct" else (0.0, 1.0)
+    alphas = (0.0, 1.0) if job.config.sweeps_curve else job.config.sweep.alphas
     chunks, used = padded_alphas(alphas, engine.chunk_size)[0]
     return TracedSweep(trace_step(job, engine, chunks, compiled_step), engine, choice, chunks, used)
 
@@ -165,7 +170,7 @@ def trace_step(
         "index": jax.ShapeDtypeStruct((size,), jnp.int32, sharding=split),
         "mask": jax.ShapeDtypeStruct((size,), jnp.bool_, sharding=split),
     }
-    theta = with_shardings(job.theta, engine.layout)
+    theta = with_shardings(job.swept, engine.layout)
     alphas = jax.ShapeDtypeStruct(chunks.shape, jnp.float32, sharding=whole)
     count = jax.ShapeDtypeStruct((), jnp.int32, sharding=whole)
     given = batch["image"] if compiled is compiled_features else batch
@@ -176,12 +181,11 @@ def _reading(job: Job, engine: EngineConfig) -> TracedCounts:
     """Return what the polynomial through a batch's first nodes costs: reading it, judging it."""
     config = job.config.sweep
     grid, _ = working_grid(config.alphas, config.curve.points)
-    width = job.theta["head"]["kernel"].shape[0]
     coarse = (LEAST_NODES + 1) // 2
     heads = (job.theta["head"], job.theta["head"])
 
     def values(count: int) -> Any:
-        return jax.ShapeDtypeStruct((count, engine.batch_size, width), jnp.float32)
+        return jax.ShapeDtypeStruct((count, engine.batch_size, job.width), jnp.float32)
 
     def both(heads: Any, fine: Any, known: Any, new: Any) -> Any:
         every, others = len(grid), LEAST_NODES - coarse

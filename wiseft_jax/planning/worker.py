@@ -64,7 +64,7 @@ def answer(request: PlanRequest, question: Question) -> dict[str, Any]:
     if question == "model":
         return _memory_model(request, topology).to_json()
     job = make_job(request, topology)
-    if request.method == "compile":
+    if request.method == "compile" and question != "heads":  # which one device makes
         return _compiled_facts(job, question, topology).to_json()
     return _abstract_facts(job, question).to_json()
 
@@ -72,8 +72,10 @@ def answer(request: PlanRequest, question: Question) -> dict[str, Any]:
 def _abstract_facts(job: Any, step: Step) -> StepFacts:
     from wiseft_jax.planning.abstract import abstract_train_facts
     from wiseft_jax.planning.abstract_sweep import abstract_sweep_facts
+    from wiseft_jax.planning.heads_step import abstract_heads_facts
 
-    return abstract_train_facts(job) if step == "train" else abstract_sweep_facts(job)
+    facts = {"train": abstract_train_facts, "heads": abstract_heads_facts}
+    return facts.get(step, abstract_sweep_facts)(job)
 
 
 def _memory_model(request: PlanRequest, topology: Topology) -> Any:
@@ -100,7 +102,9 @@ def make_job(request: PlanRequest, topology: Topology) -> Any:
     from wiseft_jax.planning.steps import Job
 
     mesh = make_mesh(config=request.config.mesh, devices=devices_of(topology, request.method))
-    classifier, theta = abstract_classifier(request.config.model, request.num_classes)
+    text: dict[str, Any] = {"two_towers": request.config.trains_text}
+    text["num_tokens"] = request.num_tokens
+    classifier, theta = abstract_classifier(request.config.model, request.num_classes, **text)
     layout = Layout(mesh, request.config.mesh)
     return Job(request.config, classifier, theta, request.num_images, layout, topology.chip.kind)
 

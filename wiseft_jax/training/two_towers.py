@@ -9,6 +9,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Bool, Float
 
 from wiseft_jax.clip.embed import padded_tokens
 from wiseft_jax.clip.two_towers import TwoTowerClassifier
@@ -20,6 +21,7 @@ from wiseft_jax.training.end_to_end import image_batches, validation_batches
 from wiseft_jax.training.losses import contrastive_loss, cosine_table
 from wiseft_jax.training.problem import Problem, Task
 from wiseft_jax.training.rates import learning_rate_factors
+from wiseft_jax.training.step import LossFn
 
 MAX_LOGIT_SCALE = math.log(100.0)
 """CLIP's bound on ``logit_scale`` in training (Radford et al. 2021, section 2.5)."""
@@ -44,7 +46,7 @@ def flyp(task: Task) -> Problem:
         rows = labels * templates + draws % templates
         return ids[rows], mask[rows]
 
-    return _contrastive(task, classifier, tokens, max_logit_scale=None)
+    return _contrastive(task, classifier, tokens)
 
 
 def contrastive(task: Task) -> Problem:
@@ -62,12 +64,52 @@ def contrastive(task: Task) -> Problem:
             " training.recipe flyp"
         )
     ids, mask = padded_tokens(classifier.tokenizer, captions)
-    return _contrastive(
-        task,
-        classifier,
-        lambda labels, draws: (ids[labels], mask[labels]),
-        max_logit_scale=MAX_LOGIT_SCALE,
-    )
+    return _contrastive(task, classifier, lambda labels, draws: (ids[labels], mask[labels]))
+
+
+def paired_loss(classifier: TwoTowerClassifier, recipe: str) -> LossFn:
+    """Return what both recipes minimise: the contrastive loss over all pairs of a batch.
+
+    Args:
+      classifier: The model.
+      recipe: ``flyp``, or ``contrastive``, whose ``logit_scale`` is bounded.
+
+    Returns:
+      A function of the parameters and of a batch with ``image``, ``ids``, ``ids_mask`` (int32[B,
+      L]) and ``mask``.
+    """
+
+    def loss(params: Params, batch: dict[str, Any]) -> tuple[Any, tuple[Any, Any]]:
+        images = classifier.features(params, batch["image"])
+        text = params["text"]
+        texts = classifier.tower.text_features(text, batch["ids"], batch["ids_mask"])
+        return loss_of_pairs(images, texts, text["logit_scale"], batch["mask"], recipe)
+
+    return loss
+
+
+def loss_of_pairs(
+    images: Float[Array, "B D"],
+    texts: Float[Array, "B D"],
+    logit_scale: Float[Array, ""],
+    mask: Bool[Array, " B"],
+    recipe: str,
+) -> tuple[Any, tuple[Any, Any]]:
+    """Return the loss of a batch's features, with its right answers and its size.
+
+    Args:
+      images: Their features.
+      texts: Those of their texts.
+      logit_scale: Of ``theta["text"]``.
+      mask: Which pairs count.
+      recipe: As in ``paired_loss``.
+    """
+    scale = jnp.minimum(logit_scale, MAX_LOGIT_SCALE) if recipe == "contrastive" else logit_scale
+    value = contrastive_loss(images, texts, scale, weights=mask)
+    table = jnp.where(mask[None], cosine_table(images, texts, scale), -jnp.inf)
+    own = jnp.diagonal(table) >= table.max(axis=1)  # as good as the best: texts may be equal
+    hits = jnp.sum(own & mask, dtype=jnp.int32)
+    return value, (hits, jnp.sum(mask, dtype=jnp.int32))
 
 
 def _two_tower(task: Task, recipe: str) -> TwoTowerClassifier:
@@ -83,22 +125,7 @@ def _contrastive(
     task: Task,
     classifier: TwoTowerClassifier,
     tokens: Callable[[np.ndarray, np.ndarray], Tokens],
-    max_logit_scale: float | None,
 ) -> Problem:
-    tower = classifier.tower
-
-    def loss(params: Params, batch: dict[str, Any]) -> tuple[Any, tuple[Any, Any]]:
-        images = classifier.features(params, batch["image"])
-        texts = tower.text_features(params["text"], batch["ids"], batch["ids_mask"])
-        scale = params["text"]["logit_scale"]
-        if max_logit_scale is not None:
-            scale = jnp.minimum(scale, max_logit_scale)
-        value = contrastive_loss(images, texts, scale, weights=batch["mask"])
-        table = jnp.where(batch["mask"][None], cosine_table(images, texts, scale), -jnp.inf)
-        own = jnp.diagonal(table) >= table.max(axis=1)  # as good as the best: texts may be equal
-        hits = jnp.sum(own & batch["mask"], dtype=jnp.int32)
-        return value, (hits, jnp.sum(batch["mask"], dtype=jnp.int32))
-
     def logits(params: Params, batch: dict[str, Any]) -> Any:
         return classifier.logits(params, batch["image"])
 
@@ -114,9 +141,9 @@ def _contrastive(
         batches,
         lambda dataset: validation_batches(task, dataset),
         lambda params: params,
-        loss=loss,
+        loss=paired_loss(classifier, task.config.recipe),
         evaluated=evaluated,
-        factors=learning_rate_factors(tower, task.theta_0, task.config),
+        factors=learning_rate_factors(classifier.tower, task.theta_0, task.config),
     )
 
 
