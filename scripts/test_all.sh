@@ -35,12 +35,21 @@ tier() { # tier NAME WHY COMMAND...: keep the tier if the command succeeds
 
 install() { python -m pip install --quiet -c constraints.txt "$@"; }
 install_torch() { install 'torch==2.13.0' || install '.[torch]'; }
+open_clip_packages=(open_clip_torch==3.3.0 torchvision==0.28.0 timm ftfy wcwidth)
+install_open_clip() { install --no-deps --target "$work/open_clip" "${open_clip_packages[@]}"; }
 install_browser() { find_chromium && install '.[browser]'; }
 find_chromium() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
 
 echo "== install"
 install '.[dev,segment]'
 tier torch "torch can't be installed" install_torch
+# open_clip is no tier: without it the tests of the torch tier that run it are skipped, and say so. It lies in a directory
+# apart, for transformers' modules of PyTorch can't be imported beside a torchvision that was built for another PyTorch.
+if install_open_clip >"$work/open_clip.log" 2>&1; then
+  export WISEFT_TEST_OPEN_CLIP=$work/open_clip
+else
+  left_out+=("tests that run open_clip (it can't be installed)")
+fi
 tier gcs "gcsfs can't be installed" install '.[gcs]'
 tier wandb "wandb can't be installed" install '.[wandb]'
 tier tpu_compile "libtpu can't be installed" install '.[tpu]'

@@ -129,7 +129,8 @@ def test_the_way_out_is_named_where_there_is_one(reading: Reading | None, escape
     del stored["text_model.norm.weight"]
     with pytest.raises(InputError, match=r"missing: .*logit_scale") as caught:
         from_hf({**stored, "extra": np.zeros(1)}, TEMPLATE, reading=reading)
-    assert ("--allow-missing of evaluate and predict" in str(caught.value)) == escapes
+    way_out = "--allow-missing beside --model, --model.allow-missing beside --model.name"
+    assert (way_out in str(caught.value)) == escapes
 
 
 def test_no_way_out_is_named_for_weights_that_cannot_be_made_up():

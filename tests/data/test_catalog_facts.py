@@ -11,6 +11,7 @@ from wiseft_jax.data.catalog import DATASETS
 from wiseft_jax.data.catalog_facts import (
     dataset_facts,
     images_text,
+    layout_names,
     list_facts,
     published_specs,
     tfds_specs,
@@ -44,6 +45,14 @@ def test_published_specs_are_specs(name: str):
         spec = parse_spec(text)
         assert (spec.scheme, spec.split) == ("published", split)
         assert spec.target.partition("/")[0] == name
+
+
+def test_names_of_a_layout_are_those_of_every_split_and_variant():
+    assert layout_names(DATASETS["gtsrb"]) == {
+        "GTSRB", "Final_Training", "Images", "Training", "Final_Test", "GT-final_test.csv"
+    }  # fmt: skip
+    assert {"fog", "gaussian_blur", "1", "5"} < layout_names(DATASETS["imagenet-c"])
+    assert {"fog.npy", "labels.npy"} < layout_names(DATASETS["cifar10-c"])
 
 
 def test_where_names_alternatives_labels_and_rows():

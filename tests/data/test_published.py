@@ -117,6 +117,38 @@ def test_a_folder_that_is_missing_is_named_where_it_should_be(
     assert str(found.missing(found.folder / wanted)).startswith(f"{named}: no such file or folder;")
 
 
+@pytest.mark.parametrize(
+    ("spec", "there", "meant", "parts"),
+    [
+        ("gtsrb:train_online", "gtsrb/GTSRB/Final_Training", None, "Final_Training"),
+        (
+            "gtsrb:train",
+            "gtsrb/GTSRB/Final_Test gtsrb/GTSRB/Final_Trainin",
+            "Final_Trainin",
+            "Final_Test",
+        ),
+        ("gtsrb:train", "gtsrb/GTSRB", None, None),
+        ("svhn:extra", "svhn/test_32x32.mat", None, "test_32x32.mat"),
+        ("imagenet-c/gaussian_blur/3", "ImageNet-C/gaussian_noise", None, "gaussian_noise"),
+        ("imagenet-c/gaussian_blur/3", "ImageNet-C/gausian_blur", "gausian_blur", None),
+    ],
+)
+def test_a_part_that_is_absent_is_half_a_download_and_no_typo(
+    spec: str, there: str, meant: str | None, parts: str | None, tmp_path: Path
+):
+    for name in there.split():
+        (tmp_path / name).mkdir(parents=True)
+    found = find_split(parse_spec(f"published:{spec}@{tmp_path}"), SourceOptions())
+    with pytest.raises(InputError, match="no such file or folder") as caught:
+        found.paths()
+    said = str(caught.value)
+    assert f"Get it: {found.entry.obtain}" in said
+    assert (f"Did you mean {meant!r}?" if meant else "without") in said
+    assert ("Did you mean" in said) == (meant is not None)
+    half = f"Other parts are there ({parts}): half a download?"
+    assert (half in said) == (parts is not None) == ("half" in said)
+
+
 def test_a_copy_elsewhere_has_the_same_fingerprint_and_a_change_another(tmp_path: Path):
     for place in ("one", "two"):
         write_miniature(tmp_path / place, "imagenet-v2", "test")

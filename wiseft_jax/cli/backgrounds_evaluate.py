@@ -109,7 +109,10 @@ def _made_by(args: EvaluateArgs) -> dict[str, Any]:
     else:
         options = {name: data[name] for name in ("demo", "demo_options", "demo_seed")}
     options |= {"limit": args.data.limit, "seeds": args.seeds}
-    options["models"] = json.loads(json.dumps(dataclasses.asdict(args.models), default=str))
+    models = dataclasses.asdict(args.models)
+    del models["reading"]  # of it what differs, so that other hashes stay
+    models |= args.models.reading.settings()
+    options["models"] = json.loads(json.dumps(models, default=str))
     return {"options": options, "config_hash": hash_json(options), "versions": versions()}
 
 

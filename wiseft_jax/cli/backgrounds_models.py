@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from wiseft_jax.cli.model_names import is_exported, short_names
+from wiseft_jax.clip.reading import AS_STORED, ReadingArgs
 from wiseft_jax.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class ModelOptions:
     has none of its own), or better names than the set's folders (`coarse`); one a line, or JSON."""
     templates: str | None = None
     """Prompt set or file for a zero-shot CLIP; `simple`, for `glyphclip` `digits`."""
+    reading: ReadingArgs = AS_STORED
 
     def __post_init__(self) -> None:
         """Check what excludes what."""
@@ -60,6 +62,7 @@ class ModelOptions:
                     raise InputError(
                         f"--{name.replace('_', '-')}: is for a zero-shot CLIP; name one by --model"
                     )
+            self.reading.refuse_without_model()
 
 
 def open_predictors(options: ModelOptions, class_names: Sequence[str]) -> list[Predictor]:
@@ -98,7 +101,15 @@ def model_rows(predictors: Sequence[Predictor]) -> list[tuple[str, str, str]]:
 
 def _of_name(name: str, label: str, options: ModelOptions, class_names: Sequence[str]) -> Predictor:
     if is_exported(name):
-        return _of_export(Path(name).expanduser(), label, class_names)
+        found = _of_export(Path(name).expanduser(), label, options, class_names)
+    else:
+        found = _of_clip(name, label, options, class_names)
+    read = ", ".join(f"{key} {value}" for key, value in options.reading.settings().items())
+    weights = f"{found.weights}, read with {read}" if read else found.weights
+    return dataclasses.replace(found, weights=weights)
+
+
+def _of_clip(name: str, label: str, options: ModelOptions, class_names: Sequence[str]) -> Predictor:
     from wiseft_jax.backgrounds.predictors import thousand_predictor, zero_shot_predictor
     from wiseft_jax.clip.config import warn_of_photographs
     from wiseft_jax.clip.load import load_clip
@@ -111,7 +122,7 @@ def _of_name(name: str, label: str, options: ModelOptions, class_names: Sequence
         repeats = options.protocol == "thousand"
         given = read_class_names(options.class_names, repeats=repeats).names
     templates = options.templates or ("digits" if name == DEMO_MODEL else "simple")
-    clip = load_clip(name)
+    clip = load_clip(name, reading=options.reading)
     try:
         if options.protocol == "thousand":
             return thousand_predictor(clip, given or (), class_names, templates, name=label)
@@ -129,11 +140,13 @@ def _are_digits(class_names: Sequence[str]) -> bool:
     return {*map(class_key, class_names)} <= {*map(class_key, CLASS_NAMES)}
 
 
-def _of_export(directory: Path, label: str, class_names: Sequence[str]) -> Predictor:
+def _of_export(
+    directory: Path, label: str, options: ModelOptions, class_names: Sequence[str]
+) -> Predictor:
     from wiseft_jax.backgrounds.predictors import classifier_predictor
     from wiseft_jax.clip.export import load_classifier, read_facts
 
-    classifier, theta = load_classifier(directory)
+    classifier, theta = load_classifier(directory, reading=options.reading)
     alpha = read_facts(directory).get("alpha")
     return classifier_predictor(
         classifier, theta, class_names, name=label, source=str(directory), alpha=alpha

@@ -20,7 +20,7 @@ from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.core.run_lock import hold
 from wiseft_jax.core.writers import check_writable, write_text
 from wiseft_jax.quickstart.backgrounds_demo_config import DemoConfig
-from wiseft_jax.studies.backgrounds_train_config import MatrixConfig, Pairing
+from wiseft_jax.studies.backgrounds_train_config import ClipStart, MatrixConfig, Pairing
 
 if TYPE_CHECKING:
     from wiseft_jax.studies.backgrounds_train_data import MatrixData
@@ -107,9 +107,9 @@ def _checked(args: TrainArgs) -> TrainArgs:
         raise InputError(f"--limit: expected an integer >= 1, found {args.limit}")
     if args.out is None:
         raise InputError("--out DIR: no directory is named; the study's models and tables go there")
-    if args.demo and args.config.templates == MatrixConfig().templates:
-        config = dataclasses.replace(args.config, templates="digits")
-        return dataclasses.replace(args, config=config)
+    if args.demo and args.config.clip.templates == ClipStart().templates:
+        clip = dataclasses.replace(args.config.clip, templates="digits")
+        return dataclasses.replace(args, config=dataclasses.replace(args.config, clip=clip))
     return args
 
 

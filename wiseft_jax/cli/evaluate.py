@@ -56,13 +56,13 @@ def _exported(args: EvaluateArgs, model: str) -> tuple[Any, Any]:
     from wiseft_jax.clip.export import load_classifier
 
     path = Path(model).expanduser()
-    return load_classifier(path, args.compute_dtype, reading=args.reading.build())
+    return load_classifier(path, args.compute_dtype, reading=args.reading)
 
 
 def _clip(args: EvaluateArgs, model: str) -> Any:
     from wiseft_jax.clip.load import load_clip
 
-    return load_clip(model, args.compute_dtype, reading=args.reading.build())
+    return load_clip(model, args.compute_dtype, reading=args.reading)
 
 
 def _zero_shot(args: EvaluateArgs, clip: Any, class_names: Sequence[str]) -> tuple[Any, Any]:

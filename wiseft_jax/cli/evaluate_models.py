@@ -60,7 +60,7 @@ def _open(args: EvaluateArgs) -> tuple[list[Any], list[Any]]:
     classes = [read_facts(Path(model).expanduser())["class_names"] for model in exported]
     if exported:
         check_same_classes(exported, classes)
-    reading = args.reading.build()
+    reading = args.reading
     loaded: dict[str, Any] = {
         model: (
             load_classifier(Path(model).expanduser(), args.compute_dtype, reading=reading)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from wiseft_jax.cli.common import Common, CommonOptions
 from wiseft_jax.cli.model_names import DEFAULT_TEMPLATES, check_different
-from wiseft_jax.cli.reading_options import ReadingArgs, ReadingOptions
+from wiseft_jax.clip.reading import AS_STORED, ReadingArgs
 from wiseft_jax.core.distributed_config import DistributedConfig
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.typing import ComputeDtype
@@ -47,7 +47,7 @@ class EvaluateArgs:
     batches that are common to all, a model is out as soon as another is surely better."""
     racing: ModelRaceConfig = ModelRaceConfig()
     """How `--race` is run."""
-    reading: ReadingArgs = ReadingOptions()
+    reading: ReadingArgs = AS_STORED
     distributed: DistributedConfig = DistributedConfig()
     common: Common = CommonOptions()
 

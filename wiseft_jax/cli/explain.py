@@ -13,6 +13,7 @@ import tyro
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
 from wiseft_jax.cli.model_names import DEFAULT_TEMPLATES
 from wiseft_jax.cli.parse import parse
+from wiseft_jax.clip.reading import AS_STORED, ReadingArgs
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.saliency import METHODS, MethodName
 from wiseft_jax.core.writers import check_writable
@@ -41,6 +42,7 @@ class ModelOptions:
     """Prompt set or file for `--class-names`."""
     resnet: tuple[Path, ...] = ()
     """In the place of a CLIP: directories of ResNets, side by side, by class activation maps."""
+    reading: ReadingArgs = AS_STORED
 
     def __post_init__(self) -> None:
         """Check what excludes what."""
@@ -55,6 +57,8 @@ class ModelOptions:
             raise InputError(f"--resnet: one occurs twice: {' '.join(map(str, self.resnet))}")
         if self.run is not None and self.class_names is not None:
             raise InputError("--class-names: a run has its class names; leave it out")
+        if self.run is not None:
+            self.reading.refuse_without_model()
         if self.templates != DEFAULT_TEMPLATES and self.class_names is None:
             raise InputError("--templates: makes prompts of --class-names; give these too")
         if self.run is None and self.alphas != ALPHAS:

@@ -200,6 +200,7 @@ def make_facts(
         "run": None if models.run is None else str(models.run),
         "model": None if models.run or models.resnet else models.model or "glyphclip",
         "resnet": [str(path) for path in models.resnet],
+        "reading": models.reading.settings(),
         "score": score,
         "seed": args.seed,
         "samples": args.samples,

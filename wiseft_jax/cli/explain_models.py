@@ -73,7 +73,7 @@ def open_models(options: ModelOptions) -> Models:
         return _of_run(options)
     name = options.model or "glyphclip"
     if is_exported(name) and options.class_names is None:
-        return _exported(name)
+        return _exported(name, options)
     return _plain(name, options)
 
 
@@ -171,11 +171,11 @@ def _of_run(options: ModelOptions) -> Models:
     return Models(clip, tuple(classifier.class_names), tuple(columns))
 
 
-def _exported(name: str) -> Models:
+def _exported(name: str, options: ModelOptions) -> Models:
     from wiseft_jax.clip.export import load_classifier, read_facts
 
     directory = Path(name).expanduser()
-    classifier, theta = load_classifier(directory)
+    classifier, theta = load_classifier(directory, reading=options.reading)
     alpha = read_facts(directory).get("alpha")
     return _single(
         _clip_of(classifier, theta), classifier.class_names, theta, directory.name, alpha
@@ -188,7 +188,7 @@ def _plain(name: str, options: ModelOptions) -> Models:
     from wiseft_jax.data.class_names import read_class_names
 
     names = None if options.class_names is None else read_class_names(options.class_names).names
-    clip = load_clip(name)
+    clip = load_clip(name, reading=options.reading)
     label = Path(name).name
     if names is None:
         return _single(clip, None, {"encoder": clip.params}, label, 0.0)

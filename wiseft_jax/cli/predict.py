@@ -13,7 +13,7 @@ from typing import Any, Literal
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
 from wiseft_jax.cli.model_names import DEFAULT_TEMPLATES, check_model, is_exported
 from wiseft_jax.cli.parse import parse
-from wiseft_jax.cli.reading_options import ReadingArgs, ReadingOptions
+from wiseft_jax.clip.reading import AS_STORED, ReadingArgs
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.typing import ComputeDtype
 from wiseft_jax.core.writers import check_writable
@@ -47,7 +47,7 @@ class PredictArgs:
     """Precision of the towers."""
     on_bad_image: Literal["stop", "skip"] = "stop"
     """Stop with the list of images that can't be read, or leave them out and say which."""
-    reading: ReadingArgs = ReadingOptions()
+    reading: ReadingArgs = AS_STORED
     common: Common = CommonOptions()
 
     def __post_init__(self) -> None:
@@ -97,8 +97,8 @@ def _classifier(args: PredictArgs) -> tuple[Any, Any]:
                 f"{args.model}: not an exported model (wiseft.json isn't there), so its classes are"
                 " unknown; give --class-names FILE, or --text"
             )
-        return load_classifier(directory, args.compute_dtype, reading=args.reading.build())
-    clip = load_clip(args.model, args.compute_dtype, reading=args.reading.build())
+        return load_classifier(directory, args.compute_dtype, reading=args.reading)
+    clip = load_clip(args.model, args.compute_dtype, reading=args.reading)
     names = read_class_names(args.class_names)
     return zero_shot_classifier(clip, names.names, args.templates)
 
@@ -139,7 +139,7 @@ def _by_text(args: PredictArgs) -> int:
     from wiseft_jax.clip.towers import VISION_KEYS, normalise_pixels
     from wiseft_jax.evaluation.inference import apply_to_images
 
-    clip = load_clip(args.model, args.compute_dtype, reading=args.reading.build())
+    clip = load_clip(args.model, args.compute_dtype, reading=args.reading)
     outputs = apply_to_images(
         lambda params, images: clip.tower.image_features(
             params, normalise_pixels(images, clip.preprocess)

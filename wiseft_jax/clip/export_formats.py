@@ -80,7 +80,7 @@ EXPORT_FORMATS: dict[str, ExportFormat] = {
     ),
     "openclip": ExportFormat(
         "the whole CLIP under OpenCLIP's names",
-        "what reads OpenCLIP's names and `open_clip_config.json`; open_clip itself isn't run on it",
+        'open_clip: `create_model_and_transforms("local-dir:DIR")`',
         OPENCLIP_WEIGHTS,
         (OPENCLIP_CONFIG, *TOKENIZER_FILES),
         _write_openclip,

@@ -5,7 +5,11 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import logging
-from typing import Literal
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from wiseft_jax.core.errors import InputError
 
 Activation = Literal["auto", "gelu", "quick_gelu"]
 
@@ -14,31 +18,46 @@ _log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class Reading:
-    """How a checkpoint is read.
-
-    Attributes:
-      base: Another CLIP (what ``load_clip`` takes), whose text side, and tokenizer where there is
-        none, go with an image tower; empty for none.
-      allow_missing: Patterns (``fnmatch``'s) of names, as the file has them, that may be missing
-        from it or be there in excess.
-      activation: Of the MLPs, where the files don't say: ``gelu`` or ``quick_gelu``; ``auto`` goes
-        by the files and the name, and refuses to guess.
-      image_size: Side of the images in pixels, to which the image tower's positions are
-        interpolated; None for the checkpoint's own.
-    """
+    """How a checkpoint is read: what its files don't say, and what may be missing."""
 
     base: str = ""
+    """The CLIP that an image tower alone came from: its text side is read."""
     allow_missing: tuple[str, ...] = ()
+    """Patterns (`visual.ln_*`) of tensors that may be missing from a file, or be in excess."""
     activation: Activation = "auto"
+    """Of an OpenCLIP file: `gelu`, `quick_gelu`, or what its configuration says (`auto`)."""
     image_size: int | None = None
+    """Side of the images in pixels, to which positions are interpolated; else the model's own."""
+
+    def __post_init__(self) -> None:
+        """Check the size."""
+        if self.image_size is not None and self.image_size < 1:
+            raise InputError(f"--image-size: expected pixels, found {self.image_size}")
 
     def allows(self, name: str) -> bool:
         """Return whether the tensor ``name`` may be missing or in excess."""
         return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.allow_missing)
 
+    def settings(self) -> dict[str, Any]:
+        """Return what differs from reading a checkpoint as it is stored."""
+        values = dataclasses.asdict(self)
+        return {name: values[name] for name in values if values[name] != getattr(AS_STORED, name)}
+
+    def refuse_without_model(self) -> None:
+        """Raise where something is said of how to read models, and none is named by `--model`.
+
+        Raises:
+          InputError: Names the option.
+        """
+        for name in self.settings():
+            raise InputError(f"--{name.replace('_', '-')}: is for models that --model names")
+
 
 AS_STORED = Reading()
 """Whole, strict, at its own resolution."""
+
+ReadingArgs = Annotated[Reading, tyro.conf.arg(name="")]
+"""A field of what takes models by `--model`: `--base`, `--allow-missing` and so on."""
 
 
 def option_text(field: str) -> str:
@@ -46,10 +65,10 @@ def option_text(field: str) -> str:
 
     Example:
       >>> option_text("base")
-      '--model.base where one is trained, --base of evaluate and predict'
+      '--base beside --model, --model.base beside --model.name'
     """
     name = field.replace("_", "-")
-    return f"--model.{name} where one is trained, --{name} of evaluate and predict"
+    return f"--{name} beside --model, --model.{name} beside --model.name"
 
 
 def neutral_value(name: str) -> float | None:

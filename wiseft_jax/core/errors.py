@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 EXIT_DONE = 0
@@ -127,19 +127,38 @@ def unknown_name(kind: str, name: str, options: Iterable[str]) -> InputError:
     return InputError(f"unknown {kind} {name!r}.{did_you_mean(name, options)} Known: {known}.")
 
 
-def missing_path(path: Path, what: str, instead: str = "") -> InputError:
+def missing_path(
+    path: Path, what: str, instead: str = "", others: Collection[str] = ()
+) -> InputError:
     """Return the error for a path that isn't there: how far it exists, and which name is close.
 
     Args:
       path: What was given; relative paths count from the working directory.
       what: What was expected there, for example ``"folder"``.
       instead: What to give, for the end of the message.
+      others: As in ``how_far``.
     """
-    return InputError(f"{path}: no such {what}; {how_far(path)}{f' {instead}' if instead else ''}")
+    end = f" {instead}" if instead else ""
+    return InputError(f"{path}: no such {what}; {how_far(path, others)}{end}")
 
 
-def how_far(path: Path) -> str:
+def how_far(path: Path, others: Collection[str] = ()) -> str:
     """Return a sentence on how far a path exists, with the closest name of what is there.
+
+    Args:
+      path: One that isn't there; relative paths count from the working directory.
+      others: Names of what is there rightly, beside it: none of them was meant.
+    """
+    parent, missing = deepest_existing(path)
+    hint = ""
+    if parent.is_dir():
+        names = {entry.name for entry in parent.iterdir()}.difference(others)
+        hint = did_you_mean(missing, [name for name in names if not _other_split(name, missing)])
+    return f"{parent} exists, without {missing!r}.{hint}"
+
+
+def deepest_existing(path: Path) -> tuple[Path, str]:
+    """Return the last directory (or file) of a path that is there, and the first name that isn't.
 
     Args:
       path: One that isn't there; relative paths count from the working directory.
@@ -147,11 +166,7 @@ def how_far(path: Path) -> str:
     parent, missing = path.absolute().parent, path.name
     while not parent.exists():
         missing, parent = parent.name, parent.parent
-    hint = ""
-    if parent.is_dir():
-        names = [entry.name for entry in parent.iterdir()]
-        hint = did_you_mean(missing, [name for name in names if not _other_split(name, missing)])
-    return f"{parent} exists, without {missing!r}.{hint}"
+    return parent, missing
 
 
 def _other_split(name: str, other: str) -> bool:

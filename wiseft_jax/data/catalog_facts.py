@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import PurePosixPath
 from typing import Any
 
 from wiseft_jax.data.catalog import DATASETS, dataset_entry
@@ -82,6 +83,37 @@ def where_text(layout: Layout, split: Split) -> str:
     if split.column:
         files[-1] += f" [{split.column}]"
     return "; ".join(filter(None, [*files, split.where]))
+
+
+def layout_names(entry: DatasetEntry) -> frozenset[str]:
+    """Return what the files and folders of a data set are called as its authors ship it.
+
+    Of every split and variant; ``*`` stands for anything.
+
+    Example:
+      >>> sorted(layout_names(dataset_entry("svhn")))
+      ['extra_32x32.mat', 'test_32x32.mat', 'train_32x32.mat']
+    """
+    fills: list[dict[str, object]] = [{}]
+    if entry.variants is not None:
+        kinds = (*entry.variants.corruptions, *entry.variants.extra)
+        fills = [
+            {"corruption": kind, "severity": severity}
+            for kind in kinds
+            for severity in entry.variants.severities
+        ]
+    patterns = [
+        pattern
+        for split in entry.layout.splits
+        for pattern in (*split.paths, split.index)
+        if pattern is not None
+    ]
+    return frozenset(
+        part.format(**fill)
+        for pattern in patterns
+        for part in PurePosixPath(pattern).parts
+        for fill in fills
+    )
 
 
 def published_specs(name: str) -> dict[str, str]:

@@ -138,7 +138,8 @@ SMALL_DATASETS: dict[str, DatasetEntry] = {
             "http://ufldl.stanford.edu/housenumbers",
         ),
         licence="for non-commercial use",
-        obtain="http://ufldl.stanford.edu/housenumbers: train_32x32.mat, test_32x32.mat",
+        obtain="http://ufldl.stanford.edu/housenumbers: train_32x32.mat, test_32x32.mat, "
+        "extra_32x32.mat",
         tfds=TfdsNames("svhn_cropped", "3.1.0", (*_BOTH, ("extra", "extra"))),
         notes=(
             "the files call the digit zero 10",

@@ -224,7 +224,8 @@ TRANSFER_DATASETS: dict[str, DatasetEntry] = {
         ),
         licence="none stated",
         obtain="https://sid.erda.dk/public/archives/daaeac0d7ce1152aea9b61d9f1e19370: "
-        "GTSRB_Final_Training_Images.zip, GTSRB_Final_Test_Images.zip, GTSRB_Final_Test_GT.zip",
+        "GTSRB_Final_Training_Images.zip, GTSRB_Final_Test_Images.zip, GTSRB_Final_Test_GT.zip; "
+        "train_online: GTSRB-Training_fixed.zip",
         notes=(
             "train_online is GTSRB-Training_fixed.zip, the first phase's, which torchvision and "
             "mlfoundations/task_vectors train on",

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from wiseft_jax.core.errors import InputError, counted, missing_path, unknown_name
+from wiseft_jax.core.errors import (
+    InputError,
+    counted,
+    deepest_existing,
+    few,
+    missing_path,
+    unknown_name,
+)
 from wiseft_jax.data.catalog import dataset_entry
-from wiseft_jax.data.catalog_facts import tfds_specs, where_text
+from wiseft_jax.data.catalog_facts import layout_names, tfds_specs, where_text
 from wiseft_jax.data.class_lists import class_keys, class_names
 from wiseft_jax.data.entry import DatasetEntry, Split
 from wiseft_jax.data.files import missing_files
@@ -88,7 +96,18 @@ class PublishedSplit:
         below, own = path.relative_to(self.folder), Path(self.entry.layout.folder)
         if self.folder.absolute().name != own.name and not (self.folder / below.parts[0]).exists():
             path = self.folder / own / below
-        return missing_path(path, "file or folder", self.instead())
+        parts = self._parts_beside(path)
+        half = f"Other parts are there ({few(parts, 3)}): half a download? " if parts else ""
+        return missing_path(path, "file or folder", f"{half}{self.instead()}", parts)
+
+    def _parts_beside(self, path: Path) -> list[str]:
+        """Return which parts of the data set lie where a missing one should."""
+        folder, _ = deepest_existing(path)
+        if not folder.is_dir() or not folder.is_relative_to(self.folder.absolute()):
+            return []
+        wanted = layout_names(self.entry)
+        names = sorted(entry.name for entry in folder.iterdir())
+        return [name for name in names if any(fnmatch.fnmatchcase(name, each) for each in wanted)]
 
     def instead(self) -> str:
         """Return the end of a message: where the authors put it, and what else there is."""

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 import tyro
 
 from wiseft_jax.backgrounds.variants import VARIANTS
+from wiseft_jax.clip.reading import AS_STORED, ReadingArgs
 from wiseft_jax.core.errors import InputError, did_you_mean
 from wiseft_jax.core.field_checks import as_floats
 from wiseft_jax.data.augmentation import AugmentationConfig
@@ -102,6 +103,17 @@ class ResNetOptimizer:
 
 
 @dataclasses.dataclass(frozen=True)
+class ClipStart:
+    """Which CLIP is fine-tuned, and how it is read."""
+
+    model: str = "glyphclip"
+    """The CLIP: `glyphclip` (the small embedded one), a local directory, or a hub id."""
+    templates: str = "simple"
+    """Prompts of the CLIP's head: `simple`, `imagenet`, `digits`, or a file."""
+    reading: ReadingArgs = AS_STORED
+
+
+@dataclasses.dataclass(frozen=True)
 class MatrixConfig:
     """Train on each variant, test on each: what a background alone teaches, and what it costs.
 
@@ -138,10 +150,7 @@ class MatrixConfig:
     resnet: str | None = None
     """Directory of weights that ResNets start from, such as microsoft/resnet-50's; they are
     tested as they are too, if their classes are these, or ImageNet's with ImageNet-9's images."""
-    model: str = "glyphclip"
-    """The CLIP: `glyphclip` (the small embedded one), a local directory, or a hub id."""
-    templates: str = "simple"
-    """Prompts of the CLIP's head: `simple`, `imagenet`, `digits`, or a file."""
+    clip: Annotated[ClipStart, tyro.conf.arg(name="")] = ClipStart()
 
     def __post_init__(self) -> None:
         """Check every field.

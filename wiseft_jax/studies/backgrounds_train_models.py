@@ -201,7 +201,8 @@ def _clips(config: MatrixConfig, data: MatrixData) -> Kind:
     from wiseft_jax.training.config import TWO_TOWER_RECIPES
     from wiseft_jax.training.fine_tune import fine_tune
 
-    chosen = ModelConfig(config.model, config.templates)
+    asked = config.clip
+    chosen = ModelConfig(asked.model, asked.templates, **dataclasses.asdict(asked.reading))
     two_towers = config.recipe in TWO_TOWER_RECIPES
     classifier, theta_0 = load_model(chosen, data.words, two_towers=two_towers)
     plain, start = settled(classifier, theta_0)
@@ -219,7 +220,7 @@ def _clips(config: MatrixConfig, data: MatrixData) -> Kind:
         write_tensors(path.with_name(f"{path.name}.safetensors"), flatten_paths(theta))
 
     answers = jax.jit(lambda theta, images: plain.logits(theta, images).argmax(-1))
-    prompts = f"{len(data.words)} prompts ({config.templates})"
+    prompts = f"{len(data.words)} prompts ({asked.templates})"
     weights = f"{weights_text(classifier.source, start)}, {prompts}"
     return Kind(classifier.preprocess, answers, weights, train, read, write, (start, answers))
 
