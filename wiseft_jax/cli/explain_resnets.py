@@ -12,8 +12,8 @@ from wiseft_jax.cli.explain import ExplainArgs
 from wiseft_jax.cli.explain_images import read_mask, read_pictures
 from wiseft_jax.cli.explain_maps import make_facts, map_numbers, row_batches, write_files
 from wiseft_jax.core.errors import InputError, unknown_name
+from wiseft_jax.core.softmax import softmax
 from wiseft_jax.core.writers import write_json
-from wiseft_jax.studies.patched import probabilities
 
 METHOD = "class_activation"
 
@@ -85,7 +85,7 @@ def _explain(
     for rows, meant in row_batches(len(images)):
         logits, asked, found = (np.asarray(each)[:meant] for each in run(variables, images[rows]))
         maps.append(found)
-        shares = probabilities(logits)
+        shares = softmax(logits)
         for row, of in enumerate(asked):
             records.append(
                 {

@@ -49,10 +49,11 @@ def alternatives_caption(facts: Mapping[str, Any]) -> str:
     counted = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
     text = (
         f"accuracy in %; against: minus WiSE-FT at alpha {facts['compared_at']:g}, in points, with"
-        f" the 95 % interval of the paired bootstrap over images ({bootstrap['samples']} samples,"
-        f" seed {bootstrap['seed']}; sets are drawn independently of each other, models are"
-        " fixed: intervals say nothing of other training seeds); beaten by: alphas of WiSE-FT"
-        " that are at least as accurate on both, and more accurate on one; reference:"
+        " its 95 % interval over images (Newcombe's; of means over draws the paired bootstrap,"
+        f" {bootstrap['samples']} samples, seed {bootstrap['seed']}; sets that show the same images"
+        " are taken together, models are fixed: intervals say nothing of other training seeds);"
+        " beaten by: alphas of WiSE-FT that are at least as accurate on both, and more accurate on"
+        " one; reference:"
         f" {facts['reference']['dataset']}, n = {facts['reference']['n']}; shifts: mean of"
         f" {len(shifts)}, n = {counted} each"
     )
