@@ -88,7 +88,7 @@ def test_images_are_found_by_id_and_what_is_gone_is_counted() -> None:
     np.testing.assert_array_equal(decoded(found[0].image), images[2])
     np.testing.assert_array_equal(decoded(found[2].image), images[0])
     assert found[1] == flips[1]
-    assert said == ["1 of 3 images of fog can't be read any more, and is not shown."]
+    assert said == ["1 of 3 images of fog aren't shown: they can't be read any more."]
 
 
 def test_a_set_that_cannot_be_opened_is_said() -> None:

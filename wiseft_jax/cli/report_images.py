@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wiseft_jax.core.errors import InputError, counted
+from wiseft_jax.core.errors import InputError
 from wiseft_jax.data.config import DataConfig
 from wiseft_jax.data.specs import SourceOptions, Spec, is_spec, open_source, parse_spec
 
@@ -140,8 +140,8 @@ def with_images(
             found[place] = shown
         if missing:
             said.append(
-                f"{missing} of {counted(len(own), 'image')} of {name} can't be read any more, and"
-                f" {'is' if missing == 1 else 'are'} not shown."
+                f"{missing} of {len(own)} images of {name} aren't shown: they can't be read any"
+                " more."
             )
     return list(found.values()), said
 
