@@ -67,7 +67,9 @@ def test_an_image_tower_alone_takes_the_rest_from_its_base():
     assert found["text_config"] == base["text_config"]
     assert found["vision_config"]["patch_size"] == 16
     assert found["vision_config"]["hidden_act"] == "quick_gelu"
-    with pytest.raises(InputError, match=r"token_embedding\.weight is missing.*--base beside --model"):
+    with pytest.raises(
+        InputError, match=r"token_embedding\.weight is missing.*--base beside --model"
+    ):
         settings_of_shapes(visual, "tower.safetensors", GELU)
 
 
