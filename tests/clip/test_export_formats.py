@@ -113,12 +113,6 @@ def test_an_openclip_model_is_written_as_openclip_has_it(tmp_path: Path):
     assert written == own
 
 
-def test_no_more_is_said_of_openclip_than_is_tested():
-    assert "isn't run on it" in EXPORT_FORMATS["openclip"].readers
-    docs = (Path(__file__).parents[2] / "docs" / "checkpoints.md").read_text("utf-8")
-    assert "local-dir" not in docs
-
-
 def test_an_image_tower_needs_the_clip_that_it_came_from(
     pair: tuple[Classifier, Any], tmp_path: Path
 ):

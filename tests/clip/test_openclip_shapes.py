@@ -51,7 +51,7 @@ def test_the_activation_is_told_by_the_name_or_refused(caplog: Any):
     given = shapes("ViT-B/32")
     with pytest.raises(
         InputError,
-        match=r"--model\.activation where.*, --activation of evaluate",
+        match=r"--activation beside --model, --model\.activation beside",
     ):
         settings_of_shapes(given, "vit_b_32-laion.safetensors", AS_STORED)
     found = settings_of_shapes(given, "a/vit_b_32-quickgelu-laion400m/w.safetensors", AS_STORED)
@@ -67,7 +67,9 @@ def test_an_image_tower_alone_takes_the_rest_from_its_base():
     assert found["text_config"] == base["text_config"]
     assert found["vision_config"]["patch_size"] == 16
     assert found["vision_config"]["hidden_act"] == "quick_gelu"
-    with pytest.raises(InputError, match=r"token_embedding\.weight is missing.*--base of evaluate"):
+    with pytest.raises(
+        InputError, match=r"token_embedding\.weight is missing.*--base beside --model"
+    ):
         settings_of_shapes(visual, "tower.safetensors", GELU)
 
 
