@@ -37,7 +37,7 @@ def test_layers_are_looked_at_once_and_read_later(
     names = {path.name for path in (run / "analyses").iterdir()}
     assert names == {
         *("cka.jsonl", "cka.png", "cka.svg"),
-        *("layers.json", "layers.jsonl", "layers.png", "layers.svg"),
+        *("layers.json", "layers.jsonl", "layers.png", "layers.svg", "made.json"),
     }
     rows = read_analysis_rows(run, "cka"), read_analysis_rows(run, "layers")
     monkeypatch.setattr("wiseft_jax.studies.looked_inside.load_endpoints", never)
