@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.analysis_oracle import Facts
+from tests.helpers.analysis_oracle import Facts, mean_of_differences
 from tests.helpers.analysis_wanted import faults, uncorrected, wanted
 from tests.helpers.golden_run import (
     ALPHAS,
@@ -23,6 +23,7 @@ from tests.helpers.golden_run import (
     stored_arrays,
     write_golden_run,
 )
+from wiseft_jax.core.paired_intervals import correlations_of, interval_of_mean, newcombe
 
 CLOSE = {"rel": 1e-7, "abs": 1e-9}
 """Of float64 sums in another order, and a temperature that Newton's method has found to 1e-8."""
@@ -85,3 +86,20 @@ def test_the_comparison_sees_a_wrong_number(golden: dict[str, list[list[Any]]]):
     assert len(uncorrected("classes", rows)) == 1
     smallest["p_holm"] = None
     assert len(uncorrected("classes", rows)) == 1
+
+
+@pytest.mark.parametrize("shown", [["a", "a", "b"], ["a", "c", "b"]])
+def test_a_mean_of_sets_of_the_same_images_agrees_with_plain_numpy(shown: list[str]):
+    sketch, night = (Facts.of(each, ALPHAS, stored_arrays()) for each in ("sketch", "night"))
+    pairs = [
+        (of.right(0.0), of.right(at)) for of, at in ((sketch, 0.5), (sketch, 1.0), (night, 1.0))
+    ]
+    differences = [after.astype(float) - before for before, after in pairs]
+    values = [float(each.mean()) for each in differences]
+    intervals = [newcombe(*pair) for pair in pairs]
+    ours = interval_of_mean(values, intervals, correlations_of(differences, shown))
+    mean, theirs = mean_of_differences(pairs, shown)
+    assert mean == pytest.approx(sum(values) / 3)
+    assert ours == pytest.approx(theirs, **CLOSE)
+    apart = interval_of_mean(values, intervals)
+    assert (ours == pytest.approx(apart)) == (shown[0] != shown[1])
