@@ -83,9 +83,9 @@ def main() -> int:
             for fault in faults(row, by):
                 wrong += 1
                 print(f"{name}: {[row[field] for field in FIELDS[:5]]}: {fault}")
-        for metric in uncorrected([dict(row) for row in own]):
+        for fault in uncorrected(name, [dict(row) for row in own]):
             wrong += 1
-            print(f"{name}: p_holm of {metric} is Holm's of no family")
+            print(f"{name}: {fault}")
     if wrong:
         print(f"{wrong} differences: nothing is written")
         return 1

@@ -60,7 +60,10 @@ class Facts:
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """What a row must say; ``near`` where the interval, or the p-value, is made of draws."""
+    """What a row must say; ``near`` where the interval, or the p-value, is made of draws.
+
+    ``slack`` is how far the ends may then be from these; by default a quarter of the interval.
+    """
 
     value: float
     n: int
@@ -68,6 +71,7 @@ class Wanted:
     p: float | None = None
     near: bool = False
     p_near: bool = False
+    slack: float | None = None
 
 
 def binomial(hits: int, n: int) -> tuple[float, float]:
@@ -114,14 +118,17 @@ def quantiles(drawn: np.ndarray, value: float) -> tuple[float, float]:
     return min(low, value), max(high, value)
 
 
-def newcombe(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
+def newcombe(
+    before: np.ndarray, after: np.ndarray, confidence: float = 0.95
+) -> tuple[float, float]:
     """Return the interval of a paired difference, as in Newcombe 1998 (method 10)."""
     n = len(before)
     e, f, g, h = (
         int(np.sum(x & y)) for x, y in itertools.product((after, ~after), (before, ~before))
     )
     (l1, u1), (l2, u2) = (
-        stats.binomtest(int(x.sum()), n).proportion_ci(0.95, "wilson") for x in (after, before)
+        stats.binomtest(int(x.sum()), n).proportion_ci(confidence, "wilson")
+        for x in (after, before)
     )
     p1, p2 = after.mean(), before.mean()
     bottom = (e + f) * (g + h) * (e + g) * (f + h)
@@ -177,17 +184,40 @@ def temperature(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray | No
     return math.exp(found.x)
 
 
-def families(rows: Sequence[dict[str, Any]]) -> tuple[str, ...] | None:
-    """Return the fields by which p-values were corrected together; None if there are none such."""
-    fields = ("metric", "dataset", "alpha", "other")
-    for count in range(len(fields) + 1):
-        for by in itertools.combinations(fields, count):
-            grouped: dict[tuple, list[dict[str, Any]]] = {}
-            for row in rows:
-                grouped.setdefault(tuple(row[name] for name in by), []).append(row)
-            if all(
-                np.allclose([r["p_holm"] for r in own], holm([r["p_value"] for r in own]))
-                for own in grouped.values()
-            ):
-                return by
-    return None
+def mean_of_differences(
+    pairs: Sequence[tuple[np.ndarray, np.ndarray]], shown: Sequence[Any]
+) -> tuple[float, tuple[float, float]]:
+    """Return the mean over sets of paired differences, and its interval from each set's Newcombe's.
+
+    The variance of a mean is the sum of all covariances; half widths stand for standard errors, the
+    lower ones for the lower end (Zou and Donner 2008).
+
+    Args:
+      pairs: Of each set, which examples are right before and after.
+      shown: Of each set what its images are; those of equal sets correlate.
+    """
+    values = [float(after.mean() - before.mean()) for before, after in pairs]
+    ends = [newcombe(*pair) for pair in pairs]
+    variance = [0.0, 0.0]
+    for k, j in itertools.product(range(len(pairs)), repeat=2):
+        r = 1.0 if k == j else 0.0
+        if k != j and shown[k] == shown[j]:
+            x, y = (pairs[at][1].astype(int) - pairs[at][0] for at in (k, j))
+            r = float(np.corrcoef(x, y)[0, 1]) if x.std() * y.std() > 0 else 0.0
+        for side in (0, 1):
+            variance[side] += r * (ends[k][side] - values[k]) * (ends[j][side] - values[j])
+    low, high = (math.sqrt(max(0.0, each)) / len(pairs) for each in variance)
+    mean = sum(values) / len(values)
+    return mean, (mean - low, mean + high)
+
+
+def band(value: np.ndarray, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return lower and upper ends that hold at all places at once, by the largest t of the draws.
+
+    Args:
+      value: One number a place.
+      drawn: Draws of them, ``[S, places]``.
+    """
+    error = drawn.std(axis=0)
+    half = np.quantile(np.max(np.abs(drawn - value) / error, axis=1), 0.95) * error
+    return value - half, value + half

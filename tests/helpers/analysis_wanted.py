@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
@@ -16,6 +15,7 @@ from tests.helpers.analysis_oracle import Facts, Wanted
 Row: TypeAlias = dict[str, Any]
 Sets: TypeAlias = dict[str, Facts]
 NAMED = {"zero_shot": 0.0, "fine_tuned": 1.0}
+SHIFTS = ("sketch", "night")
 
 
 def _share(hits: int, n: int, p: float | None = None) -> Wanted:
@@ -94,23 +94,30 @@ def _landscape(row: Row, of: Facts, chosen: float) -> Wanted:
     if metric.endswith("above_chord"):
         own = value[place]
         return Wanted(own, n, oracle.quantiles(gains[:, place], own), near=True)
-    if metric.startswith("barrier"):
-        barrier = max(0.0, -value.min())
-        found = oracle.quantiles(np.maximum(0, -gains.min(axis=1)), barrier)
-        return Wanted(barrier, n, found, near=True)
     inside = slice(1, len(alphas) - 1)
+    low, high = oracle.band(value[inside], gains[:, inside])
+    slack = 0.05 * float(high.min() - low.min())  # percentile intervals are further away
+    if metric.startswith("barrier"):
+        found = max(0.0, -high.min()), max(0.0, -low.min())
+        return Wanted(max(0.0, -value.min()), n, found, near=True, slack=slack)
     if metric == "observation_1":
-        least = value[inside].min()
-        found = oracle.quantiles(gains[:, inside].min(axis=1), least)
+        found = float(low.min()), float(high.min())
         error = gains[:, inside].std(axis=0)
         moving = error > 0
         observed = np.max(-value[inside][moving] / error[moving])
         centred = ((value[inside] - gains[:, inside])[:, moving] / error[moving]).max(axis=1)
-        return Wanted(least, n, found, float(np.mean(centred >= observed)), True, p_near=True)
+        p = float(np.mean(centred >= observed))
+        least = float(value[inside].min())
+        return Wanted(least, n, found, p, near=True, p_near=True, slack=slack)
     accuracies = each.mean(axis=1)
-    best = 1 + int(np.argmax(accuracies[inside]))
-    gain = accuracies[best] - max(accuracies[0], accuracies[-1])
-    found = oracle.quantiles(drawn[:, best] - np.maximum(drawn[:, 0], drawn[:, -1]), gain)
+    gain = max(accuracies[inside]) - max(accuracies[0], accuracies[-1])
+    together = 1 - 0.05 / (2 * len(inner))
+    smaller = [
+        [min(x) for x in zip(*(oracle.newcombe(of.right(end), of.right(at), together)
+                               for end in (0.0, 1.0)), strict=True)]
+        for at in inner
+    ]  # fmt: skip
+    found = max(each[0] for each in smaller), max(each[1] for each in smaller)
     p_values = []
     for at in inner:
         right, p = of.right(at), 0.0
@@ -118,7 +125,7 @@ def _landscape(row: Row, of: Facts, chosen: float) -> Wanted:
             other = of.right(end)
             p = max(p, oracle.paired_p(other, right) if right.sum() > other.sum() else 1.0)
         p_values.append(p)
-    return Wanted(gain, n, found, min(1.0, min(p_values) * len(inner)), near=True)
+    return Wanted(gain, n, found, min(1.0, min(p_values) * len(inner)))
 
 
 def _calibration(row: Row, of: Facts, held_out: Facts) -> Wanted:
@@ -159,21 +166,17 @@ def _ensembles(row: Row, sets: Sets) -> Wanted:
     if row["metric"] == "weight_space":
         return _accuracy(sets[row["dataset"]], at)
     if row["dataset"] is None:
-        pairs = [(right_of(sets[name]), sets[name]) for name in ("sketch", "night")]
-        gains = [float(own.mean() - of.right(at).mean()) for own, of in pairs]
-        draws = [(own[of.drawn()] ^ False).mean(1) - of.right(at)[of.drawn()].mean(1)
-                 for own, of in pairs]  # fmt: skip
-        value = float(np.mean(gains))
-        n = sum(len(own) for own, _ in pairs)
-        return Wanted(value, n, oracle.quantiles(np.mean(draws, axis=0), value), near=True)
+        shifts = [sets[name] for name in SHIFTS]
+        pairs = [(of.right(at), right_of(of)) for of in shifts]
+        value, interval = oracle.mean_of_differences(pairs, [of.labels.tolist() for of in shifts])
+        return Wanted(value, sum(len(of.labels) for of in shifts), interval)
     of = sets[row["dataset"]]
     own, merged = right_of(of), of.right(at)
     if row["metric"].endswith("ensemble"):
         return _share(int(own.sum()), len(own))
     value = float(own.mean() - merged.mean())
-    drawn = own[of.drawn()].mean(axis=1) - merged[of.drawn()].mean(axis=1)
-    p = oracle.paired_p(merged, own)
-    return Wanted(value, len(own), oracle.quantiles(drawn, value), p, near=True)
+    interval = oracle.newcombe(merged, own)
+    return Wanted(value, len(own), interval, oracle.paired_p(merged, own))
 
 
 def _classes(row: Row, of: Facts, names: Sequence[str]) -> Wanted:
@@ -232,7 +235,10 @@ def _other_sets(row: Row, of: Facts) -> Wanted:
 def _robustness(row: Row, sets: Sets, baselines: np.ndarray, chosen: float) -> Wanted:
     if row["metric"] == "accuracy":
         return _accuracy(sets[row["dataset"]], row["alpha"])
-    columns = {name: baselines[:, place] for place, name in enumerate(("test", "sketch", "night"))}
+    if row["metric"] == "share_of_classes":
+        own, axis = (len({*sets[name].labels.tolist()}) for name in (row["dataset"], row["other"]))
+        return Wanted(min(1.0, own / axis), axis)
+    columns = {name: baselines[:, place] for place, name in enumerate(("test", *SHIFTS))}
     if row["metric"] == "baseline_accuracy":
         return Wanted(columns[row["dataset"]][int(row["group"].split()[1])], 1)
     to: Callable = special.logit if row["group"] == "logit" else stats.norm.ppf
@@ -323,7 +329,9 @@ def faults(row: Row, by: Wanted) -> list[str]:
         found.append(f"interval {where} instead of {by.interval}")
     elif by.interval is not None:
         width = by.interval[1] - by.interval[0]
-        slack = 0.25 * width + 1.01 / by.n if by.near else 1e-7 + 1e-6 * width
+        slack = 1e-7 + 1e-6 * width
+        if by.near:
+            slack += 0.25 * width + 1.01 / by.n if by.slack is None else by.slack
         for ours, theirs in zip(where, by.interval, strict=True):
             if not abs(ours - theirs) <= slack:
                 found.append(f"interval {where} instead of {by.interval}")
@@ -337,15 +345,44 @@ def faults(row: Row, by: Wanted) -> list[str]:
     return found
 
 
-def uncorrected(rows: Sequence[Row]) -> list[str]:
-    """Return the metrics whose ``p_holm`` is Holm's of no family of rows."""
-    tested = [row for row in rows if row["p_holm"] is not None]
-    metrics = sorted({row["metric"] for row in tested})
-    together = [each for count in range(1, len(metrics) + 1)
-                for each in itertools.combinations(metrics, count)]  # fmt: skip
-    explained: set[str] = set()
-    for kept in together:
-        own = [row for row in tested if row["metric"] in kept]
-        if oracle.families(own) is not None:
-            explained |= {*kept}
-    return [metric for metric in metrics if metric not in explained]
+FAMILIES: dict[str, Callable[[Row], Any]] = {
+    "diversity": lambda row: "all pairs and sets",
+    "overrides": lambda row: row["metric"] == "confidence_gain",
+    "landscape": lambda row: row["metric"],
+    "classes": lambda row: (row["dataset"], row["alpha"], row["other"]),
+    "flips": lambda row: "all alphas and sets",
+    "other_sets": lambda row: "all alphas and sets",
+    "ensembles": lambda row: row["metric"],
+    "effective_robustness": lambda row: row["group"],
+}
+"""Of each analysis, what rows have in common whose p-values are corrected together."""
+
+
+def uncorrected(analysis: str, rows: Sequence[Row]) -> list[str]:
+    """Return where ``p_holm`` isn't Holm's of the analysis's family of tests.
+
+    Two rows that differ in their metric alone, such as won and lost, tell of one test.
+    """
+    found = [
+        f"{_place(row)}: p_holm {row['p_holm']} beside p {row['p_value']}"
+        for row in rows
+        if (row["p_value"] is None) != (row["p_holm"] is None)
+    ]
+    families: dict[Any, dict[Any, list[Row]]] = {}
+    for row in rows:
+        if row["p_value"] is not None:
+            family = families.setdefault(FAMILIES[analysis](row), {})
+            family.setdefault(_place(row)[1:], []).append(row)
+    for family in families.values():
+        corrected = oracle.holm([own[0]["p_value"] for own in family.values()])
+        for own, p in zip(family.values(), corrected, strict=True):
+            for row in own:
+                if row["p_value"] != own[0]["p_value"]:
+                    found.append(f"{_place(row)}: another p than {own[0]['metric']}'s")
+                if row["p_holm"] is not None and not math.isclose(row["p_holm"], p, rel_tol=1e-9):
+                    found.append(f"{_place(row)}: p_holm {row['p_holm']} instead of {p}")
+    return found
+
+
+def _place(row: Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ("metric", "dataset", "alpha", "other", "group"))

@@ -16,7 +16,7 @@ function drawAnalyses(state) {
   run.analyses.forEach((each) => parts.push(analysisPart(each, state)));
   if (run.missing.length) {
     parts.push(node("p", { class: "note" }, "Not stored for this run. Each of these commands makes one (RUN is the run's directory); make the page again afterwards:"));
-    parts.push(node("ul", { class: "plain" }, ...run.missing.map(([title, command]) => node("li", {}, `${title}: `, node("code", {}, command)))));
+    parts.push(node("ul", { class: "plain" }, ...run.missing.map(([title, command]) => node("li", {}, `${title}: `, commandNode(command)))));
   }
   fill("analyses-body", ...parts.map((each) => (each instanceof Node ? each : each.part)));
   for (const each of parts) if (each.draw) each.draw();

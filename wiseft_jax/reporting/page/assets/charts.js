@@ -12,6 +12,11 @@ function node(name, attributes = {}, ...children) {
   return made;
 }
 
+// A command, which breaks between its words and not at their hyphens.
+function commandNode(text) {
+  return node("code", {}, ...text.split(" ").flatMap((word, place) => [place ? " " : "", node("span", { class: "whole" }, word)]));
+}
+
 function svg(name, attributes = {}, text = null) {
   const made = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);

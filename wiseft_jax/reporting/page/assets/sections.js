@@ -82,7 +82,7 @@ function againstCell(against, place, alpha) {
   const interval = low === high ? "" : `[${signed(low)}, ${signed(high)}]`;
   const test = against.p_value.length ? pText(against.p_value[place]) : "";
   const [text, kind] = change(against.difference[place]);
-  return [[node("span", { class: kind }, text), node("small", {}, [interval, test].filter(Boolean).join(", "))], null];
+  return [[node("span", { class: kind }, text), node("small", {}, node("span", {}, interval + (interval && test ? ", " : "")), node("span", { class: "whole" }, test))], null];
 }
 
 // The reference axis of a shift: what the analysis of robustness took, else its matched reference, else the reference.
@@ -98,7 +98,7 @@ function unmatched(run, shift, reference) {
   const [own, all] = row ? [Math.round(row.value * row.n), row.n] : [shift.classes, reference.classes];
   if (shift.kind !== "shift" || reference.kind !== "reference" || !(own > 0 && own < all)) return [];
   const said = ` Not class-matched: the shift has ${own} of the reference\u2019s ${all} classes, so the two differ in more than the shift; add its matched reference: `;
-  return [said, node("code", {}, "wiseft sweep RUN --data.matched_references SPEC"), "."];
+  return [said, commandNode("wiseft sweep RUN --data.matched_references SPEC"), "."];
 }
 
 function trackOf(run, shiftName, colour) {
