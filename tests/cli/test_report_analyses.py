@@ -10,10 +10,12 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.analysis.runs import default_sets, made_predictions, write_baselines, write_run
+from wiseft_jax.analysis.stored_run import StoredRun
 from wiseft_jax.analysis.table import ANALYSES
 from wiseft_jax.cli.main import main
 from wiseft_jax.core.analysis_rows import read_analysis_rows
@@ -192,6 +194,55 @@ def test_an_interruption_keeps_what_is_made(
     assert "diversity" in there
     assert not {"overrides", "flips"} & there
     assert made(run, "diversity", "overrides", "flips")["kept"] == ["diversity"]
+
+
+def test_an_interruption_while_it_is_drawn_leaves_no_record_of_other_rows(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+):
+    argv = ["report", str(run), "--analyses", "landscape", "diversity", "-q"]
+    assert main(argv) == 0
+    first = read_analysis_rows(run, "landscape")
+
+    def interrupted(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("wiseft_jax.reporting.analysis_pictures.draw_analysis", interrupted)
+        assert main([*argv, "--seed", "7"]) == 42
+    assert read_analysis_rows(run, "landscape") != first  # of seed 7, written before the pictures
+    again = made(run, "landscape", "diversity")
+    assert again["kept"] == ["diversity"]
+    assert again["analyses"]["landscape"] == first
+
+
+@pytest.mark.parametrize("meanwhile", ["loaded", "analysed"])
+def test_a_sweep_meanwhile_makes_an_analysis_out_of_date(
+    run: Path, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+):
+    """Its rows are of the predictions before; the next report makes it again."""
+
+    def swept() -> None:
+        os.utime(run / "predictions" / "test.npz", (1, 1))
+
+    load, own = StoredRun.load, ANALYSES["diversity"]
+
+    def loaded(path: Path) -> StoredRun:
+        found = load(path)
+        swept()
+        return found
+
+    def analysed(*given: Any) -> Any:
+        swept()
+        return own.function(*given)
+
+    with monkeypatch.context() as patched:
+        if meanwhile == "loaded":
+            patched.setattr(StoredRun, "load", loaded)
+        else:
+            patched.setitem(ANALYSES, "diversity", dataclasses.replace(own, function=analysed))
+        assert made(run, "diversity")["kept"] == []
+    assert made(run, "diversity")["kept"] == []
+    assert made(run, "diversity")["kept"] == ["diversity"]
 
 
 def test_help_names_the_form(capsys: pytest.CaptureFixture):

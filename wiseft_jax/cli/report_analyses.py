@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -22,6 +22,7 @@ from wiseft_jax.studies.looked_inside_config import FeaturesConfig, PlaneConfig
 if TYPE_CHECKING:
     from wiseft_jax.analysis.options import AnalysisOptions
     from wiseft_jax.analysis.stored_run import StoredRun
+    from wiseft_jax.cli.made_analyses import FileFact
     from wiseft_jax.core.analysis_rows import AnalysisRow
 
 logger = logging.getLogger(__name__)
@@ -79,12 +80,14 @@ def main(argv: Sequence[str]) -> int:
     from wiseft_jax.analysis.options import AnalysisOptions
     from wiseft_jax.analysis.stored_run import StoredRun
     from wiseft_jax.analysis.table import chosen_analyses
+    from wiseft_jax.cli.made_analyses import results_facts
 
     names = chosen_analyses(args.analyses)
     _refuse_unread(args)
     for place in (args.tables, args.figures):
         if place is not None:
             check_writable(place)
+    results = results_facts(args.run)  # before it is loaded
     run = StoredRun.load(args.run)
     options = AnalysisOptions(
         seed=args.seed,
@@ -94,11 +97,15 @@ def main(argv: Sequence[str]) -> int:
     )
     with _telling_what_is_kept(run.path):
         _look_inside(run, args)
-        return _make(run, names, options, args)
+        return _make(run, names, options, args, results)
 
 
 def _make(
-    run: StoredRun, names: Sequence[str], options: AnalysisOptions, args: ReportAnalysesArgs
+    run: StoredRun,
+    names: Sequence[str],
+    options: AnalysisOptions,
+    args: ReportAnalysesArgs,
+    results: Sequence[FileFact],
 ) -> int:
     """Make, store and print the analyses, one after the other; list them if none is named."""
     if not names:
@@ -107,12 +114,15 @@ def _make(
     asked_for_by_name = ALL not in args.analyses
     if skipped and (asked_for_by_name or len(skipped) == len(names)):
         raise InputError("\n".join(f"{run.path}: {name}: {why}" for name, why in skipped.items()))
-    kept = {} if args.overwrite else _kept(run, names, options, args)
+    from wiseft_jax.cli.made_analyses import made_from
+
+    origins = {name: made_from(run, name, options, results) for name in names}
+    kept = {} if args.overwrite else _kept(run.path, origins, args)
     made, listed = {}, {}
     for name in names:
         if name in skipped:
             continue
-        rows, files = kept[name] if name in kept else _made(run, name, options, args)
+        rows, files = kept[name] if name in kept else _made(run, name, options, args, origins[name])
         made[name], listed[name] = rows, [str(file) for file in files]
         if not args.common.json:
             _print(run, name, rows, files)
@@ -149,17 +159,20 @@ def _telling_what_is_kept(run_dir: Path) -> Iterator[None]:
 
 
 def _kept(
-    run: StoredRun, names: Sequence[str], options: AnalysisOptions, args: ReportAnalysesArgs
+    run_dir: Path, origins: Mapping[str, str], args: ReportAnalysesArgs
 ) -> dict[str, tuple[list[AnalysisRow], list[Path]]]:
     """Return the analyses that are there and current, which is logged."""
     from wiseft_jax.cli.made_analyses import current_rows
 
-    found = {name: current_rows(run, name, options, pictures=args.pictures) for name in names}
+    found = {
+        name: current_rows(run_dir, name, origin, pictures=args.pictures)
+        for name, origin in origins.items()
+    }
     kept = {name: each for name, each in found.items() if each is not None}
     if kept:
         logger.info(
             "%s: there already, of the same results and options, and kept: %s; --overwrite makes"
-            " them again", run.path, ", ".join(kept),
+            " them again", run_dir, ", ".join(kept),
         )  # fmt: skip
     return kept
 
@@ -200,19 +213,20 @@ def _missing(run: StoredRun, names: Sequence[str], options: AnalysisOptions) -> 
 
 
 def _made(
-    run: StoredRun, name: str, options: AnalysisOptions, args: ReportAnalysesArgs
+    run: StoredRun, name: str, options: AnalysisOptions, args: ReportAnalysesArgs, origin: str
 ) -> tuple[list[AnalysisRow], list[Path]]:
     """Make an analysis and write rows, and pictures, into the run; return rows and files."""
     from wiseft_jax.analysis.table import analyse
-    from wiseft_jax.cli.made_analyses import record_made
+    from wiseft_jax.cli.made_analyses import forget_made, record_made
     from wiseft_jax.reporting.analysis_pictures import draw_analysis
 
     logger.info("%s: %s", run.path, name)
     rows = analyse(run, name, options)
     file = analysis_file(run.path, name)
+    forget_made(run.path, name)
     write_analysis_rows(file, rows)
     pictures = draw_analysis(name, rows, file.parent, chosen=run.chosen) if args.pictures else []
-    record_made(run, name, options, [file, *pictures], pictures=args.pictures)
+    record_made(run.path, name, origin, [file, *pictures], pictures=args.pictures)
     return rows, [file, *pictures]
 
 
