@@ -54,14 +54,20 @@ def test_p_values_are_corrected_by_family_and_each_test_counts_once():
 
     rows = [row("won", "a", 0.01), row("lost", "a", 0.01), row("changed", "a", None)]
     rows += [row("won", "b", 0.04), row("lost", "b", 0.04), row("won", "c", 0.03)]
-    add_p_holm(rows)
+    twins = ("won", "lost")
+    add_p_holm(rows, twins=twins)
     # Three tests of 0.01, 0.04 and 0.03, as in the example of Holm's method.
     assert [each["p_holm"] for each in rows] == pytest.approx([0.03, 0.03, None, 0.06, 0.06, 0.06])
-    add_p_holm(rows, family=lambda row: row["dataset"])
+    add_p_holm(rows, family=lambda row: row["dataset"], twins=twins)
     assert [each["p_holm"] for each in rows] == [0.01, 0.01, None, 0.04, 0.04, 0.03]
     equal = [row("won", "a", 0.01), row("won", "b", 0.01)]  # equal p-values of two tests
     add_p_holm(equal)
     assert [each["p_holm"] for each in equal] == [0.02, 0.02]
+    equal = [row("gain", "a", 0.01), row("loss", "a", 0.01)]  # as are those of two metrics
+    add_p_holm(equal, twins=twins)
+    assert [each["p_holm"] for each in equal] == [0.02, 0.02]
+    with pytest.raises(ValueError, match=r"won and lost of .* expected one p-value, found 0.01"):
+        add_p_holm([row("won", "a", 0.01), row("lost", "a", 0.02)], twins=twins)
 
 
 def test_a_missing_analysis_is_named_with_the_command(tmp_path: Path):

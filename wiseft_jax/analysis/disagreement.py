@@ -122,7 +122,11 @@ def overridden(run: StoredRun, options: AnalysisOptions) -> list[AnalysisRow]:
         classes = [classes_at(predictions, alpha) for alpha in (ZERO_SHOT, FINE_TUNED, at)]
         rows += _shares(run, predictions, overrides(*classes), at)
         rows += _confidences(run, predictions, classes[0] != classes[1])
-    add_p_holm(rows, family=lambda row: row["metric"] == "confidence_gain")
+    add_p_holm(
+        rows,
+        family=lambda row: row["metric"] == "confidence_gain",
+        twins=("zero_shot_overrides", "zero_shot_overridden"),
+    )
     return rows
 
 

@@ -91,7 +91,7 @@ def flips(run: StoredRun, options: AnalysisOptions) -> list[AnalysisRow]:
     for predictions in run.sets():
         if len(predictions.alphas) > 1:
             rows += _of_set(run, predictions)
-    add_p_holm(rows)
+    add_p_holm(rows, twins=("won", "lost"))
     return rows
 
 

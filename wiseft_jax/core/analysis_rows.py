@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
@@ -125,21 +125,35 @@ def analysis_row(
 def add_p_holm(
     rows: Iterable[AnalysisRow],
     family: Callable[[AnalysisRow], Hashable] = lambda row: row["analysis"],
+    twins: Collection[str] = (),
 ) -> None:
     """Set ``p_holm`` of every row that has a ``p_value``: Holm's correction of each family.
 
-    Rows that differ in their metric alone (what was won and what was lost at one alpha) tell of one
-    test, which counts once.
+    A test is told from others by analysis, metric, dataset, alpha, other and group, whatever its
+    p-value. What was won and what was lost at one alpha are two metrics of one test, which counts
+    once: such metrics are named.
 
     Args:
       rows: Of an analysis; changed in place.
       family: What rows have in common whose tests are made together; all rows by default.
+      twins: Metrics that tell of one test, where all else is the same.
+
+    Raises:
+      ValueError: If rows of one test have other p-values.
     """
     families: dict[Hashable, dict[Hashable, list[AnalysisRow]]] = {}
     for row in rows:
         if row["p_value"] is not None:
-            test = (row["dataset"], row["alpha"], row["other"], row["group"], row["p_value"])
-            families.setdefault(family(row), {}).setdefault(test, []).append(row)
+            metric = tuple(twins) if row["metric"] in twins else row["metric"]
+            place = (row["dataset"], row["alpha"], row["other"], row["group"])
+            own = families.setdefault(family(row), {})
+            own.setdefault((row["analysis"], metric, *place), []).append(row)
+            first = own[row["analysis"], metric, *place][0]
+            if first["p_value"] != row["p_value"]:
+                raise ValueError(
+                    f"{row['analysis']}: {first['metric']} and {row['metric']} of {place} are one"
+                    f" test: expected one p-value, found {first['p_value']} and {row['p_value']}"
+                )
     for tests in families.values():
         corrected = holm([own[0]["p_value"] or 0.0 for own in tests.values()])
         for own, p_holm in zip(tests.values(), corrected.tolist(), strict=True):
