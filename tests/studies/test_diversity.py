@@ -29,6 +29,7 @@ from wiseft_jax.studies.diversity import (
     study_base,
 )
 from wiseft_jax.studies.diversity_config import DiversityConfig
+from wiseft_jax.studies.diversity_measures import GroupMeasure
 from wiseft_jax.studies.diversity_probes import probes
 from wiseft_jax.studies.grid_files import StudyDirectory
 
@@ -139,7 +140,19 @@ def test_embeddings_are_compared_by_cka_on_their_own_images(
     assert "cka_complement" not in sets["test"]["measures"]
     assert "cka_complement" in sets["a"]["measures"]
     assert "test: no CKA of 79 images; it needs 80" in caplog.text
+    assert "mean of shifts: no cka" not in caplog.text
+    for few in ("a", "b"):  # whichever shift it is, the first too
+        counts |= {"a": 85, "b": 170, few: 79}
+        caplog.clear()
+        (*_, mean) = diversity_study(NONE, directory, data)["sets"]
+        assert "cka_complement" not in mean["measures"]
+        assert mean["cka_images"] == 0
+        said = f"it isn't measured on {few}, of which fewer than 80 images are compared"
+        for group in (ENDS, TUNED):
+            assert f"mean of shifts: no cka_complement of {group}: {said}" in caplog.text
+    caplog.clear()
     without = diversity_study(dataclasses.replace(NONE, cka_images=0), directory, data)
+    assert "mean of shifts" not in caplog.text
     assert all("cka_complement" not in each["measures"] for each in without["sets"])
 
 
@@ -149,6 +162,31 @@ def test_of_many_pairs_so_many_are_drawn(tmp_path: Path):
     facts = diversity_study(config, directory, None)
     assert facts["pairs"][TUNED] == 4
     assert diversity_study(config, directory, None) == facts
+
+
+def test_draws_that_are_left_out_on_a_set_are_left_out_of_the_mean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Draws of sets belong together by number, so the mean is over those that both have."""
+    directory = study(tmp_path, [(0.0, 1.0), (1.0,)])
+
+    def similar(*_: Any) -> Any:
+        drawn = {"a": [np.nan, 0.2, 0.4], "b": [0.9, 0.4, 0.6]}
+        return {
+            name: (80, {g: GroupMeasure(0.4, (0.4,), np.array(own)) for g in (ENDS, TUNED)})
+            for name, own in drawn.items()
+        }
+
+    monkeypatch.setattr("wiseft_jax.studies.diversity._similarity", similar)
+    config = dataclasses.replace(NONE, samples=3)
+    sets = {each["dataset"]: each for each in diversity_study(config, directory, None)["sets"]}
+    ends = {name: each["measures"].get("cka_complement") for name, each in sets.items()}
+    assert ends["test"] is None
+    own = ends["a"][ENDS]
+    assert (own["low"], own["high"]) == pytest.approx((0.205, 0.4))  # and the value, 0.4
+    mean = ends["mean of shifts"][ENDS]
+    assert (mean["low"], mean["high"]) == pytest.approx((0.305, 0.495))
+    assert mean["ratio"] == {"value": 1.0, "low": 1.0, "high": 1.0}
 
 
 @pytest.mark.parametrize(

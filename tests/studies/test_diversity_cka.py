@@ -95,6 +95,45 @@ def test_groups_are_drawn_together():
     np.testing.assert_allclose(found["one"].drawn, found["two"].drawn, rtol=1e-9)
 
 
+def varying_in(models: dict[str, np.ndarray], batches: int) -> dict[str, np.ndarray]:
+    """Return models of which "b" varies in so many of the minibatches alone."""
+    flat = np.ones_like(models["b"])
+    for each in minibatches(len(flat), 3, most=MOST_BATCHES)[:batches]:
+        flat[each] = models["b"][each]
+    return models | {"b": flat}
+
+
+def test_draws_in_which_features_do_not_vary_are_left_out_and_counted(
+    caplog: pytest.LogCaptureFixture,
+):
+    models = features(85, {"a": 0.0, "b": 1.0, "c": 0.5})
+    assert len(minibatches(85, 3, most=MOST_BATCHES)) == 5
+    groups = {"ends": [("a", "b"), ("a", "c")], "tuned": [("b", "c")]}
+    measured(models, groups)
+    assert caplog.text == ""
+    found = measured(varying_in(models, 2), groups)
+    left_out = int(np.isnan(found["ends"].drawn).sum())
+    assert 0.04 < left_out / 500 < 0.13  # 0.6^5 of the draws have none of the two: 0.078
+    np.testing.assert_array_equal(*(np.isnan(each.drawn) for each in found.values()))
+    said = f"test: CKA: {left_out} draws of 500 are left out of its intervals"
+    assert [record.getMessage()[: len(said)] for record in caplog.records] == [said]
+    low, high = np.nanquantile(found["ends"].drawn, [0.025, 0.975])
+    assert low < found["ends"].value < high
+    apart = measured(varying_in(models, 2), {"other": [("a", "c")]})  # which "b" isn't in
+    assert np.isfinite(apart["other"].drawn).all()
+
+
+def test_features_that_vary_in_no_draw_are_refused():
+    models = varying_in(features(85, {"a": 0.0, "b": 1.0}), 1)
+
+    def draw_once(times: int) -> None:
+        for time in range(times):  # the minibatch is in two draws of three
+            cka_groups(models, {"ends": [("a", "b")]}, samples=1, seed=3, stream=f"set {time}")
+
+    with pytest.raises(InputError, match="found none of 1: a model's features don't vary"):
+        draw_once(20)
+
+
 def test_features_that_do_not_vary_are_refused():
     models = features(170, {"a": 0.0}) | {"flat": np.ones((170, 5), np.float32)}
     with pytest.raises(InputError, match="expected features that vary"):

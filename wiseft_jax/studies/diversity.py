@@ -21,7 +21,7 @@ import numpy as np
 
 from wiseft_jax.core.analysis_rows import AnalysisRow, analysis_row, write_analysis_rows
 from wiseft_jax.core.config_io import from_dict
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, few
 from wiseft_jax.core.hashing import hash_json
 from wiseft_jax.core.results import MEAN_OF_SHIFTS
 from wiseft_jax.core.rng import numpy_stream
@@ -42,6 +42,10 @@ FACTS_FILE = "diversity.json"
 ENDS, TUNED, PROBES = "zero_shot/fine_tuned", "fine_tuned/fine_tuned", "probe/probe"
 _INTERVAL = (0.025, 0.975)
 _SCHEMA = 1
+_WHY_LACKING = {
+    MEASURE: f", of which fewer than {FEWEST_IMAGES} images are compared",
+    "kl_divergence": ", whose logits aren't stored, or not finite",
+}
 
 
 def study_base(directory: StudyDirectory) -> ExperimentConfig:
@@ -119,7 +123,7 @@ def diversity_study(
     shifts = [name for name in names if (first[name].split, first[name].role) == ("test", "shift")]
     if len(shifts) > 1:
         n = sum(int(np.sum(first[name].labels >= 0)) for name in shifts)
-        mean = _mean_of([drawn[name] for name in shifts])
+        mean = _mean_of({name: drawn[name] for name in shifts})
         own = _set_facts(MEAN_OF_SHIFTS, "test", "shift", n, mean)
         counted = sum(images.get(name, 0) for name in shifts) if MEASURE in mean else 0
         facts.append(own | {"cka_images": counted})
@@ -234,20 +238,34 @@ def _outputs(predictions: Predictions, alpha: float) -> Outputs:
 
 
 def _mean_of(
-    sets: Sequence[dict[str, dict[str, GroupMeasure]]],
+    sets: Mapping[str, dict[str, dict[str, GroupMeasure]]],
 ) -> dict[str, dict[str, GroupMeasure]]:
-    """Return the unweighted mean over sets: their draws are one where they show the same images."""
+    """Return the unweighted mean over sets: their draws are one where they show the same images.
+
+    What a set lacks has no mean, with a warning; a draw that is left out in a set is in the mean.
+    """
     found: dict[str, dict[str, GroupMeasure]] = {}
-    for measure, groups in sets[0].items():
-        for group in groups:
-            each = [one[measure][group] for one in sets if group in one.get(measure, {})]
-            if len(each) < len(sets):
+    for measure in dict.fromkeys(measure for own in sets.values() for measure in own):
+        of = {name: own.get(measure, {}) for name, own in sets.items()}
+        for group in dict.fromkeys(group for groups in of.values() for group in groups):
+            if lacking := [name for name, groups in of.items() if group not in groups]:
+                logger.warning(
+                    "%s: no %s of %s: it isn't measured on %s%s",
+                    MEAN_OF_SHIFTS, measure, group, few(lacking), _WHY_LACKING.get(measure, ""),
+                )  # fmt: skip
                 continue
+            each = [groups[group] for groups in of.values()]
             mean = GroupMeasure(
                 float(np.mean([one.value for one in each])),
                 tuple(np.mean([one.pairs for one in each], axis=0).tolist()),
                 np.mean([one.drawn for one in each], axis=0),
             )
+            if np.isnan(mean.drawn).all():
+                logger.warning(
+                    "%s: no %s of %s: each draw is left out on some set",
+                    MEAN_OF_SHIFTS, measure, group,
+                )  # fmt: skip
+                continue
             found.setdefault(measure, {})[group] = mean
     return found
 
@@ -259,7 +277,7 @@ def _set_facts(
     for measure, groups in measured.items():
         own = {}
         for group, each in groups.items():
-            low, high = np.quantile(each.drawn, _INTERVAL)
+            low, high = np.nanquantile(each.drawn, _INTERVAL)
             own[group] = {
                 "value": each.value,
                 "low": min(float(low), each.value),
@@ -277,7 +295,7 @@ def _ratio(each: GroupMeasure, tuned: GroupMeasure | None) -> dict[str, float] |
     """Return the ratio to fine-tuned/fine-tuned; None where that is 0 in the set or a sample."""
     if tuned is None or tuned.value == 0 or (tuned.drawn <= 0).any():
         return None
-    low, high = np.quantile(each.drawn / tuned.drawn, _INTERVAL)
+    low, high = np.nanquantile(each.drawn / tuned.drawn, _INTERVAL)
     value = each.value / tuned.value
     return {"value": value, "low": min(float(low), value), "high": max(float(high), value)}
 

@@ -8,6 +8,7 @@ construction, and isn't measured.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 
@@ -16,9 +17,12 @@ from jaxtyping import Float, Float64
 
 from wiseft_jax.analysis.layer_similarity import SMALLEST_BATCH, hsic_of_pairs, minibatches
 from wiseft_jax.analysis.linear_cka import centred_gram, ratio_of_sums
+from wiseft_jax.core.errors import InputError, counted
 from wiseft_jax.core.resampling import drawn_sums, even_counts
 from wiseft_jax.core.rng import numpy_stream
 from wiseft_jax.studies.diversity_measures import GroupMeasure
+
+logger = logging.getLogger(__name__)
 
 MEASURE = "cka_complement"
 MOST_BATCHES = 40
@@ -39,7 +43,9 @@ def cka_groups(
 
     Minibatches are drawn again, each with the features of all models, so that in a ratio of groups
     what pairs share cancels. There are few of them, so the draws are stretched about the value by
-    ``t / z sqrt(B / (B - 1))``: the interval of a mean of B numbers would be Student's.
+    ``t / z sqrt(B / (B - 1))``: the interval of a mean of B numbers would be Student's. A draw in
+    which a model's own HSIC is 0 or rounding has no CKA: it is left out of all groups (NaN), and
+    they are counted in a warning.
 
     Args:
       features: Model -> a row an image, the same images for all.
@@ -49,7 +55,7 @@ def cka_groups(
       stream: The set's name; draws of other sets are independent.
 
     Raises:
-      InputError: Features that don't vary from image to image.
+      InputError: Features that don't vary from image to image, or in no draw.
     """
     from scipy.stats import norm, t
 
@@ -61,16 +67,41 @@ def cka_groups(
     drawn = drawn_sums(even_counts(rng, batches, samples), flat).reshape(-1, count, count)
     stretch = float(t.ppf(0.975, batches - 1) / norm.ppf(0.975))
     stretch *= math.sqrt(batches / (batches - 1))
+    asked = {
+        group: [(order[one], order[other]) for one, other in pairs]
+        for group, pairs in groups.items()
+        if pairs
+    }
+    models = sorted({model for places in asked.values() for pair in places for model in pair})
     whole, found = terms.sum(axis=0), {}
-    for group, pairs in groups.items():
-        if not pairs:
-            continue
-        places = [(order[one], order[other]) for one, other in pairs]
+    least = _ROUNDING * np.diagonal(whole)[models]
+    usable = (np.diagonal(drawn, axis1=1, axis2=2)[:, models] > least).all(axis=1)
+    for group, places in asked.items():
         values = tuple(_complement(whole, i, j) for i, j in places)
         value = float(np.mean(values))
-        own = np.mean([[_complement(sums, i, j) for i, j in places] for sums in drawn], axis=1)
+        own = np.full(len(drawn), np.nan)
+        own[usable] = [
+            np.mean([_complement(sums, i, j) for i, j in places]) for sums in drawn[usable]
+        ]
         found[group] = GroupMeasure(value, values, value + stretch * (own - value))
+    if asked:
+        _tell_left_out(stream, int(np.sum(~usable)), samples)
     return found
+
+
+def _tell_left_out(stream: str, count: int, samples: int) -> None:
+    """Log how many draws are left out; refuse if none is left."""
+    why = "a model's features don't vary in their minibatches (HSIC_1 isn't positive)"
+    if count == samples:
+        raise InputError(
+            f"{stream}: CKA: expected draws of minibatches in which features vary, found none of"
+            f" {samples}: {why}; give more images with --cka-images, or 0 to leave CKA out"
+        )
+    if count:
+        logger.warning(
+            "%s: CKA: %s left out of its intervals: %s",
+            stream, counted(count, f"draw of {samples} is", f"draws of {samples} are"), why,
+        )  # fmt: skip
 
 
 def _terms(features: Sequence[Float[np.ndarray, "N _"]], seed: int) -> Float64[np.ndarray, "B M M"]:

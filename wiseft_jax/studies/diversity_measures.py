@@ -41,7 +41,7 @@ class GroupMeasure:
     Attributes:
       value: The mean over its pairs.
       pairs: That of each pair.
-      drawn: float64[S], the value in each bootstrap sample.
+      drawn: float64[S], the value in each bootstrap sample; NaN in one that is left out.
     """
 
     value: float
