@@ -119,9 +119,10 @@ def ensembles(run: StoredRun, options: AnalysisOptions = AnalysisOptions()) -> l
     Metrics ``weight_space`` (the merged weights), ``output_ensemble`` and ``probability_ensemble``
     (accuracies, Clopper-Pearson) and ``..._gain`` (minus the merged weights' at the same alpha:
     Newcombe's interval; McNemar's exact p-value, corrected by Holm for all alphas and sets of the
-    kind). The mean of the shifts (no
-    dataset, the group ``"mean of shifts"``) has gains alone; its interval is put together from
-    those of the sets (``interval_of_mean``), which correlate where they show the same images.
+    kind). There is no gain at alpha 0 and 1, where an ensemble is the merged model by construction.
+    The mean of the shifts (no dataset, the group ``"mean of shifts"``) has gains alone; its
+    interval is put together from those of the sets (``interval_of_mean``), which correlate where
+    they show the same images.
 
     Args:
       run: The run, with logits of both ends.
@@ -190,6 +191,8 @@ def _of_kind(run: StoredRun, sets: Sequence[Predictions], kind: str) -> list[Ana
             rows.append(
                 run.row(NAME, f"{kind}_ensemble", hits / n, n, each, interval=interval, **shared)
             )
+            if alpha in (ZERO_SHOT, FINE_TUNED):  # the same model: there is nothing to test
+                continue
             test = mcnemar(*pair)
             gains.append(
                 run.row(
