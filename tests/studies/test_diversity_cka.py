@@ -114,7 +114,8 @@ def test_draws_in_which_features_do_not_vary_are_left_out_and_counted(
     found = measured(varying_in(models, 2), groups)
     left_out = int(np.isnan(found["ends"].drawn).sum())
     assert 0.04 < left_out / 500 < 0.13  # 0.6^5 of the draws have none of the two: 0.078
-    np.testing.assert_array_equal(*(np.isnan(each.drawn) for each in found.values()))
+    ends, tuned = (np.isnan(each.drawn) for each in found.values())
+    np.testing.assert_array_equal(ends, tuned)
     said = f"test: CKA: {left_out} draws of 500 are left out of its intervals"
     assert [record.getMessage()[: len(said)] for record in caplog.records] == [said]
     low, high = np.nanquantile(found["ends"].drawn, [0.025, 0.975])
