@@ -9,6 +9,7 @@ from wiseft_jax.cli.presets import all_presets
 from wiseft_jax.data.catalog import DATASETS
 from wiseft_jax.data.catalog_transfer import EIGHT_TASKS
 from wiseft_jax.data.config import DataConfig
+from wiseft_jax.data.matched_references import published_reference
 from wiseft_jax.data.specs import parse_spec, parse_specs
 from wiseft_jax.experiment import ExperimentConfig
 
@@ -20,7 +21,8 @@ PRESETS = {
 
 
 def specs_of(data: DataConfig) -> list[str]:
-    return [text for text in (data.train, data.validation, data.test, *data.shifts) if text]
+    given = (data.train, data.validation, data.test, *data.shifts, *data.matched_references)
+    return [text for text in given if text]
 
 
 def test_every_experiment_of_the_papers_has_a_preset():
@@ -39,6 +41,14 @@ def test_every_set_and_split_is_in_the_catalog(name: str):
     for spec in map(parse_spec, texts):
         assert spec.root == ""  # the user's to say
         assert spec.split in [split.name for split in DATASETS[spec.target].layout.splits]
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_a_shift_of_fewer_classes_comes_with_its_matched_reference(name: str):
+    data = PRESETS[name].data
+    wanted = [published_reference(parse_spec(shift).target) for shift in data.shifts]
+    assert [parse_spec(each).target for each in data.matched_references] == [*filter(None, wanted)]
+    assert len(data.matched_references) == (3 if name.startswith("imagenet/") else 0)
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))

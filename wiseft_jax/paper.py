@@ -32,8 +32,17 @@ IMAGENET = DataConfig(
         "published:objectnet:test",
         "published:imagenet-a:test",
     ),
+    matched_references=(
+        "published:imagenet-r-val-classes:val",
+        "published:imagenet-objectnet-val-classes:val",
+        "published:imagenet-a-val-classes:val",
+    ),
 )
-"""ImageNet and the five shifts of the paper's average; 1 % of the training set chooses alpha."""
+"""ImageNet and the five shifts of the paper's average; 1 % of the training set chooses alpha.
+
+ImageNet-R, ObjectNet and ImageNet-A have fewer classes, so effective robustness sets them against
+the validation images of these classes, which are read from ImageNet's own folder.
+"""
 
 END_TO_END = TrainConfig()
 """Section 3: AdamW, 3e-5, weight decay 0.1, batches of 512, 10 epochs, 500 steps of warm-up."""

@@ -6,12 +6,14 @@ The warm-up is a tenth of the run, for 500 steps would be longer than it. One dr
 repeat it with other seeds.
   WISEFT_DATA_ROOT=/data wiseft run imagenet/vit_b16_few_shot
 The folder is where the published sets lie; `wiseft data info imagenet` says how to get them.
+ImageNet-R, ObjectNet and ImageNet-A come with their matched references, ImageNet's validation
+images of their classes, which the sweep evaluates too: 26,250 images more.
 Expected: not recorded.
 Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 8 H100: 0.0012 to
-0.0013 hours of fine-tuning, 0.0049 of sweep, 5.3 GiB a device, if the hosts decode 37,000
+0.0013 hours of fine-tuning, 0.0056 of sweep, 5.3 GiB a device, if the hosts decode 37,000
 images/s. By
   wiseft plan imagenet/vit_b16_few_shot --topology h100:8 --method abstract \
-    --images 16000 --classes 1000 --test-images 179775
+    --images 16000 --classes 1000 --test-images 206025
 """
 
 from wiseft_jax import paper

@@ -8,16 +8,18 @@ the defaults of its code, and the sweep is a study:
 One run of it:
   WISEFT_DATA_ROOT=/data wiseft run imagenet/vit_b16_linear
 The folder is where the published sets lie; `wiseft data info imagenet` says how to get them.
+ImageNet-R, ObjectNet and ImageNet-A come with their matched references, ImageNet's validation
+images of their classes, which the sweep evaluates too: 26,250 images more.
   wiseft report RUN --against-paper
 Expected: ImageNet 78.2 and 61.0 on the mean of the five shifts at alpha 0.5, 68.4 and 58.4 at 0,
 79.9 and 57.2 at 1. Source: Wortsman et al. 2022, arXiv 2109.01903v3; which table isn't recorded.
 ObjectNet: the border of 2 pixels is cropped here, and the reference implementation never crops
 it; whether the paper's numbers come from that code isn't recorded.
 Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 8 H100: 0.0031 hours
-for the features, 0.00013 for the head, 0.00044 for the sweep, if the hosts decode 110,000
+for the features, 0.00013 for the head, 0.00051 for the sweep, if the hosts decode 110,000
 images/s. By
   wiseft plan imagenet/vit_b16_linear --topology h100:8 --method abstract \
-    --images 1268355 --classes 1000 --test-images 179775
+    --images 1268355 --classes 1000 --test-images 206025
 """
 
 from wiseft_jax import paper

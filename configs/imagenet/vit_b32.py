@@ -6,12 +6,14 @@ the training images choose alpha and aren't trained on, unlike in the paper; the
 bfloat16.
   WISEFT_DATA_ROOT=/data wiseft run imagenet/vit_b32
 The folder is where the published sets lie; `wiseft data info imagenet` says how to get them.
+ImageNet-R, ObjectNet and ImageNet-A come with their matched references, ImageNet's validation
+images of their classes, which the sweep evaluates too: 26,250 images more.
 Expected: not recorded.
 Hardware: predicted, not measured, a lower bound (decoding isn't counted), on 8 H100: 0.024 to
-0.033 hours of fine-tuning, 0.0012 of sweep, 2.4 GiB a device, if the hosts decode 150,000
+0.033 hours of fine-tuning, 0.0014 of sweep, 2.4 GiB a device, if the hosts decode 150,000
 images/s. By
   wiseft plan imagenet/vit_b32 --topology h100:8 --method abstract \
-    --images 1268355 --classes 1000 --test-images 179775
+    --images 1268355 --classes 1000 --test-images 206025
 """
 
 from wiseft_jax import paper

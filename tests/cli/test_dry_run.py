@@ -47,6 +47,11 @@ def test_every_preset(
     assert [s["name"] for s in plan["datasets"] if s["role"] == "shift"] == [
         parse_spec(shift).name for shift in config.data.shifts
     ]
+    assert [s["name"] for s in plan["datasets"] if s["role"] == "matched_reference"] == [
+        parse_spec(reference).name for reference in config.data.matched_references
+    ]
+    evaluated = sum(s["images"] for s in plan["datasets"] if s["split"] != "train")
+    assert plan["sweep_forward_passes"] == 11 * evaluated
     assert all(dataset["images"] > 0 for dataset in plan["datasets"])
     assert plan["steps"] > 0
     assert plan["alphas"] == 11

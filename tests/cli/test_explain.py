@@ -170,9 +170,18 @@ def test_a_plain_clip_with_class_names_and_a_set_of_images(workshop: Workshop, t
         (["x.png", "--samples", "0"], "--samples: expected at least 1"),
         (["x.png", "--mixing-options.name", "cutmix"], "no meaning without --mixing"),
         (["--mixing", "x.png", "--text", "a"], "--text: has no meaning with --mixing"),
+        (["--mixing", "x.png", "--model", "m"], "error: --model: has no meaning with --mixing"),
         (
-            ["--mixing", "x.png", "--model", "m"],
-            "--resnet: has no meaning with --mixing",
+            ["--mixing", "x.png", "--image-size", "64"],
+            "error: --image-size: has no meaning with --mixing",
+        ),
+        (
+            ["--mixing", "x.png", "--run", "r", "--alphas", "1"],
+            "error: --run, --alphas: have no meaning with --mixing",
+        ),
+        (
+            ["x.png", "--resnet", "r", "--model", "m", "--base", "b"],
+            "a ResNet has its classes; leave --model, --base out",
         ),
         (["x.png", "--run", "r"], "r: no such run directory"),
     ],

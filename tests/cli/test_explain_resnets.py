@@ -86,7 +86,7 @@ def test_a_class_is_asked_of_every_model(
     [
         (["--resnet", "{models}/plain", "--text", "a"], "a ResNet knows no texts"),
         (["--resnet", "{models}/plain", "--methods", "chefer"], "class activation maps alone"),
-        (["--resnet", "{models}/plain", "--run", "r"], "leave other options of models out"),
+        (["--resnet", "{models}/plain", "--run", "r"], "leave --run out"),
         (["--resnet", "{models}/plain", "{models}/plain"], "--resnet: one occurs twice"),
         (["--resnet", "{models}/plian"], "Did you mean 'plain'?"),
         (["--resnet", "{models}/plain", "--class-name", "tow"], "Did you mean 'two'?"),

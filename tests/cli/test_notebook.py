@@ -12,6 +12,8 @@ from wiseft_jax.cli.main import main
 from wiseft_jax.cli.notebook import PredictedHours, read_notebook
 from wiseft_jax.cli.presets import all_presets
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.data.catalog import DATASETS
+from wiseft_jax.data.specs import parse_spec
 from wiseft_jax.planning.plan import hours_text
 
 LINEAR = """\
@@ -69,6 +71,20 @@ def test_contract(name: str) -> None:
     assert part in ("fine-tuning", "features")
     passes = 1 if part == "features" else preset.load().training.epochs
     assert found.hours.images_per_sec == pytest.approx(images * passes / low / 3600, rel=0.05)
+
+
+@pytest.mark.parametrize("name", [each for each in all_presets() if each.startswith("imagenet/")])
+def test_the_images_of_a_sweep_are_those_that_the_catalog_counts(name: str) -> None:
+    data = all_presets()[name].load().data
+
+    def count(text: str | None) -> int:
+        spec = parse_spec(str(text))
+        splits = {split.name: split.images for split in DATASETS[spec.target].layout.splits}
+        return splits[spec.split] or 0
+
+    held_out = round(data.validation_fraction * count(data.train))
+    wanted = held_out + sum(map(count, (data.test, *data.shifts, *data.matched_references)))
+    assert f"--test-images {wanted}" in all_presets()[name].notes
 
 
 @pytest.mark.slow

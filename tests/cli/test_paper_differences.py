@@ -73,7 +73,8 @@ def test_what_decides_a_number_is_said(part: str, fields: dict[str, Any], said: 
         ("model", {"tower": "transformers", "remat": "full", "image_size": 224}),
         ("training", {"seed": 3, "accumulation_steps": 2}),
         ("sweep", {"batch_size": 7}),
-        ("data", {"matched_references": ("published:imagenet-r-val-classes:val",)}),
+        ("data", {"matched_references": ()}),
+        ("data", {"matched_references": ("published:imagenet-r-val-classes:val@/data",)}),
     ],
 )
 def test_what_decides_none_is_not(part: str, fields: dict[str, Any]):

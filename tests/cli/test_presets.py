@@ -65,7 +65,7 @@ def test_list_has_commands_and_predicted_hours_or_why_none(capsys: pytest.Captur
     (line,) = [each for each in table.splitlines() if "run imagenet/vit_l14_336 " in each]
     cells = [each.strip() for each in line.strip("│").split("│")]
     command = "WISEFT_DATA_ROOT=/data wiseft run imagenet/vit_l14_336"
-    assert cells == [command, "8 H100", "1.32 to 1.35", "2,800"]
+    assert cells == [command, "8 H100", "1.33 to 1.36", "2,800"]
 
 
 def test_list_as_json(capsys: pytest.CaptureFixture) -> None:
@@ -77,7 +77,7 @@ def test_list_as_json(capsys: pytest.CaptureFixture) -> None:
     assert rows["imagenet/vit_b32"]["expected"] is None
     row = rows["imagenet/vit_b16"]
     assert row["command"] == "WISEFT_DATA_ROOT=/data wiseft run imagenet/vit_b16"
-    assert row["predicted"]["parts"] == {"fine-tuning": [0.094, 0.10], "sweep": [0.0049, 0.0049]}
+    assert row["predicted"]["parts"] == {"fine-tuning": [0.094, 0.10], "sweep": [0.0056, 0.0056]}
     assert row["predicted"]["lower_bound"] is row["predicted"]["prediction"] is True
     assert rows["wilds/fmow"]["predicted"] is None
     assert rows["wilds/fmow"]["hardware"].startswith("not predicted, for how many images")

@@ -12,7 +12,7 @@ from tests.helpers.paper_workshop import workshop_options, write_workshop
 from wiseft_jax.cli.main import main
 from wiseft_jax.cli.presets import all_presets
 from wiseft_jax.core.metrics import Accuracy
-from wiseft_jax.core.results import accuracy_row, write_rows
+from wiseft_jax.core.results import accuracy_row, read_rows, write_rows
 from wiseft_jax.core.run_directory import RunDirectory, describe
 from wiseft_jax.core.writers import write_json
 from wiseft_jax.experiment import ExperimentConfig
@@ -163,3 +163,9 @@ def test_the_rows_of_a_presets_run_have_the_names_of_the_papers_sets(
     found = json.loads(capsys.readouterr().out)
     assert {each["dataset"] for each in found["compared"]} == {*SET_SIZES, "mean of shifts"}
     assert found["missing"] == []
+    matched = {row["dataset"]: row.get("matched_reference") for row in read_rows(run)}
+    assert {name: reference for name, reference in matched.items() if reference} == {
+        "imagenet-r-test": "imagenet-r-val-classes-val",
+        "objectnet-test": "imagenet-objectnet-val-classes-val",
+        "imagenet-a-test": "imagenet-a-val-classes-val",
+    }

@@ -127,6 +127,7 @@ def test_a_configuration_that_travels_has_no_directories() -> None:
         "data": {
             "train": "mine=folder:/home/ann/pets", "test": None, "data_dir": "~/tfds",
             "shifts": ["table:/home/ann/x.csv", "tfds:mnist:test"], "class_names_file": "C:/b.txt",
+            "matched_references": ["published:imagenet-r-val-classes:val@/home/ann/sets"],
         },
         "alphas": [0.0, 1.0],
     }  # fmt: skip
@@ -135,6 +136,7 @@ def test_a_configuration_that_travels_has_no_directories() -> None:
         "data": {
             "train": "folder:pets", "test": None, "data_dir": "tfds",
             "shifts": ["table:x.csv", "tfds:mnist:test"], "class_names_file": "b.txt",
+            "matched_references": ["published:imagenet-r-val-classes:val"],
         },
         "alphas": [0.0, 1.0],
     }  # fmt: skip

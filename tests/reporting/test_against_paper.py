@@ -157,11 +157,20 @@ def test_objectnets_border_is_a_caveat_of_its_row_and_of_the_mean():
     ("rows", "preset", "message"),
     [
         ([], "imagenet/vit_b32", "no numbers of the paper are recorded; they are of imagenet/vit"),
-        ([], PRESET, "the run has the test sets none at alpha"),
-        ([row("mine", 1)], PRESET, "the run has the test sets mine at alpha 0.5"),
+        ([], PRESET, "The run has the test sets none at alpha none"),
+        ([row("mine", 1)], PRESET, "The run has the test sets mine at alpha 0.5"),
         ([row("objectnet-test", 1, 0.25)], PRESET, "objectnet-test at alpha 0.25"),
     ],
 )
 def test_nothing_to_compare_is_refused(rows: list[Row], preset: str, message: str):
     with pytest.raises(InputError, match=message):
         against_paper(rows, preset)
+
+
+def test_of_many_alphas_the_first_are_named():
+    rows = [row("mine", 1, step / 20) for step in range(21)]
+    with pytest.raises(InputError) as raised:
+        against_paper(rows, PRESET)
+    said = str(raised.value)
+    assert "at alpha 0, 0.1, 0.2, 0.3, 0.4, ...; 11 in all. The run" in said
+    assert "mine at alpha 0, 0.05, 0.1, 0.15, 0.2, ...; 21 in all. A set counts" in said

@@ -20,9 +20,12 @@ from wiseft_jax.core.writers import check_writable
 from wiseft_jax.mixing.config import MixingConfig
 
 ALPHAS = (0.0, 0.5, 1.0)
-_MODELS = "run, --model, --resnet"
 _UNREAD_BY_MIXING = ("models", "text", "class_name", "methods", "mask")
 _UNREAD_BY_RESNETS = ("samples", "points", "seed")
+
+
+def _written(field: str) -> str:
+    return f"--{field.replace('_', '-')}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,11 +51,9 @@ class ModelOptions:
         """Check what excludes what."""
         if self.run is not None and self.model is not None:
             raise InputError("--run and --model: expected one of them, found both")
-        others = [field for field in dataclasses.fields(self) if field.name != "resnet"]
-        if self.resnet and any(getattr(self, each.name) != each.default for each in others):
-            raise InputError(
-                "--resnet: a ResNet has its classes; leave other options of models out"
-            )
+        others = [option for option in self.given() if option != "--resnet"]
+        if self.resnet and others:
+            raise InputError(f"--resnet: a ResNet has its classes; leave {', '.join(others)} out")
         if len(set(self.resnet)) < len(self.resnet):
             raise InputError(f"--resnet: one occurs twice: {' '.join(map(str, self.resnet))}")
         if self.run is not None and self.class_names is not None:
@@ -67,6 +68,12 @@ class ModelOptions:
             raise InputError(f"--alphas: expected finite numbers, found {self.alphas}")
         if len(set(self.alphas)) < len(self.alphas):
             raise InputError(f"--alphas: a number occurs twice: {self.alphas}")
+
+    def given(self) -> tuple[str, ...]:
+        """Return the options that aren't at their defaults, as they are written."""
+        fields = [field for field in dataclasses.fields(self) if field.name != "reading"]
+        names = [each.name for each in fields if getattr(self, each.name) != each.default]
+        return tuple(map(_written, (*names, *self.reading.settings())))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,8 +145,9 @@ class ExplainArgs:
         """Refuse fields that aren't at their defaults, and that ``option`` doesn't read."""
         for field in dataclasses.fields(self):
             if field.name in names and getattr(self, field.name) != field.default:
-                name = _MODELS if field.name == "models" else field.name.replace("_", "-")
-                raise InputError(f"--{name}: has no meaning with {option}")
+                given = self.models.given() if field.name == "models" else (_written(field.name),)
+                has = "has" if len(given) == 1 else "have"
+                raise InputError(f"{', '.join(given)}: {has} no meaning with {option}")
 
 
 def main(argv: Sequence[str]) -> int:

@@ -24,7 +24,7 @@ from wiseft_jax.reporting.page.facts import RunFacts
 logger = logging.getLogger(__name__)
 
 _ANALYSIS_FIELDS = ("schema", "analysis", "metric", "value")
-_SPECS = ("train", "validation", "test", "shifts")
+_SPECS = ("train", "validation", "test", "shifts", "matched_references")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.errors import InputError, few
 from wiseft_jax.core.results import Row
 from wiseft_jax.reporting.paper_numbers import (
     IMAGENET_SHIFTS,
@@ -29,6 +29,7 @@ Precision, decoding and resizing differ. The paper's own zero-shot numbers of Vi
 _SAME_ALPHA = 1e-9
 _ROUNDING = 1e-9
 _OBJECTNET = "objectnet-test"
+_SHOWN = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,10 +185,10 @@ def against_paper(rows: Sequence[Row], preset: str) -> AgainstPaper:
     if not compared:
         raise InputError(
             f"nothing to compare with the paper's {preset}: it has"
-            f" {', '.join(dict.fromkeys(number.dataset for number in numbers))} at alpha"
-            f" {_listed({number.alpha for number in numbers})}; the run has the test sets"
-            f" {', '.join(series) or 'none'} at alpha"
-            f" {_listed({alpha for each in series.values() for alpha in each.points})}."
+            f" {few(list(dict.fromkeys(number.dataset for number in numbers)))} at alpha"
+            f" {_few({number.alpha for number in numbers})}. The run has the test sets"
+            f" {few(list(series)) or 'none'} at alpha"
+            f" {_few({alpha for each in series.values() for alpha in each.points})}."
             " A set counts by its name: --data.test imagenet-val=SPEC gives it one"
         )
     return AgainstPaper(
@@ -224,4 +225,12 @@ def _at(series: Series, alpha: float) -> float | None:
 
 
 def _listed(alphas: Iterable[float]) -> str:
-    return ", ".join(f"{alpha:g}" for alpha in sorted(alphas)) or "none"
+    return ", ".join(_texts(alphas))
+
+
+def _few(alphas: Iterable[float]) -> str:
+    return few(_texts(alphas), _SHOWN) or "none"
+
+
+def _texts(alphas: Iterable[float]) -> list[str]:
+    return [f"{alpha:g}" for alpha in sorted(alphas)]
