@@ -66,7 +66,7 @@ def run_page(facts: RunFacts, most_flips: int = MOST_SHOWN) -> RunPage:
       InputError: If there are no top-1 rows.
     """
     curves = Curves.of(facts.rows)
-    lines = lines_of(curves, facts.predictions, facts.curve_rows, facts.alpha)
+    lines = lines_of(curves, facts.predictions, facts.curve_rows, facts.alpha, facts.images)
     tested = [facts.predictions[name] for name in _flip_sets(lines, facts.predictions)]
     sizes = {name: len(names) for name, names in facts.class_names.items()}
     counted = [
