@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from wiseft_jax.cli.report_facts import StoredFacts, public_config
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.results import read_rows
 from wiseft_jax.core.run_directory import RunDirectory
+from wiseft_jax.evaluation.predictions import save_predictions
 
 
 @pytest.fixture
@@ -28,6 +30,7 @@ def test_a_whole_run(directory: RunDirectory) -> None:
     found = load(directory)
     facts = found.facts
     assert list(facts.predictions) == ["train-validation", "test", "fog"]
+    assert facts.images == {name: name for name in facts.predictions}
     assert facts.class_names["fog"] == list(CLASSES)
     assert facts.alpha == 0.5
     assert facts.possible_best
@@ -38,6 +41,18 @@ def test_a_whole_run(directory: RunDirectory) -> None:
     assert {name: spec.name for name, spec in found.specs.items()} == {
         "train-validation": "data-train", "test": "test", "fog": "fog",
     }  # fmt: skip
+
+
+def test_sets_of_the_same_images_are_known_by_their_ids(directory: RunDirectory) -> None:
+    stored = load(directory).facts.predictions
+    counted = [
+        dataclasses.replace(each, ids=tuple(f"{name}[{i}]" for i in range(len(each))))
+        for name, each in stored.items()
+        if name != "train-validation"
+    ]
+    save_predictions(directory.path, [stored["train-validation"], *counted])
+    images = load(directory).facts.images
+    assert images == {"train-validation": "train-validation", "test": "test", "fog": "test"}
 
 
 def test_what_is_missing_is_said(directory: RunDirectory) -> None:

@@ -17,6 +17,7 @@ from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.mesh import make_mesh
 from wiseft_jax.core.mesh_config import MeshConfig
 from wiseft_jax.core.paired import mcnemar
+from wiseft_jax.core.paired_intervals import newcombe
 from wiseft_jax.core.results import read_rows, write_rows
 from wiseft_jax.evaluation import evaluator
 from wiseft_jax.evaluation.evaluator import evaluate
@@ -390,7 +391,7 @@ def test_gains_are_those_of_the_paired_statistics(result):
         right = each.correct[:, each.labels >= 0]
         end, chosen = right[each.alphas.index(gain["end"])], right[each.alphas.index(0.5)]
         assert gain["difference"] == pytest.approx(chosen.mean() - end.mean())
-        assert gain["low"] <= gain["difference"] <= gain["high"]
+        assert (gain["low"], gain["high"]) == newcombe(end, chosen)
         assert gain["p_value"] == mcnemar(chosen, end).p_value
     assert {gain["end"] for gain in result.gains(0.0)} == {1.0}
     assert result.gains(0.77) == []

@@ -104,5 +104,5 @@ def test_differences_from_both_ends_have_intervals_and_tests():
     text = report_markdown(sweep_rows(), selection=chosen(0.4), gains=gains)
     first, second = "+16.0 points [+13.1, +19.0], p < .001", "-0.8 points [-2.0, +0.0], p = 0.042"
     assert f"| {first} | {second} |" in text
-    assert "paired bootstrap over the images" in text
-    assert "paired bootstrap" not in report_markdown(sweep_rows(), selection=chosen(0.4))
+    assert "Newcombe's, of the same images" in text
+    assert "Newcombe" not in report_markdown(sweep_rows(), selection=chosen(0.4))

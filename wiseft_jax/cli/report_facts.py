@@ -67,6 +67,7 @@ class StoredFacts:
             selection=_selection(directory),
             curve_rows=_curve_rows(directory, hashes),
             predictions=predictions,
+            images=_images(predictions),
             class_names=_class_names(predictions, ends.get("class_names", ()), specs, omitted),
             analyses=_analyses(directory, hashes, omitted),
             possible_best=_possible_best(predictions),
@@ -151,6 +152,12 @@ def _predictions(
     own = read_sweep_facts(directory.path).get("config_hash")
     check_of_one_sweep(directory.path, rows, found, own)
     return found
+
+
+def _images(predictions: Mapping[str, Any]) -> dict[str, str]:
+    from wiseft_jax.evaluation.same_images import first_with_images
+
+    return first_with_images(predictions.values())
 
 
 def _loaded(config_file: Path) -> ExperimentConfig | None:

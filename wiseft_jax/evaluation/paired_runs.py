@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Int64
 
-from wiseft_jax.core.paired import drawn_differences, holm, mcnemar
+from wiseft_jax.core.paired import holm, mcnemar
+from wiseft_jax.core.paired_intervals import correlations_of, interval_of_mean, newcombe
 from wiseft_jax.core.results import MEAN_OF_SHIFTS
 from wiseft_jax.core.typing import Role, Split
 from wiseft_jax.evaluation.predictions import Predictions
-
-SEED = 0
-SAMPLES = 10_000
-_TAIL = 0.025
+from wiseft_jax.evaluation.same_images import first_with_images
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,11 +29,10 @@ class PairedRow:
       n: Images that count in both.
       values: The accuracies of both.
       difference: Second minus first.
-      low: Lower end of its 95 % interval (paired bootstrap).
+      low: Lower end of its 95 % interval (Newcombe's; of a mean put together from the sets').
       high: Upper end.
       p_value: McNemar's exact test; None of a mean.
       p_holm: The same corrected for the sets compared at this place.
-      seed: Of the bootstrap.
     """
 
     dataset: str
@@ -51,7 +47,6 @@ class PairedRow:
     high: float
     p_value: float | None = None
     p_holm: float | None = None
-    seed: int = SEED
 
 
 def places_of(chosen: tuple[float, float]) -> dict[str, tuple[float, float]]:
@@ -90,20 +85,20 @@ def compare_runs(
             reasons[name] = why
         else:
             pairs[name] = order
+    images = first_with_images(first[name] for name in pairs)
     for at, alphas in places_of(chosen).items():
-        rows, draws = [], {}
+        rows, gains = [], {}
         for name, order in pairs.items():
             both = first[name], second[name]
             if any(alpha not in each.alphas for alpha, each in zip(alphas, both, strict=True)):
                 continue
             right = _right(*both, order, alphas)
-            drawn = drawn_differences(right, 0, samples=SAMPLES, seed=SEED, stream=name)[:, 1]
-            rows.append(_row(both[0], at, alphas, right, drawn))
+            rows.append(_row(both[0], at, alphas, right))
             if (both[0].split, both[0].role) == ("test", "shift"):
-                draws[name] = drawn
+                gains[name] = right[1].astype(np.float64) - right[0]
         found += _corrected(rows)
-        if len(draws) > 1:
-            found.append(_mean([row for row in rows if row.dataset in draws], draws))
+        if len(gains) > 1:
+            found.append(_mean([row for row in rows if row.dataset in gains], gains, images))
     return found, reasons
 
 
@@ -152,10 +147,8 @@ def _row(
     at: str,
     alphas: tuple[float, float],
     right: Bool[np.ndarray, "2 M"],
-    drawn: Float64[np.ndarray, " S"],
 ) -> PairedRow:
-    test = mcnemar(right[0], right[1])
-    low, high = np.quantile(drawn, [_TAIL, 1 - _TAIL]).tolist()
+    test, (low, high) = mcnemar(right[0], right[1]), newcombe(right[0], right[1])
     values = float(right[0].mean()), float(right[1].mean())
     return PairedRow(
         of.dataset, of.split, of.role, at, alphas, right.shape[1], values, test.difference, low,
@@ -173,9 +166,16 @@ def _corrected(rows: list[PairedRow]) -> list[PairedRow]:
     ]
 
 
-def _mean(rows: list[PairedRow], draws: Mapping[str, Any]) -> PairedRow:
-    """Return the unweighted mean of the shifts; its interval as if the sets were independent."""
-    low, high = np.quantile(np.mean(list(draws.values()), axis=0), [_TAIL, 1 - _TAIL]).tolist()
+def _mean(
+    rows: list[PairedRow], gains: Mapping[str, np.ndarray], images: Mapping[str, str]
+) -> PairedRow:
+    """Return the unweighted mean of the shifts; sets of the same images correlate in it."""
+    names = [row.dataset for row in rows]
+    low, high = interval_of_mean(
+        [row.difference for row in rows],
+        [(row.low, row.high) for row in rows],
+        correlations_of([gains[name] for name in names], [images[name] for name in names]),
+    )
     values = tuple(float(np.mean([row.values[side] for row in rows])) for side in (0, 1))
     return PairedRow(
         MEAN_OF_SHIFTS, "test", "shift", rows[0].at, rows[0].alphas, sum(row.n for row in rows),

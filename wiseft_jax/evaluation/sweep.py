@@ -20,7 +20,8 @@ from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.last_sweep import sweep_command
 from wiseft_jax.core.mesh import Layout
 from wiseft_jax.core.mesh_config import MeshConfig
-from wiseft_jax.core.paired import best_set, bootstrap_differences, mcnemar
+from wiseft_jax.core.paired import best_set, mcnemar
+from wiseft_jax.core.paired_intervals import newcombe
 from wiseft_jax.core.results import (
     RESULTS_FILE,
     Row,
@@ -132,7 +133,7 @@ class SweepResult:
 
         Returns:
           A record for each dataset and end: ``dataset``, ``split``, ``end`` (0 or 1),
-          ``difference`` of accuracies, its 95 % interval ``low`` and ``high`` (paired bootstrap)
+          ``difference`` of accuracies, its 95 % interval ``low`` and ``high`` (Newcombe's)
           and ``p_value`` (McNemar's exact test). An end that isn't on the grid has none, nor has
           ``alpha`` itself.
         """
@@ -144,17 +145,17 @@ class SweepResult:
             right = each.correct[:, each.labels >= 0]
             for end in (0.0, 1.0):
                 if end in places and end != alpha:
-                    pair = right[[places[end], places[alpha]]]
-                    drawn = bootstrap_differences(pair, 0)
+                    pair = right[places[end]], right[places[alpha]]
+                    test, (low, high) = mcnemar(*pair), newcombe(*pair)
                     found.append(
                         {
                             "dataset": each.dataset,
                             "split": each.split,
                             "end": end,
-                            "difference": float(drawn.difference[1]),
-                            "low": float(drawn.low[1]),
-                            "high": float(drawn.high[1]),
-                            "p_value": mcnemar(pair[0], pair[1]).p_value,
+                            "difference": test.difference,
+                            "low": low,
+                            "high": high,
+                            "p_value": test.p_value,
                         }
                     )
         return found

@@ -186,6 +186,6 @@ def _footnote(facts: Mapping[str, Any]) -> str:
         f"n = {facts['reference']['n']} ({facts['reference']['dataset']}) and {counted} (each"
         f" shift); one training seed; 95 % intervals of differences are about"
         f" ±{half['reference']:.1f} points on the reference and ±{half['shifts']:.1f} under shift"
-        " (medians, paired bootstrap over images); points of a method are joined in the order of"
-        " its parameter"
+        " (medians; Newcombe's, of means over draws the paired bootstrap); points of a method are"
+        " joined in the order of its parameter"
     )

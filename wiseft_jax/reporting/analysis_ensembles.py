@@ -77,7 +77,7 @@ def ensembles_figure(rows: Sequence[AnalysisRow], chosen: float | None = None) -
     )
     note = (
         "bands: 95 % intervals, above of each accuracy by itself, below of the difference on the"
-        " same images; an ensemble costs two forward passes"
+        " same images (Newcombe's); an ensemble costs two forward passes"
     )
     add_footnote(figure, note if chosen is None else f"{note}; dotted: the chosen α")
     return figure

@@ -12,8 +12,8 @@ HEADS = (
     "set", "kind", "n", "accuracy", "95 % interval", "against zero-shot", "against fine-tuned",
 )  # fmt: skip
 GAINS_NOTE = (
-    "Differences: in brackets 95 % intervals (paired bootstrap over the images), and p of"
-    " McNemar's exact test, of each set and end by itself."
+    "Differences: in brackets 95 % intervals (Newcombe's, of the same images), and p of McNemar's"
+    " exact test, of each set and end by itself."
 )
 
 

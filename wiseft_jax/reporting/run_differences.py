@@ -14,9 +14,9 @@ PAIRED_HEADS = (
     "at", "set", "kind", "n", "first", "second", "second - first [95 %]", "McNemar", "Holm",
 )  # fmt: skip
 PAIRED_NOTE = (
-    "Accuracies in %; differences in points, paired by image: 95 % intervals by the bootstrap"
-    " (10,000 samples, seed 0), McNemar's exact test of each set by itself, and corrected for the"
-    " sets at that place of the path (Holm)."
+    "Accuracies in %; differences in points, paired by image: Newcombe's 95 % intervals (of the"
+    " mean put together from them), McNemar's exact test of each set by itself, and corrected for"
+    " the sets at that place of the path (Holm)."
 )
 _LONGEST = 60
 

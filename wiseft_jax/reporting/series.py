@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float64
 
 from wiseft_jax.core.errors import InputError
+from wiseft_jax.core.paired_intervals import interval_of_mean
 from wiseft_jax.core.results import MEAN_OF_SHIFTS, Row
 from wiseft_jax.core.typing import Role, Split
 
@@ -144,28 +147,38 @@ def _band(row: Row) -> tuple[float, float] | None:
     return row["band_low"], row["band_high"]
 
 
-def mean_of(shifts: Sequence[Series]) -> Series | None:
+def mean_of(
+    shifts: Sequence[Series],
+    correlations: Mapping[float, Float64[np.ndarray, "K K"]] | None = None,
+) -> Series | None:
     """Return the unweighted mean of the shifts, with an interval.
 
-    The intervals of the sets are combined as if the sets were independent: with deviations
-    ``d_i = value_i - low_i``, the mean's is ``sqrt(sum d_i^2) / k`` downwards, and so upwards (the
-    MOVER of Zou and Donner 2008). Shifts made from the same images are not independent: for
-    them it is too narrow or too wide.
+    The interval is put together from those of the sets (``core.paired_intervals``). Of sets whose
+    correlations aren't given it is as if they were independent, which shifts made from the same
+    images are not: for them it is too narrow or too wide.
+
+    Args:
+      shifts: K sets.
+      correlations: alpha -> how the accuracies of the shifts correlate there, where that is known.
     """
     if not shifts:
         return None
+    known = correlations or {}
     common = [alpha for alpha in shifts[0].points if all(alpha in each.points for each in shifts)]
-    points = {alpha: _mean([each.points[alpha] for each in shifts]) for alpha in common}
+    points = {
+        alpha: _mean([each.points[alpha] for each in shifts], known.get(alpha)) for alpha in common
+    }
     return Series(MEAN_OF_SHIFTS, "test", "shift", sum(each.n for each in shifts), points)
 
 
-def _mean(values: Sequence[Value]) -> Value:
+def _mean(values: Sequence[Value], correlations: Float64[np.ndarray, "K K"] | None) -> Value:
     count = len(values)
     mean = sum(each.value for each in values) / count
-    down = math.sqrt(sum((each.value - each.low) ** 2 for each in values)) / count
-    up = math.sqrt(sum((each.high - each.value) ** 2 for each in values)) / count
+    low, high = interval_of_mean(
+        [each.value for each in values], [(each.low, each.high) for each in values], correlations
+    )
     band = None
     if any(each.band for each in values):
         bands = [each.band or (each.value, each.value) for each in values]
         band = sum(low for low, _ in bands) / count, sum(high for _, high in bands) / count
-    return Value(mean, max(0.0, mean - down), min(1.0, mean + up), band)
+    return Value(mean, max(0.0, low), min(1.0, high), band)

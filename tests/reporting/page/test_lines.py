@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tests.reporting.page.page_facts import ALPHAS, SETS, SHIFTS, facts
-from wiseft_jax.core.paired import bootstrap_differences, mcnemar
+from wiseft_jax.core.paired import mcnemar
+from wiseft_jax.core.paired_intervals import correlations_of, interval_of_mean, newcombe
 from wiseft_jax.core.results import with_matched_references
 from wiseft_jax.reporting.page.lines import lines_of
 from wiseft_jax.reporting.series import Curves
@@ -35,12 +36,11 @@ def test_comparisons_are_the_paired_ones_of_the_images():
     assert (zero.end, one.end) == (0.0, 1.0)
     for place in range(1, len(ALPHAS)):
         test = mcnemar(right[0], right[place])
-        drawn = bootstrap_differences(right[[0, place]], 0)
         assert zero.difference[place] == pytest.approx(test.difference, abs=1e-5)
         assert (zero.won[place], zero.lost[place]) == (test.b_only, test.a_only)
         assert zero.p_value[place] == pytest.approx(test.p_value, rel=1e-2)
         assert (zero.low[place], zero.high[place]) == pytest.approx(
-            (drawn.low[1], drawn.high[1]), abs=1e-5
+            newcombe(right[0], right[place]), abs=1e-6
         )
     assert (zero.difference[0], zero.low[0], zero.high[0]) == (0.0, 0.0, 0.0)
 
@@ -53,6 +53,38 @@ def test_the_mean_has_an_interval_at_the_chosen_alpha_alone():
     assert zero.low[place] < zero.difference[place] < zero.high[place]
     assert zero.low[1] == zero.high[1] == zero.difference[1]
     assert zero.p_value == []
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_interval_of_the_mean_is_put_together_from_those_of_the_sets(shared: bool):
+    run = facts()
+    names = [name for name, *_ in SHIFTS]
+    images = dict.fromkeys(names, "digits") if shared else {}
+    mean = lines_of(Curves.of(run.rows), run.predictions, alpha=0.5, images=images)[1]
+    place = ALPHAS.index(0.5)
+    for against, end in zip(mean.against, (0, -1), strict=True):
+        pairs = [run.predictions[name].correct[[end, place]] for name in names]
+        gains = [pair[1].astype(float) - pair[0] for pair in pairs]
+        one = float(np.corrcoef(gains[0], gains[1])[0, 1])
+        known = correlations_of(gains, ["digits"] * 2)
+        assert known[0, 1] == pytest.approx(one)
+        assert abs(one) > 0.05  # else nothing is told by this
+        low, high = interval_of_mean(
+            [float(gain.mean()) for gain in gains],
+            [newcombe(*pair) for pair in pairs],
+            known if shared else None,
+        )
+        assert (against.low[place], against.high[place]) == pytest.approx((low, high), abs=1e-6)
+
+
+def test_predictions_that_are_the_same_have_an_interval_with_a_width():
+    run = facts()
+    stored = run.predictions["prints"]
+    same = type(stored)(**{**vars(stored), "correct": stored.correct[[0] * len(ALPHAS)]})
+    (zero, one) = lines_of(Curves.of(run.rows), {"prints": same})[0].against
+    assert zero.difference == [0.0] * 5
+    assert (zero.low[0], zero.high[0], one.low[-1], one.high[-1]) == (0.0,) * 4  # the end itself
+    assert all(low < 0 < high for low, high in zip(zero.low[1:], zero.high[1:], strict=True))
 
 
 def test_without_predictions_there_are_no_tests():

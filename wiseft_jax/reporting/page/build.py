@@ -12,6 +12,7 @@ from wiseft_jax.reporting.page.facts import RunFacts
 from wiseft_jax.reporting.page.flipped import MOST_SHOWN, Flip, count_flips, pick_flips
 from wiseft_jax.reporting.page.lines import Line, lines_of
 from wiseft_jax.reporting.page.settings import flat
+from wiseft_jax.reporting.page.shared_images import with_correlations
 from wiseft_jax.reporting.page.summary import summary_of
 from wiseft_jax.reporting.series import Curves
 
@@ -65,8 +66,8 @@ def run_page(facts: RunFacts, most_flips: int = MOST_SHOWN) -> RunPage:
     Raises:
       InputError: If there are no top-1 rows.
     """
-    curves = Curves.of(facts.rows)
-    lines = lines_of(curves, facts.predictions, facts.curve_rows, facts.alpha)
+    curves = with_correlations(Curves.of(facts.rows), facts.predictions, facts.images)
+    lines = lines_of(curves, facts.predictions, facts.curve_rows, facts.alpha, facts.images)
     tested = [facts.predictions[name] for name in _flip_sets(lines, facts.predictions)]
     sizes = {name: len(names) for name, names in facts.class_names.items()}
     counted = [

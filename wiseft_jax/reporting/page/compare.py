@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from wiseft_jax.core.errors import few
-from wiseft_jax.core.paired import bootstrap_differences, mcnemar
+from wiseft_jax.core.paired import mcnemar
+from wiseft_jax.core.paired_intervals import newcombe
 from wiseft_jax.reporting.page.facts import RunFacts
 from wiseft_jax.reporting.page.settings import differing
 
@@ -26,7 +27,7 @@ class Pair:
       second: The second one.
       n: Images.
       difference: Accuracy of the second minus that of the first.
-      low: The lower end of its 95 % interval (paired bootstrap).
+      low: The lower end of its 95 % interval (Newcombe's).
       high: The upper end.
       p_value: Of McNemar's exact test.
     """
@@ -104,14 +105,11 @@ def _unlike(a: Any, b: Any, first: RunFacts, second: RunFacts, name: str) -> str
 
 def _pair(a: Any, b: Any, first: RunFacts, second: RunFacts) -> Pair:
     labelled = np.asarray(a.labels) >= 0
-    both = np.stack(
-        [
-            np.asarray(each.correct)[each.alphas.index(run.alpha)][labelled]
-            for each, run in ((a, first), (b, second))
-        ]
+    one, other = (
+        np.asarray(each.correct)[each.alphas.index(run.alpha)][labelled]
+        for each, run in ((a, first), (b, second))
     )
-    test, drawn = mcnemar(both[0], both[1]), bootstrap_differences(both, 0)
-    low, high = float(drawn.low[1]), float(drawn.high[1])
+    test, (low, high) = mcnemar(one, other), newcombe(one, other)
     return Pair(
         a.dataset, first.name, second.name, test.n, test.difference, low, high, test.p_value
     )

@@ -20,6 +20,7 @@ class RunFacts:
       selection: ``Selection.facts()``.
       curve_rows: Its continuous curves.
       predictions: By data set, in the rows' order: what ``evaluation.Predictions`` has.
+      images: By data set, a name of its images: sets of one name show the same ones.
       class_names: By data set, the classes that its labels count.
       analyses: Rows of its analyses, by the analysis's name.
       possible_best: The alphas that may be the best on the validation set.
@@ -35,6 +36,7 @@ class RunFacts:
     selection: Mapping[str, Any]
     curve_rows: Sequence[CurveRow] = ()
     predictions: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    images: Mapping[str, str] = dataclasses.field(default_factory=dict)
     class_names: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
     analyses: Mapping[str, Sequence[Mapping[str, Any]]] = dataclasses.field(default_factory=dict)
     possible_best: Sequence[float] = ()

@@ -9,7 +9,13 @@ from typing import Any, Literal
 import numpy as np
 
 from wiseft_jax.core.curve_rows import CurveRow
-from wiseft_jax.core.paired import bootstrap_differences, drawn_differences, mcnemar
+from wiseft_jax.core.paired import mcnemar
+from wiseft_jax.core.paired_intervals import (
+    Interval,
+    correlations_of,
+    interval_of_mean,
+    newcombe,
+)
 from wiseft_jax.reporting.series import Curves, Series
 
 ENDS = (0.0, 1.0)
@@ -25,7 +31,7 @@ class Against:
     Attributes:
       end: 0 or 1.
       difference: Accuracy minus the end's.
-      low: The lower end of its 95 % interval (paired bootstrap).
+      low: The lower end of its 95 % interval (Newcombe's).
       high: The upper end.
       won: Images that are right here and wrong at the end.
       lost: Images that are wrong here and right at the end.
@@ -79,6 +85,7 @@ def lines_of(
     predictions: Mapping[str, Any],
     curve_rows: Sequence[CurveRow] = (),
     alpha: float | None = None,
+    images: Mapping[str, str] | None = None,
 ) -> list[Line]:
     """Return a line for each set: the reference, the mean, the shifts, the others.
 
@@ -87,13 +94,15 @@ def lines_of(
       predictions: ``Predictions`` by data set.
       curve_rows: The continuous curves.
       alpha: The chosen one, at which the mean of the shifts is compared too.
+      images: By data set a name of its images; sets of one name show the same ones, the others
+        are independent.
     """
     continuous = {(row["dataset"], row["split"]): row for row in curve_rows}
     lines = []
     for series in curves.all:
         stored = predictions.get(series.name)
         if series is curves.mean:
-            against = _against_of_mean(series, curves.shifts, predictions, alpha)
+            against = _against_of_mean(series, curves.shifts, predictions, alpha, images or {})
         elif stored is not None and stored.split == series.split:
             against = _against_of_set(series, stored)
         else:
@@ -151,12 +160,9 @@ def _against_of_set(series: Series, stored: Any) -> list[Against]:
 def _against(right: np.ndarray, alphas: Sequence[float], end: float) -> Against:
     first = right[list(alphas).index(end)]
     found = Against(end, [], [], [], [], [], [])
-    for second in right:
+    for alpha, second in zip(alphas, right, strict=True):
         test = mcnemar(first, second)
-        low = high = 0.0
-        if test.a_only + test.b_only:  # the same pair as in the Markdown report, so the same draws
-            drawn = bootstrap_differences(np.stack([first, second]), 0)
-            low, high = float(drawn.low[1]), float(drawn.high[1])
+        low, high = (0.0, 0.0) if alpha == end else newcombe(first, second)
         found.difference.append(round(test.difference, _DIGITS))
         found.low.append(round(low, _DIGITS))
         found.high.append(round(high, _DIGITS))
@@ -167,12 +173,13 @@ def _against(right: np.ndarray, alphas: Sequence[float], end: float) -> Against:
 
 
 def _against_of_mean(
-    series: Series, shifts: Sequence[Series], predictions: Mapping[str, Any], alpha: float | None
+    series: Series,
+    shifts: Sequence[Series],
+    predictions: Mapping[str, Any],
+    alpha: float | None,
+    images: Mapping[str, str],
 ) -> list[Against]:
-    """Return the mean's comparisons: differences everywhere, an interval at ``alpha`` alone.
-
-    The interval is of means of the sets' own draws, as if their images were other ones.
-    """
+    """Return the mean's comparisons: differences everywhere, an interval at ``alpha`` alone."""
     found = []
     for end in ENDS:
         base = series.at(end)
@@ -180,7 +187,7 @@ def _against_of_mean(
             continue
         differences = rounded(point.value - base.value for point in series.points.values())
         low, high = list(differences), list(differences)
-        interval = _interval_of_mean(shifts, predictions, alpha, end)
+        interval = _interval_of_mean(shifts, predictions, (end, alpha), images)
         if interval is not None and alpha in series.points:
             place = series.alphas.index(alpha)
             low[place], high[place] = interval
@@ -189,23 +196,29 @@ def _against_of_mean(
 
 
 def _interval_of_mean(
-    shifts: Sequence[Series], predictions: Mapping[str, Any], alpha: float | None, end: float
-) -> tuple[float, float] | None:
-    drawn = []
+    shifts: Sequence[Series],
+    predictions: Mapping[str, Any],
+    alphas: tuple[float, float | None],
+    images: Mapping[str, str],
+) -> Interval | None:
+    """Return the interval of the mean over shifts of what the second alpha gains on the first."""
+    values, intervals, differences = [], [], []
     for shift in shifts:
         stored = predictions.get(shift.name)
-        if stored is None or alpha in (None, end) or not {alpha, end} <= {*stored.alphas}:
+        if stored is None or alphas[0] == alphas[1] or not {*alphas} <= {*stored.alphas}:
             return None
         labelled = np.asarray(stored.labels) >= 0
-        places = [stored.alphas.index(at) for at in (end, alpha)]
-        pair = np.asarray(stored.correct)[places][:, labelled]
         if not labelled.any():
             return None
-        drawn.append(drawn_differences(pair, 0, stream=shift.name)[:, 1])
-    if not drawn:
+        end, own = (np.asarray(stored.correct)[stored.alphas.index(at), labelled] for at in alphas)
+        differences.append(own.astype(np.float64) - end)
+        values.append(float(differences[-1].mean()))
+        intervals.append(newcombe(end, own))
+    if not values:
         return None
-    low, high = np.quantile(np.mean(drawn, axis=0), [0.025, 0.975])
-    return round(float(low), _DIGITS), round(float(high), _DIGITS)
+    shown = [images.get(shift.name, shift.name) for shift in shifts]
+    low, high = interval_of_mean(values, intervals, correlations_of(differences, shown))
+    return round(low, _DIGITS), round(high, _DIGITS)
 
 
 def rounded(values: Any) -> list[float]:

@@ -95,7 +95,7 @@ def _pairs(comparison: Comparison) -> str:
         )
         for pair in comparison.pairs
     ]
-    caption = "Runs on the same images, in points: paired bootstrap, McNemar's exact test"
+    caption = "Runs on the same images, in points: Newcombe's interval, McNemar's exact test"
     header = ("set", "runs", "difference", "95 % interval", "p", "n")
     return table(caption, header, rows, numbers=2)
 
