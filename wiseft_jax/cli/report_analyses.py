@@ -108,6 +108,8 @@ def _make(
     if skipped and (asked_for_by_name or len(skipped) == len(names)):
         raise InputError("\n".join(f"{run.path}: {name}: {why}" for name, why in skipped.items()))
     kept = {} if args.overwrite else _kept(run, names, options, args)
+    if any(name not in skipped and name not in kept for name in names):
+        check_writable(run.path / ANALYSES_DIR)  # before anything is computed
     made, listed = {}, {}
     for name in names:
         if name in skipped:
