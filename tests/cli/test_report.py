@@ -17,28 +17,29 @@ from wiseft_jax.core.run_directory import RunDirectory, describe
 from wiseft_jax.core.writers import write_json
 from wiseft_jax.experiment import ExperimentConfig
 from wiseft_jax.reporting.paper_numbers import SET_SIZES
+from wiseft_jax.reporting.report import write_report
+
+SELECTION = {"alpha": 0.5, "reason": "why", "sentence": "alpha = 0.5: why"}
 
 
 def write_run(path: Path, config: ExperimentConfig) -> Path:
     """Write what a run leaves of its results: 810 of 1,000 right at alpha 0, 0.5 and 1."""
     directory = RunDirectory(path)
     directory.prepare(config, resume=False, overwrite=False)
-    write_rows(
-        directory.results_file,
-        [
-            accuracy_row(
-                Accuracy(810, 1000),
-                dataset="imagenet-val",
-                split="test",
-                role="reference",
-                alpha=alpha,
-                config_hash="x",
-            )
-            for alpha in (0.0, 0.5, 1.0)
-        ],
-    )
-    write_json(directory.selection_file, {"alpha": 0.5})
-    directory.report_file.write_text("# WiSE-FT: mine\n")
+    rows = [
+        accuracy_row(
+            Accuracy(810, 1000),
+            dataset="imagenet-val",
+            split="test",
+            role="reference",
+            alpha=alpha,
+            config_hash="x",
+        )
+        for alpha in (0.0, 0.5, 1.0)
+    ]
+    write_rows(directory.results_file, rows)
+    write_json(directory.selection_file, SELECTION)
+    write_report(directory.report_file, rows, selection=SELECTION, title="mine")
     return path
 
 
@@ -49,11 +50,70 @@ def run(tmp_path: Path) -> Path:
 
 def test_the_stored_report_and_rows(run: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["report", str(run)]) == 0
-    assert capsys.readouterr().out == "# WiSE-FT: mine\n"
+    printed = capsys.readouterr()
+    assert printed.out == RunDirectory(run).report_file.read_text()
+    assert printed.out.startswith("# mine\n\n**Ship alpha = 0.5**: why\n")
+    assert "stale" not in printed.err
     assert main(["report", str(run), "--json"]) == 0
     stored = json.loads(capsys.readouterr().out)
-    assert stored["selection"] == {"alpha": 0.5}
+    assert stored["selection"] == SELECTION
     assert [row["value"] for row in stored["rows"]] == [0.81] * 3
+
+
+@pytest.mark.parametrize("what", ["alpha", "rows", "configuration"])
+def test_a_stale_report_is_not_shown_as_current(
+    run: Path, capsys: pytest.CaptureFixture, what: str
+) -> None:
+    directory, alpha = RunDirectory(run), 0.5
+    rows = [json.loads(line) for line in directory.results_file.read_text().splitlines()]
+    if what == "alpha":
+        alpha = 1.0
+        write_json(directory.selection_file, {**SELECTION, "alpha": alpha})
+    elif what == "rows":
+        write_rows(directory.results_file, [*rows[:2], {**rows[2], "value": 0.82}])
+    else:
+        write_rows(directory.results_file, [{**row, "config_hash": "y"} for row in rows])
+    assert main(["report", str(run), "--no-images"]) == 0
+    printed = capsys.readouterr()
+    assert "Ship alpha" not in printed.out
+    assert f"alpha = {alpha:g}" in printed.out.splitlines()[-1]
+    assert ("why" in printed.out) == (what != "alpha")
+    assert "report.md: stale: its alpha, configuration or accuracies aren't those" in printed.err
+    assert f"the whole report: wiseft sweep {run}" in printed.err
+
+
+@pytest.mark.parametrize("more", [[], ["--json"], ["--against-paper"], ["--tables", "t"]])
+def test_a_damaged_value_is_one_error_before_anything_is_printed(
+    run: Path, capsys: pytest.CaptureFixture, more: list[str]
+) -> None:
+    directory = RunDirectory(run)
+    text = directory.results_file.read_text()
+    directory.results_file.write_text(text.replace('"value": 0.81', '"value": null', 1))
+    assert main(["report", str(run), *more]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "results.jsonl:1: value: expected a number in [0, 1], found None; make it" in printed.err
+    assert f"make it again: wiseft sweep {run}\n" in printed.err
+
+
+def test_a_run_without_results_says_how_far_it_came_and_what_goes_on(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    directory = RunDirectory(run)
+    other = write_run(tmp_path / "other", ExperimentConfig(name="mine"))
+    for file in (directory.results_file, directory.selection_file, directory.report_file):
+        file.unlink()
+    directory.train_log_file.write_text('{"step": 7, "loss": 0.5}\n')
+    on = f"interrupted after step 7; go on: wiseft run {run}/config.json --out {run} --resume\n"
+    page = ["--out", str(tmp_path / "page.html")]
+    for command in ([run], [run, "--json"], [other, run, *page], [run, "--tables", tmp_path / "t"]):
+        assert main(["report", *map(str, command)]) == 2
+        printed = capsys.readouterr()
+        assert printed.err.endswith(f"{run}: there are no results to report: the run {on}")
+        assert printed.out == ""
+    directory.endpoints_file.write_text("{}")
+    assert main(["report", str(run)]) == 2
+    assert f"the run is trained; make them: wiseft sweep {run}\n" in capsys.readouterr().err
 
 
 def test_a_run_is_compared_with_its_own_preset(run: Path, capsys: pytest.CaptureFixture) -> None:

@@ -113,8 +113,28 @@ def test_unknown_fields_are_kept(tmp_path: Path):
 def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str):
     path = tmp_path / "results.jsonl"
     path.write_text(json.dumps(row()) + "\n" + line + "\n")
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=message) as error:
         results.read_rows(path)
+    command = f"; make it again: wiseft sweep {tmp_path}"
+    assert str(error.value).endswith(command) == ("newer" not in message)
+
+
+def test_a_field_that_cannot_be_is_named_with_what_makes_it_again(tmp_path: Path):
+    path = tmp_path / "a run" / "results.jsonl"
+    path.parent.mkdir()
+    path.write_text(json.dumps(row()) + "\n\n" + json.dumps({**row(), "value": 1.7}) + "\n")
+    with pytest.raises(InputError) as error:
+        results.read_rows(path.parent)
+    assert str(error.value) == (
+        f"{path}:3: value: expected a number in [0, 1], found 1.7;"
+        f" make it again: wiseft sweep '{path.parent}'"
+    )
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path):
+    (tmp_path / "results.jsonl").write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match=r"results\.jsonl: expected text in UTF-8 .*wiseft sweep"):
+        results.read_rows(tmp_path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path):

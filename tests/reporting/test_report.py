@@ -106,3 +106,13 @@ def test_differences_from_both_ends_have_intervals_and_tests():
     assert f"| {first} | {second} |" in text
     assert "Newcombe's, of the same images" in text
     assert "Newcombe" not in report_markdown(sweep_rows(), selection=chosen(0.4))
+
+
+def test_alphas_are_said_to_be_missing_where_some_are():
+    rows = set_rows("held-out", [0.4, 0.5, 0.5], split="validation") + sweep_rows()
+    alphas = sorted({row["alpha"] for row in rows if row["dataset"] == "held-out"})
+    said = "Those that are missing are less accurate"
+    assert said in report_markdown(rows, selection=chosen(), possible_best=alphas[1:])
+    text = report_markdown(rows, selection=chosen(), possible_best=alphas)
+    assert "Alphas that may be the best on the validation set" in text
+    assert said not in text

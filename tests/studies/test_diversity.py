@@ -204,6 +204,8 @@ def test_too_few_models_are_refused(tmp_path: Path, alphas: Any, message: str):
 
 def test_what_is_no_study_and_other_data_are_refused(tmp_path: Path):
     with pytest.raises(InputError, match=r"there is no study .*wiseft study grid"):
+        study_base(StudyDirectory(tmp_path))
+    with pytest.raises(InputError, match=r"none: no such study directory; .* exists, without 'non"):
         study_base(StudyDirectory(tmp_path / "none"))
     directory = study(tmp_path / "study", [(0.0, 1.0)] * 2)
     check_same_data(directory, {"class_names": ()})

@@ -20,6 +20,7 @@ from wiseft_jax.core.errors import EXIT_DONE, InputError, missing_path, unknown_
 from wiseft_jax.core.last_sweep import check_last_sweep, sweep_command
 from wiseft_jax.core.results import Row, read_rows
 from wiseft_jax.core.run_directory import RunDirectory
+from wiseft_jax.core.run_summary import without_results
 from wiseft_jax.core.writers import check_writable
 
 if TYPE_CHECKING:
@@ -82,18 +83,21 @@ def main(argv: Sequence[str]) -> int:
         if not directory.path.is_dir():
             raise missing_path(directory.path, "run directory")
     _check_asked(args)
+    for directory in directories:
+        if unfinished := without_results(directory):
+            raise unfinished
     if len(directories) > 1:
         return _side_by_side(directories, args)
     (directory,) = directories
     if args.against_paper is not None:
         return _compare(directory, args.against_paper, as_json=args.common.json)
     rows = _checked_rows(directory)
+    _check_predictions(directory)  # before anything is printed
     if args.common.json:
         if args.out is not None:
             _write_page(directories, args)
         print_json({"selection": read_json(directory.selection_file), "rows": rows})
         return EXIT_DONE
-    _check_predictions(directory)  # before anything is printed
     _print_report(directory, rows)
     if args.out is None and (problem := _not_writable(directory)):
         logger.warning("the report isn't written as HTML: %s; give --out FILE", problem)
@@ -117,19 +121,25 @@ def _check_predictions(directory: RunDirectory) -> None:
 
 
 def _print_report(directory: RunDirectory, rows: Sequence[Row]) -> None:
-    """Print the report, or where there is none the table that it would begin with."""
-    if directory.report_file.is_file():
-        print(directory.report_file.read_text(encoding="utf-8"), end="", flush=True)
-        return
+    """Print the report; where there is none of these results the table that it would begin with."""
+    from wiseft_jax.reporting.report import is_report_of
     from wiseft_jax.reporting.tables import accuracy_table
 
+    selection, why = read_json(directory.selection_file), "missing"
+    if directory.report_file.is_file():
+        text = directory.report_file.read_text(encoding="utf-8", errors="replace")
+        if is_report_of(text, rows, selection):
+            print(text, end="", flush=True)
+            return
+        why = "stale: its alpha, configuration or accuracies aren't those of the results"
     logger.warning(
-        "%s: missing; what follows is made of the results; the whole report: %s",
-        directory.report_file, sweep_command(directory),
+        "%s: %s; what follows is made of the results; the whole report: %s",
+        directory.report_file, why, sweep_command(directory),
     )  # fmt: skip
-    selection = read_json(directory.selection_file)
     table_console().print(accuracy_table(rows, selection=selection))
-    print(selection.get("sentence", f"alpha = {selection['alpha']:g}"))
+    alpha = f"alpha = {selection['alpha']:g}"
+    sentence = str(selection.get("sentence", alpha))
+    print(sentence if sentence.startswith(f"{alpha}:") else alpha)
 
 
 def _not_writable(directory: RunDirectory) -> InputError | None:
@@ -213,7 +223,9 @@ def _compare(directory: RunDirectory, preset: str, *, as_json: bool) -> int:
             )
     elif preset not in all_presets():
         raise unknown_name("preset", preset, all_presets())
-    found = against_paper(_checked_rows(directory), preset)
+    rows = _checked_rows(directory)
+    _check_predictions(directory)
+    found = against_paper(rows, preset)
     wanted = all_presets()[preset].load()
     differs = [*differences(config, wanted), *found.other_sizes]
     said = [*notes(config, wanted), *found.caveats]

@@ -118,6 +118,8 @@ def _make(
 
     origins = {name: made_from(run, name, options, results) for name in names}
     kept = {} if args.overwrite else _kept(run.path, origins, args)
+    if any(name not in skipped and name not in kept for name in names):
+        check_writable(run.path / ANALYSES_DIR)  # before anything is computed
     made, listed = {}, {}
     for name in names:
         if name in skipped:

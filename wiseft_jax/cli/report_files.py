@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import tyro
 
@@ -23,12 +24,16 @@ from wiseft_jax.core.analysis_rows import (
 from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.curve_rows import read_curve_rows
 from wiseft_jax.core.errors import EXIT_DONE, InputError, missing_path
-from wiseft_jax.core.last_sweep import check_last_sweep
+from wiseft_jax.core.last_sweep import check_last_sweep, sweep_command
 from wiseft_jax.core.results import read_rows
-from wiseft_jax.core.run_directory import RunDirectory
+from wiseft_jax.core.run_directory import PREDICTIONS_DIR, RunDirectory
+from wiseft_jax.core.run_summary import without_results
 from wiseft_jax.core.study_files import read_fitting
 from wiseft_jax.core.writers import check_writable
 from wiseft_jax.studies.grid_files import StudyDirectory
+
+if TYPE_CHECKING:
+    from wiseft_jax.evaluation.sweep import SweepResult
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +67,8 @@ def main(argv: Sequence[str]) -> int:
         if place is not None:
             check_writable(place)
     is_study = StudyDirectory(args.run).study_file.is_file()
-    written = _of_study(args) if is_study else _of_run(args)
+    with _telling_what_is_there(args):
+        written = _of_study(args) if is_study else _of_run(args)
     if args.common.json:
         print_json({"run": str(args.run), "files": [str(path) for path in written]})
     else:
@@ -71,17 +77,32 @@ def main(argv: Sequence[str]) -> int:
     return EXIT_DONE
 
 
+@contextlib.contextmanager
+def _telling_what_is_there(args: FilesArgs) -> Iterator[None]:
+    """Say, where a signal aborts the block, that what is written is whole, and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        from wiseft_jax.core.interrupt import how_to_make_the_rest
+
+        places = dict.fromkeys(str(each) for each in (args.tables, args.figures) if each)
+        said = f"files that are complete are in {' and '.join(places)}; {how_to_make_the_rest()}"
+        raise KeyboardInterrupt(said) from error
+
+
 def _of_run(args: FilesArgs) -> list[Path]:
     from wiseft_jax.reporting.paper_tables import write_tables
     from wiseft_jax.reporting.run_tables import tables_of_run
 
     directory = RunDirectory(args.run)
     directory.read_config()  # refuses what is no run
+    if unfinished := without_results(directory):
+        raise unfinished
     rows, selection = read_rows(args.run), read_json(directory.selection_file)
     check_last_sweep(directory, rows)
-    written = []
+    result, written = _stored_sweep(directory), []
     if args.tables is not None:
-        gains = _gains(directory, float(selection["alpha"]))
+        gains = [] if result is None else result.gains(float(selection["alpha"]))
         studies = _studies(directory, {row["dataset"] for row in rows})
         written += write_tables(tables_of_run(rows, selection, gains, studies), args.tables)
     if args.figures is not None:
@@ -91,14 +112,17 @@ def _of_run(args: FilesArgs) -> list[Path]:
     return written + files_of_analyses(analyses, chosen, args.tables, args.figures, args.format)
 
 
-def _gains(directory: RunDirectory, alpha: float) -> list[dict[str, Any]]:
+def _stored_sweep(directory: RunDirectory) -> SweepResult | None:
+    """Return rows with predictions, once they are seen to agree; None where none are stored."""
     from wiseft_jax.evaluation.sweep import SweepResult
 
-    try:
-        return SweepResult.load(directory.path).gains(alpha)
-    except InputError as error:
-        logger.warning("gains have no intervals and no tests: %s", error)
-        return []
+    if not list((directory.path / PREDICTIONS_DIR).glob("*.npz")):
+        logger.warning(
+            "%s: gains have no intervals and no tests: there are no predictions; %s stores them",
+            directory.path, sweep_command(directory),
+        )  # fmt: skip
+        return None
+    return SweepResult.load(directory.path)
 
 
 def _studies(directory: RunDirectory, shown: set[str]) -> dict[str, dict[str, Any]]:

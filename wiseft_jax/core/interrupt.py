@@ -171,6 +171,11 @@ def how_to_go_on() -> str:
     return f"to go on: {same_command([word for word in sys.argv if word != '--overwrite'])}"
 
 
+def how_to_make_the_rest() -> str:
+    """Return ``"the same command makes the rest: COMMAND"``."""
+    return f"the same command makes the rest: {same_command(sys.argv)}"
+
+
 def same_command(argv: Sequence[str]) -> str:
     """Return the command that ``argv`` (``sys.argv``) was.
 

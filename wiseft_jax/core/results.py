@@ -6,13 +6,14 @@ A number without its n, its interval and the configuration that made it is not a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict, cast
 
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.core.metrics import Accuracy, Score
 from wiseft_jax.core.older_roles import role_of_older
+from wiseft_jax.core.row_checks import problem_of
 from wiseft_jax.core.typing import Role, Split
 from wiseft_jax.core.writers import write_text
 
@@ -20,7 +21,6 @@ SCHEMA_VERSION = 2
 """1: matched references were shifts, and no shift named the one that it is set against."""
 
 RESULTS_FILE = "results.jsonl"
-METHODS = ("direct", "curve")
 MEAN_OF_SHIFTS = "mean of shifts"
 """What the unweighted mean over shifted sets is called beside their names."""
 
@@ -144,19 +144,41 @@ def read_rows(path: Path | str) -> list[Row]:
     """Return the rows of a ``results.jsonl`` file, or of a run directory that holds one.
 
     Raises:
-      InputError: If the file is missing, a line isn't a row, or its schema is newer than this
-        program's; the message names the file and the line.
+      InputError: If the file is missing, a line isn't a row or has a field that
+        can't be, or its schema is newer than this program's; the message names the file and the
+        line, and the command that makes it again.
     """
     path = Path(path)
     path = path / RESULTS_FILE if path.is_dir() else path
     if not path.is_file():
         raise InputError(f"{path}: no such results file; give a run directory or a {RESULTS_FILE}")
-    return cast(list[Row], read_rows_of_sets(path, "result row", REQUIRED))
+    return cast(list[Row], read_rows_of_sets(path, "result row", REQUIRED, problem_of))
 
 
-def read_rows_of_sets(path: Path, kind: str, required: Sequence[str]) -> list[dict[str, Any]]:
-    """Return ``read_checked_rows``, of older schemas with the roles that sets have now."""
-    rows = read_checked_rows(path, kind, required)
+def read_rows_of_sets(
+    path: Path,
+    kind: str,
+    required: Sequence[str],
+    problem: Callable[[Mapping[str, Any]], str | None] = lambda row: None,
+) -> list[dict[str, Any]]:
+    """Return ``read_checked_rows`` of a run's file, in the directory of the run.
+
+    Rows of older schemas have the roles that sets have now.
+
+    Args:
+      path: As there.
+      kind: As there.
+      required: As there.
+      problem: Returns what is wrong with a row; None where nothing is.
+
+    Raises:
+      InputError: As there, with the sweep that makes the file again.
+    """
+    from wiseft_jax.core.last_sweep import sweep_command  # which imports this module
+    from wiseft_jax.core.run_directory import RunDirectory  # likewise
+
+    again = f"make it again: {sweep_command(RunDirectory(path.parent))}"
+    rows = read_checked_rows(path, kind, required, problem=problem, again=again)
     for row in rows:
         if row["schema"] < 2:
             row["role"] = role_of_older(row["dataset"], row["role"])
@@ -164,7 +186,12 @@ def read_rows_of_sets(path: Path, kind: str, required: Sequence[str]) -> list[di
 
 
 def read_checked_rows(
-    path: Path, kind: str, required: Sequence[str], newest: int = SCHEMA_VERSION
+    path: Path,
+    kind: str,
+    required: Sequence[str],
+    newest: int = SCHEMA_VERSION,
+    problem: Callable[[Mapping[str, Any]], str | None] = lambda row: None,
+    again: str = "",
 ) -> list[dict[str, Any]]:
     """Return the JSON objects of a file, one a line; empty lines don't count.
 
@@ -173,37 +200,49 @@ def read_checked_rows(
       kind: What a line is, for messages: ``"result row"``.
       required: What each must have, ``schema`` among it.
       newest: The newest schema that this program knows.
+      problem: Returns what is wrong with an object that has all of these; None where nothing is.
+      again: What makes a damaged file anew, for the end of the message.
 
     Raises:
       InputError: If a line isn't that, or its schema is newer than this program's; the message
         names the file and the line.
     """
-    lines = enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
-    return [
-        _checked_row(line, f"{path}:{n}", kind, required, newest)
-        for n, line in lines
-        if line.strip()
-    ]
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(_with(f"{path}: expected text in UTF-8 ({error})", again)) from None
+    rows = []
+    for n, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        row = _row_or_problem(line, kind, required)
+        if isinstance(row, dict) and row["schema"] > newest:
+            newer = f"schema {row['schema']} is newer than {newest}; upgrade wiseft-jax"
+            raise InputError(f"{path}:{n}: {newer}")
+        said = row if isinstance(row, str) else problem(row)
+        if said is not None:
+            raise InputError(_with(f"{path}:{n}: {said}", again))
+        rows.append(row)
+    return rows
 
 
-def _checked_row(
-    line: str, where: str, kind: str, required: Sequence[str], newest: int
-) -> dict[str, Any]:
+def _with(said: str, again: str) -> str:
+    return f"{said}; {again}" if again else said
+
+
+def _row_or_problem(line: str, kind: str, required: Sequence[str]) -> dict[str, Any] | str:
+    """Return the object that a line is, with what it must have; or what is wrong with it."""
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:
-        raise InputError(f"{where}: not a JSON object ({error})") from None
+        return f"not a JSON object ({error})"
     if not isinstance(row, dict):
-        raise InputError(f"{where}: expected a JSON object, found {type(row).__name__}")
+        return f"expected a JSON object, found {type(row).__name__}"
     missing = [name for name in required if name not in row]
     if missing:
-        raise InputError(f"{where}: a {kind} lacks {', '.join(missing)}")
-    if not isinstance(row["schema"], int):
-        raise InputError(f"{where}: schema: expected a number, found {row['schema']!r}")
-    if row["schema"] > newest:
-        raise InputError(
-            f"{where}: schema {row['schema']} is newer than {newest}; upgrade wiseft-jax"
-        )
+        return f"a {kind} lacks {', '.join(missing)}"
+    if not isinstance(row["schema"], int) or isinstance(row["schema"], bool):
+        return f"schema: expected a number, found {row['schema']!r}"
     return row
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.errors import InputError, counted
-from wiseft_jax.core.last_sweep import last_sweep
+from wiseft_jax.core.last_sweep import last_sweep, sweep_command
 from wiseft_jax.core.results import RESULTS_FILE, Row, mean_over_shifts, read_rows
 from wiseft_jax.core.run_directory import EXPORT_FACTS_FILE, RunDirectory
 
@@ -221,6 +222,30 @@ def _unfinished(directory: RunDirectory) -> tuple[State, str]:
     if directory.endpoints_file.is_file():
         return "trained", "no results yet: wiseft sweep"
     return "interrupted", _progress(directory)
+
+
+def without_results(directory: RunDirectory) -> InputError | None:
+    """Return the error for a run that has no results yet; None of what has some, or is no run.
+
+    Args:
+      directory: What was given.
+
+    Returns:
+      How far the run came, as ``report --list`` has it, and the command that goes on.
+    """
+    if directory.results_file.is_file() or not is_ours(directory.path):
+        return None
+    found = summarise(directory.path, str(directory.path))
+    if found.kind != "run":
+        return None
+    said = f"{directory.path}: there are no results to report"
+    if found.state == "trained":
+        return InputError(f"{said}: the run is trained; make them: {sweep_command(directory)}")
+    if found.state == "damaged":
+        return InputError(f"{said}, and the run is damaged: {found.why}")
+    config, out = shlex.quote(str(directory.config_file)), directory.quoted
+    on = f"wiseft run {config} --out {out} --resume"
+    return InputError(f"{said}: the run {found.state} {found.why}; go on: {on}")
 
 
 def _progress(directory: RunDirectory) -> str:

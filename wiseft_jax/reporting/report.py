@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wiseft_jax.core.curve_rows import CurveRow
-from wiseft_jax.core.results import Row
+from wiseft_jax.core.results import Row, select_rows
 from wiseft_jax.core.writers import write_text
 from wiseft_jax.reporting.continuous_section import continuous_section
 from wiseft_jax.reporting.gains_table import GAINS_NOTE, HEADS, gains_cells, points_text
@@ -61,7 +61,7 @@ def report_markdown(
     sections = [
         f"# {title}",
         _summary(curves, alpha, selection),
-        _possible(possible_best, curve_rows),
+        _possible(possible_best, rows, curve_rows),
         f"![Accuracy along the path from zero-shot to fine-tuned]({picture})" if picture else "",
         "## Accuracy",
         markdown_table(rows, selection=selection).rstrip(),
@@ -82,8 +82,30 @@ def report_markdown(
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
+def is_report_of(text: str, rows: Sequence[Row], selection: Mapping[str, Any]) -> bool:
+    """Return whether a stored report says what rows and the chosen alpha say.
+
+    By what it says of them itself: the alpha, the table of accuracies, the configuration.
+
+    Args:
+      text: Of ``report_markdown``.
+      rows: As there.
+      selection: As there.
+    """
+    said = (
+        _ship(float(selection["alpha"])),
+        markdown_table(rows, selection=selection).rstrip(),
+        _configuration(rows),
+    )
+    return all(each in text for each in said)
+
+
+def _ship(alpha: float) -> str:
+    return f"**Ship alpha = {alpha:g}**"
+
+
 def _summary(curves: Curves, alpha: float, selection: Mapping[str, Any]) -> str:
-    paragraphs = [f"**Ship alpha = {alpha:g}**: {selection['reason']}"]
+    paragraphs = [f"{_ship(alpha)}: {selection['reason']}"]
     if not selection.get("held_out", True):
         paragraphs.append(
             "**Warning: alpha was chosen on a set that this report shows;"
@@ -94,9 +116,13 @@ def _summary(curves: Curves, alpha: float, selection: Mapping[str, Any]) -> str:
     return "\n\n".join([*paragraphs, "\n".join(lines)])
 
 
-def _possible(alphas: Sequence[float], curve_rows: Sequence[CurveRow]) -> str:
+def _possible(alphas: Sequence[float], rows: Sequence[Row], curve_rows: Sequence[CurveRow]) -> str:
     if not alphas:
         return ""
+    measured = {row["alpha"] for row in select_rows(rows, split="validation", role="reference")}
+    missing = ""
+    if measured - {*alphas}:
+        missing = " Those that are missing are less accurate there beyond chance."
     doubtful = ""
     for row in curve_rows:
         summary = row["summary"]
@@ -110,7 +136,7 @@ def _possible(alphas: Sequence[float], curve_rows: Sequence[CurveRow]) -> str:
     listed = ", ".join(f"{alpha:g}" for alpha in alphas)
     return (
         f"Alphas that may be the best on the validation set (95 %, exact paired tests): {listed}."
-        f" Those that are missing are less accurate there beyond chance.{doubtful}"
+        f"{missing}{doubtful}"
     )
 
 
@@ -163,8 +189,7 @@ def _skipped(skipped: Mapping[str, Sequence[str]]) -> str:
 
 
 def _facts(rows: Sequence[Row], facts: Mapping[str, str], commands: Sequence[str]) -> str:
-    hashes = sorted({row["config_hash"] for row in rows if row["config_hash"]})
-    lines = [f"- configuration: `{', '.join(hashes) or 'not given'}`"]
+    lines = [_configuration(rows)]
     lines += [f"- {name}: {value}" for name, value in facts.items()]
     lines.append("- rows: `results.jsonl`; predictions of every image: `predictions/`")
     text = "\n".join(lines)
@@ -175,3 +200,8 @@ def _facts(rows: Sequence[Row], facts: Mapping[str, str], commands: Sequence[str
             f"\n\n```sh\n{listed}\n```"
         )
     return text
+
+
+def _configuration(rows: Sequence[Row]) -> str:
+    hashes = sorted({row["config_hash"] for row in rows if row["config_hash"]})
+    return f"- configuration: `{', '.join(hashes) or 'not given'}`"

@@ -21,7 +21,7 @@ import numpy as np
 
 from wiseft_jax.core.analysis_rows import AnalysisRow, analysis_row, write_analysis_rows
 from wiseft_jax.core.config_io import from_dict
-from wiseft_jax.core.errors import InputError, few
+from wiseft_jax.core.errors import InputError, few, missing_path
 from wiseft_jax.core.hashing import hash_json
 from wiseft_jax.core.results import MEAN_OF_SHIFTS
 from wiseft_jax.core.rng import numpy_stream
@@ -52,8 +52,10 @@ def study_base(directory: StudyDirectory) -> ExperimentConfig:
     """Return the configuration that a study varies.
 
     Raises:
-      InputError: If there is no study.
+      InputError: If there is no study, or no such directory.
     """
+    if not directory.path.is_dir():
+        raise missing_path(directory.path, "study directory")
     if not directory.study_file.is_file():
         raise InputError(
             f"{directory.path}: there is no study (no {directory.study_file.name}); make one:"
