@@ -12,9 +12,12 @@ import pytest
 from tests.helpers.browser import Opened, launched
 from tests.reporting.page.page_facts import ALPHAS, HOSTILE, SETS, SHIFTS, analysis_rows, facts
 from wiseft_jax.core.results import with_matched_references
+from wiseft_jax.reporting.page import render
 from wiseft_jax.reporting.page.build import run_page
 from wiseft_jax.reporting.page.compare import compare
 from wiseft_jax.reporting.page.render import render_page
+from wiseft_jax.reporting.page.summary import signed
+from wiseft_jax.reporting.tables import p_text
 
 pytestmark = pytest.mark.browser
 
@@ -115,6 +118,23 @@ def test_the_slider_moves_every_number_by_keyboard(opened: Any) -> None:
         seen.append(page.numbers())
     for box in seen[0]:
         assert len({each[box] for each in seen}) == len(seen), box
+
+
+def test_numbers_are_rounded_as_in_the_tables_of_files(opened: Any) -> None:
+    page, source = opened().page, (Path(render.__file__).parent / "assets/charts.js").read_text()
+
+    def texts(function: str, values: list[float]) -> list[Any]:
+        return page.evaluate(f"each => {{ {source}\n return each.map({function}) }}", values)
+
+    values = [0.0625, 0.0635, 0.1875, 0.5, 0.98125, 0.03125, 0.12345, 0.049, 1.0, 0.0010001]
+    assert texts("pText", values) == [p_text(value) for value in values]
+    assert texts("pText", [0.0625]) == ["p = 0.062"]  # a tie
+    assert texts("percent", values) == [f"{100 * value:.1f}" for value in values]
+    changes = [*values, *(-value for value in values)]
+    assert texts("signed", changes) == [signed(change) for change in changes]
+    assert texts("signed", [0.0, 1e-6, -1e-6]) == ["0.0"] * 3
+    many = [0.15625, 0.46875, 123456.0, -0.15625, 1e-9, 0.0, 0.703125]
+    assert texts("(value) => precise(value, 4)", many) == [float(f"{v:.4g}") for v in many]
 
 
 def test_the_slider_and_the_chart_move_by_mouse(opened: Any) -> None:

@@ -148,7 +148,7 @@ function robustness(run, line, alpha) {
   if (!row) return ["Effective robustness is measured on single shifts: choose one above."];
   const interval = row.ci_low === null ? "" : ` (95 % interval ${signed(row.ci_low)} to ${signed(row.ci_high)})`;
   const fit = robustnessRows(run, line).find((each) => each.metric === "baseline_r_squared");
-  const poor = fit && fit.value < POOR_FIT ? ` But the baselines hardly lie on a line here (R\u00b2 = ${fit.value.toFixed(2)}): this number means little.` : "";
+  const poor = fit && fit.value < POOR_FIT ? ` But the baselines hardly lie on a line here (R\u00b2 = ${fixed(fit.value, 2)}): this number means little.` : "";
   return [`Effective robustness: ${signed(row.value)} points${interval}; the solid line, where it is in view, is the baselines'.${poor}`];
 }
 
