@@ -52,6 +52,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         )
     ]
     rho = analysis_rows("effective_robustness", "effective_robustness", **fields)
+    others = {"dataset": "photos", "other": "sketches", "alpha": None}
+    line += [
+        {**line[0], **others, "metric": "baseline_accuracy", "group": f"m{place}", "value": value}
+        for place, value in enumerate((0.01, 0.02))
+    ]
     robust = facts(analyses={"effective_robustness": [*line, *rho]})
     own = ("its classes", "test", "matched_reference")
     fewer = facts(sets=(*SETS, *SHIFTS, own))
@@ -189,6 +194,7 @@ def test_effective_robustness_moves_along_on_its_own_axis(opened: Any) -> None:
     said = page.page.inner_text("#scatter-text")
     assert "Effective robustness: +4.5 points; the solid line, where it is in view," in said
     assert "hardly lie on a line here (R\u00b2 = 0.08): this number means little" in said
+    assert "accuracies on the reference are 1.0 to 2.0 %: here their line is extrapolated" in said
     assert "% on photos and" in said  # the class-matched axis
     assert page.page.locator("#scatter-chart > svg > path").count() == without + 1
     page.page.focus("#alpha")
