@@ -229,3 +229,15 @@ def test_baselines_on_no_line_are_said(
     file.write_text("\n".join(["model,test,sketch", *lines]))
     robustness(run, AnalysisOptions(baselines=file, samples=20))
     assert caplog.text.count("sketch: the baselines hardly lie on a line") == 1
+
+
+def test_points_beyond_the_baselines_are_said(
+    run: StoredRun, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    file = tmp_path / "b.csv"
+    for low, said in ((0.01, 0), (0.97, 1)):
+        lines = [f"m{k},{low + k * (0.99 - low) / 8},{0.4 + k / 20}" for k in range(9)]
+        file.write_text("\n".join(["model,test,sketch", *lines]))
+        caplog.clear()
+        robustness(run, AnalysisOptions(baselines=file, samples=20))
+        assert caplog.text.count("their line is extrapolated there") == said

@@ -64,6 +64,26 @@ def test_a_refused_option_is_an_error_like_others(
     assert os.environ.get("COLUMNS") == columns
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["backgrounds", "evaluate", "--demo", "--image-size", "abc"],
+        [*RUN, "--sweep.batch-size", "abc"],
+    ],
+)
+def test_an_option_that_may_be_none_is_refused_as_one_that_may_not(
+    argv: list[str], capsys: pytest.CaptureFixture
+) -> None:
+    assert main(argv) == 2
+    said = capsys.readouterr().err
+    first = (
+        f"wiseft: error: Error parsing {argv[-2]}: invalid literal for int() with base 10: 'abc'"
+    )
+    assert said.splitlines()[0] == first
+    assert "NoneType" not in said
+    assert "Got errors" not in said
+
+
 def test_help_is_as_wide_as_the_terminal_and_ends_with_0(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

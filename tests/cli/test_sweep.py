@@ -86,12 +86,10 @@ def test_a_back_end_without_the_method_says_what_to_add(
     assert "or add --sweep.method direct" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("alphas", "beyond"), [("-0.5 0 1.25", "-0.5, 1.25"), ("0 1", None)])
 def test_alphas_beyond_both_ends_are_warned_about(
-    alphas: str, beyond: str | None, tmp_path: Path, capsys: pytest.CaptureFixture
+    tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     RunDirectory(tmp_path / "run").prepare(ExperimentConfig(), resume=False, overwrite=False)
-    assert main(["sweep", str(tmp_path / "run"), "--sweep.alphas", *alphas.split()]) == 2
-    warned = [line for line in capsys.readouterr().err.splitlines() if "rarely meant" in line]
-    assert len(warned) == (beyond is not None)
-    assert all(line.startswith(f"WARNING sweep.alphas: {beyond} beyond [0, 1]") for line in warned)
+    for alphas, times in ((["-0.5", "0", "1.25"], 1), (["0", "1"], 0)):
+        assert main(["sweep", str(tmp_path / "run"), "--sweep.alphas", *alphas]) == 2
+        assert capsys.readouterr().err.count("outside of [0, 1]") == times

@@ -22,6 +22,7 @@ from wiseft_jax.analysis.stored_run import (
     right_at,
 )
 from wiseft_jax.core.analysis_rows import AnalysisRow, add_p_holm
+from wiseft_jax.core.baseline_range import beyond_baselines
 from wiseft_jax.core.errors import InputError, unknown_name
 from wiseft_jax.core.metrics import Accuracy
 from wiseft_jax.core.paired import bootstrap_hits
@@ -185,6 +186,8 @@ def robustness(run: StoredRun, options: AnalysisOptions) -> list[AnalysisRow]:
                 shift.dataset, baselines.path, axis.dataset, shift.dataset,
             )  # fmt: skip
     rows = [row for pair in there for row in _of_shift(run, *pair, baselines, options)]
+    for said in beyond_baselines(rows):
+        logger.warning("%s", said)
     add_p_holm(rows, family=lambda row: row["group"])
     return rows
 

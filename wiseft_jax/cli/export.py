@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,13 +11,12 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from wiseft_jax.cli.common import Common, CommonOptions, print_json
+from wiseft_jax.cli.extrapolation import warn_of_extrapolation
 from wiseft_jax.cli.parse import parse
 from wiseft_jax.core.config_io import read_json
 from wiseft_jax.core.errors import EXIT_DONE, InputError
 from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.core.writers import check_writable
-
-logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,13 +61,7 @@ def main(argv: Sequence[str]) -> int:
     check_writable(args.out.parent)  # it is made beside its place
     config = load_config(str(directory.config_file))
     alpha = args.alpha if args.alpha is not None else _chosen_alpha(directory)
-    if not 0 <= alpha <= 1:
-        logger.warning(
-            "alpha = %g is outside of [0, 1]: it extrapolates beyond %s, where accuracy may"
-            " collapse; measure the model with wiseft evaluate",
-            alpha,
-            "the zero-shot model" if alpha < 0 else "the fine-tuned model",
-        )
+    warn_of_extrapolation([alpha], "measure the model with wiseft evaluate")
     classifier, theta_0, theta_1 = load_endpoints(config, directory)
     options: dict[str, Any] = {"overwrite": args.overwrite, "format": args.format}
     if args.alpha is None:

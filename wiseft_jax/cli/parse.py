@@ -28,6 +28,11 @@ _JOINED = re.compile(
     r" \['(?P<given>.*)'\]"
 )
 _UNRECOGNIZED = re.compile(r"Unrecognized options: (?P<given>\S+)")
+_UNION = re.compile(
+    r"(?P<option>Error parsing --\S+: )no type matching .* could be instantiated from .*\n+"
+    r"Got errors:\n(?P<reasons>(?:- .*(?:\n|\Z))+)"
+)
+_NONE = "<class 'NoneType'>"
 _CHOICE = re.compile(r"invalid choice '(?P<given>[^']*)' for .*Expected one of \((?P<known>.*)\)\.")
 
 
@@ -57,7 +62,7 @@ def parse(args_type: type[ArgsT], argv: Sequence[str], verb: str, *, default: An
     except SystemExit as stop:
         if not stop.code:
             raise
-        message = suggesting(naming_options(unboxed(said.getvalue())))
+        message = suggesting(naming_options(without_none(unboxed(said.getvalue()))))
         message += hint_on_values(message, argv)
         if _is_own_check(stop):
             message = without_parsing(message)
@@ -77,6 +82,29 @@ def unboxed(text: str) -> str:
     inner = [line[2:-2].rstrip() for line in lines[1:-1]]
     kept = [line for line in inner if line.strip(_FRAME) or not line]
     return "\n".join(kept) or lines[0].strip(_FRAME + " ")
+
+
+def without_none(text: str) -> str:
+    r"""Return an error of an option that may be None as of one that may not: it names no types.
+
+    Args:
+      text: Unboxed.
+
+    Example:
+      >>> without_none(
+      ...     "Error parsing --limit: no type matching {None}|INT could be instantiated from [].\n"
+      ...     "\nGot errors:\n- <class 'NoneType'>: ['a'] does not match choices ('None',)\n"
+      ...     "- <class 'int'>: invalid literal for int() with base 10: 'a'"
+      ... )
+      "Error parsing --limit: invalid literal for int() with base 10: 'a'\n"
+    """
+
+    def told(found: re.Match[str]) -> str:
+        parted = [line[2:].partition(": ") for line in found["reasons"].splitlines()]
+        reasons = [reason for kind, _, reason in parted if kind != _NONE]
+        return f"{found['option']}{'; or '.join(reasons)}\n"
+
+    return _UNION.sub(told, text)
 
 
 def naming_options(text: str) -> str:

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import tyro
 
 from wiseft_jax.cli.common import Common, CommonOptions, print_json, print_table
+from wiseft_jax.cli.extrapolation import warn_of_extrapolation
 from wiseft_jax.cli.failures import resumable
 from wiseft_jax.cli.inputs import data_identity, experiment_data
 from wiseft_jax.cli.notebook import Notebook, read_notebook
@@ -75,6 +76,7 @@ def execute(args: RunArgs) -> int:
         raise InputError("--resume needs --out DIR: the run directory to continue")
     with together(args.common, args.distributed, config.mesh) as prints:
         if prints:
+            warn_of_extrapolation(config.sweep.alphas)
             config.tracking.check()
         if args.dry_run:
             from wiseft_jax.cli.dry_run import describe_plan

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 from wiseft_jax.cli.common import Common, CommonOptions, print_json
+from wiseft_jax.cli.extrapolation import warn_of_extrapolation
 from wiseft_jax.cli.failures import replacing
 from wiseft_jax.cli.inputs import data_identity, experiment_data
 from wiseft_jax.cli.outcome import report_again, show_outcome
@@ -27,8 +27,6 @@ from wiseft_jax.evaluation.race_config import RaceConfig
 from wiseft_jax.experiment import ExperimentConfig, ExperimentData, check_select_on
 from wiseft_jax.studies import of_run as studies
 from wiseft_jax.training.learn_config import LearnAlphasConfig
-
-logger = logging.getLogger(__name__)
 
 USAGE = "usage: wiseft sweep RUN [options]   |   wiseft sweep --help"
 _FIXED = ("model", "training")
@@ -82,8 +80,8 @@ def main(argv: Sequence[str]) -> int:
     _check_fixed(stored, config)
     _check_studies(args, stored)
     with together(args.common, args.distributed, config.mesh) as prints:
-        _warn_of_extrapolation(config)
         if prints:
+            warn_of_extrapolation(config.sweep.alphas)
             config.tracking.check()
             check_writable(directory.path)  # before anything is read, too
         if args.race is not None:
@@ -169,16 +167,6 @@ def _check_studies(args: SweepArgs, stored: ExperimentConfig) -> None:
                 f"--sweep.{option}: has no meaning with --race or --learn, which make no sweep;"
                 " leave it out, or sweep first"
             )
-
-
-def _warn_of_extrapolation(config: ExperimentConfig) -> None:
-    beyond = config.sweep.extrapolated
-    if beyond:
-        logger.warning(
-            "sweep.alphas: %s beyond [0, 1]: such a model extrapolates past zero-shot (0) or"
-            " fine-tuned (1), which is rarely meant",
-            ", ".join(f"{alpha:g}" for alpha in beyond),
-        )
 
 
 def _check_fixed(stored: ExperimentConfig, config: ExperimentConfig) -> None:

@@ -47,11 +47,6 @@ class SweepConfig:
     select_on: Annotated[str | None, tyro.conf.arg(aliases=["--select-on"])] = None
     """Name of the dataset to choose on; naming a test or shifted set is an oracle, and is said."""
 
-    @property
-    def extrapolated(self) -> tuple[float, ...]:
-        """The alphas that lie beyond both ends."""
-        return tuple(alpha for alpha in self.alphas if not 0 <= alpha <= 1)
-
     @staticmethod
     def of_older(stored: dict[str, Any]) -> dict[str, Any]:
         """Return the JSON values of any version: ``keep_logits`` was true or false once."""

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from wiseft_jax.core.analysis_rows import AnalysisRow
+from wiseft_jax.core.baseline_range import beyond_baselines
 from wiseft_jax.core.errors import InputError
 from wiseft_jax.reporting.analysis_figures import name_panel, panel_grid, rows_of, short
 from wiseft_jax.reporting.analysis_tables import interval_text, value_text
@@ -64,7 +65,8 @@ def robustness_figure(
         figure,
         "bars: exact binomial 95 % intervals of both axes; ρ: effective robustness in points with"
         " the 95 % interval that counts both, and the baselines'; R²: how well these lie on a line"
-        + _unmatched(rows),
+        + _unmatched(rows)
+        + "".join(f"\n{each}" for each in beyond_baselines(rows)),
     )
     return figure
 

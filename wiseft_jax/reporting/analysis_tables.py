@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from typing import Literal, TypeAlias
 
 from wiseft_jax.core.analysis_rows import ANALYSES_DIR, AnalysisRow
+from wiseft_jax.core.baseline_range import beyond_baselines
 from wiseft_jax.core.errors import counted
 from wiseft_jax.reporting.paper_tables import PaperTable
 from wiseft_jax.reporting.tables import p_text
@@ -166,6 +167,7 @@ def analysis_paper_table(
         caption += " In brackets: 95 % intervals, of each number by itself."
     if any(row["p_holm"] is not None for row in rows):
         caption += " p: corrected by Holm's method, where the rows have that."
+    caption += "".join(f" {each}." for each in beyond_baselines(rows))
     if table.left_out:
         caption += f" {counted(table.left_out, 'row')} more in the CSV file."
     return PaperTable(f"{ANALYSES_DIR}-{name}", caption, table.header, table.lines, rows)

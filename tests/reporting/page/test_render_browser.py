@@ -12,9 +12,12 @@ import pytest
 from tests.helpers.browser import Opened, launched
 from tests.reporting.page.page_facts import ALPHAS, HOSTILE, SETS, SHIFTS, analysis_rows, facts
 from wiseft_jax.core.results import with_matched_references
+from wiseft_jax.reporting.page import render
 from wiseft_jax.reporting.page.build import run_page
 from wiseft_jax.reporting.page.compare import compare
 from wiseft_jax.reporting.page.render import render_page
+from wiseft_jax.reporting.page.summary import signed
+from wiseft_jax.reporting.tables import p_text
 
 pytestmark = pytest.mark.browser
 
@@ -49,6 +52,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         )
     ]
     rho = analysis_rows("effective_robustness", "effective_robustness", **fields)
+    others = {"dataset": "photos", "other": "sketches", "alpha": None}
+    line += [
+        {**line[0], **others, "metric": "baseline_accuracy", "group": f"m{place}", "value": value}
+        for place, value in enumerate((0.01, 0.02))
+    ]
     robust = facts(analyses={"effective_robustness": [*line, *rho]})
     own = ("its classes", "test", "matched_reference")
     fewer = facts(sets=(*SETS, *SHIFTS, own))
@@ -117,6 +125,23 @@ def test_the_slider_moves_every_number_by_keyboard(opened: Any) -> None:
         assert len({each[box] for each in seen}) == len(seen), box
 
 
+def test_numbers_are_rounded_as_in_the_tables_of_files(opened: Any) -> None:
+    page, source = opened().page, (Path(render.__file__).parent / "assets/charts.js").read_text()
+
+    def texts(function: str, values: list[float]) -> list[Any]:
+        return page.evaluate(f"each => {{ {source}\n return each.map({function}) }}", values)
+
+    values = [0.0625, 0.0635, 0.1875, 0.5, 0.98125, 0.03125, 0.12345, 0.049, 1.0, 0.0010001]
+    assert texts("pText", values) == [p_text(value) for value in values]
+    assert texts("pText", [0.0625]) == ["p = 0.062"]  # a tie
+    assert texts("percent", values) == [f"{100 * value:.1f}" for value in values]
+    changes = [*values, *(-value for value in values)]
+    assert texts("signed", changes) == [signed(change) for change in changes]
+    assert texts("signed", [0.0, 1e-6, -1e-6]) == ["0.0"] * 3
+    many = [0.15625, 0.46875, 123456.0, -0.15625, 1e-9, 0.0, 0.703125]
+    assert texts("(value) => precise(value, 4)", many) == [float(f"{v:.4g}") for v in many]
+
+
 def test_the_slider_and_the_chart_move_by_mouse(opened: Any) -> None:
     page = opened()
     box = page.page.locator("#alpha").bounding_box()
@@ -169,6 +194,7 @@ def test_effective_robustness_moves_along_on_its_own_axis(opened: Any) -> None:
     said = page.page.inner_text("#scatter-text")
     assert "Effective robustness: +4.5 points; the solid line, where it is in view," in said
     assert "hardly lie on a line here (R\u00b2 = 0.08): this number means little" in said
+    assert "accuracies on the reference are 1.0 to 2.0 %: here their line is extrapolated" in said
     assert "% on photos and" in said  # the class-matched axis
     assert page.page.locator("#scatter-chart > svg > path").count() == without + 1
     page.page.focus("#alpha")

@@ -168,7 +168,7 @@ def _against(right: np.ndarray, alphas: Sequence[float], end: float) -> Against:
         found.high.append(round(high, _DIGITS))
         found.won.append(test.b_only)
         found.lost.append(test.a_only)
-        found.p_value.append(float(f"{test.p_value:.3g}"))
+        found.p_value.append(float(f"{test.p_value:.{_DIGITS}g}"))
     return found
 
 

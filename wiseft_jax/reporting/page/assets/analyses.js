@@ -6,7 +6,7 @@ function rowsOf(run, analysis) {
   return found ? found.rows.map((row) => Object.fromEntries(FIELDS.map((field, place) => [field, row[place]]))) : [];
 }
 
-const number = (value) => (value === null || value === undefined ? "\u2013" : Number(value.toPrecision(4)));
+const number = (value) => (value === null || value === undefined ? "\u2013" : precise(value, 4));
 const distinct = (values) => [...new Set(values)];
 const FIRST = { calibration: "ece", ensembles: "output_ensemble_gain" };  // the metric that is shown at first
 const MOST_BARS = 60, MOST_LINES = 10, MOST_TABLE = 200, FEW_ROWS = 12;

@@ -25,12 +25,23 @@ function svg(name, attributes = {}, text = null) {
 }
 
 const name = (text) => node("bdi", {}, text);  // its direction of writing is its own
-const percent = (value) => (100 * value).toFixed(1);
+// As toFixed for at least 1 digit, but a tie goes to the even digit, as in Python, which writes the tables in files: 6.25 is 6.2.
+const fixed = (value, digits) => {
+  const more = 30, exact = Math.abs(value).toFixed(digits + more);
+  const kept = exact.slice(0, -more), tie = exact.endsWith(`5${"0".repeat(more - 1)}`);
+  return tie && Number(kept.slice(-1)) % 2 === 0 ? (value < 0 ? "-" : "") + kept : value.toFixed(digits);
+};
+// A number of so many significant digits, by the same rule.
+const precise = (value, digits) => {
+  const places = digits - 1 - Math.floor(Math.log10(Math.abs(value) || 1));
+  return Number(places > 0 && places < 40 ? fixed(value, places) : value.toPrecision(digits));
+};
+const percent = (value) => fixed(100 * value, 1);
 const signed = (value) => {
-  const shown = (100 * value).toFixed(1);
+  const shown = fixed(100 * value, 1);
   return shown === "-0.0" || shown === "0.0" ? "0.0" : (value > 0 ? "+" : "\u2212") + shown.replace("-", "");
 };
-const pText = (value) => (value < 0.001 ? "p < .001" : `p = ${Number(value.toPrecision(2))}`);
+const pText = (value) => (value < 0.001 ? "p < .001" : `p = ${precise(value, 2)}`);
 const short = (text, most) => {
   const letters = [...text];
   return letters.length > most ? `${letters.slice(0, most - 1).join("")}\u2026` : text;
@@ -270,7 +281,7 @@ function heatChart(width, { down, across, cells, label, format }) {
     cell.style.opacity = String(0.04 + 0.5 * Math.min(1, Math.max(0, value)));
     cell.append(svg("title", {}, `${one}, ${other}: ${format(value)}`));
     picture.append(cell);
-    if (size >= 34) picture.append(svg("text", { x: x + size / 2, y: y + size / 2 + 4, "text-anchor": "middle" }, value.toFixed(2)));
+    if (size >= 34) picture.append(svg("text", { x: x + size / 2, y: y + size / 2 + 4, "text-anchor": "middle" }, fixed(value, 2)));
   }
   return { picture };
 }

@@ -128,7 +128,7 @@ function drawScatter(state) {
   }));
   const now = track.points[nearest(track.points.map((each) => each.alpha), state.alpha)];
   const said = [`At alpha = ${now.alpha}: ${percent(now.x)} % on `, name(reference.name), ` and ${percent(now.y)} % on `, name(titleOf(picked, run)), ". Square: zero-shot; circle: fine-tuned; star: chosen. "];
-  fill("scatter-text", node("p", { "data-live": "scatter" }, ...said, ...robustness(run, picked, now.alpha), ...unmatched(run, picked, reference)));
+  fill("scatter-text", node("p", { "data-live": "scatter" }, ...said, ...robustness(run, picked, now, reference), ...unmatched(run, picked, reference)));
 }
 
 const POOR_FIT = 0.5;
@@ -142,14 +142,17 @@ function baselineOf(run, line) {
   return (value) => 1 / (1 + Math.exp(-(slope * logit(value) + intercept)));
 }
 
-function robustness(run, line, alpha) {
+function robustness(run, line, { alpha, x }, axis) {
   if (!rowsOf(run, "effective_robustness").length) return ["Effective robustness needs a baseline: see Analyses."];
   const row = robustnessRows(run, line).find((each) => each.metric === "effective_robustness" && each.alpha === alpha);
   if (!row) return ["Effective robustness is measured on single shifts: choose one above."];
   const interval = row.ci_low === null ? "" : ` (95 % interval ${signed(row.ci_low)} to ${signed(row.ci_high)})`;
   const fit = robustnessRows(run, line).find((each) => each.metric === "baseline_r_squared");
-  const poor = fit && fit.value < POOR_FIT ? ` But the baselines hardly lie on a line here (R\u00b2 = ${fit.value.toFixed(2)}): this number means little.` : "";
-  return [`Effective robustness: ${signed(row.value)} points${interval}; the solid line, where it is in view, is the baselines'.${poor}`];
+  const poor = fit && fit.value < POOR_FIT ? ` But the baselines hardly lie on a line here (R\u00b2 = ${fixed(fit.value, 2)}): this number means little.` : "";
+  const known = rowsOf(run, "effective_robustness").filter((each) => each.metric === "baseline_accuracy" && each.dataset === axis.name && each.other === line.name).map((each) => each.value);
+  const [low, high] = [Math.min(...known), Math.max(...known)];
+  const beyond = known.length && (x < low || x > high) ? ` The baselines' accuracies on the reference are ${percent(low)} to ${percent(high)} %: here their line is extrapolated.` : "";
+  return [`Effective robustness: ${signed(row.value)} points${interval}; the solid line, where it is in view, is the baselines'.${poor}${beyond}`];
 }
 
 const WORDS = { weight_space: "Accuracy of merged weights", output_ensemble: "Accuracy of the ensemble of logits", probability_ensemble: "Accuracy of the ensemble of probabilities" };
