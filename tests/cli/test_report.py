@@ -65,14 +65,14 @@ def test_a_stale_report_is_not_shown_as_current(
     run: Path, capsys: pytest.CaptureFixture, what: str
 ) -> None:
     directory, alpha = RunDirectory(run), 0.5
-    rows = [json.loads(line) for line in directory.results_file.read_text().splitlines()]
+    rows = read_rows(run)
     if what == "alpha":
         alpha = 1.0
         write_json(directory.selection_file, {**SELECTION, "alpha": alpha})
     elif what == "rows":
-        write_rows(directory.results_file, [*rows[:2], {**rows[2], "value": 0.82}])
+        write_rows(directory.results_file, [*rows[:2], rows[2] | {"value": 0.82}])
     else:
-        write_rows(directory.results_file, [{**row, "config_hash": "y"} for row in rows])
+        write_rows(directory.results_file, [row | {"config_hash": "y"} for row in rows])
     assert main(["report", str(run), "--no-images"]) == 0
     printed = capsys.readouterr()
     assert "Ship alpha" not in printed.out

@@ -19,6 +19,7 @@ from wiseft_jax.analysis.stored_run import StoredRun
 from wiseft_jax.analysis.table import ANALYSES
 from wiseft_jax.cli.main import main
 from wiseft_jax.core.analysis_rows import read_analysis_rows
+from wiseft_jax.core.errors import InputError
 
 NAMES = [each.dataset for each in default_sets()]
 
@@ -249,3 +250,24 @@ def test_help_names_the_form(capsys: pytest.CaptureFixture):
     with pytest.raises(SystemExit):
         main(["report", "--help"])
     assert "--analyses NAME" in capsys.readouterr().out
+
+
+def test_what_cannot_be_written_is_refused_before_anything_is_made(
+    run: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    assert main(["report", str(run), "--analyses", "flips", "-q"]) == 0
+    capsys.readouterr()
+
+    def refused(directory: Path) -> None:
+        raise InputError(f"{directory}: can't write there (Permission denied)")
+
+    def made(*args: object) -> None:
+        raise AssertionError("an analysis was made")
+
+    monkeypatch.setattr("wiseft_jax.cli.report_analyses.check_writable", refused)
+    monkeypatch.setattr("wiseft_jax.analysis.table.analyse", made)
+    assert main(["report", str(run), "--analyses", "flips", "diversity", "-q"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert f"{run / 'analyses'}: can't write there (Permission denied)" in printed.err
+    assert main(["report", str(run), "--analyses", "flips", "-q"]) == 0  # it is there: only read

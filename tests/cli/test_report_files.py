@@ -17,6 +17,7 @@ from tests.helpers.stored_runs import SETS, predictions, write_run
 from tests.structure.source_tree import ROOT
 from wiseft_jax.cli.main import main
 from wiseft_jax.core.analysis_rows import analysis_file, read_analysis_rows, write_analysis_rows
+from wiseft_jax.core.results import read_rows, write_rows
 from wiseft_jax.core.writers import write_json
 
 
@@ -158,6 +159,42 @@ def test_a_study_that_does_not_fit_is_left_out(
     assert main(["report", str(copy), "--tables", str(tmp_path / "t")]) == 0
     assert "rules.json is left out: it is of other ends" in capsys.readouterr().err
     assert not (tmp_path / "t" / "rules.md").exists()
+
+
+@pytest.mark.parametrize("form", ["--tables", "--figures"])
+def test_rows_that_are_not_what_the_predictions_give_are_one_error(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture, form: str
+):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    rows = read_rows(copy)
+    rows[1]["value"] = (rows[1]["value"] + rows[1]["ci_low"]) / 2
+    write_rows(copy / "results.jsonl", rows)
+    assert main(["report", str(copy), form, str(tmp_path / "out")]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert (
+        f"{copy / 'results.jsonl'}: not what predictions/ give: test at alpha 0.5: " in printed.err
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_interruption_says_what_is_there(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    def interrupted(*args: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("wiseft_jax.reporting.curves.draw_curve", interrupted)
+    places = {name: str(tmp_path / name) for name in ("t", "f")}
+    argv = ["report", str(run), "--tables", places["t"], "--figures", places["f"]]
+    monkeypatch.setattr(sys, "argv", ["/bin/wiseft", *argv])
+    assert main(argv) == 42
+    said = capsys.readouterr().err
+    assert f"files that are complete are in {places['t']} and {places['f']}; the same" in said
+    assert f"the same command makes the rest: wiseft {' '.join(argv)}" in said
+    assert "begins anew" not in said
+    assert (tmp_path / "t" / "accuracy.tex").is_file()
 
 
 def test_what_is_refused(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture):

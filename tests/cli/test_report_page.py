@@ -31,7 +31,7 @@ def test_the_page_lies_in_the_run_and_markdown_is_printed_as_ever(
 ) -> None:
     assert main(["report", str(run)]) == 0
     printed = capsys.readouterr()
-    assert printed.out == "# WiSE-FT: mine\n"
+    assert printed.out.startswith("# WiSE-FT: mine\n\n**Ship alpha = 0.5**")
     page = RunDirectory(run).page_file
     assert f"the report as HTML: {page}" in printed.err
     (shown,) = data_of(page)["runs"]
@@ -142,6 +142,6 @@ def test_a_run_that_cannot_be_written_into_is_printed_still(
     monkeypatch.setattr(report, "check_writable", refuse)
     assert main(["report", str(run)]) == 0
     printed = capsys.readouterr()
-    assert printed.out == "# WiSE-FT: mine\n"
+    assert printed.out.startswith("# WiSE-FT: mine\n\n**Ship alpha = 0.5**")
     assert "isn't written as HTML" in printed.err
     assert "give --out FILE" in printed.err

@@ -17,6 +17,7 @@ from wiseft_jax.core.writers import write_json
 from wiseft_jax.data.config import DataConfig
 from wiseft_jax.evaluation.predictions import Predictions, save_predictions
 from wiseft_jax.experiment import ExperimentConfig
+from wiseft_jax.reporting.report import write_report
 
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 CLASSES = ("cat & <b>dog", "fox")
@@ -75,12 +76,10 @@ def write_reported_run(path: Path, data: Path, *, seed: int = 0, **changes: Any)
         labels = np.repeat(np.arange(2, dtype=np.int32), PER_CLASS)
         found.append(predictions_of(name, split, role, ids, labels, seed))
     save_predictions(path, found)
-    write_rows(
-        directory.results_file, [row for each in found for row in each.rows(config_hash(config))]
-    )
-    write_json(
-        directory.selection_file, {"alpha": 0.5, "rule": "constant", "reason": "the default."}
-    )
+    rows = [row for each in found for row in each.rows(config_hash(config))]
+    write_rows(directory.results_file, rows)
+    selection = {"alpha": 0.5, "rule": "constant", "reason": "the default."}
+    write_json(directory.selection_file, selection)
     write_json(directory.endpoints_file, {"class_names": list(CLASSES), "theta_0": "abc"})
-    directory.report_file.write_text("# WiSE-FT: mine\n")
+    write_report(directory.report_file, rows, selection=selection, title="WiSE-FT: mine")
     return path

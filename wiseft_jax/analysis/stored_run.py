@@ -17,6 +17,7 @@ from wiseft_jax.core.errors import InputError, missing_path, unknown_name
 from wiseft_jax.core.last_sweep import check_last_sweep, sweep_command
 from wiseft_jax.core.results import RESULTS_FILE, Row, of_two_sweeps, read_rows
 from wiseft_jax.core.run_directory import RunDirectory
+from wiseft_jax.core.run_summary import without_results
 from wiseft_jax.evaluation.one_sweep import check_of_one_sweep, read_sweep_facts
 from wiseft_jax.evaluation.predictions import Predictions, load_predictions
 
@@ -63,6 +64,8 @@ class StoredRun:
         directory = RunDirectory(Path(path))
         if not directory.path.is_dir():
             raise missing_path(directory.path, "run directory")
+        if unfinished := without_results(directory):
+            raise unfinished
         command = sweep_command(directory)
         again = f"make it: {command}"
         for file in (directory.results_file, directory.selection_file):
