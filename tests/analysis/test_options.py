@@ -16,11 +16,11 @@ from wiseft_jax.core.errors import InputError
 
 
 def test_numbers_are_checked():
-    with pytest.raises(InputError, match="seed: expected 0 or more, found -1"):
+    with pytest.raises(InputError, match="--seed: expected 0 or more, found -1"):
         AnalysisOptions(seed=-1)
-    with pytest.raises(InputError, match="samples: expected at least 1, found 0"):
+    with pytest.raises(InputError, match="--samples: expected at least 1, found 0"):
         AnalysisOptions(samples=0)
-    with pytest.raises(InputError, match="override_alpha: expected a number, found nan"):
+    with pytest.raises(InputError, match="--override-alpha: expected a number, found nan"):
         AnalysisOptions(override_alpha=float("nan"))
 
 

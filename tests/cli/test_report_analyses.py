@@ -93,6 +93,18 @@ def test_baselines_are_read(run: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert (run / "analyses" / "effective_robustness-probit.svg").is_file()
 
 
+def test_how_the_page_gets_what_is_made_is_said_where_there_is_one(
+    run: Path, capsys: pytest.CaptureFixture
+):
+    argv = ["report", str(run), "--analyses", "overrides", "--no-pictures", "-q"]
+    for page, overwrite, told in ((False, True, False), (True, True, True), (True, False, False)):
+        if page:
+            (run / "report.html").touch()
+        assert main([*argv, *(["--overwrite"] if overwrite else [])]) == 0
+        said = f"report.html has them once it is made again: wiseft report {run}"
+        assert (said in capsys.readouterr().out) == told
+
+
 def test_without_a_name_analyses_are_listed(run: Path, capsys: pytest.CaptureFixture):
     assert main(["report", str(run), "--analyses"]) == 0
     printed = capsys.readouterr().out
@@ -111,7 +123,7 @@ def test_what_cannot_be_made_is_one_message(run: Path, tmp_path: Path, capsys):
         ([str(short), "--analyses", "diversity"], f"wiseft sweep {short} --sweep.alphas 0 0.5 1"),
         ([str(tmp_path / "nowhere"), "--analyses", "all"], "no such run directory"),
         ([str(run), "--analyses", "flips", "--seed", "-1"], "seed: expected 0 or more"),
-        ([str(run), "--analyses", "flips", "--samples", "0"], "samples: expected at least 1"),
+        ([str(run), "--analyses", "flips", "--samples", "0"], "--samples: expected at least 1"),
         ([str(run), "--analyses", "overrides", "--override-alpha", "0.3"], "the sweep lacks alpha"),
         (
             [str(run), "--analyses", "flips", "--override-alpha", "0.25"],

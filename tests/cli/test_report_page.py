@@ -136,8 +136,8 @@ def test_a_run_that_cannot_be_written_into_is_printed_still(
     from wiseft_jax.cli import report
     from wiseft_jax.core.errors import InputError
 
-    def refuse(directory: Path) -> None:
-        raise InputError(f"{directory}: can't write there (Permission denied)")
+    def refuse(directory: Path, otherwise: str) -> None:
+        raise InputError(f"{directory}: can't write there (Permission denied); {otherwise}")
 
     monkeypatch.setattr(report, "check_writable", refuse)
     assert main(["report", str(run)]) == 0

@@ -172,7 +172,7 @@ def test_empty_directories_and_earlier_exports_are_replaced(
     directory.mkdir()
     export_classifier(directory, *pair, alpha=0.1)
     (directory / "leftover").touch()
-    with pytest.raises(InputError, match="pass overwrite"):
+    with pytest.raises(InputError, match="--overwrite replaces it, or give another"):
         export_classifier(directory, *pair, alpha=0.2)
     assert read_facts(directory)["alpha"] == 0.1
     with pytest.raises(InputError, match="leftover, which would be lost"):

@@ -100,6 +100,10 @@ def test_one_panel_a_set() -> None:
     rows = curve_rows(sweep_rows())
     figure = flips_figure(rows)
     assert sum(axes.get_visible() for axes in figure.axes) == len(rows)
+    shown = figure.axes[0].yaxis.get_major_formatter()
+    assert [shown(share) for share in (-0.05, -0.0, 0.0, 0.125)] == [
+        "-5 %", "0 %", "0 %", "+12.5 %",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("count", [1, 2, 12])

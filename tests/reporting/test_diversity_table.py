@@ -22,6 +22,14 @@ def test_a_line_for_each_set_and_measure_with_ratios():
     ]  # fmt: skip
 
 
+def test_small_divergences_keep_three_digits():
+    facts = diversity_facts()
+    for own in facts["sets"][0]["measures"]["kl_divergence"].values():
+        own |= {"value": 0.00123, "low": 0.000123, "high": 0.00246, "least": 0.001, "most": 0.2}
+    _, lines = diversity_cells(facts)
+    assert lines[2][1:3] == ["KL divergence", "0.00123 [0.000123, 0.00246] 0.00100..0.200"]
+
+
 def test_the_cka_complement_of_probes_is_0_as_they_share_an_encoder():
     facts = diversity_facts(cka=True)
     _, lines = diversity_cells(facts)

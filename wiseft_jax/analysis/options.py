@@ -68,11 +68,11 @@ class AnalysisOptions:
           InputError: Names the field, what was expected and what was found.
         """
         if self.seed < 0:
-            raise InputError(f"seed: expected 0 or more, found {self.seed}")
+            raise InputError(f"--seed: expected 0 or more, found {self.seed}")
         if self.samples < 1:
-            raise InputError(f"samples: expected at least 1, found {self.samples}")
+            raise InputError(f"--samples: expected at least 1, found {self.samples}")
         if not math.isfinite(self.override_alpha):
-            raise InputError(f"override_alpha: expected a number, found {self.override_alpha}")
+            raise InputError(f"--override-alpha: expected a number, found {self.override_alpha}")
 
 
 def missing(run: StoredRun, options: AnalysisOptions, need: Need) -> str:

@@ -100,7 +100,7 @@ def main(argv: Sequence[str]) -> int:
         return EXIT_DONE
     _print_report(directory, rows)
     if args.out is None and (problem := _not_writable(directory)):
-        logger.warning("the report isn't written as HTML: %s; give --out FILE", problem)
+        logger.warning("the report isn't written as HTML: %s", problem)
     else:
         _write_page(directories, args)
     return EXIT_DONE
@@ -145,7 +145,7 @@ def _print_report(directory: RunDirectory, rows: Sequence[Row]) -> None:
 def _not_writable(directory: RunDirectory) -> InputError | None:
     """Return why nothing can be written into a run, which may be someone else's; None if it can."""
     try:
-        check_writable(directory.path)
+        check_writable(directory.path, otherwise="give --out FILE")
     except InputError as error:
         return error
     return None

@@ -16,6 +16,7 @@ from wiseft_jax.cli.parse import parse
 from wiseft_jax.cli.report_files import files_of_analyses
 from wiseft_jax.core.analysis_rows import ANALYSES_DIR, analysis_file, write_analysis_rows
 from wiseft_jax.core.errors import EXIT_DONE, InputError
+from wiseft_jax.core.run_directory import RunDirectory
 from wiseft_jax.core.writers import check_writable
 from wiseft_jax.studies.looked_inside_config import FeaturesConfig, PlaneConfig
 
@@ -145,6 +146,9 @@ def _make(
         print(path)
     for name, why in skipped.items():
         print(f"left out: {name}: {why}")
+    page, quoted = RunDirectory(run.path).page_file, RunDirectory(run.path).quoted
+    if made.keys() - kept.keys() and page.is_file():
+        print(f"{page} has them once it is made again: wiseft report {quoted}")
     return EXIT_DONE
 
 

@@ -249,7 +249,7 @@ def check_free(directory: Path, overwrite: bool) -> None:
         raise InputError(f"{directory}: expected a directory to write, found a file.")
     if not overwrite:
         raise InputError(
-            f"{directory}: exists and is not empty; pass overwrite (--overwrite), or another place."
+            f"{directory}: exists and is not empty; --overwrite replaces it, or give another place."
         )
     if not (directory / FACTS_FILE).is_file():
         raise InputError(

@@ -80,7 +80,7 @@ def write_json(path: Path | str, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def check_writable(directory: Path | str) -> None:
+def check_writable(directory: Path | str, otherwise: str = "give another place") -> None:
     """Raise unless files can be written into a directory, before work that ends with writing them.
 
     A directory that isn't there is looked for upwards; it isn't made. What shows only later (a disk
@@ -88,6 +88,7 @@ def check_writable(directory: Path | str) -> None:
 
     Args:
       directory: Where files will be written.
+      otherwise: What to do about it.
 
     Raises:
       InputError: Names the directory, and why not.
@@ -108,7 +109,7 @@ def check_writable(directory: Path | str) -> None:
         barred = error.errno in (errno.EACCES, errno.EPERM)
         mend = "make room, or " * full + "change its permissions, or " * barred
         raise InputError(
-            f"{directory}: can't write there ({error.strerror}); {mend}give another place"
+            f"{directory}: can't write there ({error.strerror}); {mend}{otherwise}"
         ) from None
 
 

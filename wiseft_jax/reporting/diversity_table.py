@@ -150,10 +150,16 @@ def _value(facts: Mapping[str, Any] | None, measure: str, group: str) -> str:
         if measure == CKA:
             return "0 (one encoder)" if group == PROBES else "no features"
         return "no logits"
-    text = f"{facts['value']:.3f} [{facts['low']:.3f}, {facts['high']:.3f}]"
-    if facts["least"] < facts["most"]:
-        text += f" {facts['least']:.3f}..{facts['most']:.3f}"
-    return text
+    value, low, high, least, most = (
+        _number(facts[name], measure) for name in ("value", "low", "high", "least", "most")
+    )
+    text = f"{value} [{low}, {high}]"
+    return text + (f" {least}..{most}" if facts["least"] < facts["most"] else "")
+
+
+def _number(value: float, measure: str) -> str:
+    """Return three decimals of a share; of a divergence, which may be tiny, three digits."""
+    return f"{value:#.3g}".rstrip(".") if measure == "kl_divergence" else f"{value:.3f}"
 
 
 def _ratio(facts: Mapping[str, Any] | None, measure: str, group: str) -> str:

@@ -115,7 +115,12 @@ def finish_panel(axes: Axes, low: float, high: float) -> None:
     """
     axes.axhline(0, color="0.4", linewidth=0.8)
     axes.set_xlim(low, high)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:+.3g} %"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: _tick(share)))
+
+
+def _tick(share: float) -> str:
+    shown = f"{100 * share:+.3g} %"
+    return "0 %" if shown in ("+0 %", "-0 %") else shown
 
 
 def _draw(axes: Axes, row: CurveRow) -> float:

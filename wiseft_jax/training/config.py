@@ -178,6 +178,7 @@ class TrainConfig:
             total_steps,
             warmup_steps,
             _eval_steps(self, num_examples, batch_size, total_steps),
+            self.epochs,
         )
 
 
@@ -238,6 +239,7 @@ class Plan:
       total_steps: Steps in all, T.
       warmup_steps: Steps of linear warm-up, w.
       eval_steps: After which steps validation accuracy is measured.
+      epochs: Passes that are asked for; the last batch may run on into the next.
     """
 
     num_examples: int
@@ -245,10 +247,11 @@ class Plan:
     total_steps: int
     warmup_steps: int
     eval_steps: tuple[int, ...]
+    epochs: float = math.inf
 
     def epoch(self, step: int) -> float:
-        """Return how many passes over the training set are complete after ``step``."""
-        return step * self.batch_size / self.num_examples
+        """Return how many of the ``epochs`` are complete after ``step``."""
+        return min(step * self.batch_size / self.num_examples, self.epochs)
 
 
 def _unread_options(config: TrainConfig) -> dict[str, str]:

@@ -22,6 +22,12 @@ def test_known_ones_come_first_and_unknown_ones_too():
     ]  # fmt: skip
 
 
+def test_the_units_of_known_metrics_are_told():
+    stored = {"calibration": analysis_rows("calibration"), "mine": analysis_rows("mine", "mine")}
+    known, own = analyses_of(stored)
+    assert (known.units, own.units) == ({"ece": "share"}, {})
+
+
 def test_of_a_large_table_the_rest_is_counted():
     (found,) = analyses_of({"layers": analysis_rows("layers", count=MOST_ROWS)})
     assert (len(found.rows), found.left_out) == (MOST_ROWS, 4 * MOST_ROWS)

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from wiseft_jax.reporting.analysis_tables import METRICS
+
 KNOWN: dict[str, tuple[str, str]] = {
     "effective_robustness": (
         "Effective robustness",
@@ -66,6 +68,7 @@ class Analysis:
       rows: Values of ``metric, dataset, split, alpha, other, group, value, n, ci_low, ci_high,
         p_value, p_holm``, one list a row.
       left_out: Rows that aren't here, of a large table.
+      units: Metric -> its unit, of the rows.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Analysis:
     meaning: str
     rows: list[list[Any]]
     left_out: int = 0
+    units: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 def analyses_of(stored: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Analysis]:
@@ -90,7 +94,8 @@ def _shown(name: str, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, An
 def _analysis(name: str, rows: Sequence[Mapping[str, Any]]) -> Analysis:
     title, meaning = KNOWN.get(name, (name.replace("_", " ").capitalize(), ""))
     kept = [[_shortened(row.get(field)) for field in _FIELDS] for row in rows[:MOST_ROWS]]
-    return Analysis(name, title, meaning, kept, max(0, len(rows) - MOST_ROWS))
+    units = {row["metric"]: METRICS[row["metric"]][1] for row in rows if row["metric"] in METRICS}
+    return Analysis(name, title, meaning, kept, max(0, len(rows) - MOST_ROWS), units)
 
 
 def _shortened(value: Any) -> Any:

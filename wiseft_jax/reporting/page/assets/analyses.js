@@ -7,6 +7,12 @@ function rowsOf(run, analysis) {
 }
 
 const number = (value) => (value === null || value === undefined ? "\u2013" : precise(value, 4));
+const AS_PERCENT = (value) => Number(fixed(100 * value, 2));
+const UNITS = {  // of a metric: its numbers, ticks and what a title adds
+  share: { text: percent, tick: AS_PERCENT, title: ", in %" },
+  points: { text: signed, tick: AS_PERCENT, title: ", in points" },
+};
+const unitOf = (analysis, metric) => UNITS[analysis.units[metric]] ?? { text: number, tick: number, title: "" };
 const distinct = (values) => [...new Set(values)];
 const FIRST = { calibration: "ece", ensembles: "output_ensemble_gain" };  // the metric that is shown at first
 const MOST_BARS = 60, MOST_LINES = 10, MOST_TABLE = 200, FEW_ROWS = 12;
@@ -42,7 +48,7 @@ function analysisPart(analysis, state) {
   if (choices.childNodes.length) part.append(choices);
   const draw = pairs.length && set !== "*" ? gridChart(analysis, metric, rows) : analysisChart(analysis, metric, rows, state);
   if (draw) part.append(node("div", { class: "chart", id: `${analysis.name}-chart` }));
-  const { table, count } = analysisTable(metric, rows, state.alpha);
+  const { table, count } = analysisTable(analysis, metric, rows, state.alpha);
   part.append(draw && count > FEW_ROWS ? folded(state, `${analysis.name}-table`, `The numbers: ${count} rows`, table) : table);
   if (analysis.left_out) part.append(node("p", { class: "note" }, `${analysis.left_out} more rows are in the run's directory.`));
   return { part, draw };
@@ -50,11 +56,14 @@ function analysisPart(analysis, state) {
 
 const model = (text) => text?.replaceAll("zero_shot", "zero-shot").replaceAll("fine_tuned", "fine-tuned");
 
+// The alpha of a row; of a pair of models whose first is zero-shot there is nothing to say.
+const alphaOf = (row) => (row.group?.startsWith("zero_shot/") ? null : row.alpha);
+
 // What tells rows apart, in words: of set, part, comparison and alpha those that differ, and no more than it takes.
 function namer(rows, withAlpha) {
   const parts = [
     (row) => row.dataset, (row) => model(row.group), (row) => row.other && !row.group?.includes(row.other) && `against ${model(row.other)}`,
-    (row) => withAlpha && row.alpha !== null && `alpha ${row.alpha}`,
+    (row) => withAlpha && alphaOf(row) !== null && `alpha ${row.alpha}`,
   ].map((part) => (row) => part(row) || "");
   const differing = parts.filter((part) => distinct(rows.map(part)).length > 1);
   const named = (kept) => (row) => kept.map((part) => part(row)).filter(Boolean).join(", ");
@@ -74,10 +83,11 @@ function gridChart(analysis, metric, rows) {
   const pairs = rows.map((row) => [...row.group.split(":"), row.value]);
   const [down, across] = [distinct(pairs.map(([one]) => one)), distinct(pairs.map(([, other]) => other))];
   const label = `${analysis.title}, ${words(metric)}: one model's layers down, the other's across; the table below has the numbers`;
-  return () => chart(`${analysis.name}-chart`, (width) => heatChart(Math.min(width, 200 + 52 * across.length), { down, across, cells: pairs, label, format: number }), 1);
+  return () => chart(`${analysis.name}-chart`, (width) => heatChart(Math.min(width, 200 + 52 * across.length), { down, across, cells: pairs, label, format: unitOf(analysis, metric).text }), 1);
 }
 
 function analysisChart(analysis, metric, rows, state) {
+  const unit = unitOf(analysis, metric);
   const label = `${analysis.title}, ${words(metric)}; the table below has the numbers`;
   if (alphasIn(rows).length >= 3) {
     const called = namer(rows, false);
@@ -87,16 +97,16 @@ function analysisChart(analysis, metric, rows, state) {
       const bands = all.length <= 2 && own.every((row) => row.ci_low !== null && row.ci_high !== null);
       return {
         label: called(own[0]), alphas: own.map((row) => row.alpha), values: own.map((row) => row.value), low: own.map((row) => row.ci_low), high: own.map((row) => row.ci_high),
-        colour: [BLUE, RED, GREEN, FAINT][place % 4], dash: [null, "6 3", "2 3"][Math.floor(place / 4) % 3], width: 1.8, band: bands, text: number,
+        colour: [BLUE, RED, GREEN, FAINT][place % 4], dash: [null, "6 3", "2 3"][Math.floor(place / 4) % 3], width: 1.8, band: bands, text: unit.text,
       };
     }).filter(Boolean);
-    return () => chart(`${analysis.name}-chart`, (width) => lineChart(width, { series, alpha: state.alpha, chosen: state.run.alpha, format: number, label, yLabel: words(metric) }));
+    return () => chart(`${analysis.name}-chart`, (width) => lineChart(width, { series, alpha: state.alpha, chosen: state.run.alpha, format: unit.tick, label, yLabel: words(metric) + unit.title }));
   }
   const grouped = rows.filter((row) => row.group !== null || row.other !== null);
   if (grouped.length < 2) return null;
   const called = namer(grouped, true);
   const bars = grouped.slice(0, MOST_BARS).map((row) => ({ label: called(row), value: row.value, low: row.ci_low, high: row.ci_high }));
-  return () => chart(`${analysis.name}-chart`, (width) => barChart(width, { bars, label, format: number }));
+  return () => chart(`${analysis.name}-chart`, (width) => barChart(width, { bars, label, format: unit.text }));
 }
 
 // The alpha whose rows are shown; null where there are rows of too few alphas to move along.
@@ -107,17 +117,18 @@ function nearestAlpha(rows, alpha) {
 
 const pOnly = (value) => pText(value).replace(/^p (?:= )?/u, "");
 
-function analysisTable(metric, rows, alpha) {
+function analysisTable(analysis, metric, rows, alpha) {
+  const unit = unitOf(analysis, metric);
   const at = nearestAlpha(rows, alpha);
   const here = rows.filter((row) => at === null || row.alpha === null || row.alpha === at).slice(0, MOST_TABLE);
   const called = namer(here, false), none = "\u2013";
   const shown = (value, text) => (value === null || value === undefined ? none : text(value));
   const columns = [
-    ["of", (row) => name(called(row))], ["alpha", (row) => (at === null ? row.alpha ?? none : none)], ["value", (row) => number(row.value)],
-    ["95 % interval", (row) => shown(row.ci_low, () => `${number(row.ci_low)} to ${number(row.ci_high)}`)],
+    ["of", (row) => name(called(row))], ["alpha", (row) => (at === null ? alphaOf(row) ?? none : none)], ["value", (row) => unit.text(row.value)],
+    ["95 % interval", (row) => shown(row.ci_low, () => `${unit.text(row.ci_low)} to ${unit.text(row.ci_high)}`)],
     ["n", (row) => row.n ?? none], ["p", (row) => shown(row.p_value, pOnly)], ["p, Holm", (row) => shown(row.p_holm, pOnly)],
   ].filter(([, text]) => here.some((row) => text(row) !== none));
-  const title = at === null ? words(metric) : `${words(metric)} at alpha = ${at}`;
+  const title = `${words(metric)}${at === null ? "" : ` at alpha = ${at}`}${unit.title}`;
   const table = dataTable(title, columns.map(([head]) => head), here.map((row) => ({ cells: columns.map(([, text]) => text(row)) })));
   return { table, count: here.length };
 }

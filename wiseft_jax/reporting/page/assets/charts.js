@@ -245,7 +245,8 @@ function star(cx, cy, size) {
 // Bars to the right (or left, of negative values); names beside them, above where it is narrow. bars: {label, value, low, high}
 function barChart(width, { bars, label, format }) {
   const narrow = width < 480, row = narrow ? 38 : 22, line = narrow ? 16 : 0;
-  const left = narrow ? 4 : Math.min(220, width * 0.4), right = width - 64;
+  const longest = Math.max(...bars.map((each) => [...each.label].length));
+  const left = narrow ? 4 : Math.min(16 + 7 * Math.max(28, longest), width * 0.5), right = width - 64;
   const height = bars.length * row + 12;
   const values = bars.flatMap((each) => [each.value, each.low ?? each.value, each.high ?? each.value]);
   const [low, high] = [Math.min(0, ...values), Math.max(0, ...values) || 1];
@@ -290,7 +291,7 @@ function heatChart(width, { down, across, cells, label, format }) {
 function matrixChart(width, { names, totals, cells, label }) {
   const count = names.length, answers = count + (cells.some(([, answer]) => answer === count) ? 1 : 0);
   const letters = count > 30 ? 0 : Math.min(14, Math.max(...names.map((each) => [...each].length)));
-  const left = 8 + letters * 6.6, top = 20 + (letters ? Math.min(letters, 10) * 5.2 : 0);
+  const left = 8 + letters * 7.4, top = 34 + (letters ? Math.min(letters, 10) * 5.2 : 0);
   const size = Math.max(4, Math.min(34, (width - left - 8) / answers));
   const picture = frame(width, Math.ceil(top + size * count + 8), label);
   const at = new Map(cells.map(([row, column, value]) => [row * (count + 1) + column, value]));
