@@ -130,8 +130,9 @@ def ensembles(run: StoredRun, options: AnalysisOptions = AnalysisOptions()) -> l
     """
     del options
     sets = [each for each in run.in_turn() if can_be_mixed(each)]
+    images = first_with_images(sets)
     rows = [_of_weights(run, each, alpha) for each in sets for alpha in each.alphas]
-    return rows + [row for kind in KINDS for row in _of_kind(run, sets, kind)]
+    return rows + [row for kind in KINDS for row in _of_kind(run, sets, images, kind)]
 
 
 def can_be_mixed(predictions: Predictions) -> bool:
@@ -172,11 +173,12 @@ def _of_weights(run: StoredRun, predictions: Predictions, alpha: float) -> Analy
     )
 
 
-def _of_kind(run: StoredRun, sets: Sequence[Predictions], kind: str) -> list[AnalysisRow]:
+def _of_kind(
+    run: StoredRun, sets: Sequence[Predictions], images: Mapping[str, str], kind: str
+) -> list[AnalysisRow]:
     rows: list[AnalysisRow] = []
     gains: list[AnalysisRow] = []
     shifts: dict[float, list[_Gain]] = {}
-    images = first_with_images(sets)
     for each in sets:
         known = labelled(each)
         ends = [each.logits_at(alpha)[known] for alpha in (ZERO_SHOT, FINE_TUNED)]

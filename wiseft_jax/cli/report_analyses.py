@@ -117,14 +117,13 @@ def _make(
         raise InputError("\n".join(f"{run.path}: {name}: {why}" for name, why in skipped.items()))
     from wiseft_jax.cli.made_analyses import made_from
 
-    origins = {name: made_from(run, name, options, results) for name in names}
+    wanted = [name for name in names if name not in skipped]
+    origins = {name: made_from(run, name, options, results) for name in wanted}
     kept = {} if args.overwrite else _kept(run.path, origins, args)
-    if any(name not in skipped and name not in kept for name in names):
+    if any(name not in kept for name in wanted):
         check_writable(run.path / ANALYSES_DIR)  # before anything is computed
     made, listed = {}, {}
-    for name in names:
-        if name in skipped:
-            continue
+    for name in wanted:
         rows, files = kept[name] if name in kept else _made(run, name, options, args, origins[name])
         made[name], listed[name] = rows, [str(file) for file in files]
         if not args.common.json:

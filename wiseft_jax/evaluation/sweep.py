@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
 import logging
 import math
 from collections.abc import Mapping, Sequence
@@ -48,7 +47,7 @@ from wiseft_jax.evaluation.heads import with_heads
 from wiseft_jax.evaluation.keep_logits_config import KeepLogits, keep_logits_of
 from wiseft_jax.evaluation.kept_logits import kept_logits
 from wiseft_jax.evaluation.merging import place_rest
-from wiseft_jax.evaluation.one_sweep import check_of_one_sweep
+from wiseft_jax.evaluation.one_sweep import check_of_one_sweep, read_sweep_facts
 from wiseft_jax.evaluation.precision import Differences, differences_from_float32
 from wiseft_jax.evaluation.predictions import (
     Predictions,
@@ -316,15 +315,13 @@ def _run(
 
 
 def _read_facts(run_dir: Path | str) -> dict[str, Any]:
-    path = RunDirectory(Path(run_dir)).sweep_facts_file
-    if not path.exists():
-        return {}
+    known = read_sweep_facts(run_dir)
     try:
-        known = json.loads(path.read_text())
         kinds = {"backend": BackendChoice, "float32": Differences}
         hashes = {"config_hash": str(known.pop("config_hash"))} if "config_hash" in known else {}
         return hashes | {name: kinds[name](**fields) for name, fields in known.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
+        path = RunDirectory(Path(run_dir)).sweep_facts_file
         raise InputError(f"{path}: can't be read as facts of a sweep ({error})") from error
 
 
