@@ -94,11 +94,6 @@ def open_predictors(options: ModelOptions, class_names: Sequence[str]) -> list[P
     return found
 
 
-def model_rows(predictors: Sequence[Predictor]) -> list[tuple[str, str, str]]:
-    """Return name, protocol and weights of each: what every output has to tell."""
-    return [(each.name, each.protocol, each.weights) for each in predictors]
-
-
 def _of_name(name: str, label: str, options: ModelOptions, class_names: Sequence[str]) -> Predictor:
     if is_exported(name):
         found = _of_export(Path(name).expanduser(), label, options, class_names)
