@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.conftest import Workshop
-from tests.helpers.browser import Opened, launched
+from tests.helpers.browser import Opened, launched, watched
 from wiseft_jax.cli.main import main
 from wiseft_jax.core.results import Row, read_rows
 
@@ -53,17 +53,14 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def opened(browser: Any, run: Path) -> Iterator[Any]:
     """Yield what opens the page; nothing may have gone wrong, nor been fetched, at the end."""
-    found: list[Opened] = []
+    with watched(browser) as open_file:
 
-    def open_(**options: Any) -> Opened:
-        found.append(Opened(browser, run / "report.html", **options))
-        found[-1].page.wait_for_selector("#curve-table tbody tr")
-        return found[-1]
+        def open_(**options: Any) -> Opened:
+            found = open_file(run / "report.html", **options)
+            found.page.wait_for_selector("#curve-table tbody tr")
+            return found
 
-    yield open_
-    for each in found:
-        each.context.close()
-        assert each.wrong == []
+        yield open_
 
 
 def line_of(page: Opened, name: str) -> list[str]:

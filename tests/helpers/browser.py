@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,21 @@ def launched() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=path, args=list(SWITCHES))
         yield browser
         browser.close()
+
+
+@contextlib.contextmanager
+def watched(browser: Any) -> Iterator[Callable[..., Opened]]:
+    """Yield what opens a file; nothing may have gone wrong in any, nor been fetched, at the end."""
+    found: list[Opened] = []
+
+    def open_(file: Path, **options: Any) -> Opened:
+        found.append(Opened(browser, file, **options))
+        return found[-1]
+
+    yield open_
+    for each in found:
+        each.context.close()
+        assert each.wrong == []
 
 
 class Opened:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.browser import Opened, launched
+from tests.helpers.browser import Opened, launched, watched
 from tests.reporting.page.page_facts import ALPHAS, HOSTILE, SETS, SHIFTS, analysis_rows, facts
 from wiseft_jax.core.results import with_matched_references
 from wiseft_jax.reporting.page import render
@@ -80,16 +80,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture
 def opened(browser: Any, files: dict[str, Path]) -> Iterator[Any]:
     """Yield what opens a page; nothing may have gone wrong in any at the end."""
-    found: list[Opened] = []
-
-    def open_(name: str = "one", **options: Any) -> Opened:
-        found.append(Opened(browser, files[name], **options))
-        return found[-1]
-
-    yield open_
-    for each in found:
-        each.context.close()
-        assert each.wrong == []
+    with watched(browser) as open_file:
+        yield lambda name="one", **options: open_file(files[name], **options)
 
 
 def cells(opened: Opened, row: str) -> list[str]:
